@@ -1,0 +1,4 @@
+//! Weft, a collaborative document server.
+#![doc = ""]
+
+pub mod ids;

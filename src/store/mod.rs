@@ -1,0 +1,288 @@
+//! What is kept: opaque bytes per document, durable.
+//!
+//! The [`Store`] trait is a contract between the documents and a place that keeps their bytes. It knows
+//! neither the CRDT nor the clock: updates are opaque, times are given. Every backend shows the same
+//! behaviour, held by `contract.rs`.
+//!
+//! The callers are the document actors: at most one actor per document and process, so appends to one
+//! document never race each other; appends to different documents do, and a backend groups them.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{DocumentName, SessionId, Timestamp};
+
+/// The place of an update in its document's log. The first is 1; 0 means "nothing yet". Sequence numbers
+/// of one document are contiguous: a gap is damage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sequence(pub u64);
+
+/// One update as it was applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedUpdate {
+    /// Update bytes, v1 encoding.
+    pub bytes: Bytes,
+    /// The session that wrote it, if it was one session alone.
+    pub origin: Option<SessionId>,
+    /// When it was applied.
+    pub at: Timestamp,
+}
+
+/// What a list of documents shows without opening them. Written with every append and checkpoint, because
+/// the store cannot look into the bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The title found in the document, if it has one.
+    pub title: Option<String>,
+    /// Bytes of the encoded state, as of the last time it was encoded.
+    pub bytes: u64,
+}
+
+/// What one document gained since its last append. Its updates are stored together, as one value.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Whose updates these are.
+    pub document: DocumentName,
+    /// In the order in which they were applied; never empty.
+    pub updates: Vec<LoggedUpdate>,
+    /// `None` leaves the stored summary as it is.
+    pub summary: Option<Summary>,
+}
+
+/// Where an [`Append`] went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Sequence of its first update.
+    pub first: Sequence,
+    /// How many updates it held; the last one has `first + count - 1`.
+    pub count: u64,
+}
+
+/// Whether a document may be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "since")]
+pub enum Presence {
+    /// It may.
+    Live,
+    /// It is in the trash; its bytes are kept and it can be restored.
+    Trashed(Timestamp),
+    /// It was deleted for ever; only this mark is kept, so that an old replica cannot resurrect it.
+    Deleted(Timestamp),
+}
+
+/// What the store knows about a document without reading its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its name.
+    pub document: DocumentName,
+    /// When it was first created or written.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
+    /// The last sequence number given out.
+    pub last: Sequence,
+    /// The sequence number up to which the checkpoint holds everything.
+    pub checkpoint: Sequence,
+    /// Live, in the trash, or deleted.
+    pub presence: Presence,
+    /// What lists show.
+    pub summary: Summary,
+    /// Bytes held for it now: checkpoint and log.
+    pub stored_bytes: u64,
+}
+
+/// A document as it was kept.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What is known about it.
+    pub head: Head,
+    /// The full state up to and including `head.checkpoint`, if one was written.
+    pub checkpoint: Option<Bytes>,
+    /// What came after the checkpoint, in order, without a gap.
+    pub tail: Vec<LoggedUpdate>,
+}
+
+/// Which documents a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shelf {
+    /// Those that may be opened.
+    Live,
+    /// Those in the trash.
+    Trash,
+}
+
+/// A position in a list: after the document with this time and name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// `modified` of the last document of the page before.
+    pub modified: Timestamp,
+    /// Its name, to break ties.
+    pub document: DocumentName,
+}
+
+/// One page of a list, newest change first (ties by name).
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The documents of this page.
+    pub heads: Vec<Head>,
+    /// Where the next page begins, or `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// What survives after an append has been acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing: everything is lost with the process. For tests and throw-away servers.
+    Memory,
+    /// `kill -9` and a crash of Weft; not a power cut or a crash of the operating system.
+    Kill,
+    /// A power cut, as far as the disk keeps its promises.
+    Disk,
+}
+
+/// Sizes, for the metrics and for the space bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of keys and values that are still needed.
+    pub live_bytes: u64,
+    /// Bytes that the files take on disk.
+    pub disk_bytes: u64,
+    /// Bytes still free on that disk, if it has one.
+    pub free_bytes: Option<u64>,
+    /// Documents on both shelves.
+    pub documents: u64,
+}
+
+/// Why the store could not do it, sorted by what the caller does about it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nobody can write now, and the reason is here; reading may still work. Retry later, tell no author
+    /// that anything was saved.
+    #[error("the store cannot write: {0}")]
+    Unwritable(String),
+    /// The disk is almost full: writes are refused before it is.
+    #[error("the disk is almost full: {free} bytes free, {floor} must stay free")]
+    DiskFull {
+        /// Bytes free.
+        free: u64,
+        /// The configured floor.
+        floor: u64,
+    },
+    /// What is stored for this document is damaged. It must be neither shown nor overwritten.
+    #[error("the stored bytes of {document} are damaged: {what}")]
+    Damaged {
+        /// Which document.
+        document: DocumentName,
+        /// What was found, for a person to read.
+        what: String,
+    },
+    /// The document does not exist (never written, or deleted for ever).
+    #[error("no document named {0}")]
+    Missing(DocumentName),
+    /// The whole store cannot be opened: locked, damaged, or written by a newer Weft.
+    #[error("{0}")]
+    Unopenable(String),
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+/// The result of everything a store does.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// A place that keeps documents.
+///
+/// # What callers may assume
+/// - [`append`](Self::append), [`checkpoint`](Self::checkpoint), [`create`](Self::create),
+///   [`set_presence`](Self::set_presence) resolve only when what they wrote is durable at the level of
+///   [`durability`](Self::durability). Before that, nothing may be acknowledged.
+/// - Appends of one document keep their order and get contiguous sequence numbers. A future that was
+///   dropped may still take effect. After an error the caller does not know whether the append is
+///   stored; appending the same updates again is harmless, because updates are idempotent.
+/// - [`load`](Self::load) returns everything whose append has resolved.
+/// - Damage is an error, never an empty or a shorter document, and it touches only the document it is in.
+///
+/// # What callers must not assume
+/// - That futures resolve on the calling thread's runtime in order across documents.
+/// - That an append to a trashed or deleted document fails: access is the document's business, not the
+///   store's.
+pub trait Store: Send + Sync + 'static {
+    /// Appends updates to the logs of one or several documents. The documents need not exist. Resolves to
+    /// one [`Appended`] per [`Append`], in the same order.
+    fn append(&self, batch: Vec<Append>) -> BoxFuture<'static, StoreResult<Vec<Appended>>>;
+
+    /// Everything kept for a document, or `None` if it was never created or written. A document that was
+    /// deleted for ever is returned with its mark and no content.
+    fn load(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Option<Stored>>>;
+
+    /// Heads of the named documents, in the same order, without reading content.
+    fn heads(&self, documents: Vec<DocumentName>) -> BoxFuture<'static, StoreResult<Vec<Option<Head>>>>;
+
+    /// Replaces the log up to and including `upto` by one full state. Monotonic and safe to race: a
+    /// checkpoint at or below the stored one changes nothing. `upto` above the last sequence is refused
+    /// as damage. The caller has decoded `state` again before handing it over.
+    fn checkpoint(
+        &self,
+        document: DocumentName,
+        upto: Sequence,
+        state: Bytes,
+        summary: Summary,
+    ) -> BoxFuture<'static, StoreResult<()>>;
+
+    /// Makes sure that a document exists and is live, and returns its head and whether it was made now.
+    /// A trashed document stays trashed; one that was deleted for ever begins anew, empty.
+    fn create(&self, document: DocumentName, at: Timestamp) -> BoxFuture<'static, StoreResult<(Head, bool)>>;
+
+    /// Moves a document to the trash, back, or deletes it for ever (which removes its content and keeps the
+    /// mark). [`StoreError::Missing`] if it does not exist or was deleted for ever.
+    fn set_presence(
+        &self,
+        document: DocumentName,
+        presence: Presence,
+    ) -> BoxFuture<'static, StoreResult<Head>>;
+
+    /// One page of a shelf, newest change first.
+    fn list(&self, shelf: Shelf, after: Option<Cursor>, limit: usize) -> BoxFuture<'static, StoreResult<Page>>;
+
+    /// Keeps bytes that must not be applied, for a person to look at. `what` says why.
+    fn quarantine(
+        &self,
+        document: DocumentName,
+        what: String,
+        bytes: Bytes,
+        at: Timestamp,
+    ) -> BoxFuture<'static, StoreResult<()>>;
+
+    /// `Ok` if an append would be accepted now. Cheap; asked by `/readyz` and before a write is announced.
+    fn health(&self) -> StoreResult<()>;
+
+    /// Sizes, as of the last time they were measured. Cheap.
+    fn usage(&self) -> Usage;
+
+    /// What an acknowledgement survives.
+    fn durability(&self) -> Durability;
+
+    /// Makes everything durable and stops. Later calls answer [`StoreError::Closed`].
+    fn close(&self) -> BoxFuture<'static, StoreResult<()>>;
+}
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Durability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Kill => "kill",
+            Self::Disk => "disk",
+        })
+    }
+}
