@@ -2,3 +2,4 @@
 #![doc = ""]
 
 pub mod ids;
+pub mod store;
