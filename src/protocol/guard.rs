@@ -10,6 +10,10 @@
 //! - strings are UTF-8, JSON is JSON as yrs parses it, values and shared types are not nested too deep;
 //! - deleted clients are unique and their ranges ascending without overlap.
 //!
+//! All of this is what yjs and yrs write today. Two things that yjs reads, and that stray in from elsewhere,
+//! pass and are mended by [`Update::readiness`] before anything sees them: holes in a client's structs, and
+//! clients without deletions in a delete set.
+//!
 //! Subdocuments and weak links are refused because yrs leaks them, moves because no released client writes
 //! them, and two ancient contents because yrs reads them otherwise than yjs: the `JSON` content that yjs
 //! stopped writing before version 13 (yrs reads one string too many) and XML hooks (yrs leaves the name
@@ -242,7 +246,7 @@ impl Update {
         self.summary.sections.is_empty() && self.summary.deletes.is_empty()
     }
 
-    /// What it inserts, by client, greatest client first. Gaps inside ([skips](Readiness)) count as
+    /// What it inserts, by client, greatest client first. Holes inside count as
     /// belonging to the section.
     pub fn sections(&self) -> &[Section] {
         &self.summary.sections
@@ -308,8 +312,8 @@ struct Summary {
     needs: SmallVec<[Mark; 2]>,
     /// There are more of these than are worth listing.
     many_needs: bool,
-    /// There is a hole somewhere.
-    has_skips: bool,
+    /// There is a hole, or a client without deletions in the delete set: not to be passed on as it is.
+    is_irregular: bool,
     /// How many structs hold a shared type.
     types: usize,
     /// Where the delete set begins.
@@ -354,7 +358,7 @@ impl Summary {
     }
 
     fn read_deletes(&mut self, reader: &mut Reader<'_>, limits: &Limits) -> Result<(), Refusal> {
-        let clients = read_count(reader, 4)?;
+        let clients = read_count(reader, 2)?;
         spend(&mut { limits.clients }, clients, "clients", limits.clients)?;
         let mut ranges_left = limits.delete_ranges;
         let mut ascending = true;
@@ -363,7 +367,9 @@ impl Summary {
             let client = read_client(reader)?;
             let count = read_count(reader, 2)?;
             if count == 0 {
-                return Err(Refusal::EmptyClient);
+                // yjs reads past it, and old encoders may have written it; yrs would keep it for ever.
+                self.is_irregular = true;
+                continue;
             }
             spend(&mut ranges_left, count, "delete ranges", limits.delete_ranges)?;
             let mut clock = 0;
@@ -393,7 +399,7 @@ impl Summary {
 
     /// Whether everything builds on what is known, which is so for nearly every update of a live session.
     fn is_plainly_ready(&self, known: &impl Fn(ClientId) -> u32) -> bool {
-        !self.has_skips
+        !self.is_irregular
             && !self.many_needs
             && self.sections.iter().all(|section| section.start <= known(section.client))
             && self.needs.iter().all(|need| need.clock < known(need.client))
@@ -426,7 +432,7 @@ impl structs::Visitor for Summary {
             section.end = block.end;
         }
         match block.kind {
-            Kind::Skip => self.has_skips = true,
+            Kind::Skip => self.is_irregular = true,
             Kind::Type => self.types += 1,
             Kind::Gc | Kind::Other => {}
         }
@@ -488,4 +494,27 @@ fn read_range(reader: &mut Reader<'_>) -> Result<(u32, u32), Refusal> {
     let start = read_clock(reader)?;
     let length = read_clock(reader)?;
     Ok((start, clock_after(start, length)?))
+}
+
+/// Every struct of an update as an update of its own, as if each had been a keystroke.
+#[cfg(test)]
+pub(super) fn one_update_per_struct(bytes: &[u8]) -> Vec<Bytes> {
+    let update = Update::check(Bytes::copy_from_slice(bytes), &Limits::default()).unwrap();
+    let mut updates = Vec::new();
+    for (section, extent) in update.summary.sections.iter().zip(&update.summary.extents) {
+        let mut reader = Reader::starting_at(bytes, extent.at);
+        let mut clock = section.start;
+        for _ in 0..extent.structs {
+            let from = reader.position();
+            let block = structs::read_block_again(&mut reader, section.client, clock).unwrap();
+            let mut single = vec![1, 1];
+            wire::put_uint(&mut single, section.client.get());
+            wire::put_uint(&mut single, u64::from(clock));
+            single.extend_from_slice(&bytes[from..reader.position()]);
+            single.push(0);
+            updates.push(single.into());
+            clock = block.end;
+        }
+    }
+    updates
 }

@@ -10,6 +10,9 @@ pub mod message;
 pub mod wire;
 pub mod ysync;
 
+#[cfg(test)]
+mod tests;
+
 /// Why a frame is not a message. Sorted by nothing: every one of them costs the sender its connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolError {

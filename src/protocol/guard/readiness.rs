@@ -28,7 +28,7 @@ pub(super) fn largest_part(update: &Update, known: &impl Fn(ClientId) -> u32) ->
 
     let everything = runs.runs.iter().all(Run::is_exhausted);
     let (deletes, all_deletes) = runs.clip_deletes(known);
-    if everything && all_deletes && !update.summary.has_skips {
+    if everything && all_deletes && !update.summary.is_irregular {
         return Readiness::Ready;
     }
     let part = runs.encode(&deletes);
