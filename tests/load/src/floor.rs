@@ -42,7 +42,8 @@ pub(crate) struct Misdeeds {
 /// What the forwarder does beyond forwarding.
 #[derive(Debug, Default, Clone, Copy, clap::Args)]
 pub(crate) struct Options {
-    /// Keep what was forwarded and hand it to every newcomer: what a storm of reconnecting editors needs at least
+    /// Keep what was forwarded while somebody is in the room, and hand it to every newcomer: the least that a storm
+    /// of reconnecting editors needs
     #[arg(long)]
     pub(crate) replay: bool,
     #[command(flatten)]
@@ -89,7 +90,7 @@ struct House {
 #[derive(Default)]
 struct Room {
     guests: RefCell<Vec<Rc<Guest>>>,
-    /// What was forwarded so far, if newcomers are to have it.
+    /// What was forwarded since the room was empty, if newcomers are to have it.
     past: RefCell<Vec<u8>>,
 }
 
@@ -121,7 +122,11 @@ impl House {
         guest.owe(&room.past.borrow());
         room.guests.borrow_mut().push(guest.clone());
         let outcome = self.entertain(stream, inbox, &name, &room, &guest).await;
-        room.guests.borrow_mut().retain(|other| !Rc::ptr_eq(other, &guest));
+        let mut guests = room.guests.borrow_mut();
+        guests.retain(|other| !Rc::ptr_eq(other, &guest));
+        if guests.is_empty() {
+            room.past.take();
+        }
         outcome
     }
 

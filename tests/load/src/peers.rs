@@ -134,7 +134,9 @@ impl Server {
     /// Asks it to end, and insists after ten seconds.
     pub(crate) fn stop(&mut self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(10);
-        kill_process(self.pid(), Signal::TERM).context("stop a server")?;
+        // y-sweet saves on an interrupt only.
+        let signal = if self.peer == Peer::YSweet { Signal::INT } else { Signal::TERM };
+        kill_process(self.pid(), signal).context("stop a server")?;
         while self.child.try_wait()?.is_none() {
             if Instant::now() > deadline {
                 return self.kill();
@@ -195,7 +197,7 @@ fn launch(peer: Peer, cores: Option<Cores>, extra: &[String], home: &Path) -> Re
         Peer::YSweet => {
             port = free_port()?;
             command.arg("serve").arg(&data).args(["--host", "127.0.0.1", "--port", &port.to_string()]);
-            command.args(["--checkpoint-freq-seconds", "1"]).env("RUST_LOG", "error")
+            command.env("RUST_LOG", "error")
         }
         Peer::YWebsocket | Peer::YLeveldb => {
             port = free_port()?;
