@@ -17,6 +17,7 @@
 //! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, store (read only), auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
+//! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
 //! | [`server`] | the composition root: start and ordered shutdown | everything |
 //!
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
@@ -86,6 +87,7 @@ pub mod connection;
 pub mod document;
 pub mod http;
 pub mod ids;
+pub mod maintenance;
 pub mod protocol;
 pub mod server;
 pub mod store;

@@ -26,7 +26,7 @@ enum Command {
     /// Rewrite the folder with what is still needed; the server must be stopped
     Vacuum(Folder),
     /// Read everything in the folder and say what is damaged; the server must be stopped
-    Check(Folder),
+    Check(Check),
 }
 
 #[derive(clap::Args)]
@@ -45,13 +45,26 @@ struct Folder {
     data: PathBuf,
 }
 
+#[derive(clap::Args)]
+struct Check {
+    #[command(flatten)]
+    folder: Folder,
+    /// Go on with what is left after the disk lost writes that had been acknowledged. The server refuses to
+    /// start on such a folder until this has been said once
+    #[arg(long)]
+    accept_loss: bool,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command {
         None => serve(cli.serve),
         Some(Command::Serve(serve_)) => serve(serve_),
-        Some(Command::Vacuum(folder)) => todo(&folder.data),
-        Some(Command::Check(folder)) => todo(&folder.data),
+        Some(Command::Vacuum(folder)) => weft::maintenance::vacuum(&folder.data),
+        Some(Command::Check(check)) if check.accept_loss => {
+            weft::maintenance::accept_loss(&check.folder.data)
+        }
+        Some(Command::Check(check)) => weft::maintenance::check(&check.folder.data),
     };
     match outcome {
         Ok(code) => code,
@@ -101,7 +114,4 @@ impl Signals {
             _ = self.terminate.recv() => {}
         }
     }
-}
-fn todo(_: &std::path::Path) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    Ok(ExitCode::SUCCESS)
 }

@@ -75,8 +75,18 @@ const fn row(scenario: &'static str, what: &'static str, figure: &'static str, g
 
 /// The design's numbers to live by, in its order.
 const ROWS: &[Row] = &[
-    row("fanout", "server CPU µs/delivery, 1 × 200, 10 typists at 5/s", "server CPU µs/delivery", Goal::TimesFloor(1.25)),
-    row("pairs", "server CPU µs/delivery, 200 × 2, both at 5/s", "server CPU µs/delivery", Goal::TimesFloor(1.4)),
+    row(
+        "fanout",
+        "server CPU µs/delivery, 1 × 200, 10 typists at 5/s",
+        "server CPU µs/delivery",
+        Goal::TimesFloor(1.25),
+    ),
+    row(
+        "pairs",
+        "server CPU µs/delivery, 200 × 2, both at 5/s",
+        "server CPU µs/delivery",
+        Goal::TimesFloor(1.4),
+    ),
     row("crowd", "operations/s, 1 × 100, 10 typists, window 16", "operations/s", Goal::AtLeast(50e3)),
     row("crowd", "server CPU µs/delivery, the same", "server CPU µs/delivery", Goal::AtMost(0.2)),
     row("single", "operations/s, 1 × 10, 1 typist, window 64", "operations/s", Goal::AtLeast(150e3)),
@@ -86,10 +96,20 @@ const ROWS: &[Row] = &[
     row("idle", "RSS KiB/connection, 5,000 on 100", "RSS KiB/connection", Goal::AtMost(10.0)),
     row("alone", "RSS KiB/connection, 1,000 on 1,000", "RSS KiB/connection", Goal::AtMost(14.0)),
     row("ingest", "one author's updates/s (sveltecomponent)", "updates/s", Goal::AtLeast(60e3)),
-    row("join", "server CPU ms/join of automerge-paper, one by one", "server CPU ms/join, one by one", Goal::AtMost(2.0)),
+    row(
+        "join",
+        "server CPU ms/join of automerge-paper, one by one",
+        "server CPU ms/join, one by one",
+        Goal::AtMost(2.0),
+    ),
     row("join", "server CPU ms/join, 50 at once", "server CPU ms/join, at once", Goal::AtMost(0.5)),
     row("cold", "ms to the text after a restart", "ms to the text", Goal::AtMost(12.0)),
-    row("storm", "s until all have all, 1 × 200, 50 offline edits each", "s until all have all", Goal::AtMost(0.15)),
+    row(
+        "storm",
+        "s until all have all, 1 × 200, 50 offline edits each",
+        "s until all have all",
+        Goal::AtMost(0.15),
+    ),
     row("ack", "ack p50 ms at 5,000 updates/s", "p50 ms", Goal::AtMost(10.0)),
     row("ack", "ack p99 ms, the same", "p99 ms", Goal::AtMost(50.0)),
 ];
@@ -117,14 +137,17 @@ pub(crate) fn bench(plan: &Bench, cores: Option<Cores>) -> Result<bool> {
     let mut keys: Vec<&'static str> = ROWS.iter().map(|row| row.scenario).collect();
     keys.dedup();
     let mut seen = Vec::new();
-    keys.retain(|key| !seen.contains(key) && {
-        seen.push(*key);
-        plan.only.is_empty() || plan.only.iter().any(|only| only == key)
+    keys.retain(|key| {
+        !seen.contains(key) && {
+            seen.push(*key);
+            plan.only.is_empty() || plan.only.iter().any(|only| only == key)
+        }
     });
     for unknown in plan.only.iter().filter(|only| !seen.contains(&only.as_str())) {
         anyhow::bail!("no scenario {unknown:?}: there are {}", seen.join(", "));
     }
-    let big = keys.iter().any(|key| matches!(*key, "join" | "cold")).then(traces::automerge_paper).transpose()?;
+    let big =
+        keys.iter().any(|key| matches!(*key, "join" | "cold")).then(traces::automerge_paper).transpose()?;
     let rounds = plan.rounds.unwrap_or(if plan.quick { 1 } else { 3 });
     let mut clean = true;
     for round in 1..=rounds {
@@ -233,7 +256,9 @@ impl Results {
             let best = self.best(row, peers);
             println!(" {} | {} | {} | {met} |", times(weft, floor), times(weft, best), row.goal);
         }
-        println!("\n\\* the generator used more than 95 % of its core: the server can do more than this shows.");
+        println!(
+            "\n\\* the generator used more than 95 % of its core: the server can do more than this shows."
+        );
         println!("{}", pinning(cores));
         self.notes.iter().for_each(|note| println!("- {note}"));
     }
@@ -278,7 +303,8 @@ mod tests {
 
     #[test]
     fn figures_keep_three_digits() {
-        let shown: Vec<String> = [0.284, 5.7, 12.34, 374.2, 9_876.0, 34_120.0, 1_500_000.0, 60e3].map(figure).into();
+        let shown: Vec<String> =
+            [0.284, 5.7, 12.34, 374.2, 9_876.0, 34_120.0, 1_500_000.0, 60e3].map(figure).into();
         assert_eq!(shown, ["0.28", "5.70", "12.3", "374", "9876", "34.1 k", "1.50 M", "60 k"]);
     }
 

@@ -74,7 +74,10 @@ impl Verdict {
 impl std::fmt::Display for Verdict {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { cycles, acknowledged, lost, duplicated, misplaced, faults, seconds } = self;
-        write!(out, "{cycles} kills, {acknowledged} edits acknowledged, lost {lost}, duplicated {duplicated}, ")?;
+        write!(
+            out,
+            "{cycles} kills, {acknowledged} edits acknowledged, lost {lost}, duplicated {duplicated}, "
+        )?;
         write!(out, "misplaced {misplaced}, other faults {}, ", faults.len())?;
         write!(out, "{:.0} ms a cycle", 1e3 * seconds / (*cycles).max(1) as f64)?;
         faults.iter().take(5).try_for_each(|fault| write!(out, "\n  {fault}"))
@@ -94,7 +97,8 @@ pub(crate) fn kill(plan: &Kill, cores: Option<Cores>) -> Result<Verdict> {
         let patience = Duration::from_micros(random.random_range(5_000..150_000));
         let context = || format!("cycle {cycle}, killed after {patience:?}, seed {seed}");
         let set = cycle / CYCLES_OF_A_SET;
-        write_until_killed(plan, cycle, patience, &mut server, &mut ledger, &mut verdict).with_context(context)?;
+        write_until_killed(plan, cycle, patience, &mut server, &mut ledger, &mut verdict)
+            .with_context(context)?;
         server.start_again().with_context(context)?;
         let clean = verdict.is_clean();
         for document in 0..plan.documents {
@@ -196,9 +200,12 @@ impl Ledger {
     /// Reads a document back and compares it with what its authors were told.
     fn compare(&mut self, server: &Server, document: Document, verdict: &mut Verdict) -> Result<()> {
         let Some(authors) = self.0.get_mut(&document) else { return Ok(()) };
-        let expected: Vec<(u64, u32)> =
-            authors.iter().map(|(author, entry)| (FIRST_CLIENT + author, entry.acknowledged * TOKEN)).collect();
-        let text = replica::fetch_what_is_there(&server.url(&name(document)), &expected, Duration::from_secs(3))?;
+        let expected: Vec<(u64, u32)> = authors
+            .iter()
+            .map(|(author, entry)| (FIRST_CLIENT + author, entry.acknowledged * TOKEN))
+            .collect();
+        let text =
+            replica::fetch_what_is_there(&server.url(&name(document)), &expected, Duration::from_secs(3))?;
         judge(&text, authors, verdict);
         Ok(())
     }
@@ -215,7 +222,9 @@ fn judge(text: &str, authors: &mut BTreeMap<u64, Entry>, verdict: &mut Verdict) 
         let next = found.entry(author).or_default();
         match number.cmp(next) {
             std::cmp::Ordering::Less => verdict.duplicated += 1,
-            std::cmp::Ordering::Equal if authors.get(&author).is_some_and(|entry| number < entry.written) => *next += 1,
+            std::cmp::Ordering::Equal if authors.get(&author).is_some_and(|entry| number < entry.written) => {
+                *next += 1
+            }
             _ => verdict.misplaced += 1,
         }
     }

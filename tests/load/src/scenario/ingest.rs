@@ -67,7 +67,9 @@ impl Author {
         fleet.turn_until(self, Duration::from_secs(120), "the server to take the history", |author| {
             author.failure.is_some() || author.answers >= count
         })?;
-        self.failure.take().map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)).context("the author's socket"))
+        self.failure
+            .take()
+            .map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)).context("the author's socket"))
     }
 }
 
