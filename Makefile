@@ -1,0 +1,87 @@
+# Everything a person types here. `make run` and `make test` are enough to begin with.
+
+CARGO ?= cargo
+NPM ?= npm
+DATA ?= data
+LISTEN ?= 127.0.0.1:8080
+
+.DELETE_ON_ERROR:
+.PHONY: run test check bench fmt app clean test-unit test-interop test-e2e fuzz kill space
+
+# ---- for everybody --------------------------------------------------------------------------------------
+
+## Install what is missing, build the app and the server, serve on http://127.0.0.1:8080
+run: app
+	$(CARGO) build --locked --release
+	./target/release/weft --listen $(LISTEN) --data $(DATA)
+
+## Install what is missing and run every test
+test: app test-unit test-interop test-e2e
+
+## Format, lints, documentation and types, all without a finding
+check: frontend/node_modules/.installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	$(NPM) --prefix frontend run lint
+	$(NPM) --prefix frontend run types
+
+## Measure against a bare forwarder and the servers that are installed; prints one Markdown table
+bench: app
+	$(CARGO) build --locked --release --workspace
+	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load bench $(BENCH)
+
+# ---- parts of `make test` -------------------------------------------------------------------------------
+
+test-unit:
+	$(CARGO) test --locked --workspace --features test-hooks
+	$(NPM) --prefix frontend test
+
+# The real npm clients against the binary.
+test-interop: tests/interop/node_modules/.installed
+	$(CARGO) build --locked
+	WEFT_BIN=$(CURDIR)/target/debug/weft $(NPM) --prefix tests/interop test
+
+# Two browsers against the binary.
+test-e2e: tests/e2e/node_modules/.installed
+	@command -v chromium >/dev/null || .ci/install chromium
+	$(CARGO) build --locked
+	WEFT_BIN=$(CURDIR)/target/debug/weft $(NPM) --prefix tests/e2e test
+
+# ---- by hand --------------------------------------------------------------------------------------------
+
+## Kill -9 and restart, CYCLES times; everything acknowledged must be there
+CYCLES ?= 1000
+kill:
+	$(CARGO) build --locked --release --workspace
+	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load kill --cycles $(CYCLES)
+
+## Feed the guard and what is behind it with mutated input for SECONDS
+SECONDS ?= 60
+fuzz:
+	$(CARGO) run --release --manifest-path tests/fuzz/Cargo.toml -- --seconds $(SECONDS)
+
+## The space workload: disk against live bytes over time
+space:
+	$(CARGO) bench --locked --bench space
+
+fmt:
+	$(CARGO) fmt --all
+	$(NPM) --prefix frontend run format
+
+clean:
+	$(CARGO) clean
+	rm -rf frontend/dist frontend/node_modules tests/*/node_modules
+
+# ---- what is made ---------------------------------------------------------------------------------------
+
+app: frontend/dist/index.html
+
+frontend/dist/index.html: frontend/node_modules/.installed $(shell find frontend/src frontend/public frontend/scripts frontend/index.html frontend/*.json frontend/*.ts -type f 2>/dev/null)
+	$(NPM) --prefix frontend run build
+
+%/node_modules/.installed: %/package-lock.json
+	@command -v $(NPM) >/dev/null || .ci/install nodejs npm
+	@echo "installing the npm packages of $*"
+	cd $* && $(NPM) ci --no-audit --no-fund
+	@touch $@
