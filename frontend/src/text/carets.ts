@@ -51,11 +51,17 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
               const caret = caretOf(view.dom, client);
               if (caret === null) continue;
               dress(caret, show(client, awareness.getStates().get(client)?.["user"]));
+              turn(caret, view.dom);
               restartFade(caret);
             }
           };
           awareness.on("change", onChange);
-          return { destroy: () => awareness.off("change", onChange) };
+          return {
+            update: () => {
+              for (const caret of view.dom.querySelectorAll<HTMLElement>(".caret")) turn(caret, view.dom);
+            },
+            destroy: () => awareness.off("change", onChange),
+          };
         },
       }),
     ],
@@ -71,6 +77,14 @@ function dress(caret: HTMLElement, person: { readonly name: string; readonly col
   caret.style.setProperty("--caret", person.colour);
   const label = caret.firstElementChild;
   if (label !== null && label.textContent !== person.name) label.textContent = person.name;
+}
+
+/** A name that would stand out of the text's right edge is written to the left of its caret. */
+function turn(caret: HTMLElement, text: Element): void {
+  const label = caret.firstElementChild;
+  if (label === null) return;
+  const room = text.getBoundingClientRect().right - caret.getBoundingClientRect().left;
+  caret.toggleAttribute("data-flip", label.getBoundingClientRect().width > room);
 }
 
 /** The name was fading; whoever moved is worth naming again. */

@@ -2,6 +2,7 @@
 // theirs; the extension itself is not used because it brings a table of all top-level domains (15 KiB compressed), and
 // because every address, whoever wrote it, must pass our own rule before it becomes clickable.
 import { InputRule, Mark, markPasteRule, mergeAttributes } from "@tiptap/core";
+import type { Node } from "@tiptap/pm/model";
 import { Plugin } from "@tiptap/pm/state";
 import { linkFrom } from "./link";
 
@@ -17,7 +18,9 @@ declare module "@tiptap/core" {
 
 /** What becomes a link by itself: an address with a scheme or `www.`, not its closing punctuation. */
 const ADDRESS = /(?:https?:\/\/|www\.)[^\s<>"'“”]*[^\s<>"'“”.,;:!?)\]}…。，、；：！？）」』]/;
-const TYPED = new RegExp(`(?:^|[\\s(（「『])(${ADDRESS.source})[^\\s]?\\s$`, "u");
+const BEFORE_CARET = `(?:^|[\\s(（「『])(${ADDRESS.source})[^\\s]?`;
+const TYPED = new RegExp(`${BEFORE_CARET}[^\\S\\n]$`, "u");
+const ENTERED = new RegExp(`${BEFORE_CARET}$`, "u");
 const PASTED = new RegExp(ADDRESS.source, "gu");
 
 /** The attributes Tiptap's extension stores beside the address. We write them the way it does by default. */
@@ -62,19 +65,28 @@ export const LinkMark = Mark.create({
       new InputRule({
         find: TYPED,
         handler: ({ state, range, match }) => {
-          const typed = match[1];
-          const href = typed === undefined ? null : addressOf(typed);
-          if (typed === undefined || href === null) return null;
-          const start = range.from + match[0].indexOf(typed);
-          const end = start + typed.length;
-          const mark = this.type;
-          if (state.doc.rangeHasMark(start, end, mark) || state.doc.rangeHasMark(start, end, codeOf(state.schema.marks, mark))) return null;
-          // The rule replaces the key that completed it, so the white space is written here.
-          state.tr.addMark(start, end, mark.create({ href })).insertText(match[0].slice(-1), range.to).removeStoredMark(mark);
+          const found = foundIn(match, range.from, state.doc);
+          if (found === null) return null;
+          // The white space that completed the address was written before the rule ran; what follows is no link.
+          state.tr.addMark(found.start, found.end, this.type.create({ href: found.href })).removeStoredMark(this.type);
           return undefined;
         },
       }),
     ];
+  },
+
+  addKeyboardShortcuts() {
+    return {
+      // Enter writes no white space an input rule could see; it links first and then does what it always does.
+      Enter: ({ editor }) => {
+        const { $from, empty } = editor.state.selection;
+        const text = $from.parent.textBetween(0, $from.parentOffset, undefined, "\ufffc");
+        const match = empty ? ENTERED.exec(text) : null;
+        const found = match && foundIn(match, $from.start() + match.index, editor.state.doc);
+        if (found) editor.view.dispatch(editor.state.tr.addMark(found.start, found.end, this.type.create({ href: found.href })));
+        return false;
+      },
+    };
   },
 
   addPasteRules() {
@@ -112,7 +124,15 @@ function addressOf(value: unknown): string | null {
   return href === "" ? null : href;
 }
 
-/** Inside code nothing becomes a link by itself. */
-function codeOf<T>(marks: Readonly<Record<string, T>>, otherwise: T): T {
-  return marks["code"] ?? otherwise;
+/** Where in the document the address of a match stands, unless it is linked already or is code. */
+function foundIn(match: RegExpMatchArray, from: number, doc: Node): { readonly start: number; readonly end: number; readonly href: string } | null {
+  const typed = match[1];
+  const href = typed === undefined ? null : addressOf(typed);
+  if (typed === undefined || href === null) return null;
+  const start = from + match[0].indexOf(typed);
+  const end = start + typed.length;
+  const { link, code } = doc.type.schema.marks;
+  if ([link, code].some((mark) => mark !== undefined && doc.rangeHasMark(start, end, mark))) return null;
+  if (doc.resolve(start).parent.type.spec.code) return null;
+  return { start, end, href };
 }

@@ -140,7 +140,6 @@ export function Toolbar(props: { readonly editor: Editor; readonly disabled: boo
         </Tool>
         <Tool
           label={t("tools.table")}
-          on={state.table}
           disabled={disabled || state.table}
           run={run((chain) => chain.insertTable({ rows: 3, cols: 3, withHeaderRow: true }))}
         >
