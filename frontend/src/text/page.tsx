@@ -119,7 +119,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           {editor && <Toolbar editor={editor} disabled={!readable} />}
           <article className="sheet">
             <div ref={titleMark}>
-              <TitleField doc={room.doc} editable={readable} onLeave={() => editor?.commands.focus("start")} />
+              <TitleField doc={room.doc} editable={readable} onLeave={() => editor && writeFromStart(editor)} />
             </div>
             {!readable && <Opening />}
             <Writing room={room} editable={readable} onEditor={setEditor} />
@@ -187,6 +187,12 @@ function Writing(props: {
       }}
     />
   );
+}
+
+/** From the title into the text, at once: Tiptap's own focus waits for a frame, and the next key must not be lost to it. */
+function writeFromStart(editor: Editor): void {
+  editor.commands.setTextSelection(0);
+  editor.view.focus();
 }
 
 /** A click into the empty space under the text means "go on writing there", also under a table or a code block. */
