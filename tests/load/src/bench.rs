@@ -1,0 +1,323 @@
+//! Every number of the design in one run: all servers that are here, in turns, and one table of figures and ratios.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::peers::{Peer, Server};
+use crate::process::Cores;
+use crate::scenario::{self, Ack, Fanout, Idle, Ingest, Outcome, Saturate, Storm, Target};
+use crate::traces::{self, BigDocument};
+
+/// What to run.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Bench {
+    /// One short round instead of three long ones
+    #[arg(long)]
+    quick: bool,
+    /// Only these scenarios, by the key in the first column
+    #[arg(long, value_delimiter = ',', value_name = "KEY")]
+    only: Vec<String>,
+    /// Only these servers
+    #[arg(long, value_delimiter = ',')]
+    peers: Vec<Peer>,
+    /// Rounds, of which the table shows the median
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// An argument for the Weft server, may be repeated
+    #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true)]
+    server_args: Vec<String>,
+}
+
+/// How good is good enough.
+#[derive(Debug, Clone, Copy)]
+enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+    TimesFloor(f64),
+}
+
+impl Goal {
+    fn more_is_better(self) -> bool {
+        matches!(self, Self::AtLeast(_))
+    }
+
+    fn is_met(self, weft: f64, floor: Option<f64>) -> Option<bool> {
+        match self {
+            Self::AtMost(most) => Some(weft <= most),
+            Self::AtLeast(least) => Some(weft >= least),
+            Self::TimesFloor(times) => floor.map(|floor| weft <= times * floor),
+        }
+    }
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(out, "≤ {}", figure(*most)),
+            Self::AtLeast(least) => write!(out, "≥ {}", figure(*least)),
+            Self::TimesFloor(times) => write!(out, "≤ {times} × floor"),
+        }
+    }
+}
+
+/// A line of the table: a figure of a scenario.
+struct Row {
+    scenario: &'static str,
+    what: &'static str,
+    figure: &'static str,
+    goal: Goal,
+}
+
+const fn row(scenario: &'static str, what: &'static str, figure: &'static str, goal: Goal) -> Row {
+    Row { scenario, what, figure, goal }
+}
+
+/// The design's numbers to live by, in its order.
+const ROWS: &[Row] = &[
+    row(
+        "fanout",
+        "server CPU µs/delivery, 1 × 200, 10 typists at 5/s",
+        "server CPU µs/delivery",
+        Goal::TimesFloor(1.25),
+    ),
+    row(
+        "pairs",
+        "server CPU µs/delivery, 200 × 2, both at 5/s",
+        "server CPU µs/delivery",
+        Goal::TimesFloor(1.4),
+    ),
+    row("crowd", "operations/s, 1 × 100, 10 typists, window 16", "operations/s", Goal::AtLeast(50e3)),
+    row("crowd", "server CPU µs/delivery, the same", "server CPU µs/delivery", Goal::AtMost(0.2)),
+    row("single", "operations/s, 1 × 10, 1 typist, window 64", "operations/s", Goal::AtLeast(150e3)),
+    row("couples", "operations/s, 50 × 2, 1 typist each, window 16", "operations/s", Goal::AtLeast(200e3)),
+    row("fanout", "latency p50 ms, 1 × 200", "p50 ms", Goal::AtMost(1.2)),
+    row("fanout", "latency p99 ms, 1 × 200", "p99 ms", Goal::AtMost(4.0)),
+    row("idle", "RSS KiB/connection, 5,000 on 100", "RSS KiB/connection", Goal::AtMost(10.0)),
+    row("alone", "RSS KiB/connection, 1,000 on 1,000", "RSS KiB/connection", Goal::AtMost(14.0)),
+    row("ingest", "one author's updates/s (sveltecomponent)", "updates/s", Goal::AtLeast(60e3)),
+    row(
+        "join",
+        "server CPU ms/join of automerge-paper, one by one",
+        "server CPU ms/join, one by one",
+        Goal::AtMost(2.0),
+    ),
+    row("join", "server CPU ms/join, 50 at once", "server CPU ms/join, at once", Goal::AtMost(0.5)),
+    row("cold", "ms to the text after a restart", "ms to the text", Goal::AtMost(12.0)),
+    row(
+        "storm",
+        "s until all have all, 1 × 200, 50 offline edits each",
+        "s until all have all",
+        Goal::AtMost(0.15),
+    ),
+    row("ack", "ack p50 ms at 5,000 updates/s", "p50 ms", Goal::AtMost(10.0)),
+    row("ack", "ack p99 ms, the same", "p99 ms", Goal::AtMost(50.0)),
+];
+
+/// Figures and faults of all runs.
+#[derive(Default)]
+struct Results {
+    figures: BTreeMap<(&'static str, Peer, &'static str), Vec<f64>>,
+    notes: Vec<String>,
+}
+
+/// Runs everything and prints the table. Returns whether no server lost or mixed up anything.
+pub(crate) fn bench(plan: &Bench, cores: Option<Cores>) -> Result<bool> {
+    let mut results = Results::default();
+    let mut peers = Vec::new();
+    for peer in Peer::ALL {
+        if !plan.peers.is_empty() && !plan.peers.contains(&peer) {
+            continue;
+        }
+        match peer.program() {
+            Ok(_) => peers.push(peer),
+            Err(reason) => results.notes.push(format!("left out: {reason:#}")),
+        }
+    }
+    let mut keys: Vec<&'static str> = ROWS.iter().map(|row| row.scenario).collect();
+    keys.dedup();
+    let mut seen = Vec::new();
+    keys.retain(|key| {
+        !seen.contains(key) && {
+            seen.push(*key);
+            plan.only.is_empty() || plan.only.iter().any(|only| only == key)
+        }
+    });
+    for unknown in plan.only.iter().filter(|only| !seen.contains(&only.as_str())) {
+        anyhow::bail!("no scenario {unknown:?}: there are {}", seen.join(", "));
+    }
+    let big =
+        keys.iter().any(|key| matches!(*key, "join" | "cold")).then(traces::automerge_paper).transpose()?;
+    let rounds = plan.rounds.unwrap_or(if plan.quick { 1 } else { 3 });
+    let mut clean = true;
+    for round in 1..=rounds {
+        for key in &keys {
+            for peer in peers.iter().filter(|peer| takes_part(**peer, key)) {
+                eprintln!("round {round} of {rounds}: {key} on {}", peer.name());
+                let extra: Vec<String> = match (*peer, *key) {
+                    (Peer::Weft, _) => plan.server_args.clone(),
+                    (Peer::Floor, "storm") => vec!["--replay".into()],
+                    _ => Vec::new(),
+                };
+                let outcome = Server::start(*peer, cores, &extra)
+                    .and_then(|mut server| run(key, &mut server, plan.quick, big.as_ref()));
+                match outcome {
+                    Ok(outcome) => clean &= results.add(key, *peer, &outcome),
+                    Err(error) => {
+                        clean &= *peer != Peer::Weft;
+                        results.notes.push(format!("{key} on {} failed: {error:#}", peer.name()));
+                    }
+                }
+            }
+        }
+    }
+    results.print(&peers, &keys, cores);
+    Ok(clean)
+}
+
+/// Whether a scenario means anything to a server.
+fn takes_part(peer: Peer, key: &str) -> bool {
+    match key {
+        "ack" => peer == Peer::Weft, // nobody else says when an edit is safe
+        "cold" => peer.survives_restart(),
+        "join" | "ingest" => peer.keeps_documents() && peer != Peer::YLeveldb,
+        _ => peer != Peer::YLeveldb,
+    }
+}
+
+fn run(key: &str, server: &mut Server, quick: bool, big: Option<&BigDocument>) -> Result<Outcome> {
+    let seconds = if quick { 2.0 } else { 6.0 };
+    let target = Target::local(server);
+    let fanout = |documents, editors, typists| {
+        scenario::fanout(&target, &Fanout { documents, editors, typists, rate: 5.0, seconds })
+    };
+    let saturate = |documents, editors, typists, window| {
+        scenario::saturate(&target, &Saturate { documents, editors, typists, window, seconds })
+    };
+    match (key, big) {
+        ("fanout", _) => fanout(1, 200, 10),
+        ("pairs", _) => fanout(200, 2, 2),
+        ("crowd", _) => saturate(1, 100, 10, 16),
+        ("single", _) => saturate(1, 10, 1, 64),
+        ("couples", _) => saturate(50, 2, 1, 16),
+        ("idle", _) => scenario::idle(&target, &Idle { documents: 100, editors: 50 }),
+        ("alone", _) => scenario::idle(&target, &Idle { documents: 1000, editors: 1 }),
+        ("ingest", _) => scenario::ingest(&target, &Ingest { documents: if quick { 1 } else { 3 } }),
+        ("join", Some(big)) => scenario::join_warm(&target, big, 50),
+        ("cold", Some(big)) => scenario::join_cold(server, big, if quick { 3 } else { 5 }),
+        ("storm", _) => scenario::storm(&target, &Storm { editors: 200, edits: 50 }),
+        ("ack", _) => scenario::ack(&target, &Ack { documents: 50, rate: 5000.0, seconds }),
+        _ => anyhow::bail!("nothing to run for {key:?}"),
+    }
+}
+
+impl Results {
+    fn add(&mut self, key: &'static str, peer: Peer, outcome: &Outcome) -> bool {
+        for (figure, value) in &outcome.figures {
+            self.figures.entry((key, peer, figure)).or_default().push(*value);
+        }
+        let clean = outcome.faults.is_clean();
+        if !clean {
+            self.notes.push(format!("{key} on {}: {}", peer.name(), outcome.faults));
+        }
+        clean
+    }
+
+    fn median(&self, row: &Row, peer: Peer) -> Option<f64> {
+        self.figures.get(&(row.scenario, peer, row.figure)).map(|values| median(values))
+    }
+
+    /// The best of the servers that are neither the floor nor ours.
+    fn best(&self, row: &Row, peers: &[Peer]) -> Option<f64> {
+        let others = peers.iter().filter(|peer| !matches!(peer, Peer::Floor | Peer::Weft));
+        let values = others.filter_map(|peer| self.median(row, *peer));
+        values.reduce(if row.goal.more_is_better() { f64::max } else { f64::min })
+    }
+
+    fn print(&self, peers: &[Peer], keys: &[&str], cores: Option<Cores>) {
+        let cell = |value: Option<f64>| value.map_or_else(|| "–".into(), figure);
+        let times = |one: Option<f64>, other: Option<f64>| match (one, other) {
+            (Some(one), Some(other)) if other > 0.0 => format!("{:.2}", one / other),
+            _ => "–".into(),
+        };
+        print!("| key | what |");
+        peers.iter().for_each(|peer| print!(" {} |", peer.name()));
+        println!(" Weft ÷ floor | Weft ÷ best peer | target | met |");
+        println!("|---|---|{}---|---|---|---|", "---|".repeat(peers.len()));
+        for row in ROWS.iter().filter(|row| keys.contains(&row.scenario)) {
+            print!("| {} | {} |", row.scenario, row.what);
+            for peer in peers {
+                let mark = if self.is_generator_bound(row, *peer) { "*" } else { "" };
+                print!(" {}{mark} |", cell(self.median(row, *peer)));
+            }
+            let (weft, floor) = (self.median(row, Peer::Weft), self.median(row, Peer::Floor));
+            let met = weft.and_then(|weft| row.goal.is_met(weft, floor));
+            let met = met.map_or("–", |met| if met { "yes" } else { "**no**" });
+            let best = self.best(row, peers);
+            println!(" {} | {} | {} | {met} |", times(weft, floor), times(weft, best), row.goal);
+        }
+        println!(
+            "\n\\* the generator used more than 95 % of its core: the server can do more than this shows."
+        );
+        println!("{}", pinning(cores));
+        self.notes.iter().for_each(|note| println!("- {note}"));
+    }
+
+    fn is_generator_bound(&self, row: &Row, peer: Peer) -> bool {
+        let busy = self.figures.get(&(row.scenario, peer, "generator CPU %"));
+        row.figure.ends_with("/s") && busy.is_some_and(|values| median(values) > 95.0)
+    }
+}
+
+fn pinning(cores: Option<Cores>) -> &'static str {
+    match cores {
+        Some(_) => "Server and generator each on a core of their own.",
+        None => "Only one core here: server and generator disturb each other.",
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// Three significant digits, with k and M.
+fn figure(value: f64) -> String {
+    let (scaled, unit) = match value.abs() {
+        big if big >= 1e6 => (value / 1e6, " M"),
+        big if big >= 1e4 => (value / 1e3, " k"),
+        _ => (value, ""),
+    };
+    let decimals = match scaled.abs() {
+        x if x >= 100.0 || x == x.trunc() => 0,
+        x if x >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{scaled:.decimals$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_keep_three_digits() {
+        let shown: Vec<String> =
+            [0.284, 5.7, 12.34, 374.2, 9_876.0, 34_120.0, 1_500_000.0, 60e3].map(figure).into();
+        assert_eq!(shown, ["0.28", "5.70", "12.3", "374", "9876", "34.1 k", "1.50 M", "60 k"]);
+    }
+
+    #[test]
+    fn goals_are_met_or_not_and_a_ratio_needs_its_floor() {
+        assert_eq!(Goal::AtMost(2.0).is_met(2.0, None), Some(true));
+        assert_eq!(Goal::AtLeast(2.0).is_met(1.0, None), Some(false));
+        assert_eq!(Goal::TimesFloor(1.25).is_met(5.0, Some(4.0)), Some(true));
+        assert_eq!(Goal::TimesFloor(1.25).is_met(5.0, None), None);
+    }
+
+    #[test]
+    fn the_median_of_three_rounds_ignores_the_odd_one() {
+        assert!((median(&[9.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+    }
+}

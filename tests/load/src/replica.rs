@@ -1,0 +1,192 @@
+//! Newcomers to a document: they join with nothing, take the state, and know when they have all of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use yrs::updates::decoder::Decode as _;
+use yrs::updates::encoder::Encode as _;
+use yrs::{Doc, GetString as _, ReadTxn as _, StateVector, Transact as _, Update};
+
+use crate::fleet::{Driver, Event, Fleet, Id, Outgoing};
+use crate::ranges::Track;
+use crate::wire::{self, EMPTY_UPDATE, EMPTY_VECTOR, Message, Sync, TEXT};
+
+/// How long a newcomer waits for a document before it counts as absent.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Newcomers, each on a socket of its own.
+pub(crate) struct Newcomers {
+    expected: Vec<(u64, u32)>,
+    joins: Vec<Join>,
+    failure: Option<String>,
+}
+
+#[derive(Default)]
+struct Join {
+    updates: Vec<Vec<u8>>,
+    tracks: BTreeMap<u64, Track>,
+    answered: bool,
+    /// When the last missing edit came, in nanoseconds of the fleet.
+    done_at: Option<u64>,
+}
+
+impl Newcomers {
+    /// Newcomers who are content when they have been answered and have these edits: clients with their clocks.
+    pub(crate) fn new(expected: &[(u64, u32)]) -> Self {
+        Self { expected: expected.to_vec(), joins: Vec::new(), failure: None }
+    }
+
+    /// Starts `count` joins at once.
+    pub(crate) fn join(&mut self, fleet: &mut Fleet, url: &str, count: usize) -> Result<()> {
+        for _ in 0..count {
+            let id = fleet.connect(url)?;
+            ensure!(id == self.joins.len(), "newcomers need a fleet of their own");
+            self.joins.push(Join::default());
+        }
+        Ok(())
+    }
+
+    /// Waits until all have the document; returns when the last had it.
+    pub(crate) fn wait(&mut self, fleet: &mut Fleet) -> Result<u64> {
+        fleet.turn_until(self, PATIENCE, "the document", |this| {
+            this.failure.is_some() || this.joins.iter().all(|join| join.done_at.is_some())
+        })?;
+        if let Some(failure) = self.failure.take() {
+            anyhow::bail!(failure);
+        }
+        self.joins.iter().filter_map(|join| join.done_at).max().context("nobody joined")
+    }
+
+    /// The text of each newcomer's document, rebuilt with yrs.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = Result<String>> + '_ {
+        self.joins.iter().map(|join| text_of(join.updates.iter().map(Vec::as_slice)))
+    }
+
+    fn receive(&mut self, id: Id, update: &[u8], now: u64) -> Result<()> {
+        let join = &mut self.joins[id];
+        join.updates.push(update.to_vec());
+        wire::each_run(update, |run| {
+            join.tracks.entry(run.client).or_default().receive(run.clock, run.clock + run.len, |_, _| ());
+        })?;
+        let has = |(client, clock): &(u64, u32)| {
+            *clock == 0 || join.tracks.get(client).is_some_and(|track| track.next() >= *clock)
+        };
+        if join.done_at.is_none() && join.answered && self.expected.iter().all(has) {
+            join.done_at = Some(now);
+        }
+        Ok(())
+    }
+}
+
+impl Driver for Newcomers {
+    fn on(&mut self, id: Id, event: Event<'_>, now: u64, outgoing: &mut Outgoing) {
+        let frame = match event {
+            Event::Open => {
+                let mut message = Vec::new();
+                wire::write_sync(&mut message, Sync::Step1, EMPTY_VECTOR);
+                return outgoing.send(id, &message);
+            }
+            Event::Closed(reason) => return self.failure = Some(format!("a newcomer's socket: {reason}")),
+            Event::Message(frame) => frame,
+        };
+        let mut outcome = Ok(());
+        let read = wire::each_message(frame, |message| {
+            let handled = match message {
+                Message::Step1(_) => {
+                    let mut answer = Vec::new();
+                    wire::write_sync(&mut answer, Sync::Step2, EMPTY_UPDATE);
+                    outgoing.send(id, &answer);
+                    Ok(())
+                }
+                Message::Step2(update) => {
+                    self.joins[id].answered = true;
+                    self.receive(id, update, now)
+                }
+                Message::Update(update) => self.receive(id, update, now),
+                Message::Denied(reason) => Err(anyhow::anyhow!("denied: {reason}")),
+                Message::Other => Ok(()),
+            };
+            if handled.is_err() {
+                outcome = handled;
+            }
+        });
+        if let Err(error) = read.and(outcome) {
+            self.failure = Some(format!("a newcomer's message: {error:#}"));
+        }
+    }
+}
+
+/// Joins a document, waits until it holds the expected edits, and returns its text.
+pub(crate) fn fetch(url: &str, expected: &[(u64, u32)]) -> Result<String> {
+    let mut fleet = Fleet::new()?;
+    let mut newcomers = Newcomers::new(expected);
+    newcomers.join(&mut fleet, url, 1)?;
+    newcomers.wait(&mut fleet)?;
+    newcomers.texts().next().context("nobody joined")?
+}
+
+/// Joins a document and returns its text when it holds the expected edits, or whatever it holds after `patience`.
+pub(crate) fn fetch_what_is_there(url: &str, expected: &[(u64, u32)], patience: Duration) -> Result<String> {
+    let mut fleet = Fleet::new()?;
+    let mut newcomer = Newcomers::new(expected);
+    newcomer.join(&mut fleet, url, 1)?;
+    let all = fleet.turn_until(&mut newcomer, patience, "acknowledged edits", |newcomer| {
+        newcomer.failure.is_some() || newcomer.joins[0].done_at.is_some()
+    });
+    if let Some(failure) = newcomer.failure.take() {
+        anyhow::bail!(failure);
+    }
+    if all.is_err() {
+        ensure!(newcomer.joins[0].answered, "the server does not answer for {url}");
+    }
+    newcomer.texts().next().context("nobody joined")?
+}
+
+/// Puts a whole state into a document, as an editor who comes online with it does, and waits until the server has it.
+pub(crate) fn upload(url: &str, state: &[u8]) -> Result<()> {
+    let vector = Update::decode_v1(state).context("read a state")?.state_vector().encode_v1();
+    let mut fleet = Fleet::new()?;
+    let mut author = Newcomers::new(&[]);
+    author.join(&mut fleet, url, 1)?;
+    author.wait(&mut fleet)?;
+    let mut message = Vec::new();
+    wire::write_sync(&mut message, Sync::Update, state);
+    fleet.outgoing().send(0, &message);
+    // A socket's messages are handled in order: once this is answered, the state has been taken in.
+    message.clear();
+    wire::write_sync(&mut message, Sync::Step1, &vector);
+    fleet.outgoing().send(0, &message);
+    author.joins[0].answered = false;
+    fleet.turn_until(&mut author, PATIENCE, "the server to take a document", |author| {
+        author.failure.is_some() || author.joins[0].answered
+    })?;
+    author.failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
+}
+
+/// The text that a document has after these updates.
+pub(crate) fn text_of<'a>(updates: impl Iterator<Item = &'a [u8]>) -> Result<String> {
+    let doc = Doc::new();
+    let text = doc.get_or_insert_text(TEXT);
+    for update in updates {
+        let update = Update::decode_v1(update).context("read an update")?;
+        doc.transact_mut().apply_update(update).context("apply an update")?;
+    }
+    let transaction = doc.transact();
+    Ok(text.get_string(&transaction))
+}
+
+/// Clients and clocks of a whole state.
+pub(crate) fn vector_of(state: &[u8]) -> Result<Vec<(u64, u32)>> {
+    let mut clocks: BTreeMap<u64, u32> = BTreeMap::new();
+    wire::each_run(state, |run| {
+        let clock = clocks.entry(run.client).or_default();
+        *clock = (*clock).max(run.clock + run.len);
+    })?;
+    Ok(clocks.into_iter().collect())
+}
+
+/// The whole of a document as one update.
+pub(crate) fn state_of(doc: &Doc) -> Vec<u8> {
+    doc.transact().encode_state_as_update_v1(&StateVector::default())
+}
