@@ -1,0 +1,118 @@
+// The routes, and what every page shares: the skip link, the live region, toasts.
+import { FileQuestion } from "lucide-react";
+import { lazy, Suspense, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link, Route, Switch, useLocation } from "wouter";
+import { createApi } from "./documents/api";
+import { nameFromPath } from "./documents/name";
+import { ErrorBoundary } from "./ui/error-boundary";
+import { LiveRegion } from "./ui/live-region";
+import { Panel } from "./ui/panel";
+import { Toasts } from "./ui/toast";
+
+const api = createApi();
+
+/**
+ * Each page is fetched when its address is opened: the editor is most of the app's weight, and neither page needs the
+ * other. `main.tsx` calls `fetchPage` before anything else so that page and words travel together.
+ */
+const pages = {
+  home: () => import("./documents/home"),
+  text: () => import("./text/page"),
+};
+const Home = lazy(() => pages.home().then(({ Home }) => ({ default: Home })));
+const TextPage = lazy(() => pages.text().then(({ TextPage }) => ({ default: TextPage })));
+
+/** Starts fetching what an address needs. A failure is left to the page itself, which asks again. */
+export function fetchPage(path: string): void {
+  const page: Promise<unknown> = path.startsWith("/d/") ? pages.text() : pages.home();
+  page.catch(() => undefined);
+}
+
+export function App(): React.JSX.Element {
+  const { t } = useTranslation();
+  return (
+    <>
+      <a className="skip" href="#content">
+        {t("app.skip")}
+      </a>
+      <Outdated />
+      <ErrorBoundary>
+        <Suspense fallback={<Fetching />}>
+        <Switch>
+          <Route path="/">
+            <Home key="live" api={api} shelf="live" />
+          </Route>
+          <Route path="/trash">
+            <Home key="trash" api={api} shelf="trash" />
+          </Route>
+          <Route path="/d/*?">
+            <DocumentRoute />
+          </Route>
+          <Route>
+            <NotFound />
+          </Route>
+        </Switch>
+        </Suspense>
+      </ErrorBoundary>
+      <Toasts />
+      <LiveRegion />
+    </>
+  );
+}
+
+function Fetching(): React.JSX.Element {
+  const { t } = useTranslation();
+  return (
+    <div className="frame" role="status">
+      <span className="visually-hidden">{t("app.loading")}</span>
+    </div>
+  );
+}
+
+function DocumentRoute(): React.JSX.Element {
+  // The router decodes addresses as it likes; the name is read from the address itself.
+  useLocation();
+  const name = nameFromPath(location.pathname);
+  if (name === null) return <NotFound />;
+  return <TextPage key={name} api={api} name={name} />;
+}
+
+function NotFound(): React.JSX.Element {
+  const { t } = useTranslation();
+  useEffect(() => {
+    document.title = "Weft";
+  }, []);
+  return (
+    <main id="content" className="home" tabIndex={-1}>
+      <Panel level={1} icon={<FileQuestion />} title={t("app.notFound")} body={t("app.notFoundHint")}>
+        <Link href="/" className="button primary">
+          {t("app.toDocuments")}
+        </Link>
+      </Panel>
+    </main>
+  );
+}
+
+/** After an upgrade of the server an old tab asks for files that no longer exist. Reloading is for the person to decide. */
+function Outdated(): React.JSX.Element | null {
+  const { t } = useTranslation();
+  const [outdated, setOutdated] = useState(false);
+  useEffect(() => {
+    const onError = (event: Event): void => {
+      event.preventDefault();
+      setOutdated(true);
+    };
+    window.addEventListener("vite:preloadError", onError);
+    return () => window.removeEventListener("vite:preloadError", onError);
+  }, []);
+  if (!outdated) return null;
+  return (
+    <div className="banner banner-top" role="alert">
+      <p>{t("app.outdated")}</p>
+      <button type="button" className="button small" onClick={() => location.reload()}>
+        {t("app.reload")}
+      </button>
+    </div>
+  );
+}

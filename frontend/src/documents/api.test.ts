@@ -1,0 +1,93 @@
+// The REST client against a scripted `fetch`: what it asks, and what it makes of every kind of answer.
+import { expect, test } from "vitest";
+import { ApiError, createApi, problemOf, type Api, type Problem } from "./api";
+import { parseName, type DocumentName } from "./name";
+
+const named = (text: string): DocumentName => {
+  const name = parseName(text);
+  if (name === null) throw new Error(`not a name: ${text}`);
+  return name;
+};
+const summary = { name: "a/b", title: " Plan ", bytes: 12, created: 1, modified: 2, state: "live", editors: 3 };
+
+function answering(status: number, body: unknown): { api: Api; asked: { method: string; url: string; body: unknown }[] } {
+  const asked: { method: string; url: string; body: unknown }[] = [];
+  const api = createApi((url, init) => {
+    asked.push({ method: init?.method ?? "", url: url as string, body: init?.body });
+    const text = body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body);
+    return Promise.resolve(new Response(text, { status }));
+  });
+  return { api, asked };
+}
+
+async function problem(work: Promise<unknown>): Promise<Problem> {
+  return work.then(
+    () => {
+      throw new Error("expected a problem");
+    },
+    (error: unknown) => problemOf(error),
+  );
+}
+
+test("a list is asked for by shelf and cursor", async () => {
+  const { api, asked } = answering(200, { documents: [summary], next: "n&1" });
+  const page = await api.list("trash", "c=?1");
+  expect(asked[0]).toMatchObject({ method: "GET", url: "/api/v1/documents?shelf=trash&limit=50&after=c%3D%3F1" });
+  expect(page).toEqual({ documents: [{ ...summary, title: "Plan" }], next: "n&1" });
+});
+
+test("a name is one segment of the path, whatever it contains", async () => {
+  const { api, asked } = answering(200, summary);
+  await api.read(named("a/b ?#%"));
+  await api.moveToTrash(named("a/b"));
+  await api.restore(named("a/b"));
+  expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual([
+    "GET /api/v1/documents/a%2Fb%20%3F%23%25",
+    "DELETE /api/v1/documents/a%2Fb",
+    "POST /api/v1/documents/a%2Fb/restore",
+  ]);
+});
+
+test("deleting for ever answers nothing and asks for it by name", async () => {
+  const { api, asked } = answering(204, undefined);
+  await expect(api.deleteForEver(named("x"))).resolves.toBeUndefined();
+  expect(asked[0]?.url).toBe("/api/v1/documents/x?permanent=true");
+});
+
+test("a title is sent only where there is one", async () => {
+  const { api, asked } = answering(201, summary);
+  await api.create();
+  await api.create("Plan");
+  expect(asked.map(({ body }) => body)).toEqual(["{}", '{"title":"Plan"}']);
+});
+
+test("a refusal keeps the server's words", async () => {
+  const { api } = answering(410, { error: { code: "deleted", message: "the document was deleted" } });
+  expect(await problem(api.read(named("x")))).toEqual({
+    kind: "refused",
+    status: 410,
+    code: "deleted",
+    message: "the document was deleted",
+  });
+});
+
+test("no server, a proxy without a server, and something else than Weft are told apart", async () => {
+  const silent = createApi(() => Promise.reject(new TypeError("failed to fetch")));
+  expect(await problem(silent.list("live"))).toEqual({ kind: "unreachable" });
+  expect(await problem(answering(502, "<html>").api.list("live"))).toEqual({ kind: "unreachable" });
+  expect(await problem(answering(200, "<html>").api.list("live"))).toEqual({ kind: "garbled" });
+  expect(await problem(answering(404, "<html>").api.read(named("x")))).toEqual({ kind: "garbled" });
+  for (const broken of [null, [], { ...summary, bytes: "12" }, { ...summary, state: "gone" }]) {
+    expect(await problem(answering(200, broken).api.read(named("x")))).toEqual({ kind: "garbled" });
+  }
+});
+
+test("a document no browser can address does not take the list with it", async () => {
+  const { api } = answering(200, { documents: [{ ...summary, name: ".." }, summary], next: null });
+  expect((await api.list("live")).documents.map(({ name }) => name)).toEqual(["a/b"]);
+});
+
+test("other people's errors are not swallowed", () => {
+  expect(() => problemOf(new RangeError("ours to fix"))).toThrow(RangeError);
+  expect(new ApiError({ kind: "unreachable" }).message).toBe("unreachable");
+});

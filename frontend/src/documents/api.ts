@@ -1,0 +1,131 @@
+// The server's REST interface, typed and checked: what arrives is parsed before anybody believes it. Mirrors
+// `src/http/documents.rs`.
+import { parseName, type DocumentName } from "./name";
+
+export interface DocumentSummary {
+  readonly name: DocumentName;
+  /** What the document calls itself, in its own data; `null` while nobody gave it a title. */
+  readonly title: string | null;
+  readonly bytes: number;
+  /** Milliseconds since 1970, by the server's clock. */
+  readonly created: number;
+  readonly modified: number;
+  readonly state: "live" | "trashed";
+  /** Connections that have it open right now. */
+  readonly editors: number;
+}
+
+export interface DocumentPage {
+  readonly documents: readonly DocumentSummary[];
+  /** Pass it as `after` to get the next page; `null` at the end. */
+  readonly next: string | null;
+}
+
+export type Shelf = "live" | "trash";
+
+/** Sorted by what the reader can do about it. */
+export type Problem =
+  /** No answer: no network, or no server. Trying again later may help. */
+  | { readonly kind: "unreachable" }
+  /** The server answered and said no; `code` is its word for why. */
+  | { readonly kind: "refused"; readonly status: number; readonly code: string; readonly message: string }
+  /** An answer that is not Weft's: something else is listening there, or the page is older than the server. */
+  | { readonly kind: "garbled" };
+
+export class ApiError extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.kind === "refused" ? `${problem.code}: ${problem.message}` : problem.kind);
+  }
+}
+
+/** The problem behind anything thrown by this module; what is not ours is passed on. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ApiError) return error.problem;
+  throw error;
+}
+
+export interface Api {
+  readonly list: (shelf: Shelf, after?: string | null, signal?: AbortSignal) => Promise<DocumentPage>;
+  readonly create: (title?: string) => Promise<DocumentSummary>;
+  readonly read: (name: DocumentName, signal?: AbortSignal) => Promise<DocumentSummary>;
+  readonly moveToTrash: (name: DocumentName) => Promise<void>;
+  readonly restore: (name: DocumentName) => Promise<void>;
+  readonly deleteForEver: (name: DocumentName) => Promise<void>;
+}
+
+export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis)): Api {
+  const call = async (method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> => {
+    let response: Response;
+    try {
+      response = await fetch(`/api/v1/documents${path}`, {
+        method,
+        headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(signal ? { signal } : {}),
+      });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new ApiError({ kind: "unreachable" });
+    }
+    const value: unknown = response.status === 204 ? null : await response.json().catch(() => undefined);
+    if (response.ok) return value;
+    throw new ApiError(refusal(response.status, value));
+  };
+  const at = (name: DocumentName): string => `/${encodeURIComponent(name)}`;
+
+  return {
+    list: async (shelf, after, signal) => {
+      const query = new URLSearchParams({ shelf, limit: "50", ...(after ? { after } : {}) });
+      return pageOf(await call("GET", `?${query.toString()}`, undefined, signal));
+    },
+    create: async (title) => summaryOf(await call("POST", "", title === undefined ? {} : { title })),
+    read: async (name, signal) => summaryOf(await call("GET", at(name), undefined, signal)),
+    moveToTrash: async (name) => void (await call("DELETE", at(name))),
+    restore: async (name) => void (await call("POST", `${at(name)}/restore`)),
+    deleteForEver: async (name) => void (await call("DELETE", `${at(name)}?permanent=true`)),
+  };
+}
+
+function refusal(status: number, body: unknown): Problem {
+  const error = isRecord(body) && isRecord(body["error"]) ? body["error"] : null;
+  const [code, message] = [error?.["code"], error?.["message"]];
+  if (typeof code === "string" && typeof message === "string") return { kind: "refused", status, code, message };
+  // A proxy in between speaks for a server that is not there.
+  return status >= 502 && status <= 504 ? { kind: "unreachable" } : { kind: "garbled" };
+}
+
+function pageOf(value: unknown): DocumentPage {
+  if (!isRecord(value) || !Array.isArray(value["documents"])) throw new ApiError({ kind: "garbled" });
+  const next = value["next"];
+  return {
+    // A name no browser can address is left out rather than shown as a row that cannot be opened.
+    documents: value["documents"].filter(isAddressable).map(summaryOf),
+    next: typeof next === "string" ? next : null,
+  };
+}
+
+function summaryOf(value: unknown): DocumentSummary {
+  if (!isRecord(value)) throw new ApiError({ kind: "garbled" });
+  const name = typeof value["name"] === "string" ? parseName(value["name"]) : null;
+  const { title, bytes, created, modified, state, editors } = value;
+  if (
+    name === null ||
+    !(typeof title === "string" || title === null || title === undefined) ||
+    typeof bytes !== "number" ||
+    typeof created !== "number" ||
+    typeof modified !== "number" ||
+    !(state === "live" || state === "trashed") ||
+    typeof editors !== "number"
+  ) {
+    throw new ApiError({ kind: "garbled" });
+  }
+  return { name, title: title?.trim() ? title.trim() : null, bytes, created, modified, state, editors };
+}
+
+function isAddressable(value: unknown): boolean {
+  return !isRecord(value) || typeof value["name"] !== "string" || parseName(value["name"]) !== null;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,56 @@
+// Which documents have a copy on this device, with the title last seen: what the home page can offer without a server.
+// A list of names only; the copies themselves belong to sync/copy.ts.
+import { parseName, type DocumentName } from "./name";
+
+export interface KeptDocument {
+  readonly name: DocumentName;
+  readonly title: string | null;
+  /** When it was last open here, in ms since 1970. */
+  readonly seen: number;
+}
+
+const KEY = "weft.kept";
+/** The oldest are forgotten beyond this, so that the record stays small; their copies stay usable by address. */
+const MOST = 500;
+
+export function keptDocuments(): readonly KeptDocument[] {
+  try {
+    return parseKept(localStorage.getItem(KEY));
+  } catch {
+    return [];
+  }
+}
+
+export function rememberKept(name: DocumentName, title: string | null): void {
+  write([{ name, title, seen: Date.now() }, ...keptDocuments().filter((kept) => kept.name !== name)].slice(0, MOST));
+}
+
+export function forgetKept(name: DocumentName): void {
+  write(keptDocuments().filter((kept) => kept.name !== name));
+}
+
+/** Newest first; entries that are not ours are left out. */
+export function parseKept(text: string | null): readonly KeptDocument[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? "[]");
+  } catch {
+    return [];
+  }
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((entry: unknown): KeptDocument[] => {
+    if (typeof entry !== "object" || entry === null) return [];
+    const { name: text, title, seen } = entry as Record<string, unknown>;
+    const name = typeof text === "string" ? parseName(text) : null;
+    if (name === null || typeof seen !== "number") return [];
+    return [{ name, title: typeof title === "string" ? title : null, seen }];
+  });
+}
+
+function write(documents: readonly KeptDocument[]): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(documents));
+  } catch {
+    // Without storage there are no copies to list either.
+  }
+}

@@ -1,0 +1,138 @@
+// One document in a list: a link over the whole row, and what can be done with it.
+import { CloudOff, Ellipsis, FileText, Link2, RotateCcw, Trash2 } from "lucide-react";
+import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
+import { Menu, type MenuItem } from "../ui/menu";
+import type { DocumentSummary } from "./api";
+import type { KeptDocument } from "./device";
+import { documentPath } from "./name";
+import { relativeTime, size } from "./when";
+
+export interface RowActions {
+  readonly copyLink: (document: DocumentSummary) => void;
+  readonly moveToTrash: (document: DocumentSummary) => void;
+  readonly restore: (document: DocumentSummary) => void;
+  readonly askToDelete: (document: DocumentSummary) => void;
+}
+
+export function LiveRow(props: {
+  readonly document: DocumentSummary;
+  readonly now: number;
+  readonly actions: RowActions;
+  /** Without a server only what is on this device can be opened. */
+  readonly openable: boolean;
+}): React.JSX.Element {
+  const { t, i18n } = useTranslation();
+  const { document, actions } = props;
+  const title = document.title ?? t("row.untitled");
+  const items: readonly MenuItem[] = [
+    { label: t("row.copyLink"), icon: <Link2 />, run: () => actions.copyLink(document) },
+    { label: t("row.trash"), icon: <Trash2 />, danger: true, run: () => actions.moveToTrash(document) },
+  ];
+  const edited = relativeTime(document.modified, props.now, i18n.language) ?? t("row.justNow");
+  const body = (
+    <RowBody title={title} untitled={document.title === null} icon={props.openable ? <FileText /> : <CloudOff />}>
+      {props.openable ? (
+        <>
+          {t("row.edited", { when: edited })}
+          <span className="row-size"> · {size(document.bytes, i18n.language)}</span>
+        </>
+      ) : (
+        t("row.notHere")
+      )}
+    </RowBody>
+  );
+
+  return (
+    <li className={props.openable ? "row" : "row row-away"}>
+      {props.openable ? (
+        <Link className="row-link" href={documentPath(document.name)}>
+          {body}
+        </Link>
+      ) : (
+        <div className="row-link">{body}</div>
+      )}
+      {document.editors > 0 && (
+        <span className="inside">
+          <span className="inside-dot" aria-hidden="true" />
+          {t("row.inside", { count: document.editors })}
+        </span>
+      )}
+      <Menu
+        button={
+          <button type="button" className="icon-button row-menu" aria-label={t("row.menu", { title })}>
+            <Ellipsis />
+          </button>
+        }
+        items={items}
+      />
+    </li>
+  );
+}
+
+export function TrashRow(props: {
+  readonly document: DocumentSummary;
+  readonly now: number;
+  readonly actions: RowActions;
+}): React.JSX.Element {
+  const { t, i18n } = useTranslation();
+  const { document, actions } = props;
+  const title = document.title ?? t("row.untitled");
+  const edited = relativeTime(document.modified, props.now, i18n.language) ?? t("row.justNow");
+  return (
+    <li className="row row-trash">
+      <div className="row-link">
+        <RowBody title={title} untitled={document.title === null} icon={<Trash2 />}>
+          {t("row.edited", { when: edited })}
+          <span className="row-size"> · {size(document.bytes, i18n.language)}</span>
+        </RowBody>
+      </div>
+      <div className="row-actions">
+        <button type="button" className="button small" onClick={() => actions.restore(document)}>
+          <RotateCcw aria-hidden="true" />
+          {t("row.restore")}
+          <span className="visually-hidden"> {title}</span>
+        </button>
+        <button type="button" className="button small danger" onClick={() => actions.askToDelete(document)}>
+          {t("row.delete")}
+          <span className="visually-hidden"> {title}</span>
+        </button>
+      </div>
+    </li>
+  );
+}
+
+/** A document known from this device only, while the server does not answer. */
+export function KeptRow(props: { readonly document: KeptDocument; readonly now: number }): React.JSX.Element {
+  const { t, i18n } = useTranslation();
+  const { document } = props;
+  const seen = relativeTime(document.seen, props.now, i18n.language) ?? t("row.justNow");
+  return (
+    <li className="row">
+      <Link className="row-link" href={documentPath(document.name)}>
+        <RowBody title={document.title ?? t("row.untitled")} untitled={document.title === null} icon={<FileText />}>
+          {t("row.here")} · {t("row.seen", { when: seen })}
+        </RowBody>
+      </Link>
+    </li>
+  );
+}
+
+function RowBody(props: {
+  readonly title: string;
+  readonly untitled: boolean;
+  readonly icon: React.ReactNode;
+  readonly children: React.ReactNode;
+}): React.JSX.Element {
+  return (
+    <>
+      <span className="row-icon" aria-hidden="true">
+        {props.icon}
+      </span>
+      <span className="row-text">
+        <span className={props.untitled ? "row-title row-untitled" : "row-title"}>{props.title}</span>
+        <span className="row-meta">{props.children}</span>
+      </span>
+    </>
+  );
+}

@@ -1,0 +1,61 @@
+// The people besides oneself: a few avatars side by side, the rest counted. Pressing one leads to their caret.
+import { Popover } from "radix-ui";
+import { useTranslation } from "react-i18next";
+import { Avatar } from "./avatar";
+import type { Person } from "./people";
+
+/** More than this and the row would push the title away. */
+const SHOWN = 3;
+
+export function Others(props: {
+  readonly people: readonly Person[];
+  readonly onGoTo: (person: Person) => void;
+}): React.JSX.Element | null {
+  const { t } = useTranslation();
+  const others = props.people.filter((person) => !person.self);
+  if (others.length === 0) return null;
+
+  const nameOf = (person: Person): string => person.name || t("people.nameless");
+  const shown = others.length > SHOWN + 1 ? others.slice(0, SHOWN) : others;
+  const rest = others.slice(shown.length);
+  return (
+    <ul className="others" aria-label={t("people.here")}>
+      {shown.map((person) => (
+        <li key={person.client}>
+          <button
+            type="button"
+            className="avatar-button"
+            aria-label={t("people.goTo", { name: nameOf(person) })}
+            data-tip={nameOf(person)}
+            onClick={() => props.onGoTo(person)}
+          >
+            <Avatar name={nameOf(person)} colour={person.colour} />
+          </button>
+        </li>
+      ))}
+      {rest.length > 0 && (
+        <li>
+          <Popover.Root>
+            <Popover.Trigger className="avatar-button" aria-label={t("people.more", { count: rest.length })}>
+              <span className="avatar avatar-more">+{rest.length}</span>
+            </Popover.Trigger>
+            <Popover.Portal>
+              <Popover.Content className="popover" align="end" sideOffset={8} collisionPadding={8} aria-label={t("people.here")}>
+                <ul className="people-list">
+                  {rest.map((person) => (
+                    <li key={person.client}>
+                      <button type="button" className="menu-item" onClick={() => props.onGoTo(person)}>
+                        <Avatar name={nameOf(person)} colour={person.colour} />
+                        {nameOf(person)}
+                      </button>
+                    </li>
+                  ))}
+                </ul>
+              </Popover.Content>
+            </Popover.Portal>
+          </Popover.Root>
+        </li>
+      )}
+    </ul>
+  );
+}

@@ -1,0 +1,62 @@
+// Who is inside, for views; and who came and went, for the ears.
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Awareness } from "y-protocols/awareness";
+import { announce } from "../ui/live-region";
+import { useSettings } from "../ui/settings";
+import { COLOURS } from "./colours";
+import { movement, peopleIn, type Announcement, type Person } from "./people";
+
+/** Comings and goings within this time become one sentence, in ms. */
+const COLLECT = 5_000;
+
+export function usePeople(awareness: Awareness): readonly Person[] {
+  const [people, setPeople] = useState<readonly Person[]>([]);
+  useEffect(() => {
+    const read = (): void => {
+      const next = peopleIn(awareness.getStates(), awareness.clientID);
+      // Carets move all the time; the list of people rarely does.
+      setPeople((before) => (JSON.stringify(before) === JSON.stringify(next) ? before : next));
+    };
+    read();
+    awareness.on("change", read);
+    return () => awareness.off("change", read);
+  }, [awareness]);
+  return people;
+}
+
+/** Keeps our own announcement in step with the settings. */
+export function useAnnouncement(awareness: Awareness): void {
+  const { person, name, colour } = useSettings();
+  useEffect(() => {
+    const announcement: Announcement = { id: person, name: name ?? "", color: colour ?? COLOURS[0] };
+    awareness.setLocalStateField("user", announcement);
+  }, [awareness, person, name, colour]);
+}
+
+/** Says who joined and left, collected into one sentence. `listening` is false while the connection itself is the news. */
+export function useArrivals(people: readonly Person[], listening: boolean): void {
+  const { t, i18n } = useTranslation();
+  const [settled, setSettled] = useState<readonly Person[] | null>(null);
+
+  useEffect(() => {
+    if (!listening) {
+      setSettled(null);
+      return;
+    }
+    const timer = setTimeout(() => {
+      if (settled !== null) {
+        const { joined, left } = movement(settled, people);
+        const list = new Intl.ListFormat(i18n.language);
+        const words = (names: readonly string[]): string => list.format(names.map((name) => name || t("people.nameless")));
+        const sentences = [
+          ...(joined.length > 0 ? [t("people.joined", { names: words(joined) })] : []),
+          ...(left.length > 0 ? [t("people.left", { names: words(left) })] : []),
+        ];
+        if (sentences.length > 0) announce(`${sentences.join(". ")}.`);
+      }
+      setSettled(people);
+    }, COLLECT);
+    return () => clearTimeout(timer);
+  }, [people, listening, settled, t, i18n.language]);
+}

@@ -1,0 +1,126 @@
+// A room with a scripted connection and a scripted copy: the order in which things happen, and what is told to whom.
+import { expect, test } from "vitest";
+import type { ConnectionEvent } from "./connection";
+import type { LoadedCopy } from "./copy";
+import { openRoom, type Room } from "./room";
+
+interface Stage {
+  readonly room: Room;
+  readonly did: string[];
+  readonly report: (event: ConnectionEvent) => void;
+  readonly loadCopy: (copy: LoadedCopy | null) => Promise<void>;
+  readonly network: (state: "up" | "down") => void;
+  readonly wake: () => void;
+}
+
+function stage(): Stage {
+  const did: string[] = [];
+  const noted = (what: string) => (): void => void did.push(what);
+  let report: (event: ConnectionEvent) => void = () => undefined;
+  let loaded: (copy: LoadedCopy | null) => void = () => undefined;
+  let network: (state: "up" | "down") => void = () => undefined;
+  let wake: () => void = () => undefined;
+  const room = openRoom("a document", {
+    base: "ws://host/ws",
+    signals: {
+      network: () => "up",
+      onNetwork: (listener) => {
+        network = listener;
+        return noted("deaf to the network");
+      },
+      onWake: (listener) => {
+        wake = listener;
+        return noted("deaf to waking");
+      },
+    },
+    connect: (ports) => {
+      report = ports.report;
+      return { open: noted("open"), hurry: noted("hurry"), bounce: noted("bounce"), dispose: noted("connection closed") };
+    },
+    openCopy: () => ({
+      loaded: new Promise((resolve) => (loaded = resolve)),
+      keep: (count) => void did.push(`keep ${count}`),
+      dispose: noted("copy closed"),
+    }),
+    onKept: (document) => void did.push(`kept ${document}`),
+  });
+  return {
+    room,
+    did,
+    report: (event) => report(event),
+    loadCopy: async (copy) => {
+      loaded(copy);
+      await Promise.resolve();
+      await Promise.resolve();
+    },
+    network: (state) => network(state),
+    wake: () => wake(),
+  };
+}
+
+const write = (room: Room): void => void room.doc.getMap("meta").set("title", String(Math.random()));
+const synced: ConnectionEvent[] = [{ type: "connecting" }, { type: "opened" }, { type: "synced" }];
+
+test("the copy is read before the socket is opened", async () => {
+  const { room, did, loadCopy } = stage();
+  expect(did).toEqual([]);
+  await loadCopy({ known: true, kept: 3 });
+  expect(did).toContain("open");
+  expect(room.state().status).toEqual({ kind: "cached" });
+});
+
+test("a browser without storage still connects", async () => {
+  const { did, loadCopy } = stage();
+  await loadCopy(null);
+  expect(did).toEqual(["open"]);
+});
+
+test("own changes are counted while the server is away, and the count is kept with the copy", async () => {
+  const { room, did, loadCopy, report } = stage();
+  await loadCopy({ known: false, kept: 0 });
+  synced.forEach(report);
+  expect(did).toContain("kept a document");
+  write(room);
+  report({ type: "closed" });
+  write(room);
+  write(room);
+  expect(room.state().status).toEqual({ kind: "reconnecting", kept: 2 });
+  expect(did.slice(-2)).toEqual(["keep 1", "keep 2"]);
+  synced.forEach(report);
+  expect(room.state().status).toEqual({ kind: "connected" });
+  expect(did.at(-2)).toBe("keep 0");
+});
+
+test("listeners hear of changes, and only of changes", async () => {
+  const { room, loadCopy, report } = stage();
+  const heard: string[] = [];
+  const end = room.subscribe(() => heard.push(room.state().status.kind));
+  await loadCopy({ known: true, kept: 0 });
+  synced.forEach(report);
+  write(room);
+  const before = room.state();
+  report({ type: "synced" });
+  expect(room.state()).toBe(before);
+  expect(heard).toEqual(["cached", "connected"]);
+  end();
+  report({ type: "ended", code: 4404 });
+  expect(heard).toHaveLength(2);
+});
+
+test("the network's word is checked with a new socket, not believed", async () => {
+  const { did, loadCopy, network, wake } = stage();
+  await loadCopy({ known: true, kept: 0 });
+  network("down");
+  network("up");
+  wake();
+  expect(did).toEqual(["open", "bounce", "hurry", "hurry"]);
+});
+
+test("closing lets go of everything, once", async () => {
+  const { room, did, loadCopy, report } = stage();
+  room.dispose();
+  room.dispose();
+  await loadCopy({ known: true, kept: 0 });
+  report({ type: "synced" });
+  expect(did).toEqual(["deaf to the network", "deaf to waking", "connection closed", "copy closed"]);
+});

@@ -1,0 +1,98 @@
+// Where the others are writing: a coloured caret with a name that fades, and their selection. Tiptap's own caret
+// extension is a wrapper around the same plugin; ours also knows whose caret it draws, so that the name can come back
+// when they move and follow when they change it.
+import { Extension } from "@tiptap/core";
+import { Plugin } from "@tiptap/pm/state";
+import { yCursorPlugin } from "@tiptap/y-tiptap";
+import type { Awareness } from "y-protocols/awareness";
+import { personOf } from "../presence/people";
+
+export interface CaretsOptions {
+  readonly awareness: Awareness;
+  /** The word for somebody who announced no name. */
+  readonly nameless: () => string;
+}
+
+export function carets({ awareness, nameless }: CaretsOptions): Extension {
+  const show = (client: number, user: unknown): { readonly name: string; readonly colour: string } => {
+    const { name, colour } = personOf(client, user);
+    return { name: name || nameless(), colour };
+  };
+
+  const draw = (user: unknown, client: number): HTMLElement => {
+    const caret = document.createElement("span");
+    caret.className = "caret";
+    caret.dataset["client"] = String(client);
+    caret.setAttribute("aria-hidden", "true");
+    const label = document.createElement("span");
+    label.className = "caret-name";
+    caret.append(label);
+    dress(caret, show(client, user));
+    return caret;
+  };
+
+  return Extension.create({
+    name: "carets",
+    // Before other extensions' plugins, but after the collaboration itself, whose mapping it reads.
+    priority: 999,
+    addProseMirrorPlugins: () => [
+      yCursorPlugin(awareness, {
+        cursorBuilder: draw,
+        selectionBuilder: (user: unknown, client: number) => ({
+          class: "caret-selection",
+          style: `--caret: ${personOf(client, user).colour}`,
+        }),
+      }) as Plugin,
+      new Plugin({
+        view: (view) => {
+          // The plugin above keeps a caret's element while it only moves, so what changes about it is changed here.
+          const onChange = ({ updated }: { readonly updated: readonly number[] }): void => {
+            for (const client of updated) {
+              const caret = caretOf(view.dom, client);
+              if (caret === null) continue;
+              dress(caret, show(client, awareness.getStates().get(client)?.["user"]));
+              turn(caret, view.dom);
+              restartFade(caret);
+            }
+          };
+          awareness.on("change", onChange);
+          return {
+            update: () => {
+              for (const caret of view.dom.querySelectorAll<HTMLElement>(".caret")) turn(caret, view.dom);
+            },
+            destroy: () => awareness.off("change", onChange),
+          };
+        },
+      }),
+    ],
+  });
+}
+
+/** The caret of one client, if it is drawn at the moment. */
+export function caretOf(editor: Element, client: number): HTMLElement | null {
+  return editor.querySelector<HTMLElement>(`.caret[data-client="${client}"]`);
+}
+
+function dress(caret: HTMLElement, person: { readonly name: string; readonly colour: string }): void {
+  caret.style.setProperty("--caret", person.colour);
+  const label = caret.firstElementChild;
+  if (label !== null && label.textContent !== person.name) label.textContent = person.name;
+}
+
+/** A name that would stand out of the text's right edge is written to the left of its caret. */
+function turn(caret: HTMLElement, text: Element): void {
+  const label = caret.firstElementChild;
+  if (label === null) return;
+  const room = text.getBoundingClientRect().right - caret.getBoundingClientRect().left;
+  caret.toggleAttribute("data-flip", label.getBoundingClientRect().width > room);
+}
+
+/** The name was fading; whoever moved is worth naming again. */
+function restartFade(caret: HTMLElement): void {
+  for (const animation of caret.getAnimations?.({ subtree: true }) ?? []) {
+    if (animation.playState !== "idle") {
+      animation.currentTime = 0;
+      animation.play();
+    }
+  }
+}

@@ -1,0 +1,140 @@
+// @vitest-environment happy-dom
+// The editor on shared data, without a browser around it: what undo touches, what opening writes, what is shown for
+// data other clients wrote.
+import type { Editor } from "@tiptap/core";
+import { afterEach, expect, test } from "vitest";
+import { Awareness } from "y-protocols/awareness";
+import { Doc, XmlElement, XmlText, applyUpdate, encodeStateAsUpdate } from "yjs";
+import { createEditor } from "./editor";
+import { FIELD } from "./field";
+import { plainText } from "./plain-text";
+
+const opened: (() => void)[] = [];
+afterEach(() => {
+  for (const close of opened.splice(0)) close();
+});
+
+function open(doc = new Doc()): { readonly editor: Editor; readonly doc: Doc } {
+  const awareness = new Awareness(doc);
+  const element = document.createElement("div");
+  document.body.append(element);
+  const editor = createEditor({
+    element,
+    doc,
+    awareness,
+    editable: true,
+    words: () => ({ label: "Text", placeholder: "Write", nameless: "Guest", task: (text) => text }),
+  });
+  opened.push(() => {
+    editor.destroy();
+    awareness.destroy();
+    element.remove();
+  });
+  return { editor, doc };
+}
+
+/** Two people in one document, every change arriving at once. */
+function together(): { readonly ann: Editor; readonly bo: Editor; readonly annDoc: Doc; readonly boDoc: Doc } {
+  const [annDoc, boDoc] = [new Doc(), new Doc()];
+  const relay = (from: Doc, to: Doc): void => {
+    from.on("update", (update: Uint8Array, origin: unknown) => {
+      if (origin !== "relay") applyUpdate(to, update, "relay");
+    });
+  };
+  relay(annDoc, boDoc);
+  relay(boDoc, annDoc);
+  return { ann: open(annDoc).editor, bo: open(boDoc).editor, annDoc, boDoc };
+}
+
+const rule = (editor: Editor, text: string): void => {
+  for (const key of text) {
+    const { from, to } = editor.state.selection;
+    if (!editor.view.someProp("handleTextInput", (handle) => handle(editor.view, from, to, key, () => editor.state.tr.insertText(key, from, to)))) {
+      editor.view.dispatch(editor.state.tr.insertText(key, from, to));
+    }
+  }
+};
+
+test.each([
+  ["heading", "a heading", (editor: Editor) => editor.commands.setHeading({ level: 1 })],
+  ["codeBlock", "a code block", (editor: Editor) => editor.commands.setCodeBlock()],
+  ["blockquote", "a quote", (editor: Editor) => editor.commands.setBlockquote()],
+  ["bulletList", "a list", (editor: Editor) => editor.commands.toggleBulletList()],
+  ["taskList", "a task list", (editor: Editor) => editor.commands.toggleTaskList()],
+  ["table", "a table", (editor: Editor) => editor.commands.insertTable({ rows: 2, cols: 2 })],
+] as const)("undoing the making of a %s leaves what a colleague wrote in it", (type, _what, make) => {
+  const { ann, bo, annDoc, boDoc } = together();
+  make(ann);
+  expect(ann.getHTML()).toBe(bo.getHTML());
+  let inside = -1;
+  bo.state.doc.descendants((node, position) => {
+    if (node.isTextblock && inside < 0) inside = position + 1;
+  });
+  expect(bo.state.doc.firstChild?.type.name).toBe(type);
+  bo.commands.insertContentAt(inside, "a colleague's words");
+  expect(plainText(annDoc)).toContain("a colleague's words");
+
+  for (let step = 0; step < 5; step++) ann.commands.undo();
+  expect(plainText(annDoc)).toContain("a colleague's words");
+  expect(plainText(boDoc)).toBe(plainText(annDoc));
+  expect(ann.getText()).toContain("a colleague's words");
+});
+
+test("undo takes back one's own words only", () => {
+  const { ann, bo, annDoc } = together();
+  ann.commands.insertContent("mine ");
+  bo.commands.insertContentAt(bo.state.doc.content.size - 1, "theirs");
+  ann.commands.undo();
+  expect(plainText(annDoc)).toBe("theirs");
+  ann.commands.redo();
+  expect(plainText(annDoc)).toBe("mine theirs");
+});
+
+test("opening a document writes nothing into it, whatever it ends with", () => {
+  const source = open();
+  source.editor.commands.setHeading({ level: 2 });
+  source.editor.commands.insertContent("ends with a heading");
+  const copy = new Doc();
+  applyUpdate(copy, encodeStateAsUpdate(source.doc));
+  let updates = 0;
+  copy.on("update", () => updates++);
+  open(copy);
+  open(new Doc());
+  expect(updates).toBe(0);
+});
+
+test("the first level of headings is shown under the page's own, and stays itself on the clipboard", () => {
+  const { editor, doc } = open();
+  rule(editor, "# One");
+  expect(editor.getHTML()).toBe('<h2 data-level="1">One</h2>');
+  expect((doc.getXmlFragment(FIELD).get(0) as XmlElement).getAttribute("level")).toBe(1);
+  const copied = open();
+  copied.editor.commands.setContent(editor.getHTML());
+  expect(copied.editor.getHTML()).toBe('<h2 data-level="1">One</h2>');
+  copied.editor.commands.setContent("<h1>From elsewhere</h1><h6>deep</h6>");
+  expect(copied.editor.getHTML()).toContain('<h2 data-level="1">From elsewhere</h2>');
+});
+
+test("a typed address becomes a link, its punctuation does not", () => {
+  const { editor } = open();
+  rule(editor, "see https://example.org/a?b, and www.example.com. Not example.net or code ");
+  const links = [...editor.getHTML().matchAll(/<a [^>]*href="([^"]*)"[^>]*>([^<]*)<\/a>/g)].map(([, href, text]) => [href, text]);
+  expect(links).toEqual([
+    ["https://example.org/a?b", "https://example.org/a?b"],
+    ["https://www.example.com/", "www.example.com"],
+  ]);
+  expect(editor.getText()).toBe("see https://example.org/a?b, and www.example.com. Not example.net or code ");
+});
+
+test("an address another client stored is followed only if it is harmless", () => {
+  const doc = new Doc();
+  const paragraph = new XmlElement("paragraph");
+  const text = new XmlText();
+  text.insert(0, "press me", { link: { href: "javascript:alert(1)", target: "_self" } });
+  paragraph.insert(0, [text]);
+  doc.getXmlFragment(FIELD).insert(0, [paragraph]);
+  const { editor } = open(doc);
+  const link = editor.view.dom.querySelector("a");
+  expect(link?.textContent).toBe("press me");
+  expect(link?.getAttribute("href")).toBeNull();
+});

@@ -1,0 +1,117 @@
+// What is shown instead of a document the server will not open: refused, in the trash, or deleted. Fetched when needed,
+// which works because the server has just answered.
+import { Lock, Trash2 } from "lucide-react";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Doc } from "yjs";
+import { ApiError, type Api } from "../documents/api";
+import { forgetKept } from "../documents/device";
+import type { DocumentName } from "../documents/name";
+import { removeCopy } from "../sync/copy";
+import { Panel } from "../ui/panel";
+import { showToast } from "../ui/toast";
+import { BackHome } from "./unreachable";
+import { plainText } from "./plain-text";
+import { readTitle } from "./title";
+
+export function Denied(props: { readonly code: number; readonly doc: Doc }): React.JSX.Element {
+  const { t } = useTranslation();
+  return (
+    <Panel level={1} icon={<Lock />} title={t("doc.denied")} body={t("doc.deniedHint", { code: props.code })}>
+      <SaveCopy doc={props.doc} />
+      <BackHome />
+    </Panel>
+  );
+}
+
+/** In the trash, or deleted for ever: the close code is the same, so the server is asked which. */
+export function Gone(props: {
+  readonly api: Api;
+  readonly name: DocumentName;
+  readonly doc: Doc;
+  readonly onRestored: () => void;
+}): React.JSX.Element {
+  const { t } = useTranslation();
+  const { api, name, doc } = props;
+  const [deleted, setDeleted] = useState(false);
+  const [removed, setRemoved] = useState(false);
+
+  useEffect(() => {
+    const controller = new AbortController();
+    api
+      .read(name, controller.signal)
+      .then(() => setDeleted(false))
+      .catch((error: unknown) => {
+        if (error instanceof ApiError && error.problem.kind === "refused") setDeleted([404, 410].includes(error.problem.status));
+      });
+    return () => controller.abort();
+  }, [api, name]);
+
+  const restore = (): void => {
+    api
+      .restore(name)
+      .then(props.onRestored)
+      .catch((error: unknown) => {
+        const message = error instanceof ApiError && error.problem.kind === "refused" ? error.problem.message : null;
+        showToast({ text: message === null ? t("problem.unreachable") : t("problem.refused", { message }) });
+      });
+  };
+
+  if (!deleted) {
+    return (
+      <Panel level={1} icon={<Trash2 />} title={t("doc.gone")} body={t("doc.goneHint")}>
+        <button type="button" className="button primary" onClick={restore}>
+          {t("row.restore")}
+        </button>
+        <BackHome />
+      </Panel>
+    );
+  }
+  const hasCopy = !removed && hasContent(doc);
+  return (
+    <Panel level={1} icon={<Trash2 />} title={t("doc.deleted")} body={hasCopy ? `${t("doc.deletedHint")} ${t("doc.copyLeft")}` : t("doc.deletedHint")}>
+      {hasCopy && (
+        <>
+          <SaveCopy doc={doc} />
+          <button
+            type="button"
+            className="button danger"
+            onClick={() => {
+              forgetKept(name);
+              setRemoved(true);
+              removeCopy(name).catch(() => undefined);
+            }}
+          >
+            {t("doc.removeCopy")}
+          </button>
+        </>
+      )}
+      <BackHome />
+    </Panel>
+  );
+}
+
+function SaveCopy(props: { readonly doc: Doc }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  if (!hasContent(props.doc)) return null;
+  return (
+    <button type="button" className="button primary" onClick={() => saveAsFile(props.doc)}>
+      {t("doc.saveCopy")}
+    </button>
+  );
+}
+
+function hasContent(doc: Doc): boolean {
+  return plainText(doc).trim() !== "" || readTitle(doc) !== "";
+}
+
+function saveAsFile(doc: Doc): void {
+  const title = readTitle(doc);
+  const address = URL.createObjectURL(new Blob([title === "" ? "" : `${title}\n\n`, plainText(doc)], { type: "text/plain" }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = `${title.replace(/[\\/:*?"<>|]+/g, " ").trim() || "document"}.txt`;
+  link.click();
+  // The browser has taken the file by the next turn; until then the address must live.
+  setTimeout(() => URL.revokeObjectURL(address), 0);
+}

@@ -1,0 +1,210 @@
+// The formatting toolbar: one row of buttons, one tab stop, arrow keys between them (Radix). Alt+F10 leads here from
+// the text, Escape leads back. In a table a second row appears with what can be done to it.
+import type { Editor } from "@tiptap/core";
+import {
+  Bold,
+  ChevronDown,
+  Code,
+  Heading1,
+  Heading2,
+  Heading3,
+  Italic,
+  Link2,
+  List,
+  ListChecks,
+  ListOrdered,
+  Minus,
+  Redo2,
+  SquareCode,
+  Strikethrough,
+  Table as TableIcon,
+  TextQuote,
+  Type,
+  Underline,
+  Undo2,
+} from "lucide-react";
+import { Toolbar as Bar } from "radix-ui";
+import { useEffect, useRef, type ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import { Menu } from "../ui/menu";
+import { LinkButton } from "./link-button";
+import { useEditorState } from "./use-editor";
+
+const MOD = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘" : "Ctrl";
+
+export function Toolbar(props: { readonly editor: Editor; readonly disabled: boolean }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor, disabled } = props;
+  const bar = useRef<HTMLDivElement>(null);
+  const state = useEditorState(editor, (current) => ({
+    level: current.isActive("heading") ? Number(current.getAttributes("heading")["level"]) : 0,
+    bold: current.isActive("bold"),
+    italic: current.isActive("italic"),
+    underline: current.isActive("underline"),
+    strike: current.isActive("strike"),
+    code: current.isActive("code"),
+    bullets: current.isActive("bulletList"),
+    numbers: current.isActive("orderedList"),
+    tasks: current.isActive("taskList"),
+    quote: current.isActive("blockquote"),
+    codeBlock: current.isActive("codeBlock"),
+    table: current.isActive("table"),
+    canUndo: current.can().undo(),
+    canRedo: current.can().redo(),
+  }));
+
+  useEffect(() => {
+    const dom = editor.view.dom;
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key !== "F10" || !event.altKey) return;
+      event.preventDefault();
+      bar.current?.querySelector<HTMLElement>("button:not(:disabled)")?.focus();
+    };
+    dom.addEventListener("keydown", onKey);
+    return () => dom.removeEventListener("keydown", onKey);
+  }, [editor]);
+
+  const run = (act: (chain: ReturnType<Editor["chain"]>) => ReturnType<Editor["chain"]>) => (): void => {
+    act(editor.chain().focus()).run();
+  };
+  const styles = [
+    { label: t("tools.text"), icon: <Type />, level: 0 as const, hint: `${MOD} Alt 0` },
+    { label: t("tools.heading1"), icon: <Heading1 />, level: 1 as const, hint: `${MOD} Alt 1` },
+    { label: t("tools.heading2"), icon: <Heading2 />, level: 2 as const, hint: `${MOD} Alt 2` },
+    { label: t("tools.heading3"), icon: <Heading3 />, level: 3 as const, hint: `${MOD} Alt 3` },
+  ];
+  const style = styles.find(({ level }) => level === state.level) ?? styles[0];
+
+  return (
+    <div className="tools-place" data-table={state.table ? "" : undefined}>
+      <Bar.Root
+        ref={bar}
+        className="tools"
+        aria-label={t("tools.toolbar")}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") editor.commands.focus();
+        }}
+      >
+        <Menu
+          align="start"
+          returnFocus={() => editor.commands.focus()}
+          button={
+            <Bar.Button className="tool tool-style" disabled={disabled} aria-label={`${t("tools.block")}: ${style?.label ?? ""}`}>
+              <span>{style?.label}</span>
+              <ChevronDown aria-hidden="true" />
+            </Bar.Button>
+          }
+          items={styles.map(({ label, icon, level, hint }) => ({
+            label,
+            icon,
+            hint,
+            checked: level === state.level,
+            run: run((chain) => (level === 0 ? chain.setParagraph() : chain.setHeading({ level }))),
+          }))}
+        />
+        <Bar.Separator className="tools-gap" />
+        <Tool label={t("tools.bold")} hint={`${MOD} B`} on={state.bold} disabled={disabled} run={run((chain) => chain.toggleBold())}>
+          <Bold />
+        </Tool>
+        <Tool label={t("tools.italic")} hint={`${MOD} I`} on={state.italic} disabled={disabled} run={run((chain) => chain.toggleItalic())}>
+          <Italic />
+        </Tool>
+        <Tool label={t("tools.underline")} hint={`${MOD} U`} on={state.underline} disabled={disabled} run={run((chain) => chain.toggleUnderline())}>
+          <Underline />
+        </Tool>
+        <Tool label={t("tools.strike")} hint={`${MOD} ⇧ S`} on={state.strike} disabled={disabled} run={run((chain) => chain.toggleStrike())}>
+          <Strikethrough />
+        </Tool>
+        <Tool label={t("tools.code")} hint={`${MOD} E`} on={state.code} disabled={disabled} run={run((chain) => chain.toggleCode())}>
+          <Code />
+        </Tool>
+        <LinkButton editor={editor} disabled={disabled} hint={`${MOD} K`}>
+          <Link2 />
+        </LinkButton>
+        <Bar.Separator className="tools-gap" />
+        <Tool label={t("tools.bullets")} on={state.bullets} disabled={disabled} run={run((chain) => chain.toggleBulletList())}>
+          <List />
+        </Tool>
+        <Tool label={t("tools.numbers")} on={state.numbers} disabled={disabled} run={run((chain) => chain.toggleOrderedList())}>
+          <ListOrdered />
+        </Tool>
+        <Tool label={t("tools.tasks")} on={state.tasks} disabled={disabled} run={run((chain) => chain.toggleTaskList())}>
+          <ListChecks />
+        </Tool>
+        <Bar.Separator className="tools-gap" />
+        <Tool label={t("tools.quote")} on={state.quote} disabled={disabled} run={run((chain) => chain.toggleBlockquote())}>
+          <TextQuote />
+        </Tool>
+        <Tool label={t("tools.codeBlock")} on={state.codeBlock} disabled={disabled} run={run((chain) => chain.toggleCodeBlock())}>
+          <SquareCode />
+        </Tool>
+        <Tool
+          label={t("tools.table")}
+          disabled={disabled || state.table}
+          run={run((chain) => chain.insertTable({ rows: 3, cols: 3, withHeaderRow: true }))}
+        >
+          <TableIcon />
+        </Tool>
+        <Tool label={t("tools.divider")} disabled={disabled} run={run((chain) => chain.setHorizontalRule())}>
+          <Minus />
+        </Tool>
+        <Bar.Separator className="tools-gap" />
+        <Tool label={t("tools.undo")} hint={`${MOD} Z`} disabled={disabled || !state.canUndo} run={run((chain) => chain.undo())}>
+          <Undo2 />
+        </Tool>
+        <Tool label={t("tools.redo")} hint={`${MOD} ⇧ Z`} disabled={disabled || !state.canRedo} run={run((chain) => chain.redo())}>
+          <Redo2 />
+        </Tool>
+      </Bar.Root>
+      {state.table && !disabled && <TableTools editor={editor} />}
+    </div>
+  );
+}
+
+function TableTools(props: { readonly editor: Editor }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor } = props;
+  const acts = [
+    ["rowBefore", () => editor.chain().focus().addRowBefore().run()],
+    ["rowAfter", () => editor.chain().focus().addRowAfter().run()],
+    ["columnBefore", () => editor.chain().focus().addColumnBefore().run()],
+    ["columnAfter", () => editor.chain().focus().addColumnAfter().run()],
+    ["header", () => editor.chain().focus().toggleHeaderRow().run()],
+    ["deleteRow", () => editor.chain().focus().deleteRow().run()],
+    ["deleteColumn", () => editor.chain().focus().deleteColumn().run()],
+    ["delete", () => editor.chain().focus().deleteTable().run()],
+  ] as const;
+  return (
+    <Bar.Root className="tools tools-table" aria-label={t("table.toolbar")}>
+      {acts.map(([key, act]) => (
+        <Bar.Button key={key} className={key.startsWith("delete") ? "tool tool-word danger" : "tool tool-word"} onClick={act}>
+          {t(`table.${key}`)}
+        </Bar.Button>
+      ))}
+    </Bar.Root>
+  );
+}
+
+export function Tool(props: {
+  readonly label: string;
+  readonly hint?: string;
+  readonly on?: boolean;
+  readonly disabled: boolean;
+  readonly run: () => void;
+  readonly children: ReactNode;
+}): React.JSX.Element {
+  return (
+    <Bar.Button
+      className="tool"
+      aria-label={props.label}
+      aria-pressed={props.on}
+      data-tip={props.hint ? `${props.label}  ${props.hint}` : props.label}
+      disabled={props.disabled}
+      // A press must not take the focus, and with it the selection, from the text.
+      onMouseDown={(event) => event.preventDefault()}
+      onClick={props.run}
+    >
+      {props.children}
+    </Bar.Button>
+  );
+}

@@ -1,0 +1,91 @@
+// What a person chose on this device: theme, language, their name and colour. Kept in one record of localStorage,
+// followed across tabs, and good for the visit even where the browser refuses to store.
+import { isLanguage, type Language } from "../i18n/languages";
+import { isColour } from "../presence/colours";
+import { createStore, useStore, type Store } from "./store";
+
+export type Theme = "system" | "light" | "dark";
+
+export interface Settings {
+  readonly theme: Theme;
+  /** `null` follows the browser. */
+  readonly language: Language | null;
+  /** `null` until a name was made up or typed. */
+  readonly name: string | null;
+  readonly colour: string | null;
+  /** Tells two tabs of one person from two people of one name. Made once per browser. */
+  readonly person: string;
+}
+
+/** Also read by public/theme.js before the first paint. */
+const KEY = "weft.settings";
+
+export const settings: Store<Settings> = createStore(load());
+
+export function changeSettings(change: Partial<Settings>): void {
+  settings.set({ ...settings.get(), ...change });
+}
+
+export function useSettings(): Settings {
+  return useStore(settings);
+}
+
+/** Starts writing changes down, following other tabs, and dressing the page. Call once. */
+export function startSettings(): void {
+  dress(settings.get());
+  save(settings.get());
+  settings.subscribe(() => {
+    save(settings.get());
+    dress(settings.get());
+  });
+  window.addEventListener("storage", (event) => {
+    if (event.key === KEY) settings.set(load());
+  });
+}
+
+/** Reads any stored value, whoever wrote it: what is missing or wrong becomes the default. */
+export function parseSettings(text: string | null): Settings {
+  let stored: Record<string, unknown> = {};
+  try {
+    const value: unknown = JSON.parse(text ?? "{}");
+    if (typeof value === "object" && value !== null) stored = value as Record<string, unknown>;
+  } catch {
+    // Not ours or half written: start afresh.
+  }
+  const { theme, language, name, colour, person } = stored;
+  return {
+    theme: theme === "light" || theme === "dark" ? theme : "system",
+    language: isLanguage(language) ? language : null,
+    name: typeof name === "string" && name.trim() !== "" ? name : null,
+    colour: isColour(colour) ? colour : null,
+    person: typeof person === "string" && person !== "" ? person : randomId(),
+  };
+}
+
+function load(): Settings {
+  try {
+    return parseSettings(globalThis.localStorage.getItem(KEY));
+  } catch {
+    return parseSettings(null);
+  }
+}
+
+function save(value: Settings): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(value));
+  } catch {
+    // Storage is full or forbidden; the choice holds for this visit.
+  }
+}
+
+function dress({ theme }: Settings): void {
+  const root = document.documentElement;
+  if (theme === "system") delete root.dataset["theme"];
+  else root.dataset["theme"] = theme;
+}
+
+/** `crypto.randomUUID` exists on secure origins only, and a server in the local network may be plain HTTP. */
+function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
