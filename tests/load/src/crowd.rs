@@ -141,7 +141,10 @@ impl Crowd {
     /// A crowd that has not connected yet.
     pub(crate) fn new(shape: Shape) -> Result<Self> {
         ensure!(shape.typists <= shape.editors, "{} typists among {} editors", shape.typists, shape.editors);
-        ensure!(shape.echo || shape.editors > 1, "a document needs a second editor to receive what the first writes");
+        ensure!(
+            shape.echo || shape.editors > 1,
+            "a document needs a second editor to receive what the first writes"
+        );
         let sockets = shape.documents * shape.editors;
         let author = |index| Author {
             client: shape.first_client + index as u64,
@@ -334,12 +337,17 @@ impl Crowd {
         let mut documents: Vec<usize> = self.kept.keys().map(|id| id / editors).chain([0]).collect();
         documents.sort_unstable();
         documents.dedup();
-        for (document, url) in newcomers.iter().flat_map(|url| documents.iter().map(move |document| (*document, url))) {
+        for (document, url) in
+            newcomers.iter().flat_map(|url| documents.iter().map(move |document| (*document, url)))
+        {
             let authors = &self.authors[document * typists..(document + 1) * typists];
-            let expected: Vec<(u64, u32)> = authors.iter().map(|author| (author.client, author.clock)).collect();
+            let expected: Vec<(u64, u32)> =
+                authors.iter().map(|author| (author.client, author.clock)).collect();
             match replica::fetch(&url(document), &expected) {
                 Ok(text) => drop(texts.insert(document, text)),
-                Err(error) => self.faults.diverged.push(format!("a newcomer to document {document}: {error:#}")),
+                Err(error) => {
+                    self.faults.diverged.push(format!("a newcomer to document {document}: {error:#}"));
+                }
             }
         }
         for (id, updates) in &self.kept {
@@ -347,14 +355,20 @@ impl Crowd {
             let text = replica::text_of(updates.iter().chain(&own).map(Vec::as_slice))?;
             let first = texts.entry(id / editors).or_insert_with(|| text.clone());
             if *first != text {
-                self.faults.diverged.push(format!("editor {id}: {} characters, not {}", text.len(), first.len()));
+                self.faults.diverged.push(format!(
+                    "editor {id}: {} characters, not {}",
+                    text.len(),
+                    first.len()
+                ));
             }
         }
         for (document, text) in texts {
             let authors = &self.authors[document * typists..(document + 1) * typists];
             let written: u64 = authors.iter().map(|author| u64::from(author.clock)).sum();
             if text.len() as u64 != written {
-                self.faults.diverged.push(format!("document {document}: {} characters of {written}", text.len()));
+                self.faults
+                    .diverged
+                    .push(format!("document {document}: {} characters of {written}", text.len()));
             }
         }
         Ok(())
@@ -415,7 +429,14 @@ impl Crowd {
         Ok(())
     }
 
-    fn receive(&mut self, id: Id, update: &[u8], is_answer: bool, now: u64, outgoing: &mut Outgoing) -> Result<()> {
+    fn receive(
+        &mut self,
+        id: Id,
+        update: &[u8],
+        is_answer: bool,
+        now: u64,
+        outgoing: &mut Outgoing,
+    ) -> Result<()> {
         if let Some(kept) = self.kept.get_mut(&id) {
             kept.push(update.to_vec());
         }
@@ -433,7 +454,15 @@ impl Crowd {
         outcome
     }
 
-    fn take(&mut self, id: Id, author: usize, run: &Run<'_>, is_answer: bool, now: u64, outgoing: &mut Outgoing) {
+    fn take(
+        &mut self,
+        id: Id,
+        author: usize,
+        run: &Run<'_>,
+        is_answer: bool,
+        now: u64,
+        outgoing: &mut Outgoing,
+    ) {
         let Shape { editors, typists, ticks, script, echo, .. } = self.shape;
         let global = id / editors * typists + author;
         let own = id % editors == author;

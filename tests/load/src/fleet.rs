@@ -154,7 +154,8 @@ impl Fleet {
     pub(crate) fn turn(&mut self, driver: &mut impl Driver, patience: Duration) -> Result<()> {
         self.flush(driver)?;
         let mut ready = std::mem::take(&mut self.ready);
-        let timeout = Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
+        let timeout =
+            Timespec { tv_sec: patience.as_secs() as i64, tv_nsec: i64::from(patience.subsec_nanos()) };
         ready.clear();
         match epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => (),
@@ -226,7 +227,8 @@ impl Fleet {
         }
         if blocked != link.blocked {
             link.blocked = blocked;
-            let flags = if blocked { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
+            let flags =
+                if blocked { epoll::EventFlags::IN | epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
             epoll::modify(&self.epoll, &link.stream, epoll::EventData::new_u64(id as u64), flags)?;
         }
         Ok(())
@@ -324,13 +326,18 @@ fn check_answer(bytes: &[u8], expected: &str) -> Result<Option<usize>> {
     let httparse::Status::Complete(length) = answer.parse(bytes)? else { return Ok(None) };
     let status = answer.code.unwrap_or_default();
     ensure!(status == 101, "the server answers {status} to the upgrade");
-    let accept = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("sec-websocket-accept"));
-    ensure!(accept.is_some_and(|header| header.value == expected.as_bytes()), "the server took another's key");
+    let accept =
+        answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("sec-websocket-accept"));
+    ensure!(
+        accept.is_some_and(|header| header.value == expected.as_bytes()),
+        "the server took another's key"
+    );
     Ok(Some(length))
 }
 
 fn resolve(host: &str, port: u16) -> Result<SocketAddr> {
     use std::net::ToSocketAddrs as _;
-    let mut found = (host.trim_matches(['[', ']']), port).to_socket_addrs().with_context(|| format!("find {host}"))?;
+    let mut found =
+        (host.trim_matches(['[', ']']), port).to_socket_addrs().with_context(|| format!("find {host}"))?;
     found.next().with_context(|| format!("{host} has no address"))
 }

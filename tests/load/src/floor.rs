@@ -177,7 +177,14 @@ impl House {
     }
 
     /// Takes in what arrived and hands it to the others in the room.
-    fn receive(&self, inbox: &mut Vec<u8>, arrived: &[u8], name: &str, room: &Room, guest: &Rc<Guest>) -> Result<()> {
+    fn receive(
+        &self,
+        inbox: &mut Vec<u8>,
+        arrived: &[u8],
+        name: &str,
+        room: &Room,
+        guest: &Rc<Guest>,
+    ) -> Result<()> {
         inbox.extend_from_slice(arrived);
         let mut forward = Vec::new();
         let used = self.handle(inbox, name, guest, &mut forward)?;

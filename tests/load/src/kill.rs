@@ -17,6 +17,7 @@ use crate::fleet::Fleet;
 use crate::peers::{Peer, Server};
 use crate::process::Cores;
 use crate::replica;
+use crate::scenario::Outcome;
 
 /// Characters of one edit: author, number, and two separators.
 const TOKEN: u32 = 12;
@@ -48,6 +49,12 @@ pub(crate) struct Kill {
     pub(crate) server_args: Vec<String>,
 }
 
+impl Default for Kill {
+    fn default() -> Self {
+        Self { cycles: 20, seed: None, documents: 4, writers: 2, window: 16, server_args: Vec::new() }
+    }
+}
+
 /// What the loop found.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -71,10 +78,25 @@ impl Verdict {
     }
 }
 
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        let mut outcome = Self::default();
+        outcome.figures.insert("acknowledged edits lost", verdict.lost as f64);
+        outcome.faults.lost = verdict.lost;
+        outcome.faults.repeated = verdict.duplicated;
+        outcome.faults.reordered = verdict.misplaced;
+        outcome.faults.diverged = verdict.faults;
+        outcome
+    }
+}
+
 impl std::fmt::Display for Verdict {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { cycles, acknowledged, lost, duplicated, misplaced, faults, seconds } = self;
-        write!(out, "{cycles} kills, {acknowledged} edits acknowledged, lost {lost}, duplicated {duplicated}, ")?;
+        write!(
+            out,
+            "{cycles} kills, {acknowledged} edits acknowledged, lost {lost}, duplicated {duplicated}, "
+        )?;
         write!(out, "misplaced {misplaced}, other faults {}, ", faults.len())?;
         write!(out, "{:.0} ms a cycle", 1e3 * seconds / (*cycles).max(1) as f64)?;
         faults.iter().take(5).try_for_each(|fault| write!(out, "\n  {fault}"))
@@ -84,7 +106,7 @@ impl std::fmt::Display for Verdict {
 /// Runs the loop.
 pub(crate) fn kill(plan: &Kill, cores: Option<Cores>) -> Result<Verdict> {
     let seed = plan.seed.unwrap_or_else(|| rand::rng().random());
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut server = Server::start(Peer::Weft, cores, &plan.server_args)?;
     let mut ledger = Ledger::default();
@@ -94,7 +116,8 @@ pub(crate) fn kill(plan: &Kill, cores: Option<Cores>) -> Result<Verdict> {
         let patience = Duration::from_micros(random.random_range(5_000..150_000));
         let context = || format!("cycle {cycle}, killed after {patience:?}, seed {seed}");
         let set = cycle / CYCLES_OF_A_SET;
-        write_until_killed(plan, cycle, patience, &mut server, &mut ledger, &mut verdict).with_context(context)?;
+        write_until_killed(plan, cycle, patience, &mut server, &mut ledger, &mut verdict)
+            .with_context(context)?;
         server.start_again().with_context(context)?;
         let clean = verdict.is_clean();
         for document in 0..plan.documents {
@@ -196,9 +219,12 @@ impl Ledger {
     /// Reads a document back and compares it with what its authors were told.
     fn compare(&mut self, server: &Server, document: Document, verdict: &mut Verdict) -> Result<()> {
         let Some(authors) = self.0.get_mut(&document) else { return Ok(()) };
-        let expected: Vec<(u64, u32)> =
-            authors.iter().map(|(author, entry)| (FIRST_CLIENT + author, entry.acknowledged * TOKEN)).collect();
-        let text = replica::fetch_what_is_there(&server.url(&name(document)), &expected, Duration::from_secs(3))?;
+        let expected: Vec<(u64, u32)> = authors
+            .iter()
+            .map(|(author, entry)| (FIRST_CLIENT + author, entry.acknowledged * TOKEN))
+            .collect();
+        let text =
+            replica::fetch_what_is_there(&server.url(&name(document)), &expected, Duration::from_secs(3))?;
         judge(&text, authors, verdict);
         Ok(())
     }
@@ -215,7 +241,9 @@ fn judge(text: &str, authors: &mut BTreeMap<u64, Entry>, verdict: &mut Verdict) 
         let next = found.entry(author).or_default();
         match number.cmp(next) {
             std::cmp::Ordering::Less => verdict.duplicated += 1,
-            std::cmp::Ordering::Equal if authors.get(&author).is_some_and(|entry| number < entry.written) => *next += 1,
+            std::cmp::Ordering::Equal if authors.get(&author).is_some_and(|entry| number < entry.written) => {
+                *next += 1;
+            }
             _ => verdict.misplaced += 1,
         }
     }

@@ -177,7 +177,11 @@ fn run(command: Command) -> Result<bool> {
     }
 }
 
-fn on_target(on: &On, cores: Option<Cores>, scenario: impl FnOnce(&Target) -> Result<Outcome>) -> Result<bool> {
+fn on_target(
+    on: &On,
+    cores: Option<Cores>,
+    scenario: impl FnOnce(&Target) -> Result<Outcome>,
+) -> Result<bool> {
     let outcome = match &on.url {
         Some(url) => {
             let pid = on.pid.map(|pid| Pid::from_raw(pid).context("a process id is not 0")).transpose()?;

@@ -30,7 +30,8 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 5] = [Self::Floor, Self::YSweet, Self::YWebsocket, Self::YLeveldb, Self::Weft];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Floor, Self::YSweet, Self::YWebsocket, Self::YLeveldb, Self::Weft];
 
     /// The name in reports.
     pub(crate) fn name(self) -> &'static str {
@@ -56,7 +57,8 @@ impl Peer {
     /// The program to start, or in words why it cannot be.
     pub(crate) fn program(self) -> Result<PathBuf> {
         let program = match self {
-            Self::Weft => std::env::var_os("WEFT_BIN").map_or_else(|| in_repository("target/release/weft"), PathBuf::from),
+            Self::Weft => std::env::var_os("WEFT_BIN")
+                .map_or_else(|| in_repository("target/release/weft"), PathBuf::from),
             Self::Floor => std::env::current_exe().context("find this program")?,
             Self::YSweet => peers_directory()?.join("bin/y-sweet"),
             Self::YWebsocket | Self::YLeveldb => {
@@ -66,7 +68,9 @@ impl Peer {
         };
         let advice = match self {
             Self::Weft => "build it with `cargo build --release`, or set WEFT_BIN",
-            Self::YSweet => "install it with `cargo install y-sweet --version 0.9.1 --locked --root ~/.cache/weft-peers`",
+            Self::YSweet => {
+                "install it with `cargo install y-sweet --version 0.9.1 --locked --root ~/.cache/weft-peers`"
+            }
             _ => "its package is incomplete",
         };
         ensure!(program.is_file(), "{} is not at {}: {advice}", self.name(), program.display());
@@ -87,7 +91,8 @@ fn peers_directory() -> Result<PathBuf> {
     if let Some(set) = std::env::var_os("WEFT_PEERS") {
         return Ok(set.into());
     }
-    Ok(PathBuf::from(std::env::var_os("HOME").context("neither WEFT_PEERS nor HOME is set")?).join(".cache/weft-peers"))
+    Ok(PathBuf::from(std::env::var_os("HOME").context("neither WEFT_PEERS nor HOME is set")?)
+        .join(".cache/weft-peers"))
 }
 
 fn install_npm_peers() -> Result<()> {
@@ -222,7 +227,15 @@ fn launch(peer: Peer, cores: Option<Cores>, extra: &[String], home: &Path) -> Re
             let _gone = child.kill();
             let _reaped = child.wait();
             let log = fs::read_to_string(log).unwrap_or_default();
-            let tail: String = log.lines().rev().take(5).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n");
+            let tail: String = log
+                .lines()
+                .rev()
+                .take(5)
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
+                .collect::<Vec<_>>()
+                .join("\n");
             Err(error.context(format!("{} did not start\n{tail}", peer.name())))
         }
     }

@@ -99,7 +99,9 @@ fn threads(process: i32) -> Vec<String> {
 fn scheduled(process: i32) -> Option<Duration> {
     let mut nanoseconds = 0;
     for thread in threads(process) {
-        let Ok(line) = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat")) else { continue };
+        let Ok(line) = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat")) else {
+            continue;
+        };
         nanoseconds += line.split_whitespace().next()?.parse::<u64>().ok()?;
     }
     Some(Duration::from_nanos(nanoseconds))

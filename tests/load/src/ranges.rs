@@ -32,7 +32,8 @@ impl Track {
             fresh(start, end);
             return Receipt { fresh: end - start, ..Receipt::default() };
         }
-        let mut receipt = Receipt { repeated: self.next.min(end).saturating_sub(start), ..Receipt::default() };
+        let mut receipt =
+            Receipt { repeated: self.next.min(end).saturating_sub(start), ..Receipt::default() };
         let mut from = start.max(self.next);
         let highest = self.ahead.last().map_or(self.next, |last| last.1);
         let mut index = self.ahead.partition_point(|range| range.1 <= from);

@@ -49,7 +49,9 @@ impl Trace {
     fn read(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
         let mut json = String::new();
-        GzDecoder::new(file).read_to_string(&mut json).with_context(|| format!("unpack {}", path.display()))?;
+        GzDecoder::new(file)
+            .read_to_string(&mut json)
+            .with_context(|| format!("unpack {}", path.display()))?;
         serde_json::from_str(&json).with_context(|| format!("read {}", path.display()))
     }
 
@@ -80,8 +82,15 @@ impl Trace {
     /// The updates that a Yjs client sends while its author does this, one a transaction, and the document after.
     pub(crate) fn updates(&self) -> Result<(Vec<Vec<u8>>, Doc)> {
         let characters = OffsetKind::Utf16; // the traces count characters; theirs are all of one UTF-16 unit
-        ensure!(self.end_content.chars().all(|c| c.len_utf16() == 1), "a trace with characters outside the basic plane");
-        let doc = Doc::with_options(Options { client_id: ClientID::new(AUTHOR), offset_kind: characters, ..Default::default() });
+        ensure!(
+            self.end_content.chars().all(|c| c.len_utf16() == 1),
+            "a trace with characters outside the basic plane"
+        );
+        let doc = Doc::with_options(Options {
+            client_id: ClientID::new(AUTHOR),
+            offset_kind: characters,
+            ..Default::default()
+        });
         let text = doc.get_or_insert_text(TEXT);
         let mut updates = Vec::with_capacity(self.txns.len() + 1);
         if !self.start_content.is_empty() {
@@ -117,7 +126,8 @@ pub(crate) struct BigDocument {
 /// it takes about a minute, so it is kept in the build directory.
 pub(crate) fn automerge_paper() -> Result<BigDocument> {
     let trace = Trace::load("automerge-paper", 120_000)?;
-    let cache = in_repository("target/weft-load").join(format!("automerge-paper-{}.update", trace.txns.len()));
+    let cache =
+        in_repository("target/weft-load").join(format!("automerge-paper-{}.update", trace.txns.len()));
     if let Ok(state) = fs::read(&cache)
         && replica::text_of([state.as_slice()].into_iter()).is_ok_and(|text| text == trace.end_content)
     {

@@ -256,16 +256,23 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
     use yrs::updates::decoder::Decode as _;
-    use yrs::{Doc, GetString as _, OffsetKind, Options, ReadTxn as _, StateVector, Text as _, Transact as _, Update};
+    use yrs::{
+        Doc, GetString as _, OffsetKind, Options, ReadTxn as _, StateVector, Text as _, Transact as _, Update,
+    };
 
     fn runs(update: &[u8]) -> Vec<(u64, u32, u32, Option<String>)> {
         let mut seen = Vec::new();
-        each_run(update, |run| seen.push((run.client, run.clock, run.len, run.text.map(String::from)))).unwrap();
+        each_run(update, |run| seen.push((run.client, run.clock, run.len, run.text.map(String::from))))
+            .unwrap();
         seen
     }
 
     fn author(client: u64) -> Doc {
-        Doc::with_options(Options { client_id: yrs::block::ClientID::new(client), offset_kind: OffsetKind::Utf16, ..Default::default() })
+        Doc::with_options(Options {
+            client_id: yrs::block::ClientID::new(client),
+            offset_kind: OffsetKind::Utf16,
+            ..Default::default()
+        })
     }
 
     #[test]

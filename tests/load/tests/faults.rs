@@ -1,5 +1,7 @@
 //! A generator that cannot see a fault is worth nothing: here it meets a forwarder that commits them, one at a time.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic, in its helpers too")]
+
 use std::process::{Command, Output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_weft-load");
@@ -26,7 +28,8 @@ fn fault(output: &Output, name: &str) -> u64 {
 fn an_honest_forwarder_passes() {
     let output = fanout(&[]);
     assert!(output.status.success(), "{output:?}");
-    for name in ["lost", "repeated", "reordered", "corrupted", "undecodable", "foreign", "closed", "diverged"] {
+    for name in ["lost", "repeated", "reordered", "corrupted", "undecodable", "foreign", "closed", "diverged"]
+    {
         assert_eq!(fault(&output, name), 0, "{output:?}");
     }
 }
@@ -53,7 +56,19 @@ fn a_forwarder_that_drops_one_in_a_thousand_is_caught() {
 fn a_forwarder_that_swaps_is_caught() {
     // With one author in the room, every swap is a swap of that author's keystrokes.
     let output = Command::new(PROGRAM)
-        .args(["fanout", "--peer", "floor", "--editors", "4", "--typists", "1", "--rate", "300", "--seconds", "1"])
+        .args([
+            "fanout",
+            "--peer",
+            "floor",
+            "--editors",
+            "4",
+            "--typists",
+            "1",
+            "--rate",
+            "300",
+            "--seconds",
+            "1",
+        ])
         .args(["--server-arg=--swap-every", "--server-arg=50"])
         .output()
         .unwrap();
@@ -69,7 +84,11 @@ fn a_forwarder_that_repeats_is_caught() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let repeated = fault(&output, "repeated");
     assert!((150..=195).contains(&repeated), "{repeated} repeated: {output:?}");
-    assert_eq!((fault(&output, "lost"), fault(&output, "diverged")), (0, 0), "a CRDT forgives a repeat: {output:?}");
+    assert_eq!(
+        (fault(&output, "lost"), fault(&output, "diverged")),
+        (0, 0),
+        "a CRDT forgives a repeat: {output:?}"
+    );
 }
 
 #[test]

@@ -64,7 +64,12 @@ pub(crate) fn fanout(target: &Target, plan: &Fanout) -> Result<Outcome> {
 }
 
 /// Types what is due and reads what comes, for a while.
-pub(super) fn type_for(fleet: &mut Fleet, crowd: &mut Crowd, pace: &mut Pace, length: Duration) -> Result<()> {
+pub(super) fn type_for(
+    fleet: &mut Fleet,
+    crowd: &mut Crowd,
+    pace: &mut Pace,
+    length: Duration,
+) -> Result<()> {
     let end = Instant::now() + length;
     loop {
         while let Some((author, due)) = pace.take_due(fleet.now()) {
@@ -130,7 +135,10 @@ mod tests {
         }
         for dues in typed {
             assert!(dues.len() == 10 || dues.len() == 11, "{dues:?}");
-            assert!(dues.windows(2).all(|pair| pair[1].abs_diff(pair[0]).abs_diff(100_000_000) < 2), "{dues:?}");
+            assert!(
+                dues.windows(2).all(|pair| pair[1].abs_diff(pair[0]).abs_diff(100_000_000) < 2),
+                "{dues:?}"
+            );
         }
     }
 }
