@@ -1,4 +1,94 @@
-//! Weft, a collaborative document server.
-#![doc = ""]
+//! Weft, a collaborative document server in one binary.
+//!
+//! People open a document in the browser, write and draw together, lose the network, come back, and nothing
+//! is lost. Developers point any Yjs client at it. This page is the map: where things are, what must hold,
+//! what words mean, and the way one keystroke takes.
+//!
+//! # Code map
+//!
+//! | module | what | may import |
+//! |---|---|---|
+//! | [`ids`] | names and ids, parsed once and valid for ever after | |
+//! | [`telemetry`] | logs, and every metric by name; its handles are everybody's | |
+//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::close`] every close code | ids |
+//! | [`auth`] | who, and what they may do | ids |
+//! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
+//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
+//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, store (read only), auth, protocol, ids |
+//! | [`config`] | every setting as flag, variable and file key | all `Config`s |
+//! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
+//! | [`server`] | the composition root: start and ordered shutdown | everything |
+//!
+//! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
+//! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
+//! and `server.rs`, `actix_ws` in `connection/socket.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
+//! `document/`, `sled` in `store/sled`, the clock in `actor.rs`, `socket.rs` and `server.rs`. The
+//! test `tests/it/layering.rs` fails on an import that this table does not allow.
+//!
+//! # Invariants
+//!
+//! 1. A document changes only in [`document::state`], synchronously, on its own actor. Nothing awaits between
+//!    reading it and changing it.
+//! 2. Access is checked where the document changes, so no route and no dialect can forget it.
+//! 3. Nothing is unbounded: a session waits for a document (`send().await`, never `do_send`), a document fills
+//!    an [`Outbox`](document::outbox::Outbox) with byte and count limits, and a
+//!    [`Journal`](document::journal::Journal) waits for the store.
+//! 4. A session that cannot keep up is never skipped: its queued updates are dropped *together* and replaced
+//!    by one difference from the last state it is known to have. It is closed (1013) only past a deadline.
+//!    Awareness may be replaced by newer awareness.
+//! 5. An update is broadcast to this node at once, and acknowledged when durable.
+//! 6. A document that cannot be loaded is refused. It is never replaced by an empty one, and nothing is
+//!    written over it.
+//! 7. Bytes from outside are decoded under limits, completely, and pass the guard before yrs sees them. A bad
+//!    frame costs its sender the connection and nobody else anything. A panic in one document poisons that
+//!    document alone; it is loaded again from the store.
+//! 8. An incoming update that changes nothing (deletions included) costs no write, no broadcast and no event.
+//! 9. A stored value begins with its format version and carries a checksum.
+//!
+//! # Vocabulary
+//!
+//! | word | meaning |
+//! |---|---|
+//! | document | a named CRDT with everybody's edits; addressed by its [`ids::DocumentName`] |
+//! | connection | one socket, from upgrade to close |
+//! | session | one document opened over one connection |
+//! | client id | the id under which a replica writes; it names a replica, not a person |
+//! | replica | one copy of a document's CRDT: ours, or a browser's |
+//! | update | a change in Yjs's v1 encoding; idempotent and commutative |
+//! | state vector | for each client id, how much of it a replica has |
+//! | difference | the update that brings a replica with a given state vector up to date |
+//! | awareness, presence | what a person shows the others right now: name, colour, caret. Never stored |
+//! | guard | the structural check that update bytes pass before yrs sees them |
+//! | journal | what is applied and shown, but not yet durable |
+//! | watermark | everything in the journal up to here is durable |
+//! | acknowledge | to say that something is durable. Nothing else may be said so |
+//! | log, checkpoint | what is stored: updates in order, and a full state that replaces the log before it |
+//! | sequence | an update's place in its document's log |
+//! | outbox | what a document has for a session and the socket has not taken |
+//! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
+//! | poisoned | a replica that panicked; thrown away and loaded again |
+//! | quarantine | where bytes go that must not be applied, for a person to look at |
+//! | shelf, trash | whether a document is live, in the trash, or deleted for ever |
+//!
+//! # The path of a keystroke
+//!
+//! Browser: editor → Y.Doc → provider → bytes. Server: [`connection::socket`] (a frame within limits) →
+//! [`protocol::ysync`] ([`Message`](protocol::message::Message), its update through the guard) →
+//! [`connection::session`] (what it means) → [`document::handle`] (waits for room) → [`document::actor`] →
+//! [`document::state`] (access, apply; [`Effect`](document::state::Effect)s: broadcast, store, acknowledge) →
+//! [`document::outbox`] (encoded once) → every other session's [`connection::socket`]; and
+//! [`document::journal`] → [`store`] (append, flush) → watermark → the author's acknowledgement. One
+//! direction; every arrow is a named type.
 
+pub mod auth;
+pub mod config;
+pub mod connection;
+pub mod document;
+pub mod http;
 pub mod ids;
+pub mod maintenance;
+pub mod protocol;
+pub mod server;
+pub mod store;
+pub mod telemetry;

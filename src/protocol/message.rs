@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use serde::de::IgnoredAny;
 
-use super::guard;
+use super::{
+    guard::{self, Limits},
+    wire::{self, Reader},
+};
 
 /// The id under which a replica writes, up to 53 bits. It names a replica, not a person.
 pub use yrs::block::ClientID as ClientId;
@@ -59,4 +63,113 @@ pub struct AwarenessEntry {
 pub struct AwarenessUpdate {
     /// In the order of the wire.
     pub entries: Vec<AwarenessEntry>,
+}
+
+/// Why presence was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidAwareness {
+    /// The primitives do not add up, or a state is longer than [`Limits::awareness_bytes`].
+    #[error("malformed: {0}")]
+    Wire(#[from] wire::Error),
+    /// More clients than [`Limits::awareness_clients`].
+    #[error("more than {0} clients")]
+    TooMany(usize),
+    /// A clock of 2^31 or more: only an attack counts that far.
+    #[error("a clock is beyond 2^31")]
+    Clock,
+    /// A state that is neither a JSON object nor `null`.
+    #[error("a state is not a JSON object")]
+    NotAnObject,
+    /// A state nested deeper than [`Limits::value_depth`].
+    #[error("a state is nested too deep")]
+    Depth,
+}
+
+impl InvalidAwareness {
+    /// A label for a metric: short, and the same for every occurrence.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Wire(error) => error.reason(),
+            Self::TooMany(_) => "too-many",
+            Self::Clock => "clock",
+            Self::NotAnObject => "json",
+            Self::Depth => "value-depth",
+        }
+    }
+}
+
+impl AwarenessUpdate {
+    /// Reads the body of an awareness message: `uint count`, then for each client `uint client, uint clock,
+    /// string json`, where the JSON is an object, or `null` for "gone".
+    pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, InvalidAwareness> {
+        let mut reader = Reader::new(bytes);
+        let count = reader.uint()?;
+        // An entry takes five bytes at least (client, clock, length, `{}`): nothing is reserved for a lie.
+        if count > (reader.remaining() / 5) as u64 {
+            return Err(wire::Error::Incomplete.into());
+        }
+        let count = count as usize;
+        if count > limits.awareness_clients {
+            return Err(InvalidAwareness::TooMany(limits.awareness_clients));
+        }
+        let mut entries = Vec::with_capacity(count);
+        for _ in 0..count {
+            let client = ClientId::new(reader.uint()?);
+            let clock = match u32::try_from(reader.uint()?) {
+                Ok(clock) if clock <= i32::MAX as u32 => clock,
+                _ => return Err(InvalidAwareness::Clock),
+            };
+            let state = match reader.string(limits.awareness_bytes)? {
+                "null" => None,
+                state => Some(Arc::from(check_state(state, limits.value_depth)?)),
+            };
+            entries.push(AwarenessEntry { client, clock, state });
+        }
+        reader.finish()?;
+        Ok(Self { entries })
+    }
+
+    /// The body of an awareness message.
+    pub fn encode(&self) -> Bytes {
+        let mut body = BytesMut::with_capacity(
+            self.entries.iter().map(|entry| 18 + entry.state.as_deref().map_or(4, str::len)).sum::<usize>()
+                + 9,
+        );
+        wire::put_uint(&mut body, self.entries.len() as u64);
+        for entry in &self.entries {
+            wire::put_uint(&mut body, entry.client.get());
+            wire::put_uint(&mut body, u64::from(entry.clock));
+            wire::put_string(&mut body, entry.state.as_deref().unwrap_or("null"));
+        }
+        body.freeze()
+    }
+}
+
+/// Whether `state` is a JSON object as browsers read it. It is passed on as text and never becomes a value
+/// here, so half surrogates and numbers beyond a float, which `JSON.parse` takes, are none of our business.
+fn check_state(state: &str, depth: usize) -> Result<&str, InvalidAwareness> {
+    if !state.trim_start().starts_with('{') || serde_json::from_str::<IgnoredAny>(state).is_err() {
+        return Err(InvalidAwareness::NotAnObject);
+    }
+    if nesting(state) > depth { Err(InvalidAwareness::Depth) } else { Ok(state) }
+}
+
+/// How deep valid JSON is nested.
+fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+    }
+    deepest
 }

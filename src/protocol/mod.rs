@@ -9,3 +9,56 @@ pub mod guard;
 pub mod message;
 pub mod wire;
 pub mod ysync;
+
+#[cfg(test)]
+mod tests;
+
+/// Why a frame is not a message. Sorted by nothing: every one of them costs the sender its connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// The frame ends too early, or a primitive in it is out of bounds.
+    #[error("malformed frame: {0}")]
+    Frame(#[from] wire::Error),
+    /// A message type that the dialect does not have.
+    #[error("unknown message type {0}")]
+    UnknownType(u64),
+    /// A sync message that is neither step 1, step 2 nor update.
+    #[error("unknown sync message {0}")]
+    UnknownSync(u64),
+    /// A message that only servers send.
+    #[error("{0} messages are sent by servers only")]
+    NotForServers(&'static str),
+    /// Update bytes or a state vector that did not pass the guard.
+    #[error("refused update: {0}")]
+    Update(#[from] guard::Refusal),
+    /// Presence that is malformed or beyond its limits.
+    #[error("refused presence: {0}")]
+    Awareness(#[from] message::InvalidAwareness),
+}
+
+impl ProtocolError {
+    /// A label for a metric: short, and the same for every occurrence.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Frame(error) => error.reason(),
+            Self::UnknownType(_) | Self::UnknownSync(_) => "unknown-message",
+            Self::NotForServers(_) => "not-for-servers",
+            Self::Update(refusal) => refusal.reason(),
+            Self::Awareness(error) => error.reason(),
+        }
+    }
+
+    /// With what to close the connection that sent it: bytes that are no message at all are a protocol
+    /// error, a message that is one and goes too far is a breach of policy.
+    pub fn close_reason(&self) -> close::CloseReason {
+        match self {
+            Self::Frame(wire::Error::TooLong { .. }) | Self::Update(guard::Refusal::TooMany { .. }) => {
+                close::CloseReason::TooBig
+            }
+            Self::Frame(_) | Self::UnknownType(_) | Self::UnknownSync(_) => close::CloseReason::ProtocolError,
+            Self::NotForServers(_) | Self::Update(_) | Self::Awareness(_) => {
+                close::CloseReason::PolicyViolation
+            }
+        }
+    }
+}

@@ -6,8 +6,21 @@
 //!
 //! The callers are the document actors: at most one actor per document and process, so appends to one
 //! document never race each other; appends to different documents do, and a backend groups them.
+//!
+//! [`layout`] says how it looks on disk, [`memory`] and [`sled`] keep it, [`index`] holds what lists and
+//! presence need without touching either.
 
-use std::fmt;
+pub(crate) mod index;
+pub mod layout;
+pub mod memory;
+pub mod sled;
+
+#[cfg(test)]
+mod contract;
+#[cfg(any(test, feature = "test-hooks"))]
+pub mod faulty;
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -36,7 +49,7 @@ pub struct LoggedUpdate {
 /// the store cannot look into the bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// The title found in the document, if it has one.
+    /// The title found in the document, if it has one. Stores keep its first [`layout::TITLE_BYTES`].
     pub title: Option<String>,
     /// Bytes of the encoded state, as of the last time it was encoded.
     pub bytes: u64,
@@ -145,6 +158,19 @@ pub enum Durability {
     Disk,
 }
 
+/// Bytes that must not be applied, kept for a person to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Which document they were meant for.
+    pub document: DocumentName,
+    /// Why they are here.
+    pub what: String,
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    /// When they came.
+    pub at: Timestamp,
+}
+
 /// Sizes, for the metrics and for the space bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -201,16 +227,21 @@ pub type StoreResult<T> = Result<T, StoreError>;
 /// - [`append`](Self::append), [`checkpoint`](Self::checkpoint), [`create`](Self::create),
 ///   [`set_presence`](Self::set_presence) resolve only when what they wrote is durable at the level of
 ///   [`durability`](Self::durability). Before that, nothing may be acknowledged.
-/// - Appends of one document keep their order and get contiguous sequence numbers. A future that was
-///   dropped may still take effect. After an error the caller does not know whether the append is
+/// - Appends of one document get contiguous sequence numbers, in the order in which they were handed over.
+///   When the queue to the backend is full, handing over waits until the future is polled: a caller who
+///   cares for the order has one append per document on the way. A future that was dropped may still take
+///   effect. After an error the caller does not know whether the append is
 ///   stored; appending the same updates again is harmless, because updates are idempotent.
 /// - [`load`](Self::load) returns everything whose append has resolved.
 /// - Damage is an error, never an empty or a shorter document, and it touches only the document it is in.
 ///
 /// # What callers must not assume
 /// - That futures resolve on the calling thread's runtime in order across documents.
-/// - That an append to a trashed or deleted document fails: access is the document's business, not the
-///   store's.
+/// - That an append to a trashed document fails: access is the document's business, not the store's. Only
+///   to a document that was deleted for ever it does ([`StoreError::Missing`]), or the mark would be worth
+///   nothing.
+/// - That the other documents of a batch are stored when one of them is refused: a batch is stored as a
+///   whole or not at all.
 pub trait Store: Send + Sync + 'static {
     /// Appends updates to the logs of one or several documents. The documents need not exist. Resolves to
     /// one [`Appended`] per [`Append`], in the same order.
@@ -246,10 +277,17 @@ pub trait Store: Send + Sync + 'static {
         presence: Presence,
     ) -> BoxFuture<'static, StoreResult<Head>>;
 
-    /// One page of a shelf, newest change first.
-    fn list(&self, shelf: Shelf, after: Option<Cursor>, limit: usize) -> BoxFuture<'static, StoreResult<Page>>;
+    /// One page of a shelf, newest change first. `limit` is at least 1. Damaged documents are left out.
+    fn list(
+        &self,
+        shelf: Shelf,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'static, StoreResult<Page>>;
 
-    /// Keeps bytes that must not be applied, for a person to look at. `what` says why.
+    /// Keeps bytes that must not be applied, for a person to look at. `what` says why. At most
+    /// [`QUARANTINE_ENTRIES`] and [`QUARANTINE_BYTES`] are kept, the first ones, so that nobody can fill the
+    /// disk this way; what is beyond is logged and let go.
     fn quarantine(
         &self,
         document: DocumentName,
@@ -257,6 +295,9 @@ pub trait Store: Send + Sync + 'static {
         bytes: Bytes,
         at: Timestamp,
     ) -> BoxFuture<'static, StoreResult<()>>;
+
+    /// What is kept of a document's refused bytes, oldest first.
+    fn quarantined(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Vec<Quarantined>>>;
 
     /// `Ok` if an append would be accepted now. Cheap; asked by `/readyz` and before a write is announced.
     fn health(&self) -> StoreResult<()>;
@@ -269,6 +310,93 @@ pub trait Store: Send + Sync + 'static {
 
     /// Makes everything durable and stops. Later calls answer [`StoreError::Closed`].
     fn close(&self) -> BoxFuture<'static, StoreResult<()>>;
+}
+
+/// How many quarantined values a store keeps.
+pub const QUARANTINE_ENTRIES: u64 = 1_000;
+/// How many bytes of quarantined values a store keeps.
+pub const QUARANTINE_BYTES: u64 = 64 << 20;
+
+/// Where and how documents are kept. [`Default`] is what `weft serve` does when told nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The directory that holds everything. Made if it is missing. Local disk only: file locks and fsync
+    /// over a network are promises nobody keeps.
+    pub data: PathBuf,
+    /// What an acknowledgement survives.
+    pub durability: Durability,
+    /// Milliseconds between two commits, at least. Appends that arrive meanwhile share one. 0 commits as
+    /// soon as the commit before is done: a little faster for one author, several times the CPU for many.
+    /// Above 50 people begin to see the wait.
+    pub group_ms: u64,
+    /// A commit takes no more appends once it holds this many bytes. Large values delay everybody in it.
+    pub group_bytes: usize,
+    /// Bytes of writes that may wait for the storage thread, in all. When it is full, appending waits:
+    /// documents keep the updates in their journals meanwhile.
+    pub queue_bytes: usize,
+    /// Writes are refused while fewer bytes than this are free on the disk, because the disk must never be
+    /// full: what comes then is beyond us. 0 turns it off.
+    pub min_free_bytes: u64,
+    /// Bytes of stored pages to keep in memory. Open documents have their content in memory anyway; this
+    /// is for opening the same ones again.
+    pub cache_bytes: u64,
+    /// The log may hold this many dead bytes before live rows are copied into a fresh epoch and the old one
+    /// is removed. Smaller wastes less disk on a small store and copies more often.
+    pub slack_bytes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            durability: Durability::Disk,
+            group_ms: 5,
+            group_bytes: 1 << 20,
+            queue_bytes: 32 << 20,
+            min_free_bytes: 512 << 20,
+            cache_bytes: 32 << 20,
+            slack_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Told what a store does, for the metrics. Called on the storage thread: be quick.
+pub trait Observer: Send + Sync + 'static {
+    /// One commit is durable: so many documents, updates and bytes, and how long writing it took, without
+    /// the time it waited.
+    fn committed(&self, documents: usize, updates: usize, bytes: usize, took: Duration) {
+        let _ = (documents, updates, bytes, took);
+    }
+
+    /// The store stopped writing, for this reason. Happens once; only a restart helps.
+    fn failed(&self, reason: &str) {
+        let _ = reason;
+    }
+
+    /// Live rows were copied into a fresh epoch: bytes on disk before and after.
+    fn rotated(&self, before: u64, after: u64) {
+        let _ = (before, after);
+    }
+
+    /// What is stored of this document was found damaged.
+    fn damaged(&self, document: &DocumentName) {
+        let _ = document;
+    }
+}
+
+/// An observer that looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {}
+
+/// Opens the store that `config` asks for. Blocks while it reads the index of documents.
+pub fn open(config: Config, observer: Arc<dyn Observer>) -> StoreResult<Arc<dyn Store>> {
+    Ok(match config.durability {
+        Durability::Memory => Arc::new(memory::MemoryStore::new()),
+        Durability::Kill | Durability::Disk => Arc::new(sled::SledStore::open(config, observer)?),
+    })
 }
 
 impl fmt::Display for Sequence {

@@ -1,0 +1,71 @@
+//! What a frame means: the messages it holds, or the end of the connection.
+//!
+//! Pure. A y-websocket connection is one session of one document, open from the first frame; dialects that
+//! authenticate and multiplex put their phases here.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::protocol::{close::CloseReason, guard::Limits, message::Message, ysync};
+
+/// A WebSocket message as it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inbound {
+    /// The only kind that carries the protocol.
+    Binary(Bytes),
+    /// Never used by it.
+    Text,
+    /// Wants the same bytes back.
+    Ping(Bytes),
+    /// Proof of life.
+    Pong,
+    /// The peer goes, with its close code if it gave one.
+    Close(Option<u16>),
+}
+
+/// What follows from it.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// Hand these to the document.
+    Deliver(SmallVec<[Message; 1]>),
+    /// Answer a ping.
+    Pong(Bytes),
+    /// Nothing.
+    Idle,
+    /// The peer is gone; `clean` if it meant to go.
+    Ended {
+        /// Whether its presence may be removed at once.
+        clean: bool,
+    },
+    /// Close the connection, counting the refusal under this label.
+    Refuse(CloseReason, &'static str),
+}
+
+/// The session of one connection.
+#[derive(Clone, Debug)]
+pub struct Session {
+    limits: Limits,
+}
+
+impl Session {
+    /// A session whose input is bounded by `limits`.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits }
+    }
+
+    /// What follows from a message.
+    pub fn step(&mut self, inbound: Inbound) -> Step {
+        match inbound {
+            Inbound::Binary(frame) => match ysync::decode(frame, &self.limits) {
+                Ok(messages) => Step::Deliver(messages),
+                Err(error) => Step::Refuse(error.close_reason(), error.reason()),
+            },
+            Inbound::Text => Step::Refuse(CloseReason::ProtocolError, "text_frame"),
+            Inbound::Ping(payload) => Step::Pong(payload),
+            Inbound::Pong => Step::Idle,
+            // A page that closes says 1001, a program 1000. Without a code it may be a client that lost
+            // patience with a dead line and will be back under the same id.
+            Inbound::Close(code) => Step::Ended { clean: matches!(code, Some(1000 | 1001)) },
+        }
+    }
+}

@@ -1,0 +1,959 @@
+//! The actor of one open document: carries events into [`DocumentState`] and its effects out, and owns the
+//! timers. It decides nothing that the pure parts can decide.
+//!
+//! Life: *loading* (the mailbox waits) → *serving* → *closed*. A document that cannot be loaded is
+//! *refused* instead: it answers every question with the reason, keeps nothing, and goes away soon, so that
+//! the next attempt looks at the store again.
+//!
+//! Batching is adaptive: the first update of a burst schedules one flush behind the messages that already
+//! wait in the mailbox, so an idle document adds no delay and a busy one makes one transaction, one
+//! broadcast and one journal entry of whatever came meanwhile.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+use tracing::{debug, error, info, warn};
+
+use super::{
+    Config,
+    handle::{Details, JoinError, Joining, OpenError},
+    journal::{Journal, Ticket},
+    outbox::{Frame, Outbox, Pushed},
+    registry::{Lease, Registry},
+    replica::{Poisoned, Replica, Unloadable},
+    state::{DocumentState, Effect, Effects, Now, Outcome, Suspect},
+};
+use crate::{
+    auth::Access,
+    ids::{DocumentName, SessionId, Timestamp},
+    protocol::{
+        close::CloseReason,
+        guard::Update,
+        message::{Message, Outgoing},
+        ysync,
+    },
+    store::{Append, Presence as Shelf, Sequence, Store, StoreError, Stored, Summary},
+    telemetry::Metrics,
+};
+
+/// How often timed things are looked at: presence, slow sessions, idleness, a full journal.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A document whose loading panics this often in a row is refused.
+const RELOADS: u32 = 3;
+
+/// One open document.
+pub struct DocumentActor {
+    name: DocumentName,
+    config: Config,
+    store: Arc<dyn Store>,
+    metrics: Metrics,
+    registry: Registry,
+    lease: Lease,
+    phase: Phase,
+    /// The queues to the sessions that have joined.
+    outboxes: HashMap<SessionId, Outbox>,
+    /// Requests without a connection that wait for their acknowledgement.
+    requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
+    /// Acknowledgements that wait for the journal, oldest first.
+    owed: VecDeque<(Ticket, SessionId, Bytes, Outcome)>,
+    flush_scheduled: bool,
+    tick_scheduled: bool,
+    idle_since: Option<Instant>,
+}
+
+/// Where in its life a document is.
+enum Phase {
+    Loading,
+    Serving(Box<Serving>),
+    Refused(OpenError),
+    Closed,
+}
+
+/// What a document has while it serves.
+struct Serving {
+    state: DocumentState,
+    journal: Journal,
+    shelf: Shelf,
+    created: Timestamp,
+    modified: Timestamp,
+    title: Option<String>,
+    /// Bytes of the last encoded state, and of the log since the last checkpoint.
+    state_bytes: usize,
+    log_bytes: usize,
+    /// Whether the store knows the document.
+    exists: bool,
+    checkpointing: bool,
+    /// When the write under way was handed to the store.
+    write_started: Option<Instant>,
+    backlog_reported: usize,
+    reloads: u32,
+}
+
+impl Serving {
+    /// Whether nothing was ever written here, so that there is nothing to begin anew.
+    fn replica_is_new(&mut self) -> bool {
+        self.state.replica().is_empty() && self.journal.is_empty()
+    }
+}
+
+impl DocumentActor {
+    /// A document that will load itself when started. `lease` is its entry in the registry.
+    pub(super) fn new(
+        name: DocumentName,
+        config: Config,
+        store: Arc<dyn Store>,
+        metrics: Metrics,
+        registry: Registry,
+        lease: Lease,
+    ) -> Self {
+        Self {
+            name,
+            config,
+            store,
+            metrics,
+            registry,
+            lease,
+            phase: Phase::Loading,
+            outboxes: HashMap::new(),
+            requests: HashMap::new(),
+            owed: VecDeque::new(),
+            flush_scheduled: false,
+            tick_scheduled: false,
+            idle_since: None,
+        }
+    }
+
+    // ---- loading ------------------------------------------------------------------------------------
+
+    /// Loads the document while the mailbox waits. `suspects` are then tried one by one.
+    fn load(&mut self, suspects: Vec<Suspect>, ctx: &mut Context<Self>) {
+        let loading = self.store.load(self.name.clone());
+        // What was applied but is not durable is in the journal alone; it outlives a reload.
+        let unsaved: Vec<Bytes> = match &self.phase {
+            Phase::Serving(serving) => serving.journal.unsaved().map(|update| update.bytes.clone()).collect(),
+            _ => Vec::new(),
+        };
+        let loaded = async move {
+            let stored = loading.await.map_err(OpenError::Store)?;
+            let replica = replay(stored.as_ref(), unsaved).await?;
+            Ok((stored, replica))
+        };
+        ctx.wait(loaded.into_actor(self).map(move |loaded, actor, ctx| match loaded {
+            Ok((stored, replica)) => actor.serve(replica, stored, suspects, ctx),
+            Err(error) => actor.refuse(error, ctx),
+        }));
+    }
+
+    fn serve(
+        &mut self,
+        replica: Replica,
+        stored: Option<Stored>,
+        suspects: Vec<Suspect>,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Phase::Serving(serving) = &mut self.phase {
+            serving.state.replace_replica(replica);
+            self.try_suspects(suspects.into(), ctx);
+            return;
+        }
+        let now = now();
+        let head = stored.as_ref().map(|stored| &stored.head);
+        let mut serving = Serving {
+            state: DocumentState::new(replica, self.config.presence),
+            journal: Journal::new(self.config.journal, head.map_or(Sequence::default(), |head| head.last)),
+            shelf: head.map_or(Shelf::Live, |head| head.presence),
+            created: head.map_or(now.wall, |head| head.created),
+            modified: head.map_or(now.wall, |head| head.modified),
+            title: head.and_then(|head| head.summary.title.clone()),
+            state_bytes: head.map_or(0, |head| head.summary.bytes as usize),
+            log_bytes: stored.iter().flat_map(|stored| &stored.tail).map(|update| update.bytes.len()).sum(),
+            exists: head.is_some(),
+            checkpointing: false,
+            write_started: None,
+            backlog_reported: 0,
+            reloads: 0,
+        };
+        if serving.title.is_none() {
+            serving.title = serving.state.replica().title().unwrap_or_default();
+        }
+        debug!(document = %self.name, "document opened");
+        self.phase = Phase::Serving(Box::new(serving));
+        self.idle_since = Some(now.instant);
+        self.schedule_tick(ctx);
+    }
+
+    /// The document cannot be opened. Whoever asks is told; nothing is written.
+    fn refuse(&mut self, error: OpenError, ctx: &mut Context<Self>) {
+        error!(document = %self.name, %error, "document cannot be opened");
+        for outbox in self.outboxes.values() {
+            outbox.close(CloseReason::Internal);
+        }
+        self.requests.clear();
+        self.phase = Phase::Refused(error);
+        self.idle_since = Some(Instant::now());
+        self.schedule_tick(ctx);
+    }
+
+    // ---- a poisoned replica ---------------------------------------------------------------------------
+
+    /// The replica panicked: load the document again, then try the suspects one at a time.
+    fn reload(&mut self, what: &str, suspects: Vec<Suspect>, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        serving.reloads += 1;
+        self.metrics.documents_poisoned.inc();
+        error!(document = %self.name, what, suspects = suspects.len(), "document panicked, loading it again");
+        if serving.reloads > RELOADS && suspects.is_empty() {
+            let poisoned = Unloadable::Poisoned(Poisoned(what.to_owned()));
+            return self.refuse(OpenError::Unloadable(Arc::new(poisoned)), ctx);
+        }
+        self.load(suspects, ctx);
+    }
+
+    /// Applies each suspect alone. The one that panics alone is the culprit: it is quarantined and its
+    /// session closed, and the rest go on from a fresh replica.
+    fn try_suspects(&mut self, mut suspects: VecDeque<Suspect>, ctx: &mut Context<Self>) {
+        while let Some(suspect) = suspects.pop_front() {
+            let Phase::Serving(serving) = &mut self.phase else { return };
+            serving.state.retry(suspect.clone());
+            let mut effects = serving.state.flush(now());
+            if let [Effect::Poisoned { what, .. }] = effects.as_slice() {
+                let what = what.clone();
+                warn!(document = %self.name, session = %suspect.session, what, "update quarantined");
+                self.quarantine(&suspect, what.clone(), ctx);
+                self.close_session(suspect.session, CloseReason::PolicyViolation);
+                return self.reload(&what, suspects.into(), ctx);
+            }
+            self.carry_out(&mut effects, ctx);
+        }
+    }
+
+    fn quarantine(&self, suspect: &Suspect, what: String, ctx: &mut Context<Self>) {
+        let bytes = suspect.update.bytes().clone();
+        let kept = self.store.quarantine(self.name.clone(), what, bytes, now().wall);
+        let report = |kept: Result<(), StoreError>, actor: &mut Self, _: &mut Context<Self>| {
+            if let Err(error) = kept {
+                error!(document = %actor.name, %error, "failed to quarantine an update");
+            }
+        };
+        ctx.spawn(kept.into_actor(self).map(report));
+    }
+
+    // ---- effects --------------------------------------------------------------------------------------
+
+    fn carry_out(&mut self, effects: &mut Effects, ctx: &mut Context<Self>) {
+        let mut lagging = false;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { to, message } => self.send(to, &message),
+                Effect::BroadcastUpdate { except, update, before } => {
+                    let payload = ysync::encode(&Outgoing::Update(update));
+                    lagging |= self.broadcast(except, &Frame::Update(payload, before));
+                }
+                Effect::BroadcastAwareness { except, awareness } => {
+                    let payload = ysync::encode(&Outgoing::Awareness(awareness));
+                    lagging |= self.broadcast(except, &Frame::Awareness(payload));
+                }
+                Effect::Store(update) => {
+                    if let Phase::Serving(serving) = &mut self.phase {
+                        serving.log_bytes += update.bytes.len();
+                        serving.modified = update.at;
+                        serving.journal.push(update);
+                    }
+                }
+                Effect::Acknowledge { to, update, outcome } => self.owe(to, update, outcome),
+                Effect::Probe(session) => {
+                    if let Some(outbox) = self.outboxes.get(&session) {
+                        outbox.probe();
+                    }
+                }
+                Effect::Refused(reason) => self.metrics.refused(reason),
+                Effect::Close { session, reason } => self.close_session(session, reason),
+                Effect::Poisoned { what, suspects } => self.reload(&what, suspects, ctx),
+            }
+        }
+        if lagging {
+            self.schedule_tick(ctx);
+        }
+        self.write(ctx);
+    }
+
+    fn send(&self, to: SessionId, message: &Outgoing) {
+        if let Some(outbox) = self.outboxes.get(&to) {
+            outbox.push(Frame::Reply(ysync::encode(message)), Instant::now());
+        }
+    }
+
+    /// One encoding, shared by every queue. Returns whether a session began to lag.
+    fn broadcast(&self, except: Option<SessionId>, frame: &Frame) -> bool {
+        let now = Instant::now();
+        let mut queued = 0;
+        let mut lagging = false;
+        for (session, outbox) in &self.outboxes {
+            if Some(*session) == except {
+                continue;
+            }
+            match outbox.push(frame.clone(), now) {
+                Pushed::Queued => queued += 1,
+                Pushed::BeganToLag => {
+                    debug!(document = %self.name, %session, "session is slow, its queue is replaced");
+                    self.metrics.slow_session_catch_ups.inc();
+                    lagging = true;
+                }
+                Pushed::Lagging | Pushed::Closed => {}
+            }
+        }
+        if matches!(frame, Frame::Update(..)) {
+            self.metrics.updates_sent.inc_by(queued);
+        }
+        lagging
+    }
+
+    fn close_session(&self, session: SessionId, reason: CloseReason) {
+        if let Some(outbox) = self.outboxes.get(&session) {
+            outbox.close(reason);
+        }
+    }
+
+    // ---- durability -----------------------------------------------------------------------------------
+
+    /// An acknowledgement waits until everything applied so far is durable. That covers updates which
+    /// brought nothing new: what they repeat may itself not be durable yet.
+    fn owe(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
+        let Phase::Serving(serving) = &self.phase else { return };
+        let ticket = serving.journal.last();
+        if ticket <= serving.journal.watermark() {
+            self.acknowledge(to, update, outcome);
+        } else {
+            self.owed.push_back((ticket, to, update, outcome));
+        }
+    }
+
+    fn acknowledge(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
+        if let Some(request) = self.requests.remove(&to) {
+            // The request may have gone away meanwhile; the update is stored all the same.
+            let _ = request.send(outcome);
+        } else if outcome == Outcome::Applied {
+            self.send(to, &Outgoing::Update(update));
+        }
+    }
+
+    /// Hands what waits to the store, unless a write is under way.
+    fn write(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let now = now();
+        if let Some(updates) = serving.journal.take(now.instant) {
+            if let Ok(title) = serving.state.replica().title() {
+                serving.title = title;
+            }
+            let bytes = serving.state_bytes.max(serving.log_bytes) as u64;
+            let summary = Some(Summary { title: serving.title.clone(), bytes });
+            let append = Append { document: self.name.clone(), updates, summary };
+            let written = self.store.append(vec![append]);
+            serving.write_started = Some(now.instant);
+            ctx.spawn(written.into_actor(self).map(|written, actor, ctx| actor.written(written, ctx)));
+        }
+        self.report_backlog();
+    }
+
+    fn written(&mut self, written: Result<Vec<crate::store::Appended>, StoreError>, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        match written.as_deref() {
+            Ok([appended]) => {
+                if serving.journal.is_failing() {
+                    info!(document = %self.name, "the store takes writes again");
+                }
+                if let Some(started) = serving.write_started.take() {
+                    self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+                }
+                serving.exists = true;
+                serving.journal.succeeded(*appended);
+                serving.state.set_full(serving.journal.is_full());
+                let watermark = serving.journal.watermark();
+                while self.owed.front().is_some_and(|(ticket, ..)| *ticket <= watermark) {
+                    if let Some((_, to, update, outcome)) = self.owed.pop_front() {
+                        self.acknowledge(to, update, outcome);
+                    }
+                }
+                self.checkpoint_if_due(ctx);
+            }
+            Ok(_) => self.write_failed(&StoreError::Unwritable("it answered for another write".into()), ctx),
+            Err(error) => self.write_failed(&error.clone(), ctx),
+        }
+        self.write(ctx);
+    }
+
+    /// Nothing is acknowledged; what was to be written waits and is tried again.
+    fn write_failed(&mut self, error: &StoreError, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        if !serving.journal.is_failing() {
+            error!(document = %self.name, %error, "failed to store changes; they are kept in memory");
+        }
+        self.metrics.store_failures.inc();
+        let retry = serving.journal.failed(Instant::now());
+        serving.state.set_full(serving.journal.is_full());
+        let pause = retry.saturating_duration_since(Instant::now());
+        ctx.run_later(pause, |actor, ctx| actor.write(ctx));
+    }
+
+    fn report_backlog(&mut self) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let backlog = serving.journal.backlog_bytes();
+        serving.state.set_full(serving.journal.is_full());
+        let change = backlog as i64 - serving.backlog_reported as i64;
+        if change != 0 {
+            self.metrics.journal_backlog_bytes.inc_by(change);
+            serving.backlog_reported = backlog;
+        }
+    }
+
+    /// Replaces the log by one state once it has grown past the state's own size.
+    fn checkpoint_if_due(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &self.phase else { return };
+        if serving.log_bytes > self.config.checkpoint_bytes.max(serving.state_bytes) {
+            self.checkpoint(ctx);
+        }
+    }
+
+    /// Writes the full state. The store is only given bytes that have been decoded again.
+    fn checkpoint(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        if serving.checkpointing || !serving.exists {
+            return;
+        }
+        let state = match serving.state.replica().state() {
+            Ok(state) => state,
+            Err(Poisoned(what)) => return self.reload(&what, Vec::new(), ctx),
+        };
+        serving.checkpointing = true;
+        serving.state_bytes = state.len();
+        // The state may hold more than what is durable; claiming less is harmless, claiming more is not.
+        let upto = serving.journal.stored();
+        let covered = serving.log_bytes.saturating_sub(serving.journal.backlog_bytes());
+        let summary = Summary { title: serving.title.clone(), bytes: state.len() as u64 };
+        let (store, name) = (self.store.clone(), self.name.clone());
+        let written = async move {
+            let checked = state.clone();
+            let decodable = tokio::task::spawn_blocking(move || Replica::load([&checked]).map(drop)).await;
+            match decodable {
+                Ok(Ok(())) => store.checkpoint(name, upto, state, summary).await.map_err(|e| e.to_string()),
+                Ok(Err(unloadable)) => Err(unloadable.to_string()),
+                Err(stopped) => Err(stopped.to_string()),
+            }
+        };
+        ctx.spawn(written.into_actor(self).map(move |written, actor, _| {
+            let Phase::Serving(serving) = &mut actor.phase else { return };
+            serving.checkpointing = false;
+            match written {
+                Ok(()) => serving.log_bytes = serving.log_bytes.saturating_sub(covered),
+                // The log is still there, and the next attempt comes with the next write.
+                Err(error) => error!(document = %actor.name, error, "failed to write a checkpoint"),
+            }
+        }));
+    }
+
+    // ---- time -----------------------------------------------------------------------------------------
+
+    fn schedule_tick(&mut self, ctx: &mut Context<Self>) {
+        if !self.tick_scheduled {
+            self.tick_scheduled = true;
+            ctx.run_later(TICK, |actor, ctx| {
+                actor.tick_scheduled = false;
+                actor.tick(ctx);
+            });
+        }
+    }
+
+    fn tick(&mut self, ctx: &mut Context<Self>) {
+        let now = now();
+        let mut lagging = false;
+        for (session, outbox) in &self.outboxes {
+            lagging |= outbox.is_lagging();
+            if outbox.is_overdue(now.instant) && outbox.closing().is_none() {
+                warn!(document = %self.name, %session, "session too slow, closing");
+                self.metrics.slow_sessions_closed.inc();
+                outbox.close(CloseReason::TryAgainLater);
+            }
+        }
+        let mut effects = Effects::new();
+        if let Phase::Serving(serving) = &mut self.phase {
+            effects = serving.state.tick(now);
+        }
+        self.carry_out(&mut effects, ctx);
+        if self.evict_if_idle(now.instant, ctx) {
+            return;
+        }
+        let timed = match &self.phase {
+            Phase::Serving(serving) => serving.state.needs_ticks(),
+            _ => true,
+        };
+        if timed || lagging || self.outboxes.is_empty() {
+            self.schedule_tick(ctx);
+        }
+    }
+
+    /// Gives the document up when nobody has used it for a while and all of it is stored.
+    fn evict_if_idle(&mut self, now: Instant, ctx: &mut Context<Self>) -> bool {
+        if !self.outboxes.is_empty() || !self.requests.is_empty() {
+            self.idle_since = None;
+            return false;
+        }
+        let since = *self.idle_since.get_or_insert(now);
+        let idle = match &self.phase {
+            Phase::Refused(_) => TICK,
+            _ => self.config.idle,
+        };
+        let busy = match &self.phase {
+            Phase::Serving(serving) => {
+                !serving.journal.is_empty() || serving.checkpointing || serving.state.has_waiting()
+            }
+            _ => false,
+        };
+        if busy || now.saturating_duration_since(since) < idle {
+            return false;
+        }
+        if let Phase::Serving(serving) = &self.phase
+            && serving.log_bytes > serving.state_bytes.max(1024) / 2
+        {
+            // A shorter log makes the next opening quick. Come back when it is written.
+            self.checkpoint(ctx);
+            if let Phase::Serving(serving) = &self.phase
+                && serving.checkpointing
+            {
+                return false;
+            }
+        }
+        self.close(ctx);
+        true
+    }
+
+    /// From here on every message is answered "closed", and its sender opens the document anew.
+    fn close(&mut self, ctx: &mut Context<Self>) {
+        debug!(document = %self.name, "document closed");
+        self.registry.forget(&self.name, &self.lease);
+        self.phase = Phase::Closed;
+        // The mailbox is still answered for a moment, so that nobody who already holds the address is
+        // left without an answer; once all handles are gone the actor stops by itself.
+        ctx.run_later(TICK, |_, ctx| ctx.stop());
+    }
+
+    fn serving(&mut self) -> Result<&mut Serving, OpenError> {
+        match &mut self.phase {
+            Phase::Serving(serving) => Ok(serving),
+            Phase::Refused(error) => Err(error.clone()),
+            Phase::Loading | Phase::Closed => Err(OpenError::Closed),
+        }
+    }
+
+    fn schedule_flush(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &self.phase else { return };
+        let (updates, bytes) = serving.state.waiting();
+        if updates >= self.config.batch_updates || bytes >= self.config.batch_bytes {
+            self.flush(ctx);
+        } else if updates > 0 && !self.flush_scheduled {
+            self.flush_scheduled = true;
+            ctx.notify(Flush);
+        }
+    }
+
+    fn flush(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        if !serving.state.has_waiting() {
+            return;
+        }
+        let started = Instant::now();
+        let mut effects = serving.state.flush(now());
+        if !matches!(effects.as_slice(), [Effect::Poisoned { .. }]) {
+            serving.reloads = 0;
+        }
+        self.metrics.apply_seconds.observe(started.elapsed().as_secs_f64());
+        if !effects.iter().any(|effect| matches!(effect, Effect::Store(_))) {
+            self.metrics.updates_redundant.inc();
+        }
+        self.carry_out(&mut effects, ctx);
+    }
+
+    fn report_editors(&self) {
+        self.lease.set_editors(self.outboxes.len());
+    }
+}
+
+impl Actor for DocumentActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.set_mailbox_capacity(64);
+        self.metrics.documents.inc();
+        self.load(Vec::new(), ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        self.metrics.documents.dec();
+        if let Phase::Serving(serving) = &self.phase {
+            self.metrics.journal_backlog_bytes.dec_by(serving.backlog_reported as i64);
+        }
+        self.registry.forget(&self.name, &self.lease);
+    }
+}
+
+/// Builds the replica of what was stored and what is not stored yet.
+async fn replay(stored: Option<&Stored>, unsaved: Vec<Bytes>) -> Result<Replica, OpenError> {
+    /// Up to here decoding takes well under a millisecond and is done in place; above, it would hold up
+    /// every connection of this thread.
+    const IN_PLACE: usize = 32 * 1024;
+    let checkpoint = stored.iter().filter_map(|stored| stored.checkpoint.clone());
+    let tail = stored.iter().flat_map(|stored| stored.tail.iter().map(|update| update.bytes.clone()));
+    let updates: Vec<Bytes> = checkpoint.chain(tail).chain(unsaved).collect();
+    let replica = if updates.iter().map(Bytes::len).sum::<usize>() <= IN_PLACE {
+        Replica::load(&updates)
+    } else {
+        tokio::task::spawn_blocking(move || Replica::load(&updates)).await.map_err(|_| OpenError::Closed)?
+    };
+    replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
+}
+
+fn now() -> Now {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
+}
+
+// ---- messages: what `handle.rs` may ask ---------------------------------------------------------------
+
+/// Applies what waits. Sent by the actor to itself.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+struct Flush;
+
+impl Handler<Flush> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, _: Flush, ctx: &mut Context<Self>) {
+        self.flush_scheduled = false;
+        self.flush(ctx);
+    }
+}
+
+/// A session opens the document.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), JoinError>")]
+pub(super) struct Join(pub Joining);
+
+impl Handler<Join> for DocumentActor {
+    type Result = Result<(), JoinError>;
+    fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
+        let limit = joining.max_sessions;
+        let sessions = self.outboxes.len();
+        let serving = self.serving()?;
+        if serving.shelf != Shelf::Live {
+            return Err(JoinError::Gone);
+        }
+        if sessions >= limit {
+            return Err(JoinError::Full(limit));
+        }
+        let mut effects = serving.state.join(joining.session, joining.access, joining.acknowledged);
+        self.outboxes.insert(joining.session, joining.outbox);
+        self.idle_since = None;
+        self.report_editors();
+        self.carry_out(&mut effects, ctx);
+        Ok(())
+    }
+}
+
+/// A session says something.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Deliver {
+    pub session: SessionId,
+    pub messages: SmallVec<[Message; 1]>,
+}
+
+impl Handler<Deliver> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, Deliver { session, messages }: Deliver, ctx: &mut Context<Self>) {
+        let now = now();
+        let mut effects = Effects::new();
+        let Ok(serving) = self.serving() else { return };
+        if serving.shelf != Shelf::Live {
+            // The session is being closed with 4404; what it still says must not bring the document back.
+            return;
+        }
+        for message in messages {
+            serving.state.receive(session, message, now, &mut effects);
+        }
+        let timed = serving.state.needs_ticks();
+        if !effects.is_empty() {
+            self.carry_out(&mut effects, ctx);
+        }
+        if timed {
+            self.schedule_tick(ctx);
+        }
+        self.schedule_flush(ctx);
+    }
+}
+
+/// A session ended.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Leave {
+    pub session: SessionId,
+    pub clean: bool,
+}
+
+impl Handler<Leave> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, Leave { session, clean }: Leave, ctx: &mut Context<Self>) {
+        // What the session said before it left is applied before it is forgotten.
+        self.flush(ctx);
+        self.outboxes.remove(&session);
+        self.report_editors();
+        if let Ok(serving) = self.serving() {
+            let mut effects = serving.state.leave(session, clean, now());
+            self.carry_out(&mut effects, ctx);
+        }
+        if self.outboxes.is_empty() {
+            self.idle_since = Some(Instant::now());
+        }
+        self.schedule_tick(ctx);
+    }
+}
+
+/// A slow session has been written dry.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct CatchUp {
+    pub session: SessionId,
+}
+
+impl Handler<CatchUp> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
+        let Some(outbox) = self.outboxes.get(&session).cloned() else { return };
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let mut failure = None;
+        outbox.catch_up(|lag, presence| match serving.state.make_up(lag, presence) {
+            Ok(messages) => messages.iter().map(ysync::encode).collect(),
+            Err(Poisoned(what)) => {
+                failure = Some(what);
+                SmallVec::new()
+            }
+        });
+        if let Some(what) = failure {
+            outbox.close(CloseReason::Reset);
+            self.reload(&what, Vec::new(), ctx);
+        }
+    }
+}
+
+/// Reads the content.
+#[derive(actix::Message)]
+#[rtype(result = "Result<Bytes, OpenError>")]
+pub(super) struct ReadState;
+
+impl Handler<ReadState> for DocumentActor {
+    type Result = Result<Bytes, OpenError>;
+    fn handle(&mut self, _: ReadState, ctx: &mut Context<Self>) -> Self::Result {
+        self.flush(ctx);
+        match self.serving()?.state.replica().state() {
+            Ok(state) => Ok(state),
+            Err(Poisoned(what)) => {
+                self.reload(&what, Vec::new(), ctx);
+                Err(OpenError::Closed)
+            }
+        }
+    }
+}
+
+/// Reads what is known about the document.
+#[derive(actix::Message)]
+#[rtype(result = "Result<Details, OpenError>")]
+pub(super) struct ReadDetails;
+
+impl Handler<ReadDetails> for DocumentActor {
+    type Result = Result<Details, OpenError>;
+    fn handle(&mut self, _: ReadDetails, ctx: &mut Context<Self>) -> Self::Result {
+        self.flush(ctx);
+        self.details()
+    }
+}
+
+impl DocumentActor {
+    fn details(&mut self) -> Result<Details, OpenError> {
+        let (name, editors) = (self.name.clone(), self.outboxes.len());
+        let serving = self.serving()?;
+        if let Ok(title) = serving.state.replica().title() {
+            serving.title = title;
+        }
+        Ok(Details {
+            document: name,
+            exists: serving.exists || !serving.state.replica().is_empty(),
+            title: serving.title.clone(),
+            bytes: serving.state_bytes.max(serving.log_bytes) as u64,
+            created: serving.created,
+            modified: serving.modified,
+            shelf: serving.shelf,
+            editors,
+        })
+    }
+}
+
+/// Applies an update that came without a connection. Resolves when it is durable.
+#[derive(actix::Message)]
+#[rtype(result = "Result<oneshot::Receiver<Outcome>, JoinError>")]
+pub(super) struct Contribute {
+    pub update: Update,
+}
+
+impl Handler<Contribute> for DocumentActor {
+    type Result = Result<oneshot::Receiver<Outcome>, JoinError>;
+    fn handle(&mut self, Contribute { update }: Contribute, ctx: &mut Context<Self>) -> Self::Result {
+        let serving = self.serving()?;
+        if serving.shelf != Shelf::Live {
+            return Err(JoinError::Gone);
+        }
+        if serving.journal.is_full() {
+            return Err(JoinError::Busy);
+        }
+        let session = SessionId::new();
+        // A session for the length of one message; what it would be told goes nowhere.
+        drop(serving.state.join(session, Access::Write, true));
+        let mut effects = Effects::new();
+        let now = now();
+        serving.state.receive(session, Message::SyncStep2(update), now, &mut effects);
+        let (sender, receiver) = oneshot::channel();
+        self.requests.insert(session, sender);
+        self.carry_out(&mut effects, ctx);
+        self.flush(ctx);
+        if let Ok(serving) = self.serving() {
+            drop(serving.state.leave(session, true, now));
+        }
+        Ok(receiver)
+    }
+}
+
+/// Creates the document, or moves it between the shelves.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Govern {
+    pub order: Order,
+    pub answer: oneshot::Sender<Result<(Details, bool), JoinError>>,
+}
+
+/// What may be done with a document as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Make sure that it exists.
+    Create,
+    /// To the trash.
+    Trash,
+    /// Back from the trash.
+    Restore,
+    /// For ever.
+    Delete,
+}
+
+impl Handler<Govern> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, Govern { order, answer }: Govern, ctx: &mut Context<Self>) {
+        self.flush(ctx);
+        let (store, name, at) = (self.store.clone(), self.name.clone(), now().wall);
+        let before = match self.serving() {
+            Ok(serving) => serving.shelf,
+            Err(error) => {
+                let _ = answer.send(Err(error.into()));
+                return;
+            }
+        };
+        // Whoever is inside goes first, so that nothing is written behind the move.
+        if matches!(order, Order::Trash | Order::Delete) {
+            for outbox in self.outboxes.values() {
+                outbox.close(CloseReason::Gone);
+            }
+            if let Ok(serving) = self.serving() {
+                serving.shelf = Shelf::Trashed(at);
+            }
+        }
+        let done = async move {
+            match order {
+                Order::Create => store.create(name, at).await,
+                Order::Trash => store.set_presence(name, Shelf::Trashed(at)).await.map(|head| (head, false)),
+                Order::Restore => store.set_presence(name, Shelf::Live).await.map(|head| (head, false)),
+                Order::Delete => store.set_presence(name, Shelf::Deleted(at)).await.map(|head| (head, false)),
+            }
+        };
+        // The mailbox waits, so that nobody joins between the decision and its record.
+        ctx.wait(done.into_actor(self).map(move |done, actor, ctx| {
+            let answered = done.map_err(JoinError::from).and_then(|(head, made)| {
+                let fresh = made || order == Order::Delete;
+                if fresh {
+                    // A new life or none: in either case nothing of the old content, and nobody waits for it.
+                    actor.owed.clear();
+                    actor.requests.clear();
+                }
+                let journal = Journal::new(actor.config.journal, head.last);
+                let serving = actor.serving()?;
+                serving.shelf = head.presence;
+                serving.created = head.created;
+                serving.modified = head.modified;
+                serving.exists = !matches!(head.presence, Shelf::Deleted(_));
+                if fresh && !serving.replica_is_new() {
+                    serving.state.replace_replica(Replica::new());
+                    serving.journal = journal;
+                    serving.title = None;
+                    serving.state_bytes = 0;
+                    serving.log_bytes = 0;
+                }
+                Ok((actor.details()?, made))
+            });
+            if answered.is_err()
+                && let Ok(serving) = actor.serving()
+            {
+                serving.shelf = before;
+            }
+            info!(document = %actor.name, ?order, ok = answered.is_ok(), "document governed");
+            let _ = answer.send(answered);
+            actor.write(ctx);
+        }));
+    }
+}
+
+/// Stores everything and closes, whoever is inside.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Drain {
+    pub reason: CloseReason,
+    /// Dropped when everything is stored, or cannot be.
+    pub done: oneshot::Sender<()>,
+}
+
+impl Handler<Drain> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, Drain { reason, done }: Drain, ctx: &mut Context<Self>) {
+        self.flush(ctx);
+        for outbox in self.outboxes.values() {
+            outbox.close(reason.clone());
+        }
+        self.drained(done, ctx);
+    }
+}
+
+impl DocumentActor {
+    fn drained(&mut self, done: oneshot::Sender<()>, ctx: &mut Context<Self>) {
+        const LOOK_AGAIN: Duration = Duration::from_millis(5);
+        self.flush(ctx);
+        let busy = match &self.phase {
+            Phase::Serving(serving) => !serving.journal.is_empty() || serving.checkpointing,
+            _ => false,
+        };
+        if busy && !done.is_closed() {
+            ctx.run_later(LOOK_AGAIN, |actor, ctx| actor.drained(done, ctx));
+        } else {
+            self.close(ctx);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The typed door to an open document. Callers see questions and answers; the mailbox stays inside.
+//!
+//! Every method waits while the document's mailbox is full: that is how a document holds back those who
+//! write faster than it applies.
+
+use std::sync::Arc;
+
+use actix::{Addr, MailboxError};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::{
+    actor::{
+        CatchUp, Contribute, Deliver, DocumentActor, Drain, Govern, Join, Leave, Order, ReadDetails,
+        ReadState,
+    },
+    outbox::Outbox,
+    replica::Unloadable,
+    state::Outcome,
+};
+use crate::{
+    auth::Access,
+    ids::{DocumentName, SessionId, Timestamp},
+    protocol::{close::CloseReason, guard::Update, message::Message},
+    store::{Presence, StoreError},
+};
+
+/// A session that wants to open a document.
+#[derive(Debug)]
+pub struct Joining {
+    /// Its id, fresh.
+    pub session: SessionId,
+    /// What it may do.
+    pub access: Access,
+    /// Whether each of its updates is to be sent back once it is durable.
+    pub acknowledged: bool,
+    /// Where the document puts what the session should hear.
+    pub outbox: Outbox,
+    /// Most sessions the document may have, this one included.
+    pub max_sessions: usize,
+}
+
+/// What is known about a document without its content.
+#[derive(Clone, Debug)]
+pub struct Details {
+    /// Its name.
+    pub document: DocumentName,
+    /// Whether it was ever created or written.
+    pub exists: bool,
+    /// The title found in it.
+    pub title: Option<String>,
+    /// About how large it is, in bytes of encoded state.
+    pub bytes: u64,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub modified: Timestamp,
+    /// Live, in the trash, or deleted.
+    pub shelf: Presence,
+    /// How many sessions have it open.
+    pub editors: usize,
+}
+
+/// Why a document cannot be opened.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It has just been closed; opening it again will work.
+    #[error("the document was closed")]
+    Closed,
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Draining,
+    /// The store cannot give it.
+    #[error("{0}")]
+    Store(StoreError),
+    /// What is stored does not make a document.
+    #[error("the document is damaged: {0}")]
+    Unloadable(Arc<Unloadable>),
+}
+
+/// Why a session or a request was not let in.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum JoinError {
+    /// The document cannot be opened.
+    #[error("{0}")]
+    Open(OpenError),
+    /// It is in the trash or was deleted.
+    #[error("the document was deleted")]
+    Gone,
+    /// No such document.
+    #[error("there is no such document")]
+    Missing,
+    /// It has as many sessions as it may have.
+    #[error("the document is full: {0} sessions")]
+    Full(usize),
+    /// More waits for the store than may wait.
+    #[error("the document cannot be stored at present, and takes no more changes until it can")]
+    Busy,
+}
+
+impl From<OpenError> for JoinError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<StoreError> for JoinError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Missing(_) => Self::Missing,
+            error => Self::Open(OpenError::Store(error)),
+        }
+    }
+}
+
+impl From<MailboxError> for OpenError {
+    fn from(_: MailboxError) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<MailboxError> for JoinError {
+    fn from(_: MailboxError) -> Self {
+        Self::Open(OpenError::Closed)
+    }
+}
+
+impl JoinError {
+    /// Whether the document had merely been put away, so that opening it again will work.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Open(OpenError::Closed))
+    }
+}
+
+/// An open document. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct DocumentHandle {
+    addr: Addr<DocumentActor>,
+}
+
+impl DocumentHandle {
+    pub(super) fn new(addr: Addr<DocumentActor>) -> Self {
+        Self { addr }
+    }
+
+    /// Opens the document for a session.
+    pub async fn join(&self, joining: Joining) -> Result<(), JoinError> {
+        self.addr.send(Join(joining)).await?
+    }
+
+    /// Hands over what a session said, in order. Waits while the document is busy.
+    pub async fn deliver(
+        &self,
+        session: SessionId,
+        messages: SmallVec<[Message; 1]>,
+    ) -> Result<(), OpenError> {
+        Ok(self.addr.send(Deliver { session, messages }).await?)
+    }
+
+    /// Ends a session. After a `clean` end its presence goes at once, otherwise after a grace.
+    pub async fn leave(&self, session: SessionId, clean: bool) {
+        // A document that is gone has no presence left to remove.
+        let _ = self.addr.send(Leave { session, clean }).await;
+    }
+
+    /// Sends a slow session what was dropped from its queue.
+    pub async fn catch_up(&self, session: SessionId) -> Result<(), OpenError> {
+        Ok(self.addr.send(CatchUp { session }).await?)
+    }
+
+    /// The full state as one update.
+    pub async fn state(&self) -> Result<Bytes, OpenError> {
+        self.addr.send(ReadState).await?
+    }
+
+    /// What is known about it.
+    pub async fn details(&self) -> Result<Details, OpenError> {
+        self.addr.send(ReadDetails).await?
+    }
+
+    /// Applies an update that came without a connection. Resolves when it is durable.
+    pub async fn contribute(&self, update: Update) -> Result<Outcome, JoinError> {
+        let outcome = self.addr.send(Contribute { update }).await??;
+        outcome.await.map_err(|_| JoinError::Open(OpenError::Closed))
+    }
+
+    /// Makes sure that it exists; true if it was made now.
+    pub async fn create(&self) -> Result<(Details, bool), JoinError> {
+        self.govern(Order::Create).await
+    }
+
+    /// Moves it to the trash. Whoever is inside is closed with 4404.
+    pub async fn trash(&self) -> Result<Details, JoinError> {
+        Ok(self.govern(Order::Trash).await?.0)
+    }
+
+    /// Takes it back from the trash.
+    pub async fn restore(&self) -> Result<Details, JoinError> {
+        Ok(self.govern(Order::Restore).await?.0)
+    }
+
+    /// Deletes its content for ever.
+    pub async fn delete(&self) -> Result<(), JoinError> {
+        self.govern(Order::Delete).await.map(drop)
+    }
+
+    async fn govern(&self, order: Order) -> Result<(Details, bool), JoinError> {
+        let (answer, answered) = oneshot::channel();
+        self.addr.send(Govern { order, answer }).await?;
+        answered.await.map_err(|_| JoinError::Open(OpenError::Closed))?
+    }
+
+    /// Closes everybody with `reason` and stores everything. Give up by dropping the future.
+    pub async fn drain(&self, reason: CloseReason) {
+        let (done, drained) = oneshot::channel();
+        if self.addr.send(Drain { reason, done }).await.is_ok() {
+            // An error here means "done": the actor drops its end when everything is stored.
+            let _ = drained.await;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The heart: one open document, from the bytes that reach it to the bytes that leave it.
+//!
+//! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
+//! who is here, what is not yet durable, and what is not yet sent. [`actor`] owns all of them and carries
+//! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
+
+pub mod actor;
+pub mod export;
+pub mod handle;
+pub mod journal;
+pub mod outbox;
+pub mod presence;
+pub mod registry;
+pub mod replica;
+pub mod state;
+
+use std::time::Duration;
+
+/// Everything about documents that can be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// How long presence outlives its session.
+    pub presence: presence::Config,
+    /// What may wait for the store.
+    pub journal: journal::Config,
+    /// What may wait for a reader.
+    pub outbox: outbox::Limits,
+    /// How long a document that nobody has open stays in memory. Short saves memory, long saves loading.
+    pub idle: Duration,
+    /// A checkpoint is written when the log since the last one has grown past this many bytes (and past the
+    /// size of the state, so that a large document is not rewritten for every few edits).
+    pub checkpoint_bytes: usize,
+    /// Updates applied in one transaction at most, so that a flood cannot delay its own broadcast for ever.
+    pub batch_updates: usize,
+    /// Bytes applied in one transaction at most.
+    pub batch_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            presence: presence::Config::default(),
+            journal: journal::Config::default(),
+            outbox: outbox::Limits::default(),
+            idle: Duration::from_secs(30),
+            checkpoint_bytes: 64 * 1024,
+            batch_updates: 1024,
+            batch_bytes: 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Who is here: the awareness states of a document, and which session each belongs to.
+//!
+//! Awareness travels as `(client id, clock, JSON)`. The protocol lets any client speak for any other; we do
+//! not. A client id belongs to the session that introduced it, for as long as that session lives:
+//!
+//! - Entries of a session for an id that another *live* session owns are not applied. (The stock
+//!   y-websocket client repeats everybody's presence to the server, so this is ordinary and no offence.)
+//! - A browser that lost its network comes back under the same id while its old socket still looks alive.
+//!   The latest such entry is kept as a *contender*, and the owner is asked to prove that it lives: if it
+//!   is gone, the contender takes over at once.
+//! - After an abnormal drop the presence stays for a grace period, because a client that reconnects repeats
+//!   its state at an unchanged clock, and everybody who had seen a removal would ignore it.
+//! - Without renewal an entry expires, as it does in every JavaScript client.
+//!
+//! Pure: the time is given, and what should be sent is returned.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    ids::SessionId,
+    protocol::message::{AwarenessEntry, AwarenessUpdate, ClientId},
+};
+
+/// How long presence outlives its session, and how many entries a document holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Between an abnormal drop and the removal. Too short and a reconnecting client is invisible for up to
+    /// 15 s; too long and ghosts linger.
+    pub grace: Duration,
+    /// Without renewal for this long an entry is removed (30 s in every known client, which renew at 15 s).
+    pub expiry: Duration,
+    /// Most entries one session may own; more are refused. A browser owns one.
+    pub max_per_session: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(4), expiry: Duration::from_secs(30), max_per_session: 64 }
+    }
+}
+
+/// The presence of everybody in one document.
+#[derive(Debug)]
+pub struct Presence {
+    config: Config,
+    clients: HashMap<ClientId, Client>,
+}
+
+#[derive(Debug)]
+struct Client {
+    clock: u32,
+    state: Arc<str>,
+    owner: Owner,
+    renewed: Instant,
+    /// The latest entry of another session for this id, applied if the owner turns out to be gone.
+    contender: Option<(SessionId, AwarenessEntry)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    Live(SessionId),
+    /// The owner dropped; removed at this moment unless somebody claims it.
+    Dropped(Instant),
+}
+
+/// What became of an awareness message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Entries that everybody should hear.
+    pub changed: AwarenessUpdate,
+    /// Owners whose claim was contested: they should be asked to prove that they live.
+    pub probe: Vec<SessionId>,
+    /// Entries refused because the session owns too many.
+    pub refused: usize,
+}
+
+impl Presence {
+    /// Nobody is here.
+    pub fn new(config: Config) -> Self {
+        Self { config, clients: HashMap::new() }
+    }
+
+    /// Whether nobody is here.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// Takes in what `session` says. `first` is set for the first presence message of a session: clients
+    /// open with their own state and nobody else's, so that message claims an id even where it brings
+    /// nothing new, while a later repetition (of what we sent them) claims nothing.
+    pub fn apply(
+        &mut self,
+        session: SessionId,
+        update: AwarenessUpdate,
+        first: bool,
+        now: Instant,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        for entry in update.entries {
+            self.apply_entry(session, entry, first, now, &mut outcome);
+        }
+        outcome
+    }
+
+    fn apply_entry(
+        &mut self,
+        session: SessionId,
+        entry: AwarenessEntry,
+        first: bool,
+        now: Instant,
+        outcome: &mut Outcome,
+    ) {
+        let Some(client) = self.clients.get_mut(&entry.client) else {
+            let Some(state) = entry.state.clone() else { return };
+            if self.owned_by(session) >= self.config.max_per_session {
+                outcome.refused += 1;
+                return;
+            }
+            let owner = Owner::Live(session);
+            let client = Client { clock: entry.clock, state, owner, renewed: now, contender: None };
+            self.clients.insert(entry.client, client);
+            outcome.changed.entries.push(entry);
+            return;
+        };
+        match client.owner {
+            Owner::Live(owner) if owner != session => {
+                let news = entry.clock > client.clock || (first && entry.clock == client.clock);
+                if news && entry.state.is_some() {
+                    client.contender = Some((session, entry));
+                    outcome.probe.push(owner);
+                }
+            }
+            Owner::Dropped(_) if entry.clock == client.clock && first && entry.state.is_some() => {
+                // The client is back before the grace was over; nobody noticed, so nobody is told.
+                client.owner = Owner::Live(session);
+                client.renewed = now;
+            }
+            Owner::Live(_) | Owner::Dropped(_) => match entry.state.clone() {
+                Some(state) if entry.clock > client.clock => {
+                    client.owner = Owner::Live(session);
+                    client.renewed = now;
+                    client.contender = None;
+                    client.clock = entry.clock;
+                    client.state = state;
+                    outcome.changed.entries.push(entry);
+                }
+                None if entry.clock >= client.clock => {
+                    self.clients.remove(&entry.client);
+                    outcome.changed.entries.push(entry);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    /// A session ended. After a clean end its presence goes at once; otherwise it stays for the grace.
+    /// Either way a contender takes over. Returns what everybody should hear.
+    pub fn leave(&mut self, session: SessionId, clean: bool, now: Instant) -> AwarenessUpdate {
+        let mut changed = AwarenessUpdate::default();
+        let grace = self.config.grace;
+        self.clients.retain(|&id, client| {
+            if client.contender.as_ref().is_some_and(|(contender, _)| *contender == session) {
+                client.contender = None;
+            }
+            if client.owner != Owner::Live(session) {
+                return true;
+            }
+            if let Some((contender, entry)) = client.contender.take() {
+                client.owner = Owner::Live(contender);
+                client.renewed = now;
+                if entry.clock > client.clock {
+                    client.clock = entry.clock;
+                    if let Some(state) = entry.state.clone() {
+                        client.state = state;
+                    }
+                    changed.entries.push(entry);
+                }
+                return true;
+            }
+            if clean {
+                changed.entries.push(removal(id, client.clock));
+                return false;
+            }
+            client.owner = Owner::Dropped(now + grace);
+            true
+        });
+        changed
+    }
+
+    /// Removes what has expired or outlived its grace, and returns what everybody should hear.
+    pub fn tick(&mut self, now: Instant) -> AwarenessUpdate {
+        let mut changed = AwarenessUpdate::default();
+        let expiry = self.config.expiry;
+        self.clients.retain(|&id, client| {
+            let over = match client.owner {
+                Owner::Dropped(until) => now >= until,
+                Owner::Live(_) => now.saturating_duration_since(client.renewed) >= expiry,
+            };
+            if over {
+                changed.entries.push(removal(id, client.clock));
+            }
+            !over
+        });
+        changed
+    }
+
+    /// Everybody who is here, for somebody who asks or joins.
+    pub fn all(&self) -> AwarenessUpdate {
+        let entries = self
+            .clients
+            .iter()
+            .map(|(&client, known)| AwarenessEntry {
+                client,
+                clock: known.clock,
+                state: Some(known.state.clone()),
+            })
+            .collect();
+        AwarenessUpdate { entries }
+    }
+
+    fn owned_by(&self, session: SessionId) -> usize {
+        self.clients.values().filter(|client| client.owner == Owner::Live(session)).count()
+    }
+}
+
+/// "Gone", at the last known clock, which every client accepts for a state that it holds.
+fn removal(client: ClientId, clock: u32) -> AwarenessEntry {
+    AwarenessEntry { client, clock, state: None }
+}

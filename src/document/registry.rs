@@ -1,0 +1,159 @@
+//! Which documents are open: starts each once, forgets it when it is put away, closes all at the end.
+//!
+//! A document is started on the worker thread of whoever opens it first, and lives there: its first editor,
+//! and often its only one, then reaches it without crossing threads.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use actix::Actor;
+use parking_lot::Mutex;
+
+use super::{
+    Config,
+    actor::DocumentActor,
+    handle::{DocumentHandle, JoinError, OpenError},
+};
+use crate::{ids::DocumentName, protocol::close::CloseReason, store::Store, telemetry::Metrics};
+
+/// The open documents. Clones share them.
+#[derive(Clone)]
+pub struct Registry(Arc<Shared>);
+
+struct Shared {
+    config: Config,
+    store: Arc<dyn Store>,
+    metrics: Metrics,
+    open: Mutex<HashMap<DocumentName, Entry>>,
+    generations: AtomicU64,
+    draining: AtomicBool,
+}
+
+struct Entry {
+    handle: DocumentHandle,
+    lease: Lease,
+}
+
+/// An actor's entry in the registry. The generation tells it from an earlier or later actor of the same
+/// document, so that one that is closing cannot remove its successor.
+#[derive(Clone)]
+pub(super) struct Lease {
+    generation: u64,
+    editors: Arc<AtomicUsize>,
+}
+
+impl Lease {
+    /// Says how many sessions have the document open, for lists.
+    pub(super) fn set_editors(&self, editors: usize) {
+        self.editors.store(editors, Ordering::Relaxed);
+    }
+}
+
+impl Registry {
+    /// No document is open.
+    pub fn new(config: Config, store: Arc<dyn Store>, metrics: Metrics) -> Self {
+        Self(Arc::new(Shared {
+            config,
+            store,
+            metrics,
+            open: Mutex::default(),
+            generations: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    /// The open document of this name, started if need be. It may still be loading; the first question put
+    /// to it waits for that. Must be called on a thread that runs an actix system.
+    pub fn open(&self, name: &DocumentName) -> Result<DocumentHandle, OpenError> {
+        if self.0.draining.load(Ordering::Acquire) {
+            return Err(OpenError::Draining);
+        }
+        let mut open = self.0.open.lock();
+        if let Some(entry) = open.get(name) {
+            return Ok(entry.handle.clone());
+        }
+        let lease =
+            Lease { generation: self.0.generations.fetch_add(1, Ordering::Relaxed), editors: Arc::default() };
+        let actor = DocumentActor::new(
+            name.clone(),
+            self.0.config,
+            self.0.store.clone(),
+            self.0.metrics.clone(),
+            self.clone(),
+            lease.clone(),
+        );
+        let handle = DocumentHandle::new(actor.start());
+        open.insert(name.clone(), Entry { handle: handle.clone(), lease });
+        Ok(handle)
+    }
+
+    /// Opens the document and asks it something; if it was being put away at that moment, opens it again.
+    pub async fn ask<T, E>(
+        &self,
+        name: &DocumentName,
+        question: impl AsyncFn(DocumentHandle) -> Result<T, E>,
+    ) -> Result<T, JoinError>
+    where
+        JoinError: From<E>,
+    {
+        // Putting away takes one turn of the actor; more than a few in a row is not bad luck.
+        const ATTEMPTS: usize = 8;
+        let mut last = JoinError::Open(OpenError::Closed);
+        for _ in 0..ATTEMPTS {
+            match question(self.open(name)?).await.map_err(JoinError::from) {
+                Err(error) if error.is_closed() => last = error,
+                answer => return answer,
+            }
+            tokio::task::yield_now().await;
+        }
+        Err(last)
+    }
+
+    /// How many sessions have the document open.
+    pub fn editors(&self, name: &DocumentName) -> usize {
+        let open = self.0.open.lock();
+        open.get(name).map_or(0, |entry| entry.lease.editors.load(Ordering::Relaxed))
+    }
+
+    /// How many documents are open.
+    pub fn len(&self) -> usize {
+        self.0.open.lock().len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where documents are kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// Whether the server is shutting down.
+    pub fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Acquire)
+    }
+
+    /// Opens nothing more, closes every session with `reason` and stores everything. The caller bounds the
+    /// time; a document that cannot be stored would wait for ever.
+    pub async fn drain(&self, reason: CloseReason) {
+        self.0.draining.store(true, Ordering::Release);
+        let handles: Vec<_> = self.0.open.lock().values().map(|entry| entry.handle.clone()).collect();
+        let drained = handles.iter().map(|handle| handle.drain(reason.clone()));
+        futures_util::future::join_all(drained).await;
+    }
+
+    /// Removes a document's entry, unless a later actor has taken its place.
+    pub(super) fn forget(&self, name: &DocumentName, lease: &Lease) {
+        let mut open = self.0.open.lock();
+        if open.get(name).is_some_and(|entry| entry.lease.generation == lease.generation) {
+            open.remove(name);
+        }
+    }
+}

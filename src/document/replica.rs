@@ -1,0 +1,302 @@
+//! The CRDT of one document, with everything contained that yrs might do on bytes from outside.
+//!
+//! Three rules, each bought with an input that broke its absence:
+//!
+//! - **Nothing pending.** yrs keeps blocks whose predecessors are missing, integrates them behind gaps, and
+//!   then drops them from differences or panics while encoding. An update is applied only as far as it
+//!   integrates completely ([`Update::readiness`]); the rest is left out and the author is asked again.
+//! - **A panic is contained.** Every call into yrs runs under `catch_unwind`, and after a panic the open
+//!   transaction is never dropped, because dropping commits, and committing the broken state aborts the
+//!   process. The replica is then [`Poisoned`]: it is leaked and the document loaded afresh.
+//! - **The server never edits.** Clean-up of formatting is off, so a replica changes by updates alone.
+
+use std::{
+    collections::HashMap,
+    mem::ManuallyDrop,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use yrs::{
+    Doc, Map, OffsetKind, Options, ReadTxn, StateVector, Transact, Update as DecodedUpdate,
+    updates::{decoder::Decode, encoder::Encode},
+};
+
+use super::outbox::Lag;
+use crate::protocol::{
+    guard::{Readiness, Update},
+    message::ClientId,
+};
+
+/// How many answers to distinct state vectors are kept until the next change. Joiners of a quiet document
+/// mostly have the same vector: none, or the one of before the network went away.
+const KEPT_DIFFERENCES: usize = 8;
+
+/// The replica panicked inside yrs. Nothing of it may be used again.
+#[derive(Debug, thiserror::Error)]
+#[error("the replica panicked: {0}")]
+pub struct Poisoned(pub String);
+
+/// Stored bytes that do not make a document.
+#[derive(Debug, thiserror::Error)]
+pub enum Unloadable {
+    /// A value is not an update.
+    #[error("a stored update cannot be decoded: {0}")]
+    Undecodable(String),
+    /// Something that the stored updates build upon is not among them.
+    #[error("the stored updates build upon one that is missing")]
+    Incomplete,
+    /// yrs panicked while applying them.
+    #[error("{0}")]
+    Poisoned(#[from] Poisoned),
+}
+
+/// One document's CRDT.
+pub struct Replica {
+    /// `None` once poisoned; the document itself is leaked then.
+    doc: Option<Doc>,
+    /// The state vector, kept by hand: asking yrs for it costs a walk over all clients.
+    clocks: HashMap<ClientId, u32>,
+    cache: Cache,
+}
+
+/// Encodings that hold until the next change.
+#[derive(Default)]
+struct Cache {
+    state: Option<Bytes>,
+    vector: Option<Bytes>,
+    differences: SmallVec<[(Bytes, Bytes); KEPT_DIFFERENCES]>,
+}
+
+/// What became of one update of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of it is in the document now (or was already).
+    Complete,
+    /// Part of it was left out, because it builds upon something that is missing here.
+    Incomplete,
+    /// yrs refused it; none or part of it was applied.
+    Malformed,
+}
+
+/// What a batch did.
+#[derive(Debug)]
+pub struct Applied {
+    /// One update that brings another replica from before the batch to after it; `None` if nothing changed.
+    pub update: Option<Bytes>,
+    /// Where the clocks of the authors stood before.
+    pub before: SmallVec<[(ClientId, u32); 2]>,
+    /// One per update of the batch.
+    pub verdicts: SmallVec<[Verdict; 4]>,
+}
+
+impl Default for Replica {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Replica {
+    /// An empty document.
+    pub fn new() -> Self {
+        let options = Options {
+            // JavaScript counts text in UTF-16 units, and so do the offsets in presence and operations.
+            offset_kind: OffsetKind::Utf16,
+            cleanup_formatting: false,
+            ..Options::default()
+        };
+        Self { doc: Some(Doc::with_options(options)), clocks: HashMap::new(), cache: Cache::default() }
+    }
+
+    /// A document from what was stored: a full state and what came after, in order. The bytes are our own
+    /// and passed the guard before they were stored.
+    pub fn load<'a>(updates: impl IntoIterator<Item = &'a Bytes>) -> Result<Self, Unloadable> {
+        let mut replica = Self::new();
+        let updates: Vec<&Bytes> = updates.into_iter().collect();
+        let outcome = replica.contain(|doc, clocks| {
+            let mut txn = ManuallyDrop::new(doc.transact_mut());
+            for bytes in updates {
+                let update = DecodedUpdate::decode_v1(bytes)
+                    .map_err(|error| Unloadable::Undecodable(error.to_string()))?;
+                txn.apply_update(update).map_err(|error| Unloadable::Undecodable(error.to_string()))?;
+            }
+            txn.commit();
+            let complete = !txn.has_missing_updates();
+            clocks.extend(txn.state_vector().iter().map(|(&client, &clock)| (client, clock)));
+            drop(ManuallyDrop::into_inner(txn));
+            if complete { Ok(()) } else { Err(Unloadable::Incomplete) }
+        })?;
+        outcome.map(|()| replica)
+    }
+
+    /// Applies a batch in one transaction.
+    pub fn apply(&mut self, batch: &[&Update]) -> Result<Applied, Poisoned> {
+        let applied = self.contain(|doc, clocks| {
+            let mut verdicts = SmallVec::new();
+            let mut before: SmallVec<[(ClientId, u32); 2]> = SmallVec::new();
+            let mut txn = ManuallyDrop::new(doc.transact_mut());
+            for update in batch {
+                let (ready, mut verdict) = match update.readiness(|client| known(clocks, client)) {
+                    Readiness::Ready => (None, Verdict::Complete),
+                    Readiness::Partly(part) => (Some(part), Verdict::Incomplete),
+                    Readiness::Blocked => {
+                        verdicts.push(Verdict::Incomplete);
+                        continue;
+                    }
+                };
+                let ready = ready.as_ref().unwrap_or(update);
+                match ready.decode() {
+                    Ok(decoded) => {
+                        if txn.apply_update(decoded).is_err() {
+                            verdict = Verdict::Malformed;
+                        }
+                    }
+                    Err(_) => verdict = Verdict::Malformed,
+                }
+                for section in ready.sections() {
+                    let clock = known(clocks, section.client);
+                    if section.end > clock {
+                        if !before.iter().any(|(client, _)| *client == section.client) {
+                            before.push((section.client, clock));
+                        }
+                        clocks.insert(section.client, section.end);
+                    }
+                }
+                if verdict == Verdict::Malformed {
+                    // Only part of it may be in: ask yrs where it stands.
+                    clocks.clear();
+                    clocks.extend(txn.state_vector().iter().map(|(&client, &clock)| (client, clock)));
+                }
+                verdicts.push(verdict);
+            }
+            let changed = txn.has_changes();
+            txn.commit();
+            let update = changed.then(|| match batch {
+                // One author's single change travels on as it came.
+                [only] if verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
+                    only.bytes().clone()
+                }
+                _ => Bytes::from(txn.encode_update_v1()),
+            });
+            let pending = txn.has_missing_updates();
+            drop(ManuallyDrop::into_inner(txn));
+            // The guard promised that this cannot be; a document that breaks the promise is not kept.
+            assert!(!pending, "an update left something pending");
+            Applied { update, before, verdicts }
+        })?;
+        if applied.update.is_some() {
+            self.cache = Cache::default();
+        }
+        Ok(applied)
+    }
+
+    /// The full state as one update. Encoded once until the next change.
+    pub fn state(&mut self) -> Result<Bytes, Poisoned> {
+        if let Some(state) = &self.cache.state {
+            return Ok(state.clone());
+        }
+        let state = self.contain(|doc, _| {
+            Bytes::from(doc.transact().encode_state_as_update_v1(&StateVector::default()))
+        })?;
+        self.cache.state = Some(state.clone());
+        Ok(state)
+    }
+
+    /// The state vector, encoded.
+    pub fn vector(&mut self) -> Bytes {
+        if self.cache.vector.is_none() {
+            self.cache.vector = Some(self.state_vector().encode_v1().into());
+        }
+        self.cache.vector.clone().unwrap_or_default()
+    }
+
+    /// What a replica with `vector` lacks, with all deletions.
+    pub fn difference(&mut self, vector: &StateVector) -> Result<Bytes, Poisoned> {
+        if vector.is_empty() {
+            return self.state();
+        }
+        let key = Bytes::from(vector.encode_v1());
+        if let Some((_, difference)) = self.cache.differences.iter().find(|(known, _)| *known == key) {
+            return Ok(difference.clone());
+        }
+        let difference = self.contain(|doc, _| Bytes::from(doc.transact().encode_diff_v1(vector)))?;
+        if self.cache.differences.len() == KEPT_DIFFERENCES {
+            self.cache.differences.remove(0);
+        }
+        self.cache.differences.push((key, difference.clone()));
+        Ok(difference)
+    }
+
+    /// What a session lacks that has everything except `lag`.
+    pub fn make_up(&mut self, lag: &Lag) -> Result<Bytes, Poisoned> {
+        let mut vector = self.state_vector();
+        for (&client, &clock) in lag {
+            vector.set_min(client, clock);
+        }
+        self.contain(|doc, _| Bytes::from(doc.transact().encode_diff_v1(&vector)))
+    }
+
+    /// The title that people see: the string `title` in the root map `meta`, if there is one.
+    pub fn title(&mut self) -> Result<Option<String>, Poisoned> {
+        self.contain(|doc, _| {
+            let txn = doc.transact();
+            let title = txn.get_map("meta")?.get(&txn, "title")?.cast::<String>().ok()?;
+            let title = title.trim();
+            (!title.is_empty()).then(|| title.chars().take(256).collect())
+        })
+    }
+
+    /// Whether the document has nothing in it and never had.
+    pub fn is_empty(&self) -> bool {
+        self.clocks.is_empty()
+    }
+
+    fn state_vector(&self) -> StateVector {
+        StateVector::new(self.clocks.iter().map(|(&client, &clock)| (client, clock)).collect())
+    }
+
+    /// Runs `work` so that a panic in it does not leave this replica.
+    fn contain<T>(
+        &mut self,
+        work: impl FnOnce(&Doc, &mut HashMap<ClientId, u32>) -> T,
+    ) -> Result<T, Poisoned> {
+        let Some(doc) = &self.doc else {
+            return Err(Poisoned("already poisoned".to_owned()));
+        };
+        let clocks = &mut self.clocks;
+        catch_unwind(AssertUnwindSafe(|| work(doc, clocks))).map_err(|panic| {
+            // Leaked, not dropped: an open transaction still points into it.
+            std::mem::forget(self.doc.take());
+            let what = panic.downcast_ref::<String>().map(String::as_str);
+            let what = what.or_else(|| panic.downcast_ref::<&str>().copied());
+            Poisoned(what.unwrap_or("no message").to_owned())
+        })
+    }
+}
+
+fn known(clocks: &HashMap<ClientId, u32>, client: ClientId) -> u32 {
+    clocks.get(&client).copied().unwrap_or(0)
+}
+
+/// Whether an update can travel on as it came because it repeats nothing. A step 2 repeats all deletions, and
+/// often structs; what the transaction recorded is smaller then.
+fn is_all_news(update: &Update, before: &[(ClientId, u32)]) -> bool {
+    /// A keystroke or a paste is smaller; a step 2 that is smaller costs little to repeat.
+    const SMALL: usize = 4096;
+    update.bytes().len() <= SMALL
+        && update.sections().iter().all(|section| {
+            before.iter().any(|(client, clock)| *client == section.client && *clock == section.start)
+        })
+}
+
+/// A change that gives a document its title. The server never edits a replica that people share; this is
+/// written in a replica of its own, as if by a client.
+pub fn titled(title: &str) -> Bytes {
+    let doc = Doc::new();
+    let meta = doc.get_or_insert_map("meta");
+    let mut txn = doc.transact_mut();
+    meta.insert(&mut txn, "title", title);
+    txn.commit();
+    txn.encode_update_v1().into()
+}

@@ -1,0 +1,352 @@
+//! What a document does with what it is told: the one place where a document changes.
+//!
+//! Pure: a method per event, the time given, and [`Effect`]s returned for the actor to carry out. Updates are
+//! taken in at once but applied in batches ([`DocumentState::flush`]): what a burst brings is one
+//! transaction, one broadcast and one entry in the journal.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+
+use super::{
+    outbox::{Before, Lag},
+    presence::{self, Presence},
+    replica::{Poisoned, Replica, Verdict},
+};
+use crate::{
+    auth::Access,
+    ids::{SessionId, Timestamp},
+    protocol::{
+        close::CloseReason,
+        guard::Update,
+        message::{AwarenessUpdate, Message, Outgoing},
+    },
+    store::LoggedUpdate,
+};
+
+/// The time, both ways: for intervals and for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Never jumps.
+    pub instant: Instant,
+    /// The wall clock.
+    pub wall: Timestamp,
+}
+
+/// What should happen, in this order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell one session.
+    Send {
+        /// Whom.
+        to: SessionId,
+        /// What.
+        message: Outgoing,
+    },
+    /// Tell every session that a change happened.
+    BroadcastUpdate {
+        /// The only author, who has it already.
+        except: Option<SessionId>,
+        /// The change.
+        update: Bytes,
+        /// What a session lacks that does not get it.
+        before: Before,
+    },
+    /// Tell every session who is here.
+    BroadcastAwareness {
+        /// The session that said so, if one did.
+        except: Option<SessionId>,
+        /// Encoded presence.
+        awareness: Bytes,
+    },
+    /// Keep this: it has been applied.
+    Store(LoggedUpdate),
+    /// Tell the author of an update what became of it, once everything stored so far is durable.
+    Acknowledge {
+        /// The author.
+        to: SessionId,
+        /// Its update, as it came.
+        update: Bytes,
+        /// What became of it.
+        outcome: Outcome,
+    },
+    /// Make sure that a session is still alive: somebody else claims its client id.
+    Probe(SessionId),
+    /// An input was refused; counted by reason.
+    Refused(&'static str),
+    /// End a session.
+    Close {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// The replica is unusable. The document must be loaded again, and then every suspect tried alone.
+    Poisoned {
+        /// The panic's message.
+        what: String,
+        /// The updates that were being applied.
+        suspects: Vec<Suspect>,
+    },
+}
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in the document (wholly; or it was already).
+    Applied,
+    /// It is not, or not wholly.
+    Refused,
+}
+
+/// An update that waits to be applied, or that was being applied when the replica panicked.
+#[derive(Clone, Debug)]
+pub struct Suspect {
+    /// Who sent it.
+    pub session: SessionId,
+    /// The update.
+    pub update: Update,
+    /// Whether it was the answer to a step 1, which may repeat what is known.
+    pub is_answer: bool,
+}
+
+/// What a session is, to a document.
+#[derive(Debug)]
+struct Member {
+    access: Access,
+    /// Wants to hear what became of each of its updates.
+    acknowledged: bool,
+    /// Has said who it is.
+    introduced: bool,
+}
+
+/// The state of one open document.
+pub struct DocumentState {
+    replica: Replica,
+    presence: Presence,
+    members: HashMap<SessionId, Member>,
+    waiting: Vec<Suspect>,
+    waiting_bytes: usize,
+    /// Nothing more can be kept: the journal is full.
+    full: bool,
+}
+
+/// What a method wants done.
+pub type Effects = Vec<Effect>;
+
+impl DocumentState {
+    /// A document whose content is `replica`, with nobody in it.
+    pub fn new(replica: Replica, presence: presence::Config) -> Self {
+        Self {
+            replica,
+            presence: Presence::new(presence),
+            members: HashMap::new(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            full: false,
+        }
+    }
+
+    /// A session opens the document: it hears our state vector, and who is here.
+    pub fn join(&mut self, session: SessionId, access: Access, acknowledged: bool) -> Effects {
+        self.members.insert(session, Member { access, acknowledged, introduced: false });
+        let mut effects =
+            vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
+        if !self.presence.is_empty() {
+            effects.push(self.tell_presence(session));
+        }
+        effects
+    }
+
+    /// A session says something. Updates wait for the next [`Self::flush`].
+    pub fn receive(&mut self, session: SessionId, message: Message, now: Now, effects: &mut Effects) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        match message {
+            Message::SyncStep1(vector) => match self.replica.difference(&vector) {
+                Ok(difference) => {
+                    effects.push(Effect::Send { to: session, message: Outgoing::SyncStep2(difference) });
+                }
+                Err(Poisoned(what)) => {
+                    effects.push(Effect::Close { session, reason: CloseReason::Reset });
+                    effects.push(self.poisoned(what));
+                }
+            },
+            Message::SyncStep2(update) => self.take_in(session, update, true, effects),
+            Message::Update(update) => self.take_in(session, update, false, effects),
+            Message::Awareness(update) => {
+                let first = !std::mem::replace(&mut member.introduced, true);
+                let outcome = self.presence.apply(session, update, first, now.instant);
+                effects.extend(outcome.probe.into_iter().map(Effect::Probe));
+                effects.extend((0..outcome.refused).map(|_| Effect::Refused("presence_limit")));
+                effects.extend(announce(&outcome.changed, Some(session)));
+            }
+            Message::QueryAwareness => effects.push(self.tell_presence(session)),
+            Message::Echo(bytes) => {
+                effects.push(Effect::Send { to: session, message: Outgoing::Echo(bytes) });
+            }
+        }
+    }
+
+    fn take_in(&mut self, session: SessionId, update: Update, is_answer: bool, effects: &mut Effects) {
+        let Some(member) = self.members.get(&session) else { return };
+        if update.is_empty() {
+            // Every client that lacks nothing answers so; it is acknowledged with what was before it.
+            if member.acknowledged {
+                let update = update.bytes().clone();
+                effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Applied });
+            }
+        } else if !member.access.may_write() {
+            effects.push(Effect::Refused("read_only"));
+            if member.acknowledged {
+                let update = update.bytes().clone();
+                effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Refused });
+            }
+        } else if self.full {
+            effects.push(Effect::Refused("journal_full"));
+            effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
+        } else {
+            self.waiting_bytes += update.bytes().len();
+            self.waiting.push(Suspect { session, update, is_answer });
+        }
+    }
+
+    /// Whether updates wait to be applied.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// How much waits: updates and bytes.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.waiting.len(), self.waiting_bytes)
+    }
+
+    /// Applies what waits, in one transaction.
+    pub fn flush(&mut self, now: Now) -> Effects {
+        let batch = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
+        if batch.is_empty() {
+            return Effects::new();
+        }
+        let updates: Vec<&Update> = batch.iter().map(|suspect| &suspect.update).collect();
+        let applied = match self.replica.apply(&updates) {
+            Ok(applied) => applied,
+            Err(Poisoned(what)) => return vec![Effect::Poisoned { what, suspects: batch }],
+        };
+        let author = only_author(&batch);
+        let mut effects = Effects::new();
+        if let Some(update) = applied.update {
+            effects.push(Effect::BroadcastUpdate {
+                except: author,
+                update: update.clone(),
+                before: Arc::new(applied.before),
+            });
+            effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: author, at: now.wall }));
+        }
+        for (suspect, verdict) in batch.iter().zip(&applied.verdicts) {
+            self.judge(suspect, *verdict, &mut effects);
+        }
+        effects
+    }
+
+    fn judge(&mut self, suspect: &Suspect, verdict: Verdict, effects: &mut Effects) {
+        let to = suspect.session;
+        let outcome = match verdict {
+            Verdict::Complete => Outcome::Applied,
+            Verdict::Incomplete => {
+                effects.push(Effect::Refused("incomplete_update"));
+                // Ask for what is missing; but an answer that is itself incomplete is all the client has.
+                if !suspect.is_answer {
+                    let message = Outgoing::SyncStep1(self.replica.vector());
+                    effects.push(Effect::Send { to, message });
+                }
+                Outcome::Refused
+            }
+            Verdict::Malformed => {
+                effects.push(Effect::Refused("malformed_update"));
+                effects.push(Effect::Close { session: to, reason: CloseReason::PolicyViolation });
+                Outcome::Refused
+            }
+        };
+        if self.members.get(&to).is_some_and(|member| member.acknowledged) {
+            let update = suspect.update.bytes().clone();
+            effects.push(Effect::Acknowledge { to, update, outcome });
+        }
+    }
+
+    /// A session ended. After a `clean` end its presence goes at once.
+    pub fn leave(&mut self, session: SessionId, clean: bool, now: Now) -> Effects {
+        if self.members.remove(&session).is_none() {
+            return Effects::new();
+        }
+        let changed = self.presence.leave(session, clean, now.instant);
+        announce(&changed, None).into_iter().collect()
+    }
+
+    /// Lets presence expire.
+    pub fn tick(&mut self, now: Now) -> Effects {
+        let changed = self.presence.tick(now.instant);
+        announce(&changed, None).into_iter().collect()
+    }
+
+    /// Whether [`Self::tick`] has anything to watch.
+    pub fn needs_ticks(&self) -> bool {
+        !self.presence.is_empty()
+    }
+
+    /// What makes up for dropped frames: one difference for `lag`, and everybody's presence.
+    pub fn make_up(&mut self, lag: Option<&Lag>, presence: bool) -> Result<Vec<Outgoing>, Poisoned> {
+        let mut messages = Vec::new();
+        if let Some(lag) = lag {
+            messages.push(Outgoing::Update(self.replica.make_up(lag)?));
+        }
+        if (presence || lag.is_some()) && !self.presence.is_empty() {
+            messages.push(Outgoing::Awareness(self.presence.all().encode()));
+        }
+        Ok(messages)
+    }
+
+    /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
+    pub fn replace_replica(&mut self, replica: Replica) {
+        self.replica = replica;
+    }
+
+    /// Puts one suspect in line, to be tried alone.
+    pub fn retry(&mut self, suspect: Suspect) {
+        self.waiting_bytes += suspect.update.bytes().len();
+        self.waiting.push(suspect);
+    }
+
+    /// Whether more can be kept. While not, writers are turned away.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    /// The content.
+    pub fn replica(&mut self) -> &mut Replica {
+        &mut self.replica
+    }
+
+    /// How many sessions have the document open.
+    pub fn sessions(&self) -> usize {
+        self.members.len()
+    }
+
+    fn tell_presence(&self, to: SessionId) -> Effect {
+        Effect::Send { to, message: Outgoing::Awareness(self.presence.all().encode()) }
+    }
+
+    fn poisoned(&mut self, what: String) -> Effect {
+        let suspects = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
+        Effect::Poisoned { what, suspects }
+    }
+}
+
+fn announce(changed: &AwarenessUpdate, except: Option<SessionId>) -> Option<Effect> {
+    (!changed.entries.is_empty()).then(|| Effect::BroadcastAwareness { except, awareness: changed.encode() })
+}
+
+fn only_author(batch: &[Suspect]) -> Option<SessionId> {
+    let first = batch.first()?.session;
+    batch.iter().all(|suspect| suspect.session == first).then_some(first)
+}

@@ -1,0 +1,130 @@
+//! The app, embedded in the binary with its precompressed forms.
+//!
+//! Files under `/assets/` carry a hash in their names and may be cached for ever; a missing one is 404 and
+//! never the page, or an old tab would run a page as a script. Everything else that a browser navigates to
+//! is the page, which finds its way by the path.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    mime,
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::error::ApiError;
+
+/// What the page may load and whom it may talk to: this server. `blob:` and `data:` are images that the user
+/// put in; styles may be inline because the editors position carets with them.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; \
+     manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+#[derive(RustEmbed)]
+#[folder = "$WEFT_ASSETS"]
+struct Assets;
+
+/// Any GET or HEAD that no other route takes.
+pub async fn serve(request: HttpRequest) -> HttpResponse {
+    let path = request.path().trim_start_matches('/');
+    if let Some(response) = file(path, &request) {
+        return response;
+    }
+    let is_asset = path.starts_with("assets/");
+    if !is_asset
+        && wants_page(&request)
+        && let Some(response) = file("index.html", &request)
+    {
+        return response;
+    }
+    actix_web::ResponseError::error_response(&ApiError::new(
+        actix_web::http::StatusCode::NOT_FOUND,
+        "not_found",
+        "there is nothing here",
+    ))
+}
+
+fn wants_page(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html") || accept.contains("*/*"))
+}
+
+fn file(path: &str, request: &HttpRequest) -> Option<HttpResponse> {
+    if path.is_empty() || path.ends_with(".br") || path.ends_with(".gz") {
+        return None;
+    }
+    let plain = Assets::get(path)?;
+    let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+    let (file, encoding) = choose(path, plain, accepted.unwrap_or_default());
+
+    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+    let unchanged = request
+        .headers()
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::ETAG, etag))
+        .insert_header((header::VARY, "accept-encoding"))
+        .insert_header((header::CACHE_CONTROL, cache_rule(path)))
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "same-origin"))
+        .insert_header(("permissions-policy", "camera=(), microphone=(), geolocation=()"));
+    if unchanged {
+        return Some(response.finish());
+    }
+    response.content_type(content_type(path));
+    if let Some(encoding) = encoding {
+        response.insert_header((header::CONTENT_ENCODING, encoding));
+    }
+    if request.method() == Method::HEAD {
+        response.no_chunking(file.data.len() as u64);
+        return Some(response.finish());
+    }
+    Some(match file.data {
+        std::borrow::Cow::Borrowed(bytes) => response.body(bytes::Bytes::from_static(bytes)),
+        std::borrow::Cow::Owned(bytes) => response.body(bytes),
+    })
+}
+
+/// The smallest form that the browser takes.
+fn choose(path: &str, plain: EmbeddedFile, accepted: &str) -> (EmbeddedFile, Option<&'static str>) {
+    for (encoding, suffix) in [("br", ".br"), ("gzip", ".gz")] {
+        let takes = accepted.split(',').any(|offer| {
+            let mut parts = offer.split(';').map(str::trim);
+            parts.next() == Some(encoding) && !parts.any(|part| part == "q=0")
+        });
+        if takes && let Some(file) = Assets::get(&format!("{path}{suffix}")) {
+            return (file, Some(encoding));
+        }
+    }
+    (plain, None)
+}
+
+fn cache_rule(path: &str) -> &'static str {
+    if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" }
+}
+
+fn content_type(path: &str) -> mime::Mime {
+    let known = match path.rsplit('.').next().unwrap_or_default() {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "json" | "map" => "application/json",
+        "webmanifest" => "application/manifest+json",
+        "txt" => "text/plain; charset=utf-8",
+        "wasm" => "application/wasm",
+        _ => "application/octet-stream",
+    };
+    known.parse().unwrap_or(mime::APPLICATION_OCTET_STREAM)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,322 @@
+//! `/api/v1/documents`: documents as a whole, for programs and for the list in the browser.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, http::StatusCode, web};
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+
+use super::{App, error::ApiError};
+use crate::{
+    document::{
+        export,
+        handle::{Details, DocumentHandle, JoinError},
+        replica,
+        state::Outcome,
+    },
+    ids::{DocumentName, Timestamp},
+    protocol::guard::Update,
+    store::{Cursor, Head, Presence, Shelf},
+};
+
+/// A document in lists and on its own.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    /// Its name, which is its address.
+    name: DocumentName,
+    /// The title found in it.
+    title: Option<String>,
+    /// About how large it is.
+    bytes: u64,
+    /// When it was created, in milliseconds since 1970.
+    created: Timestamp,
+    /// When it last changed.
+    modified: Timestamp,
+    /// `live`, `trashed` or `deleted`.
+    state: &'static str,
+    /// How many have it open now.
+    editors: usize,
+}
+
+fn state_name(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Live => "live",
+        Presence::Trashed(_) => "trashed",
+        Presence::Deleted(_) => "deleted",
+    }
+}
+
+impl From<Details> for Document {
+    fn from(details: Details) -> Self {
+        Self {
+            name: details.document,
+            title: details.title,
+            bytes: details.bytes,
+            created: details.created,
+            modified: details.modified,
+            state: state_name(details.shelf),
+            editors: details.editors,
+        }
+    }
+}
+
+impl Document {
+    fn from_head(head: Head, editors: usize) -> Self {
+        Self {
+            name: head.document,
+            title: head.summary.title,
+            bytes: head.summary.bytes,
+            created: head.created,
+            modified: head.modified,
+            state: state_name(head.presence),
+            editors,
+        }
+    }
+}
+
+/// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
+/// would turn `%2F` into a boundary.
+pub struct Named(DocumentName);
+
+impl FromRequest for Named {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let rest = request.uri().path().strip_prefix("/api/v1/documents/").unwrap_or_default();
+        let segment = rest.split('/').next().unwrap_or_default();
+        let name = DocumentName::parse_bytes(&percent_decode_str(segment).collect::<Vec<u8>>());
+        ready(name.map(Self).map_err(ApiError::from))
+    }
+}
+
+/// Refuses changes that a stranger's web page asks for.
+fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
+    if app.config.origins.admits(request.headers()) {
+        return Ok(());
+    }
+    let message = "pages of this origin may not change documents; see the setting allow_origin";
+    Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
+}
+
+/// `GET /api/v1/documents?shelf=live|trash&limit=50&after=…`: newest change first.
+pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Query {
+        #[serde(default)]
+        shelf: ShelfName,
+        limit: Option<usize>,
+        after: Option<String>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum ShelfName {
+        #[default]
+        Live,
+        Trash,
+    }
+    const MOST: usize = 200;
+
+    let query = web::Query::<Query>::from_query(request.query_string())
+        .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?
+        .into_inner();
+    let limit = query.limit.unwrap_or(50);
+    if !(1..=MOST).contains(&limit) {
+        return Err(ApiError::bad_request("invalid_query", format!("limit must be from 1 to {MOST}")));
+    }
+    let shelf = match query.shelf {
+        ShelfName::Live => Shelf::Live,
+        ShelfName::Trash => Shelf::Trash,
+    };
+    let after = query.after.as_deref().map(parse_cursor).transpose()?;
+    let page = app.registry.store().list(shelf, after, limit).await?;
+    let documents: Vec<Document> = page
+        .heads
+        .into_iter()
+        .map(|head| {
+            let editors = app.registry.editors(&head.document);
+            Document::from_head(head, editors)
+        })
+        .collect();
+    let next = page.next.map(|cursor| format!("{}.{}", cursor.modified.0, cursor.document));
+    Ok(answer(StatusCode::OK, &serde_json::json!({"documents": documents, "next": next})))
+}
+
+fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
+    let invalid = || ApiError::bad_request("invalid_query", "after must be the next of an earlier page");
+    let (modified, document) = text.split_once('.').ok_or_else(invalid)?;
+    Ok(Cursor {
+        modified: Timestamp(modified.parse().map_err(|_| invalid())?),
+        document: DocumentName::parse(document).map_err(|_| invalid())?,
+    })
+}
+
+/// `POST /api/v1/documents` with `{"name"?, "title"?}`: idempotent by name; without one we make one.
+pub async fn create(
+    app: web::Data<App>,
+    request: HttpRequest,
+    body: Bytes,
+) -> Result<HttpResponse, ApiError> {
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        name: Option<DocumentName>,
+        title: Option<String>,
+    }
+    const LONGEST_TITLE: usize = 256;
+
+    may_change(&request, &app)?;
+    let wanted: Body = if body.is_empty() {
+        Body::default()
+    } else {
+        serde_json::from_slice(&body)
+            .map_err(|error| ApiError::bad_request("invalid_body", error.to_string()))?
+    };
+    if wanted.title.as_ref().is_some_and(|title| title.chars().count() > LONGEST_TITLE) {
+        let message = format!("a title has at most {LONGEST_TITLE} characters");
+        return Err(ApiError::bad_request("invalid_body", message));
+    }
+    let name = match wanted.name {
+        Some(name) => name,
+        None => DocumentName::parse(&uuid::Uuid::new_v4().to_string())?,
+    };
+    let ask = async |handle: DocumentHandle| handle.create().await;
+    let (mut details, made) = app.registry.ask(&name, ask).await?;
+    if matches!(details.shelf, Presence::Trashed(_)) {
+        return Err(ApiError::in_trash());
+    }
+    if let (true, Some(title)) = (made, wanted.title.filter(|title| !title.trim().is_empty())) {
+        let update = Update::check(replica::titled(&title), &app.config.connection.guard)?;
+        let ask = async |handle: DocumentHandle| {
+            handle.contribute(update.clone()).await?;
+            handle.details().await.map_err(JoinError::from)
+        };
+        details = app.registry.ask(&name, ask).await?;
+    }
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(answer(status, &Document::from(details)))
+}
+
+/// `GET /api/v1/documents/{name}`.
+pub async fn details(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+    let document = find(&app, &name).await?;
+    Ok(answer(StatusCode::OK, &document))
+}
+
+/// `DELETE /api/v1/documents/{name}` moves to the trash; with `?permanent=true` deletes for ever.
+pub async fn delete(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(name): Named,
+) -> Result<HttpResponse, ApiError> {
+    may_change(&request, &app)?;
+    find(&app, &name).await?;
+    match request.query_string() {
+        "" | "permanent=false" => {
+            let ask = async |handle: DocumentHandle| handle.trash().await;
+            let details = app.registry.ask(&name, ask).await?;
+            Ok(answer(StatusCode::OK, &Document::from(details)))
+        }
+        "permanent=true" => {
+            let ask = async |handle: DocumentHandle| handle.delete().await;
+            app.registry.ask(&name, ask).await?;
+            Ok(HttpResponse::NoContent().finish())
+        }
+        _ => {
+            Err(ApiError::bad_request("invalid_query", "only permanent=true or permanent=false may be given"))
+        }
+    }
+}
+
+/// `POST /api/v1/documents/{name}/restore`.
+pub async fn restore(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(name): Named,
+) -> Result<HttpResponse, ApiError> {
+    may_change(&request, &app)?;
+    find(&app, &name).await?;
+    let ask = async |handle: DocumentHandle| handle.restore().await;
+    let details = app.registry.ask(&name, ask).await?;
+    Ok(answer(StatusCode::OK, &Document::from(details)))
+}
+
+/// `GET /api/v1/documents/{name}/state`: everything, as one Yjs update (v1).
+pub async fn state(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+    let state = read(&app, &name).await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header(("cache-control", "no-store"))
+        .body(state))
+}
+
+/// `GET /api/v1/documents/{name}/text`.
+pub async fn text(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+    let text = export::to_text(read(&app, &name).await?).await.map_err(ApiError::internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .insert_header(("cache-control", "no-store"))
+        .body(text))
+}
+
+/// `GET /api/v1/documents/{name}/json`.
+pub async fn json(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+    let json = export::to_json(read(&app, &name).await?).await.map_err(ApiError::internal)?;
+    Ok(answer(StatusCode::OK, &json))
+}
+
+/// `POST /api/v1/documents/{name}/updates`: applies a Yjs update (v1); answers when it is durable. A document
+/// that does not exist begins with it.
+pub async fn update(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(name): Named,
+    body: Bytes,
+) -> Result<HttpResponse, ApiError> {
+    may_change(&request, &app)?;
+    let update = Update::check(body, &app.config.connection.guard)
+        .inspect_err(|refusal| app.metrics.refused(refusal.reason()))?;
+    let ask = async |handle: DocumentHandle| handle.contribute(update.clone()).await;
+    match app.registry.ask(&name, ask).await? {
+        Outcome::Applied => Ok(answer(StatusCode::OK, &serde_json::json!({"durable": true}))),
+        Outcome::Refused => Err(ApiError::new(
+            StatusCode::CONFLICT,
+            "incomplete_update",
+            "the update builds upon changes that this document does not have: send those first, or send the \
+             difference from this document's state",
+        )),
+    }
+}
+
+/// The document, if it exists in any way; its absence as an error.
+async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
+    let heads = app.registry.store().heads(vec![name.clone()]).await?;
+    let stored = heads.into_iter().next().flatten();
+    match stored.as_ref().map(|head| head.presence) {
+        Some(Presence::Deleted(_)) => return Err(ApiError::deleted()),
+        Some(_) => {}
+        // Open and not yet written counts as existing only once somebody has written something.
+        None if app.registry.editors(name) == 0 => return Err(ApiError::not_found()),
+        None => {}
+    }
+    let ask = async |handle: DocumentHandle| handle.details().await;
+    let details = app.registry.ask(name, ask).await?;
+    if !details.exists {
+        return Err(ApiError::not_found());
+    }
+    Ok(details.into())
+}
+
+async fn read(app: &App, name: &DocumentName) -> Result<Bytes, ApiError> {
+    if find(app, name).await?.state == "trashed" {
+        return Err(ApiError::in_trash());
+    }
+    let ask = async |handle: DocumentHandle| handle.state().await;
+    Ok(app.registry.ask(name, ask).await?)
+}
+
+fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+    HttpResponse::build(status).insert_header(("cache-control", "no-store")).json(body)
+}

@@ -1,0 +1,63 @@
+//! Everything that answers HTTP. The route table is [`routes`], on one page.
+
+pub mod assets;
+pub mod documents;
+pub mod error;
+pub mod health;
+pub mod metrics;
+pub mod origin;
+pub mod upgrade;
+
+use actix_web::{guard, web};
+
+use crate::{connection, document::registry::Registry, telemetry::Metrics};
+
+/// Everything about HTTP that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How many connections there may be, and whose.
+    pub limits: upgrade::Limits,
+    /// Which web pages may use the server.
+    pub origins: origin::Policy,
+    /// Take the document's name from the URL without decoding it, as `@y/websocket-server` does: for people
+    /// who bring documents named so.
+    pub raw_names: bool,
+    /// What each connection gets.
+    pub connection: connection::Config,
+}
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct App {
+    /// Open documents, and the store behind them.
+    pub registry: Registry,
+    /// Figures.
+    pub metrics: Metrics,
+    /// Settings.
+    pub config: std::sync::Arc<Config>,
+    /// Who is connected.
+    pub connections: upgrade::Connections,
+}
+
+/// The route table.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let documents = web::scope("/api/v1/documents")
+        .route("", web::get().to(documents::list))
+        .route("", web::post().to(documents::create))
+        .route("/{name}", web::get().to(documents::details))
+        .route("/{name}", web::delete().to(documents::delete))
+        .route("/{name}/restore", web::post().to(documents::restore))
+        .route("/{name}/state", web::get().to(documents::state))
+        .route("/{name}/text", web::get().to(documents::text))
+        .route("/{name}/json", web::get().to(documents::json))
+        .route("/{name}/updates", web::post().to(documents::update))
+        .default_service(web::to(error::no_such_endpoint));
+    config
+        .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
+        .route("/livez", web::get().to(health::alive))
+        .route("/readyz", web::get().to(health::ready))
+        .route("/metrics", web::get().to(metrics::text))
+        .service(documents)
+        .route("/api/{rest:.*}", web::route().to(error::no_such_endpoint))
+        .default_service(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(assets::serve));
+}

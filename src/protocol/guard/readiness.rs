@@ -1,0 +1,217 @@
+//! The largest part of an update that a document can take with nothing left pending.
+//!
+//! Each client's structs integrate in order, and each as soon as what it refers to is there. So every
+//! client's run advances as far as it can, and a run that meets something missing waits at the run that
+//! will bring it, until nothing moves any more. What each run reached is the part: a prefix, cut between
+//! structs, the bytes of each struct as they were. The result does not depend on the order of the steps,
+//! and it is what yrs itself would integrate before it keeps the rest as pending.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use bytes::Bytes;
+
+use crate::protocol::{
+    message::ClientId,
+    wire::{self, Reader},
+};
+
+use super::{
+    Limits, Readiness, Update, read_client, read_range,
+    structs::{self, Block, Kind},
+};
+
+/// Answers for updates that are not plainly ready. Takes time linear in the bytes, times the logarithm of
+/// the number of clients that wait for each other.
+pub(super) fn largest_part(update: &Update, known: &impl Fn(ClientId) -> u32) -> Readiness {
+    let mut runs = Runs::new(update, known);
+    runs.advance_all(known);
+
+    let everything = runs.runs.iter().all(Run::is_exhausted);
+    let (deletes, all_deletes) = runs.clip_deletes(known);
+    if everything && all_deletes && !update.summary.is_irregular {
+        return Readiness::Ready;
+    }
+    let part = runs.encode(&deletes);
+    // The part is made of bytes that passed, so it passes; the limits it could meet were met before.
+    match Update::check(part, &Limits::unlimited()) {
+        Ok(part) if part.is_empty() && !(everything && all_deletes) => Readiness::Blocked,
+        Ok(part) => Readiness::Partly(part),
+        Err(_) => Readiness::Blocked,
+    }
+}
+
+struct Runs<'a> {
+    update: &'a Update,
+    runs: Vec<Run<'a>>,
+}
+
+/// How far one client's structs have come.
+struct Run<'a> {
+    client: ClientId,
+    reader: Reader<'a>,
+    /// Structs not read yet.
+    unread: usize,
+    /// The clock of the struct that is read next.
+    clock: u32,
+    /// A struct that was read and waits.
+    waiting: Option<Block>,
+    /// The clock up to which this client is integrated.
+    reached: u32,
+    /// Something is missing that no run brings.
+    is_stuck: bool,
+    kept: Kept,
+    /// Runs that wait for this one, by the clock they wait for.
+    waiters: BinaryHeap<Reverse<(u32, usize)>>,
+}
+
+/// The structs of a run that are new and integrate.
+struct Kept {
+    structs: u64,
+    clock: u32,
+    from: usize,
+    until: usize,
+}
+
+impl Kept {
+    /// Nothing yet; what comes begins at `clock` and byte `at`.
+    fn none(clock: u32, at: usize) -> Self {
+        Self { structs: 0, clock, from: at, until: at }
+    }
+}
+
+impl Run<'_> {
+    fn is_exhausted(&self) -> bool {
+        self.unread == 0 && self.waiting.is_none() && !self.is_stuck
+    }
+
+    /// The struct to look at, or none if there are no more.
+    fn next(&mut self) -> Option<Block> {
+        if let Some(block) = self.waiting.take() {
+            return Some(block);
+        }
+        self.unread = self.unread.checked_sub(1)?;
+        // These bytes have been read before, so this succeeds.
+        let block = structs::read_block_again(&mut self.reader, self.client, self.clock).ok()?;
+        self.clock = block.end;
+        Some(block)
+    }
+}
+
+impl<'a> Runs<'a> {
+    fn new(update: &'a Update, known: &impl Fn(ClientId) -> u32) -> Self {
+        let summary = &update.summary;
+        let runs = summary.sections.iter().zip(&summary.extents).map(|(section, extent)| Run {
+            client: section.client,
+            reader: Reader::starting_at(&update.bytes, extent.at),
+            unread: extent.structs,
+            clock: section.start,
+            waiting: None,
+            reached: known(section.client),
+            is_stuck: false,
+            kept: Kept::none(section.start, extent.at),
+            waiters: BinaryHeap::new(),
+        });
+        Self { update, runs: runs.collect() }
+    }
+
+    fn advance_all(&mut self, known: &impl Fn(ClientId) -> u32) {
+        let mut ready: Vec<usize> = (0..self.runs.len()).rev().collect();
+        while let Some(index) = ready.pop() {
+            self.advance(index, known);
+            let run = &mut self.runs[index];
+            while run.waiters.peek().is_some_and(|Reverse((clock, _))| *clock < run.reached) {
+                ready.extend(run.waiters.pop().map(|Reverse((_, waiter))| waiter));
+            }
+        }
+    }
+
+    /// Takes one run as far as it goes now.
+    fn advance(&mut self, index: usize, known: &impl Fn(ClientId) -> u32) {
+        while let Some(block) = self.runs[index].next() {
+            let run = &mut self.runs[index];
+            if block.end <= run.reached {
+                // Known, or a hole that the document has filled.
+                run.kept = Kept::none(block.end, run.reader.position());
+                continue;
+            }
+            if block.kind == Kind::Skip || block.start > run.reached {
+                run.is_stuck = true;
+                return;
+            }
+            let client = run.client;
+            let missing = block.references().filter(|id| id.client != client).find(|id| {
+                let reached = match self.update.summary.section(id.client) {
+                    Some(other) => self.runs[other].reached,
+                    None => known(id.client),
+                };
+                id.clock >= reached
+            });
+            if let Some(id) = missing {
+                match self.update.summary.section(id.client) {
+                    Some(other) => {
+                        self.runs[index].waiting = Some(block);
+                        self.runs[other].waiters.push(Reverse((id.clock, index)));
+                    }
+                    None => self.runs[index].is_stuck = true,
+                }
+                return;
+            }
+            let run = &mut self.runs[index];
+            run.kept.structs += 1;
+            run.kept.until = run.reader.position();
+            run.reached = block.end;
+        }
+    }
+
+    /// The delete set cut to what is integrated, encoded, and whether that is all of it.
+    fn clip_deletes(&self, known: &impl Fn(ClientId) -> u32) -> (Vec<u8>, bool) {
+        let mut clients = 0u64;
+        let mut all = true;
+        let mut body = Vec::new();
+        let mut reader = Reader::starting_at(&self.update.bytes, self.update.summary.deletes_at);
+        let count = reader.uint().unwrap_or(0);
+        for _ in 0..count {
+            let (Ok(client), Ok(ranges)) = (read_client(&mut reader), reader.uint()) else { break };
+            let reached = match self.update.summary.section(client) {
+                Some(index) => self.runs[index].reached,
+                None => known(client),
+            };
+            let mut kept = 0u64;
+            let mut clipped = Vec::new();
+            for _ in 0..ranges {
+                let Ok((start, end)) = read_range(&mut reader) else { break };
+                all &= end <= reached;
+                if start < reached {
+                    kept += 1;
+                    wire::put_uint(&mut clipped, u64::from(start));
+                    wire::put_uint(&mut clipped, u64::from(end.min(reached) - start));
+                }
+            }
+            if kept > 0 {
+                clients += 1;
+                wire::put_uint(&mut body, client.get());
+                wire::put_uint(&mut body, kept);
+                body.extend_from_slice(&clipped);
+            }
+        }
+        let mut deletes = Vec::with_capacity(body.len() + wire::uint_len(clients));
+        wire::put_uint(&mut deletes, clients);
+        deletes.extend_from_slice(&body);
+        (deletes, all)
+    }
+
+    /// What was reached, as an update.
+    fn encode(&self, deletes: &[u8]) -> Bytes {
+        let kept = || self.runs.iter().filter(|run| run.kept.structs > 0);
+        let mut out = Vec::new();
+        wire::put_uint(&mut out, kept().count() as u64);
+        for run in kept() {
+            wire::put_uint(&mut out, run.kept.structs);
+            wire::put_uint(&mut out, run.client.get());
+            wire::put_uint(&mut out, u64::from(run.kept.clock));
+            out.extend_from_slice(&self.update.bytes[run.kept.from..run.kept.until]);
+        }
+        out.extend_from_slice(deletes);
+        out.into()
+    }
+}

@@ -1,0 +1,311 @@
+//! Reads the structs of an update, one after the other, and refuses what must not reach yrs.
+
+use crate::protocol::{message::ClientId, wire::Reader};
+
+use super::{Limits, Refusal, clock_after, read_client, read_clock, read_count, spend};
+
+/// Who is told about each struct.
+pub(super) trait Visitor {
+    /// A client's structs begin: its first clock, how many follow, and at which byte.
+    fn open(&mut self, client: ClientId, clock: u32, structs: usize, at: usize) -> Result<(), Refusal>;
+    /// One struct of that client.
+    fn block(&mut self, client: ClientId, block: &Block) -> Result<(), Refusal>;
+}
+
+/// The place of a struct among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Id {
+    pub(super) client: ClientId,
+    pub(super) clock: u32,
+}
+
+/// One struct, as far as its place matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) kind: Kind,
+    pub(super) origin: Option<Id>,
+    pub(super) right_origin: Option<Id>,
+    pub(super) parent: Parent,
+}
+
+/// What a struct is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Collected garbage.
+    Gc,
+    /// A hole.
+    Skip,
+    /// An item that holds a shared type.
+    Type,
+    /// An item that holds something else.
+    Other,
+}
+
+/// Where an item belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parent {
+    /// Where its neighbours belong, or nowhere.
+    Inherited,
+    /// Into a type of the document itself.
+    Root,
+    /// Into the type that this item holds.
+    Item(Id),
+}
+
+impl Block {
+    /// The structs that must be there before this one.
+    #[inline]
+    pub(super) fn references(&self) -> impl Iterator<Item = Id> {
+        let parent = match self.parent {
+            Parent::Item(id) => Some(id),
+            Parent::Inherited | Parent::Root => None,
+        };
+        self.origin.into_iter().chain(self.right_origin).chain(parent)
+    }
+}
+
+/// Reads all sections of an update and leaves the reader at its delete set.
+pub(super) fn read_sections(
+    reader: &mut Reader<'_>,
+    limits: &Limits,
+    visitor: &mut impl Visitor,
+) -> Result<(), Refusal> {
+    let mut structs_left = limits.structs;
+    let mut values_left = limits.values;
+    // A section takes five bytes at least: count, client, clock, and a struct of two.
+    let sections = read_count(reader, 5)?;
+    spend(&mut { limits.clients }, sections, "clients", limits.clients)?;
+    for _ in 0..sections {
+        let structs = read_count(reader, 2)?;
+        if structs == 0 {
+            return Err(Refusal::EmptyClient);
+        }
+        spend(&mut structs_left, structs, "structs", limits.structs)?;
+        let client = read_client(reader)?;
+        let mut clock = read_clock(reader)?;
+        visitor.open(client, clock, structs, reader.position())?;
+        for _ in 0..structs {
+            let block = read_block(reader, client, clock, limits, &mut values_left)?;
+            visitor.block(client, &block)?;
+            clock = block.end;
+        }
+    }
+    Ok(())
+}
+
+/// Reads one struct again from bytes that have passed.
+pub(super) fn read_block_again(
+    reader: &mut Reader<'_>,
+    client: ClientId,
+    clock: u32,
+) -> Result<Block, Refusal> {
+    let limits = Limits::unlimited();
+    read_block(reader, client, clock, &limits, &mut { usize::MAX })
+}
+
+const GC: u8 = 0;
+const SKIP: u8 = 10;
+
+const HAS_ORIGIN: u8 = 0x80;
+const HAS_RIGHT_ORIGIN: u8 = 0x40;
+const HAS_PARENT_SUB: u8 = 0x20;
+/// yjs looks at five bits of the content's number and yrs at four, so the fifth must be 0.
+const CONTENT: u8 = 0x1f;
+
+#[inline]
+fn read_block(
+    reader: &mut Reader<'_>,
+    client: ClientId,
+    clock: u32,
+    limits: &Limits,
+    values_left: &mut usize,
+) -> Result<Block, Refusal> {
+    let info = reader.byte()?;
+    let mut block = Block {
+        start: clock,
+        end: clock,
+        kind: Kind::Other,
+        origin: None,
+        right_origin: None,
+        parent: Parent::Inherited,
+    };
+    // Compared whole, as yrs does: with a flag set, yjs would still see garbage or a hole.
+    if info == GC || info == SKIP {
+        block.kind = if info == GC { Kind::Gc } else { Kind::Skip };
+        block.end = clock_after(clock, read_clock(reader)?)?;
+        return Ok(block);
+    }
+    if info & HAS_ORIGIN != 0 {
+        block.origin = Some(read_reference(reader, client, clock)?);
+    }
+    if info & HAS_RIGHT_ORIGIN != 0 {
+        block.right_origin = Some(read_reference(reader, client, clock)?);
+    }
+    if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
+        block.parent = match reader.byte()? {
+            1 => {
+                reader.string(usize::MAX)?;
+                Parent::Root
+            }
+            0 => Parent::Item(read_reference(reader, client, clock)?),
+            number => return Err(Refusal::Unknown { what: "parent", number }),
+        };
+        if info & HAS_PARENT_SUB != 0 {
+            reader.string(usize::MAX)?;
+        }
+    }
+    let (kind, length) = read_content(reader, info & CONTENT, limits, values_left)?;
+    block.kind = kind;
+    block.end = clock_after(clock, length)?;
+    Ok(block)
+}
+
+/// A reference from the struct at `clock` of `client`. Among its own client's structs it must point back:
+/// forwards, yrs would wait for it for ever, or find itself.
+#[inline]
+fn read_reference(reader: &mut Reader<'_>, client: ClientId, clock: u32) -> Result<Id, Refusal> {
+    let id = Id { client: read_client(reader)?, clock: read_clock(reader)? };
+    if id.client == client && id.clock >= clock { Err(Refusal::ForwardReference) } else { Ok(id) }
+}
+
+/// Reads an item's content and says its kind and its length in clocks.
+#[inline]
+fn read_content(
+    reader: &mut Reader<'_>,
+    number: u8,
+    limits: &Limits,
+    values_left: &mut usize,
+) -> Result<(Kind, u32), Refusal> {
+    let length = match number {
+        1 => read_clock(reader)?,
+        2 => return Err(Refusal::Unsupported("JSON contents")),
+        3 => {
+            reader.buffer(usize::MAX)?;
+            1
+        }
+        4 => utf16_len(reader.string(usize::MAX)?)?,
+        5 => {
+            read_json(reader)?;
+            1
+        }
+        6 => {
+            reader.string(usize::MAX)?;
+            read_json(reader)?;
+            1
+        }
+        7 => {
+            read_type(reader)?;
+            return Ok((Kind::Type, 1));
+        }
+        8 => {
+            let count = read_count(reader, 1)?;
+            spend(values_left, count, "values", limits.values)?;
+            for _ in 0..count {
+                read_any(reader, limits.value_depth, limits, values_left)?;
+            }
+            count as u32
+        }
+        9 => return Err(Refusal::Unsupported("subdocuments")),
+        11 => return Err(Refusal::Unsupported("moves")),
+        _ => return Err(Refusal::Unknown { what: "content", number }),
+    };
+    Ok((Kind::Other, length))
+}
+
+/// The length of a text in clocks: UTF-16 code units.
+#[inline]
+fn utf16_len(text: &str) -> Result<u32, Refusal> {
+    let length = if text.is_ascii() {
+        text.len()
+    } else {
+        // One for every byte that begins a character, and another for each character beyond U+FFFF.
+        text.bytes().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0)).sum()
+    };
+    u32::try_from(length).map_err(|_| Refusal::Clock)
+}
+
+fn read_type(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+    match reader.byte()? {
+        // array, map, text, XML fragment, XML text
+        0 | 1 | 2 | 4 | 6 => Ok(()),
+        // XML element, with its name
+        3 => {
+            reader.string(usize::MAX)?;
+            Ok(())
+        }
+        5 => Err(Refusal::Unsupported("XML hooks")),
+        7 => Err(Refusal::Unsupported("weak links")),
+        9 => Err(Refusal::Unsupported("subdocuments")),
+        number => Err(Refusal::Unknown { what: "type", number }),
+    }
+}
+
+/// A JSON text inside an update, which yrs must be able to parse.
+fn read_json(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+    let text = reader.string(usize::MAX)?;
+    // Nearly all formatting is one of these, or a plain string.
+    if matches!(text, "true" | "false" | "null" | "{}") || is_plain_string(text.as_bytes()) {
+        return Ok(());
+    }
+    // The parser of yrs itself, because JSON parsers differ at the edges: numbers too great, half
+    // surrogates, depth (it stops at 128).
+    yrs::Any::from_json(text).map(drop).map_err(|_| Refusal::Json)
+}
+
+/// Whether JSON is a string without anything to look at twice.
+fn is_plain_string(json: &[u8]) -> bool {
+    match json {
+        [b'"', inner @ .., b'"'] => inner.iter().all(|&byte| byte >= b' ' && byte != b'"' && byte != b'\\'),
+        _ => false,
+    }
+}
+
+/// One lib0 `any`. `depth` is how many levels of arrays and objects may still follow.
+fn read_any(
+    reader: &mut Reader<'_>,
+    depth: usize,
+    limits: &Limits,
+    values_left: &mut usize,
+) -> Result<(), Refusal> {
+    match reader.byte()? {
+        // undefined, null, false, true
+        127 | 126 | 121 | 120 => {}
+        125 => {
+            reader.int()?;
+        }
+        124 => {
+            reader.exact(4)?;
+        }
+        // float, bigint
+        123 | 122 => {
+            reader.exact(8)?;
+        }
+        119 => {
+            reader.string(usize::MAX)?;
+        }
+        118 => {
+            let depth = depth.checked_sub(1).ok_or(Refusal::ValueDepth)?;
+            let count = read_count(reader, 2)?;
+            spend(values_left, count, "values", limits.values)?;
+            for _ in 0..count {
+                reader.string(usize::MAX)?;
+                read_any(reader, depth, limits, values_left)?;
+            }
+        }
+        117 => {
+            let depth = depth.checked_sub(1).ok_or(Refusal::ValueDepth)?;
+            let count = read_count(reader, 1)?;
+            spend(values_left, count, "values", limits.values)?;
+            for _ in 0..count {
+                read_any(reader, depth, limits, values_left)?;
+            }
+        }
+        116 => {
+            reader.buffer(usize::MAX)?;
+        }
+        number => return Err(Refusal::Unknown { what: "value", number }),
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! The composition root: opens the store, starts the registry and HTTP, and ends them in order.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
+use tokio::task::JoinHandle;
+use tracing::{error, info, warn};
+
+use crate::{
+    config::Config,
+    document::registry::Registry,
+    http::{self, upgrade::Connections},
+    ids::DocumentName,
+    protocol::close::CloseReason,
+    store::{self, Durability, Store, StoreError},
+    telemetry::Metrics,
+};
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A server that accepts connections.
+pub struct Server {
+    address: SocketAddr,
+    registry: Registry,
+    store: Arc<dyn Store>,
+    metrics: Metrics,
+    http: ServerHandle,
+    running: JoinHandle<io::Result<()>>,
+    shutdown: Duration,
+}
+
+impl Server {
+    /// Opens the store of the configured folder and starts serving it. Must be called inside an actix system.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let metrics = Metrics::new();
+        let store = open_store(&config, &metrics)?;
+        Self::start_with(config, store, metrics).await
+    }
+
+    /// The same over a store that is already open.
+    pub async fn start_with(
+        config: Config,
+        store: Arc<dyn Store>,
+        metrics: Metrics,
+    ) -> Result<Self, StartError> {
+        let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        metrics.start_time.set(started.as_secs_f64());
+        let registry = Registry::new(config.document, store.clone(), metrics.clone());
+        let app = http::App {
+            registry: registry.clone(),
+            metrics: metrics.clone(),
+            connections: Connections::new(config.http.limits),
+            config: Arc::new(config.http),
+        };
+        let listen = |source| StartError::Listen { address: config.listen, source };
+        let max_body = app.config.connection.max_message_bytes;
+        let server = HttpServer::new(move || {
+            WebApp::new()
+                .app_data(web::Data::new(app.clone()))
+                .app_data(web::PayloadConfig::new(max_body))
+                .configure(http::routes)
+        })
+        .workers(config.workers)
+        // Two hundred people come back at once after a restart; they must find room in the queue.
+        .backlog(4096)
+        .tcp_nodelay(true)
+        .keep_alive(Duration::from_secs(75))
+        .shutdown_timeout(2)
+        .disable_signals()
+        .bind(config.listen)
+        .map_err(listen)?;
+        let address = server.addrs().first().copied().unwrap_or(config.listen);
+        let server = server.run();
+        Ok(Self {
+            address,
+            registry,
+            store,
+            metrics,
+            http: server.handle(),
+            running: actix_web::rt::spawn(server),
+            shutdown: config.shutdown,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its figures.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Its open documents.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Stops in order, within the configured time: nobody new is let in; everybody inside is closed with
+    /// 1012; everything is stored; the store is closed. Returns whether all of it could be stored.
+    pub async fn stop(self) -> bool {
+        info!("shutting down");
+        let drained = tokio::time::timeout(self.shutdown, async {
+            self.http.pause().await;
+            self.registry.drain(CloseReason::ServiceRestart).await;
+            // Connections end by themselves once their close frames are written.
+            while self.metrics.connections.get() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+        .is_ok();
+        if !drained {
+            warn!("not everything could be stored or closed in time");
+        }
+        self.http.stop(false).await;
+        match self.running.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!(%error, "the HTTP server ended with an error"),
+            Err(error) => error!(%error, "the HTTP server panicked"),
+        }
+        let closed = self.store.close().await;
+        if let Err(error) = &closed {
+            error!(%error, "failed to close the store");
+        }
+        info!("stopped");
+        drained && closed.is_ok()
+    }
+}
+
+fn open_store(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, StoreError> {
+    let observer = Arc::new(Observed(metrics.clone()));
+    if config.store.durability == Durability::Memory {
+        warn!("durability is memory: everything is lost when this server stops");
+    }
+    store::open(config.store.clone(), observer)
+}
+
+/// Carries what the store reports into the figures.
+struct Observed(Metrics);
+
+impl store::Observer for Observed {
+    fn committed(&self, _documents: usize, updates: usize, _bytes: usize, _took: Duration) {
+        self.0.updates_durable.inc_by(updates as u64);
+    }
+
+    fn failed(&self, reason: &str) {
+        error!(reason, "the store stopped writing; repair the cause and start again");
+    }
+
+    fn rotated(&self, before: u64, after: u64) {
+        info!(before, after, "store rewritten without what is dead");
+    }
+
+    fn damaged(&self, document: &DocumentName) {
+        error!(%document, "stored document is damaged");
+        self.0.refused("damaged_document");
+    }
+}

@@ -1,0 +1,722 @@
+//! The behaviour every store must show, run over each of them.
+//!
+//! A test takes a [`Lab`], which opens the store under test, and opens it again where it keeps anything.
+//! [`a_random_life_is_remembered`] compares a store with the simplest model there is, over a plan of
+//! random steps; it prints its seed, and `WEFT_SEED` runs one again.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    Append, Appended, Config, Cursor, Durability, Head, LoggedUpdate, Presence, Sequence, Shelf, Store,
+    StoreError, Stored, Summary, Unobserved, faulty::FaultyStore, memory::MemoryStore, sled::SledStore,
+};
+use crate::ids::{DocumentName, SessionId, Timestamp};
+
+/// A store, and how to come by it again.
+struct Lab {
+    store: Arc<dyn Store>,
+    kept: Option<Kept>,
+}
+
+struct Kept {
+    directory: tempfile::TempDir,
+    slack_bytes: u64,
+}
+
+impl Lab {
+    fn memory() -> Self {
+        Self { store: Arc::new(MemoryStore::new()), kept: None }
+    }
+
+    fn faulty() -> Self {
+        let (store, _) = FaultyStore::new(Arc::new(MemoryStore::new()));
+        Self { store: Arc::new(store), kept: None }
+    }
+
+    fn sled() -> Self {
+        Self::sled_with_slack(Config::default().slack_bytes)
+    }
+
+    /// A store that starts over whenever it finds the time.
+    fn restless_sled() -> Self {
+        Self::sled_with_slack(1)
+    }
+
+    fn sled_with_slack(slack_bytes: u64) -> Self {
+        let kept = Kept { directory: tempfile::tempdir().unwrap(), slack_bytes };
+        Self { store: kept.open(), kept: Some(kept) }
+    }
+
+    /// Opens the store again, after it was let go without a word.
+    fn reopen(&mut self) -> bool {
+        let Some(kept) = &self.kept else { return false };
+        self.store = Arc::new(MemoryStore::new()); // lets go of the lock
+        self.store = kept.open();
+        true
+    }
+}
+
+impl Kept {
+    fn open(&self) -> Arc<dyn Store> {
+        let config = Config {
+            data: self.directory.path().into(),
+            durability: Durability::Kill,
+            group_ms: 0,
+            slack_bytes: self.slack_bytes,
+            min_free_bytes: 0,
+            ..Config::default()
+        };
+        Arc::new(SledStore::open(config, Arc::new(Unobserved)).unwrap())
+    }
+}
+
+macro_rules! contract {
+    ($($test:ident)*) => {
+        mod memory { $( #[test] fn $test() { super::run(super::$test(super::Lab::memory())); } )* }
+        mod faulty { $( #[test] fn $test() { super::run(super::$test(super::Lab::faulty())); } )* }
+        mod sled { $( #[test] fn $test() { super::run(super::$test(super::Lab::sled())); } )* }
+        mod restless_sled { $( #[test] fn $test() { super::run(super::$test(super::Lab::restless_sled())); } )* }
+    };
+}
+
+contract! {
+    what_was_appended_is_loaded
+    sequences_are_contiguous_per_document
+    several_documents_in_one_batch
+    a_checkpoint_replaces_the_log
+    a_checkpoint_is_monotonic
+    a_checkpoint_races_appends
+    a_checkpoint_in_the_middle_of_an_append
+    lists_are_paged_newest_first
+    a_document_goes_to_the_trash_and_back
+    deleted_for_ever_leaves_a_mark
+    creating_twice_is_creating_once
+    heads_come_in_the_order_asked
+    summaries_stay_until_replaced
+    quarantined_bytes_are_kept
+    quarantine_is_bounded
+    a_closed_store_says_so
+    big_values_survive
+    a_thousand_documents
+    names_that_begin_alike_are_different_documents
+    many_threads_at_once
+    a_random_life_is_remembered
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test);
+}
+
+fn name(name: &str) -> DocumentName {
+    DocumentName::parse(name).unwrap()
+}
+
+fn update(at: u64, bytes: impl Into<Bytes>) -> LoggedUpdate {
+    LoggedUpdate { bytes: bytes.into(), origin: None, at: Timestamp(at) }
+}
+
+fn appends(document: &str, updates: &[LoggedUpdate]) -> Append {
+    Append { document: name(document), updates: updates.to_vec(), summary: None }
+}
+
+async fn append(store: &dyn Store, document: &str, updates: &[LoggedUpdate]) -> Appended {
+    store.append(vec![appends(document, updates)]).await.unwrap()[0]
+}
+
+async fn load(store: &dyn Store, document: &str) -> Stored {
+    store.load(name(document)).await.unwrap().unwrap()
+}
+
+async fn checkpoint(store: &dyn Store, document: &str, upto: u64, state: &'static [u8]) {
+    let state = Bytes::from_static(state);
+    store.checkpoint(name(document), Sequence(upto), state, Summary::default()).await.unwrap();
+}
+
+fn texts(updates: &[LoggedUpdate]) -> Vec<&[u8]> {
+    updates.iter().map(|update| &*update.bytes).collect()
+}
+
+async fn names(store: &dyn Store, shelf: Shelf) -> Vec<String> {
+    let page = store.list(shelf, None, usize::MAX).await.unwrap();
+    page.heads.iter().map(|head| head.document.to_string()).collect()
+}
+
+async fn what_was_appended_is_loaded(mut lab: Lab) {
+    assert!(lab.store.load(name("a")).await.unwrap().is_none());
+    let session = Some(SessionId::new());
+    let updates = [
+        LoggedUpdate { bytes: Bytes::from_static(b"one"), origin: session, at: Timestamp(5) },
+        LoggedUpdate { bytes: Bytes::new(), origin: None, at: Timestamp(4) },
+        LoggedUpdate { bytes: Bytes::from_static(b"three"), origin: session, at: Timestamp(9) },
+    ];
+    append(&*lab.store, "a", &updates).await;
+    for again in [true, false] {
+        let stored = load(&*lab.store, "a").await;
+        assert_eq!(stored.tail, updates);
+        assert_eq!(stored.checkpoint, None);
+        let Head { created, modified, last, checkpoint, presence, stored_bytes, .. } = stored.head;
+        assert_eq!((created, modified), (Timestamp(5), Timestamp(9)));
+        assert_eq!((last, checkpoint, presence), (Sequence(3), Sequence(0), Presence::Live));
+        assert!(stored_bytes >= 8);
+        if again {
+            lab.reopen();
+            if lab.kept.is_none() {
+                break;
+            }
+        }
+    }
+}
+
+async fn sequences_are_contiguous_per_document(lab: Lab) {
+    let one = [update(1, "x")];
+    let two = [update(1, "y"), update(1, "z")];
+    assert_eq!(append(&*lab.store, "a", &two).await, Appended { first: Sequence(1), count: 2 });
+    assert_eq!(append(&*lab.store, "b", &one).await, Appended { first: Sequence(1), count: 1 });
+    // Handed over one after the other without waiting: they keep their order.
+    let waiting: Vec<_> = (0..50).map(|_| lab.store.append(vec![appends("a", &one)])).collect();
+    for (number, appended) in join_all(waiting).await.into_iter().enumerate() {
+        assert_eq!(appended.unwrap()[0].first, Sequence(3 + number as u64));
+    }
+    assert_eq!(load(&*lab.store, "a").await.tail.len(), 52);
+}
+
+async fn several_documents_in_one_batch(lab: Lab) {
+    append(&*lab.store, "b", &[update(1, "0")]).await;
+    let batch =
+        ["a", "b", "a"].iter().map(|document| appends(document, &[update(2, "1"), update(3, "2")])).collect();
+    let appended = lab.store.append(batch).await.unwrap();
+    assert_eq!(appended.iter().map(|appended| appended.first.0).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(texts(&load(&*lab.store, "a").await.tail), [b"1", b"2", b"1", b"2"]);
+    assert_eq!(texts(&load(&*lab.store, "b").await.tail), [b"0", b"1", b"2"]);
+}
+
+async fn a_checkpoint_replaces_the_log(mut lab: Lab) {
+    append(&*lab.store, "a", &[update(1, "1"), update(2, "2")]).await;
+    append(&*lab.store, "a", &[update(3, "3")]).await;
+    let summary = Summary { title: Some("Title".into()), bytes: 3 };
+    lab.store.checkpoint(name("a"), Sequence(3), Bytes::from_static(b"123"), summary.clone()).await.unwrap();
+    append(&*lab.store, "a", &[update(4, "4")]).await;
+    loop {
+        let stored = load(&*lab.store, "a").await;
+        assert_eq!(stored.checkpoint.as_deref(), Some(b"123".as_slice()));
+        assert_eq!(texts(&stored.tail), [b"4"]);
+        assert_eq!((stored.head.last, stored.head.checkpoint), (Sequence(4), Sequence(3)));
+        assert_eq!(stored.head.modified, Timestamp(4));
+        assert_eq!(stored.head.summary, summary);
+        if !lab.reopen() || stored.head.last == Sequence(0) {
+            break;
+        }
+        checkpoint(&*lab.store, "a", 4, b"1234").await;
+        let stored = load(&*lab.store, "a").await;
+        assert_eq!((stored.checkpoint.as_deref(), stored.tail.len()), (Some(b"1234".as_slice()), 0));
+        break;
+    }
+}
+
+async fn a_checkpoint_is_monotonic(lab: Lab) {
+    append(&*lab.store, "a", &[update(1, "1"), update(1, "2"), update(1, "3")]).await;
+    checkpoint(&*lab.store, "a", 2, b"12").await;
+    checkpoint(&*lab.store, "a", 2, b"other").await;
+    checkpoint(&*lab.store, "a", 1, b"1").await;
+    let stored = load(&*lab.store, "a").await;
+    assert_eq!((stored.checkpoint.as_deref(), stored.head.checkpoint), (Some(b"12".as_slice()), Sequence(2)));
+    assert_eq!(texts(&stored.tail), [b"3"]);
+
+    let ahead = lab.store.checkpoint(name("a"), Sequence(4), Bytes::new(), Summary::default()).await;
+    assert!(matches!(ahead, Err(StoreError::Damaged { .. })), "{ahead:?}");
+    let unknown = lab.store.checkpoint(name("b"), Sequence(0), Bytes::new(), Summary::default()).await;
+    assert!(matches!(unknown, Err(StoreError::Missing(_))), "{unknown:?}");
+}
+
+async fn a_checkpoint_races_appends(lab: Lab) {
+    append(&*lab.store, "a", &[update(0, "0")]).await;
+    let state = Bytes::from(vec![7; 700_000]);
+    let mut waiting = Vec::new();
+    for number in 1..=20u64 {
+        waiting.push(lab.store.append(vec![appends("a", &[update(number, number.to_string())])]));
+        if number == 10 {
+            let slow = lab.store.checkpoint(name("a"), Sequence(1), state.clone(), Summary::default());
+            let quick =
+                lab.store.checkpoint(name("a"), Sequence(5), Bytes::from_static(b"q"), Summary::default());
+            let (appended, slow, quick) = tokio::join!(join_all(std::mem::take(&mut waiting)), slow, quick);
+            assert!(appended.iter().all(Result::is_ok));
+            slow.unwrap();
+            quick.unwrap();
+        }
+    }
+    assert!(join_all(waiting).await.iter().all(Result::is_ok));
+    let stored = load(&*lab.store, "a").await;
+    assert_eq!(stored.head.checkpoint, Sequence(5));
+    assert_eq!(stored.checkpoint.as_deref(), Some(b"q".as_slice()));
+    let expected: Vec<_> = (5..=20).map(|number: u64| number.to_string()).collect();
+    assert_eq!(texts(&stored.tail), expected.iter().map(String::as_bytes).collect::<Vec<_>>());
+}
+
+async fn a_checkpoint_in_the_middle_of_an_append(mut lab: Lab) {
+    let updates: Vec<_> = (1..=5).map(|number| update(number, number.to_string())).collect();
+    append(&*lab.store, "a", &updates).await;
+    append(&*lab.store, "a", &[update(6, "6")]).await;
+    checkpoint(&*lab.store, "a", 3, b"123").await;
+    assert_eq!(texts(&load(&*lab.store, "a").await.tail), [b"4", b"5", b"6"]);
+    lab.reopen();
+    if lab.kept.is_some() {
+        assert_eq!(texts(&load(&*lab.store, "a").await.tail), [b"4", b"5", b"6"]);
+        checkpoint(&*lab.store, "a", 5, b"12345").await;
+        assert_eq!(texts(&load(&*lab.store, "a").await.tail), [b"6"]);
+    }
+}
+
+async fn lists_are_paged_newest_first(mut lab: Lab) {
+    for (document, at) in [("d", 1), ("b", 7), ("a", 7), ("e", 3), ("c", 7)] {
+        append(&*lab.store, document, &[update(at, "x")]).await;
+    }
+    append(&*lab.store, "d", &[update(9, "x")]).await;
+    let mut seen = Vec::new();
+    let mut after = None;
+    loop {
+        let page = lab.store.list(Shelf::Live, after, 2).await.unwrap();
+        assert!(page.heads.len() <= 2);
+        seen.extend(page.heads.iter().map(|head| head.document.to_string()));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["d", "a", "b", "c", "e"]);
+    let cursor = Cursor { modified: Timestamp(7), document: name("b") };
+    let page = lab.store.list(Shelf::Live, Some(cursor), 1).await.unwrap();
+    assert_eq!((page.heads[0].document.as_str(), page.heads[0].modified), ("c", Timestamp(7)));
+    assert_eq!(lab.store.list(Shelf::Live, None, 0).await.unwrap().heads.len(), 1, "at least one");
+    if lab.reopen() {
+        assert_eq!(names(&*lab.store, Shelf::Live).await, seen);
+    }
+}
+
+async fn a_document_goes_to_the_trash_and_back(mut lab: Lab) {
+    append(&*lab.store, "a", &[update(1, "x")]).await;
+    append(&*lab.store, "b", &[update(2, "x")]).await;
+    let trashed = Presence::Trashed(Timestamp(5));
+    let head = lab.store.set_presence(name("a"), trashed).await.unwrap();
+    assert_eq!(head.presence, trashed);
+    assert_eq!(lab.store.set_presence(name("a"), trashed).await.unwrap(), head, "twice is once");
+    lab.reopen();
+    if lab.kept.is_some() {
+        assert_eq!(names(&*lab.store, Shelf::Live).await, ["b"]);
+        assert_eq!(names(&*lab.store, Shelf::Trash).await, ["a"]);
+        assert_eq!(lab.store.usage().documents, 2);
+    }
+    append(&*lab.store, "a", &[update(3, "y")]).await;
+    if lab.kept.is_some() {
+        assert_eq!(load(&*lab.store, "a").await.head.presence, trashed, "an append moves nothing");
+    }
+    append(&*lab.store, "a", &[update(3, "y")]).await;
+    lab.store.set_presence(name("a"), Presence::Live).await.unwrap();
+    assert_eq!(names(&*lab.store, Shelf::Live).await, ["a", "b"]);
+    assert!(names(&*lab.store, Shelf::Trash).await.is_empty());
+    let missing = lab.store.set_presence(name("c"), Presence::Live).await;
+    assert!(matches!(missing, Err(StoreError::Missing(_))), "{missing:?}");
+}
+
+async fn deleted_for_ever_leaves_a_mark(mut lab: Lab) {
+    append(&*lab.store, "a", &[update(1, "old"), update(1, "old")]).await;
+    checkpoint(&*lab.store, "a", 1, b"old").await;
+    let deleted = Presence::Deleted(Timestamp(7));
+    lab.store.set_presence(name("a"), deleted).await.unwrap();
+    let missing = |result: Result<(), StoreError>| {
+        assert!(matches!(result, Err(StoreError::Missing(_))), "{result:?}");
+    };
+    if lab.kept.is_some() {
+        lab.reopen();
+    }
+    let Stored { head, checkpoint: state, tail } = load(&*lab.store, "a").await;
+    assert_eq!((head.presence, head.last, head.stored_bytes), (deleted, Sequence(0), 0));
+    assert_eq!((state, tail.len()), (None, 0));
+    missing(lab.store.append(vec![appends("a", &[update(9, "ghost")])]).await.map(drop));
+    let batch = vec![appends("b", &[update(9, "b")]), appends("a", &[update(9, "ghost")])];
+    missing(lab.store.append(batch).await.map(drop));
+    assert!(lab.store.load(name("b")).await.unwrap().is_none(), "all or nothing");
+    missing(lab.store.set_presence(name("a"), Presence::Live).await.map(drop));
+    missing(lab.store.checkpoint(name("a"), Sequence(0), Bytes::new(), Summary::default()).await);
+    assert!(names(&*lab.store, Shelf::Live).await.is_empty());
+    assert!(names(&*lab.store, Shelf::Trash).await.is_empty());
+
+    let (head, made) = lab.store.create(name("a"), Timestamp(10)).await.unwrap();
+    assert!(made);
+    assert_eq!((head.presence, head.last, head.created), (Presence::Live, Sequence(0), Timestamp(10)));
+    assert_eq!(append(&*lab.store, "a", &[update(11, "new")]).await.first, Sequence(1));
+    if lab.kept.is_some() {
+        lab.reopen();
+    }
+    let stored = load(&*lab.store, "a").await;
+    assert_eq!((stored.checkpoint, texts(&stored.tail)), (None, vec![b"new".as_slice()]));
+}
+
+async fn creating_twice_is_creating_once(lab: Lab) {
+    let (first, second) =
+        tokio::join!(lab.store.create(name("a"), Timestamp(1)), lab.store.create(name("a"), Timestamp(2)));
+    let ((head, made), (same, again)) = (first.unwrap(), second.unwrap());
+    assert!(made && !again);
+    assert_eq!(head, same);
+    assert_eq!((head.created, head.modified, head.last), (Timestamp(1), Timestamp(1), Sequence(0)));
+    append(&*lab.store, "a", &[update(3, "x")]).await;
+    lab.store.set_presence(name("a"), Presence::Trashed(Timestamp(4))).await.unwrap();
+    let (head, made) = lab.store.create(name("a"), Timestamp(5)).await.unwrap();
+    assert!(!made);
+    assert_eq!(head.presence, Presence::Trashed(Timestamp(4)), "creating does not take out of the trash");
+    let stored = load(&*lab.store, "a").await;
+    assert_eq!((stored.tail.len(), stored.checkpoint), (1, None));
+}
+
+async fn heads_come_in_the_order_asked(lab: Lab) {
+    append(&*lab.store, "a", &[update(1, "x")]).await;
+    append(&*lab.store, "b", &[update(2, "x"), update(2, "x")]).await;
+    let heads = lab.store.heads(vec![name("b"), name("none"), name("a"), name("b")]).await.unwrap();
+    let seen: Vec<_> = heads.iter().map(|head| head.as_ref().map(|head| head.last.0)).collect();
+    assert_eq!(seen, [Some(2), None, Some(1), Some(2)]);
+    assert_eq!(heads[0], Some(load(&*lab.store, "b").await.head));
+}
+
+async fn summaries_stay_until_replaced(mut lab: Lab) {
+    let summary = Summary { title: Some("Ä".into()), bytes: 9 };
+    let told = Append { summary: Some(summary.clone()), ..appends("a", &[update(1, "x")]) };
+    lab.store.append(vec![told]).await.unwrap();
+    append(&*lab.store, "a", &[update(2, "y")]).await;
+    lab.reopen();
+    if lab.kept.is_some() {
+        assert_eq!(load(&*lab.store, "a").await.head.summary, summary);
+    }
+    let long = Summary { title: Some("é".repeat(5_000)), bytes: 1 };
+    let told = Append { summary: Some(long), ..appends("b", &[update(1, "x")]) };
+    lab.store.append(vec![told]).await.unwrap();
+    let title = load(&*lab.store, "b").await.head.summary.title.unwrap();
+    assert_eq!(title, "é".repeat(super::layout::TITLE_BYTES / 2));
+}
+
+async fn quarantined_bytes_are_kept(mut lab: Lab) {
+    let big = Bytes::from(vec![9; 50_000]);
+    let keep =
+        |what: &str, bytes: Bytes, at| lab.store.quarantine(name("a"), what.into(), bytes, Timestamp(at));
+    keep("first", Bytes::from_static(b"1"), 1).await.unwrap();
+    keep("second", big.clone(), 2).await.unwrap();
+    lab.store.quarantine(name("b"), "other".into(), Bytes::new(), Timestamp(3)).await.unwrap();
+    if lab.kept.is_some() {
+        lab.reopen();
+        lab.store.quarantine(name("a"), "third".into(), Bytes::new(), Timestamp(4)).await.unwrap();
+    } else {
+        lab.store.quarantine(name("a"), "third".into(), Bytes::new(), Timestamp(4)).await.unwrap();
+    }
+    let kept = lab.store.quarantined(name("a")).await.unwrap();
+    let seen: Vec<_> = kept.iter().map(|kept| (kept.what.as_str(), kept.bytes.len(), kept.at.0)).collect();
+    assert_eq!(seen, [("first", 1, 1), ("second", big.len(), 2), ("third", 0, 4)]);
+    assert_eq!(kept[1].bytes, big);
+    assert!(lab.store.load(name("a")).await.unwrap().is_none(), "a quarantine makes no document");
+    assert!(lab.store.quarantined(name("none")).await.unwrap().is_empty());
+}
+
+async fn quarantine_is_bounded(lab: Lab) {
+    let keep = |number| lab.store.quarantine(name("a"), "x".into(), Bytes::new(), Timestamp(number));
+    let kept = join_all((0..super::QUARANTINE_ENTRIES + 10).map(keep)).await;
+    assert!(kept.iter().all(Result::is_ok));
+    let kept = lab.store.quarantined(name("a")).await.unwrap();
+    assert_eq!(kept.len() as u64, super::QUARANTINE_ENTRIES);
+    assert_eq!(kept.last().unwrap().at, Timestamp(super::QUARANTINE_ENTRIES - 1), "the first ones are kept");
+}
+
+async fn a_closed_store_says_so(mut lab: Lab) {
+    append(&*lab.store, "a", &[update(1, "x")]).await;
+    let pending = lab.store.append(vec![appends("a", &[update(2, "y")])]);
+    let loading = lab.store.load(name("a"));
+    lab.store.health().unwrap();
+    // What was handed over before is done; futures that nobody polls keep nothing open.
+    if lab.kept.is_some() {
+        lab.store.close().await.unwrap();
+        pending.await.unwrap();
+    } else {
+        pending.await.unwrap();
+        lab.store.close().await.unwrap();
+    }
+    let closed =
+        |result: Result<(), StoreError>| assert!(matches!(result, Err(StoreError::Closed)), "{result:?}");
+    closed(lab.store.health());
+    closed(lab.store.append(vec![appends("a", &[update(1, "x")])]).await.map(drop));
+    closed(lab.store.load(name("a")).await.map(drop));
+    closed(lab.store.heads(vec![name("a")]).await.map(drop));
+    closed(lab.store.list(Shelf::Live, None, 1).await.map(drop));
+    closed(lab.store.create(name("a"), Timestamp(1)).await.map(drop));
+    closed(lab.store.close().await);
+    lab.reopen();
+    if lab.kept.is_some() {
+        assert_eq!(load(&*lab.store, "a").await.tail.len(), 2);
+    }
+    drop(loading);
+}
+
+async fn big_values_survive(mut lab: Lab) {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut bytes = |length| {
+        let mut bytes = vec![0; length];
+        random.fill(bytes.as_mut_slice());
+        Bytes::from(bytes)
+    };
+    let (huge, large, state) = (bytes(16 << 20), bytes(100_000), bytes(10 << 20));
+    append(&*lab.store, "a", &[update(1, "small"), update(2, huge.clone())]).await;
+    append(&*lab.store, "a", &[update(3, large.clone())]).await;
+    lab.reopen();
+    if lab.kept.is_none() {
+        return;
+    }
+    let stored = load(&*lab.store, "a").await;
+    assert_eq!(texts(&stored.tail), [b"small".as_slice(), &huge, &large]);
+    let summary = Summary::default();
+    lab.store.checkpoint(name("a"), Sequence(2), state.clone(), summary.clone()).await.unwrap();
+    lab.store.checkpoint(name("a"), Sequence(2), huge, summary).await.unwrap();
+    lab.reopen();
+    let stored = load(&*lab.store, "a").await;
+    assert!(stored.checkpoint == Some(state));
+    assert_eq!(texts(&stored.tail), [&*large]);
+}
+
+async fn a_thousand_documents(mut lab: Lab) {
+    for round in 0..3u64 {
+        let batches = (0..1000).map(|number| {
+            let document = format!("document {number:04}");
+            lab.store.append(vec![appends(&document, &[update(round, format!("{number}/{round}"))])])
+        });
+        assert!(join_all(batches).await.iter().all(Result::is_ok));
+        if round == 1 {
+            lab.reopen();
+            if lab.kept.is_none() {
+                continue;
+            }
+        }
+    }
+    let page = lab.store.list(Shelf::Live, None, 5000).await.unwrap();
+    assert_eq!(page.heads.len(), 1000);
+    assert_eq!(lab.store.usage().documents, 1000);
+    for number in [0, 17, 999] {
+        let tail = load(&*lab.store, &format!("document {number:04}")).await.tail;
+        let expected: Vec<_> = (0..3).map(|round| format!("{number}/{round}")).collect();
+        assert_eq!(texts(&tail), expected.iter().map(String::as_bytes).collect::<Vec<_>>());
+    }
+}
+
+async fn names_that_begin_alike_are_different_documents(mut lab: Lab) {
+    let long = "x".repeat(256);
+    let names = ["a", "aa", "a/", "a/b", "ä", "\u{10ffff}", "b", &long, &long[..255]];
+    for document in names {
+        append(&*lab.store, document, &[update(1, document.to_owned()), update(1, "more")]).await;
+    }
+    checkpoint(&*lab.store, "a", 2, b"state of a").await;
+    lab.store.set_presence(name("aa"), Presence::Deleted(Timestamp(2))).await.unwrap();
+    if lab.kept.is_some() {
+        lab.reopen();
+    }
+    for document in names {
+        let stored = load(&*lab.store, document).await;
+        match document {
+            "a" => {
+                assert_eq!((stored.checkpoint.as_deref(), stored.tail.len()), (Some(&b"state of a"[..]), 0))
+            }
+            "aa" => assert_eq!(stored.head.presence, Presence::Deleted(Timestamp(2))),
+            _ => assert_eq!(texts(&stored.tail), [document.as_bytes(), b"more"]),
+        }
+    }
+}
+
+async fn many_threads_at_once(lab: Lab) {
+    let threads: Vec<_> = (0..4)
+        .map(|thread| {
+            let store = Arc::clone(&lab.store);
+            std::thread::spawn(move || {
+                run(async {
+                    let document = format!("document {thread}");
+                    for number in 1..=50 {
+                        let appended =
+                            append(&*store, &document, &[update(number, number.to_string())]).await;
+                        assert_eq!(appended.first, Sequence(number));
+                        assert_eq!(
+                            load(&*store, &document).await.head.last,
+                            Sequence(number),
+                            "read your writes"
+                        );
+                        if number % 10 == 0 {
+                            checkpoint(&*store, &document, number - 3, b"state").await;
+                        }
+                        let page = store.list(Shelf::Live, None, 10).await.unwrap();
+                        assert!(page.heads.iter().any(|head| head.document.as_str() == document));
+                    }
+                });
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    for thread in 0..4 {
+        let stored = load(&*lab.store, &format!("document {thread}")).await;
+        assert_eq!(texts(&stored.tail), [b"48", b"49", b"50"]);
+    }
+}
+
+/// What a store should remember, in the simplest form.
+#[derive(Clone, Debug)]
+struct Model {
+    created: Timestamp,
+    modified: Timestamp,
+    presence: Presence,
+    updates: Vec<LoggedUpdate>,
+    checkpoint: usize,
+    state: Option<Bytes>,
+    summary: Summary,
+}
+
+impl Model {
+    fn new(at: Timestamp) -> Self {
+        Self {
+            created: at,
+            modified: at,
+            presence: Presence::Live,
+            updates: Vec::new(),
+            checkpoint: 0,
+            state: None,
+            summary: Summary::default(),
+        }
+    }
+
+    fn is_deleted(&self) -> bool {
+        matches!(self.presence, Presence::Deleted(_))
+    }
+
+    fn check(&self, stored: &Stored) {
+        let head = &stored.head;
+        assert_eq!((head.created, head.presence), (self.created, self.presence));
+        if self.is_deleted() {
+            assert!(stored.checkpoint.is_none() && stored.tail.is_empty());
+            return;
+        }
+        assert_eq!(head.modified, self.modified);
+        assert_eq!((head.last.0, head.checkpoint.0), (self.updates.len() as u64, self.checkpoint as u64));
+        assert_eq!(head.summary, self.summary);
+        assert!(stored.checkpoint == self.state, "another state");
+        assert!(stored.tail == self.updates[self.checkpoint..], "another log");
+    }
+}
+
+async fn a_random_life_is_remembered(mut lab: Lab) {
+    let seed = std::env::var("WEFT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+    println!("WEFT_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let documents: Vec<_> = (0..12).map(|number| name(&"d".repeat(number + 1))).collect();
+    let mut model: BTreeMap<DocumentName, Model> = BTreeMap::new();
+    for step in 1..=600u64 {
+        let now = Timestamp(step);
+        let document = documents.choose(&mut random).unwrap().clone();
+        let known = model.get(&document).cloned();
+        match random.random_range(0..100) {
+            0..50 => {
+                let count = random.random_range(1..20);
+                let updates: Vec<_> = (0..count)
+                    .map(|_| {
+                        let length = if random.random_bool(0.05) { 20_000 } else { 40 };
+                        let mut bytes = vec![0; random.random_range(0..length)];
+                        random.fill(bytes.as_mut_slice());
+                        let origin = random.random_bool(0.5).then(SessionId::new);
+                        LoggedUpdate { bytes: bytes.into(), origin, at: now }
+                    })
+                    .collect();
+                let summary =
+                    random.random_bool(0.1).then(|| Summary { title: Some(step.to_string()), bytes: step });
+                let append =
+                    Append { document: document.clone(), updates: updates.clone(), summary: summary.clone() };
+                let appended = lab.store.append(vec![append]).await;
+                if known.as_ref().is_some_and(Model::is_deleted) {
+                    assert!(matches!(appended, Err(StoreError::Missing(_))));
+                    continue;
+                }
+                let entry = model.entry(document).or_insert_with(|| Model::new(now));
+                assert_eq!(appended.unwrap()[0].first.0, entry.updates.len() as u64 + 1);
+                entry.updates.extend(updates);
+                entry.modified = now;
+                entry.summary = summary.unwrap_or(std::mem::take(&mut entry.summary));
+            }
+            50..65 => {
+                let last = known.as_ref().map_or(0, |known| known.updates.len());
+                let upto = random.random_range(0..=last);
+                let length = if random.random_bool(0.2) { 600_000 } else { 3_000 };
+                let state = Bytes::from(vec![step as u8; random.random_range(0..length)]);
+                let summary = Summary { title: None, bytes: step };
+                let done = lab
+                    .store
+                    .checkpoint(document.clone(), Sequence(upto as u64), state.clone(), summary.clone())
+                    .await;
+                match known {
+                    Some(known) if !known.is_deleted() => {
+                        done.unwrap();
+                        if upto > known.checkpoint {
+                            let state = Some(state);
+                            model.insert(document, Model { checkpoint: upto, state, summary, ..known });
+                        }
+                    }
+                    _ => assert!(matches!(done, Err(StoreError::Missing(_)))),
+                }
+            }
+            65..75 => {
+                let (_, made) = lab.store.create(document.clone(), now).await.unwrap();
+                assert_eq!(made, known.is_none_or(|known| known.is_deleted()));
+                if made {
+                    model.insert(document, Model::new(now));
+                }
+            }
+            75..85 => {
+                let presence = match random.random_range(0..10) {
+                    0..5 => Presence::Live,
+                    5..9 => Presence::Trashed(now),
+                    _ => Presence::Deleted(now),
+                };
+                let moved = lab.store.set_presence(document.clone(), presence).await;
+                match known {
+                    Some(known) if !known.is_deleted() => {
+                        assert_eq!(moved.unwrap().presence, presence);
+                        model.insert(document, Model { presence, ..known });
+                    }
+                    _ => assert!(matches!(moved, Err(StoreError::Missing(_)))),
+                }
+            }
+            85..95 => {
+                let stored = lab.store.load(document).await.unwrap();
+                assert_eq!(stored.is_some(), known.is_some());
+                if let (Some(stored), Some(known)) = (stored, known) {
+                    known.check(&stored);
+                }
+            }
+            _ => {
+                lab.reopen();
+            }
+        }
+    }
+    for _ in 0..2 {
+        for (document, known) in &model {
+            known.check(&lab.store.load(document.clone()).await.unwrap().unwrap());
+        }
+        for (shelf, live) in [(Shelf::Live, true), (Shelf::Trash, false)] {
+            let on_shelf = |known: &Model| match known.presence {
+                Presence::Live => live,
+                Presence::Trashed(_) => !live,
+                Presence::Deleted(_) => false,
+            };
+            let mut expected: Vec<_> = model.iter().filter(|(_, known)| on_shelf(known)).collect();
+            expected
+                .sort_by_key(|(document, known)| (std::cmp::Reverse(known.modified), document.to_string()));
+            let expected: Vec<_> = expected.iter().map(|(document, _)| document.to_string()).collect();
+            assert_eq!(names(&*lab.store, shelf).await, expected);
+        }
+        if !lab.reopen() {
+            break;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What a store knows about its documents without reading them, and the rules by which that changes.
+//!
+//! The rules ([`begin`], [`append`], [`checkpoint`], [`set_presence`]) are shared by the backends, so that
+//! they cannot disagree. The [`Index`] answers lists and heads from memory: some 300 bytes per document.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+    ops::Bound,
+};
+
+use super::{
+    Cursor, Head, LoggedUpdate, Page, Presence, Sequence, Shelf, StoreError, StoreResult, Summary, layout,
+};
+use crate::ids::{DocumentName, Timestamp};
+
+/// Something kept per document. Without a head (it is damaged) it is in no list.
+pub(crate) trait Indexed {
+    /// What lists show.
+    fn head(&self) -> Option<&Head>;
+}
+
+/// All documents by name, and both shelves newest first.
+#[derive(Debug)]
+pub(crate) struct Index<T> {
+    documents: HashMap<DocumentName, T>,
+    live: BTreeSet<Place>,
+    trash: BTreeSet<Place>,
+}
+
+type Place = (Reverse<Timestamp>, DocumentName);
+
+impl<T: Indexed> Index<T> {
+    pub(crate) fn new() -> Self {
+        Self { documents: HashMap::new(), live: BTreeSet::new(), trash: BTreeSet::new() }
+    }
+
+    pub(crate) fn get(&self, document: &DocumentName) -> Option<&T> {
+        self.documents.get(document)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&DocumentName, &T)> {
+        self.documents.iter()
+    }
+
+    /// How many documents are on both shelves.
+    pub(crate) fn shelved(&self) -> usize {
+        self.live.len() + self.trash.len()
+    }
+
+    /// Puts in the newest knowledge about a document and gives back what was known before.
+    pub(crate) fn put(&mut self, document: DocumentName, entry: T) -> Option<T> {
+        let place = |head: &Head| (Reverse(head.modified), head.document.clone());
+        let after = entry.head().map(|head| (head.presence, place(head)));
+        let old = self.documents.insert(document, entry);
+        let before = old.as_ref().and_then(T::head).map(|head| (head.presence, place(head)));
+        if before != after {
+            if let Some((presence, place)) = before
+                && let Some(shelf) = self.shelf(presence)
+            {
+                shelf.remove(&place);
+            }
+            if let Some((presence, place)) = after
+                && let Some(shelf) = self.shelf(presence)
+            {
+                shelf.insert(place);
+            }
+        }
+        old
+    }
+
+    fn shelf(&mut self, presence: Presence) -> Option<&mut BTreeSet<Place>> {
+        match presence {
+            Presence::Live => Some(&mut self.live),
+            Presence::Trashed(_) => Some(&mut self.trash),
+            Presence::Deleted(_) => None,
+        }
+    }
+
+    /// One page, as [`super::Store::list`] promises it.
+    pub(crate) fn page(&self, shelf: Shelf, after: Option<Cursor>, limit: usize) -> Page {
+        let places = match shelf {
+            Shelf::Live => &self.live,
+            Shelf::Trash => &self.trash,
+        };
+        let limit = limit.max(1);
+        let from = match after {
+            None => Bound::Unbounded,
+            Some(Cursor { modified, document }) => Bound::Excluded((Reverse(modified), document)),
+        };
+        let mut rest = places.range((from, Bound::Unbounded));
+        let heads: Vec<Head> = rest
+            .by_ref()
+            .take(limit)
+            .filter_map(|(_, document)| self.get(document)?.head().cloned())
+            .collect();
+        let next = rest.next().and(heads.last());
+        let next = next.map(|last| Cursor { modified: last.modified, document: last.document.clone() });
+        Page { heads, next }
+    }
+}
+
+/// A document that begins now.
+pub(crate) fn begin(document: DocumentName, at: Timestamp) -> Head {
+    Head {
+        document,
+        created: at,
+        modified: at,
+        last: Sequence(0),
+        checkpoint: Sequence(0),
+        presence: Presence::Live,
+        summary: Summary::default(),
+        stored_bytes: 0,
+    }
+}
+
+/// Counts updates in; gives the sequence of the first. `head` may be a document that begins with them.
+pub(crate) fn append(
+    head: &mut Head,
+    updates: &[LoggedUpdate],
+    summary: Option<Summary>,
+) -> StoreResult<Sequence> {
+    exists(head)?;
+    let first = Sequence(head.last.0 + 1);
+    head.last = Sequence(head.last.0 + updates.len() as u64);
+    // The clock may have been set back; a list that jumps would be read as lost work.
+    head.modified = updates.iter().map(|update| update.at).fold(head.modified, Timestamp::max);
+    if let Some(summary) = summary {
+        head.summary = clip(summary);
+    }
+    Ok(first)
+}
+
+/// Whether a full state up to `upto` says anything new; an error if it cannot be true.
+pub(crate) fn wants_checkpoint(head: &Head, upto: Sequence) -> StoreResult<bool> {
+    exists(head)?;
+    if upto > head.last {
+        let what = format!("a state up to update {upto} was offered, but only {} were stored", head.last);
+        return Err(StoreError::Damaged { document: head.document.clone(), what });
+    }
+    Ok(upto > head.checkpoint)
+}
+
+/// Moves a document; whether anything changed.
+pub(crate) fn set_presence(head: &mut Head, presence: Presence) -> StoreResult<bool> {
+    exists(head)?;
+    if head.presence == presence {
+        return Ok(false);
+    }
+    if let Presence::Deleted(at) = presence {
+        *head = Head { created: head.created, presence, ..begin(head.document.clone(), at) };
+    } else {
+        head.presence = presence;
+    }
+    Ok(true)
+}
+
+/// The summary as it is kept.
+pub(crate) fn clip(mut summary: Summary) -> Summary {
+    if let Some(title) = &mut summary.title {
+        title.truncate(layout::clip(title).len());
+    }
+    summary
+}
+
+fn exists(head: &Head) -> StoreResult<()> {
+    match head.presence {
+        Presence::Deleted(_) => Err(StoreError::Missing(head.document.clone())),
+        Presence::Live | Presence::Trashed(_) => Ok(()),
+    }
+}

@@ -1,0 +1,405 @@
+//! The embedded store: group commit and bounded space on top of sled.
+//!
+//! One storage thread writes, two reader threads read, and lists and heads are answered from memory by
+//! whoever asks. Nothing touches the disk on a caller's thread.
+//!
+//! ```text
+//! append ──► room (bytes, bounded: full = the future waits) ──► storage thread
+//!             gather up to group_ms or group_bytes → one batch → one flush → index → answers
+//! load ────► room (1,024 loads) ──► reader threads ──► (what looks damaged is asked again of the storage thread,
+//!                                   which knows whether it was only just replaced)
+//! ```
+//!
+//! `sled/engine.rs` decides, `sled/epoch.rs` is one sled database, `sled/directory.rs` the files around
+//! it, `sled/offline.rs` what one does with a store that nobody serves.
+//!
+//! Any error from sled ends writing for good: what was acknowledged is safe, what was not is unknown, and
+//! nobody is told otherwise. Reading goes on where sled lets it.
+
+mod directory;
+mod engine;
+mod epoch;
+mod offline;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    future::ready,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use self::engine::{Engine, Group, Reply, Request, Shared};
+pub use self::offline::{Accepted, Report, Vacuumed, accept_loss, check, vacuum};
+use super::{
+    Append, Appended, Config, Cursor, Durability, Head, Observer, Page, Presence, Quarantined, Sequence,
+    Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage, index::Indexed,
+};
+use crate::ids::{DocumentName, Timestamp};
+
+/// How free space is measured: given a path, bytes free on its disk.
+pub type FreeSpace = Box<dyn Fn(&Path) -> io::Result<u64> + Send>;
+
+/// Loads that may wait at a time; more wait for room.
+const WAITING_LOADS: usize = 1024;
+/// Two, so that one huge document does not keep everybody else waiting.
+const READERS: usize = 2;
+/// How often the storage thread looks around when nobody asks it anything.
+const IDLE: Duration = Duration::from_secs(1);
+/// What a request weighs in the queue beside its bytes.
+const REQUEST_BYTES: usize = 256;
+
+/// A [`Store`] in one directory of this machine. See [`Config`] for its settings.
+pub struct SledStore {
+    shared: Arc<Shared>,
+    durability: Durability,
+    closed: AtomicBool,
+    room: Arc<Semaphore>,
+    room_bytes: usize,
+    requests: mpsc::Sender<Queued>,
+    load_room: Arc<Semaphore>,
+    // None once the store is closed: readers end when nobody can ask them any more. Shared with the futures
+    // of loads, which must not keep the readers alive.
+    loads: Arc<Mutex<Option<mpsc::Sender<Load>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// A request and the room it takes until it is done.
+struct Queued {
+    request: Request,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+struct Load {
+    document: DocumentName,
+    reply: Reply<Option<Stored>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl SledStore {
+    /// Opens the store in `config.data`, or makes one. Blocks while it recovers sled's log and reads the
+    /// heads of all documents. [`StoreError::Unopenable`] says what a person can do about it.
+    pub fn open(config: Config, observer: Arc<dyn Observer>) -> StoreResult<Self> {
+        Self::open_with(config, observer, Box::new(directory::free_bytes))
+    }
+
+    /// Like [`open`](Self::open), with another way to measure free space.
+    pub fn open_with(
+        config: Config,
+        observer: Arc<dyn Observer>,
+        free_space: FreeSpace,
+    ) -> StoreResult<Self> {
+        let directory = directory::Directory::take(&config.data)?;
+        let engine = Engine::open(directory, config.clone(), observer, free_space)?;
+        let shared = engine.shared();
+        let (requests, queue) = mpsc::channel();
+        let (loads, load_queue) = mpsc::channel();
+        let load_queue = Arc::new(Mutex::new(load_queue));
+        let mut threads = Vec::new();
+        let group = GroupLimits { every: Duration::from_millis(config.group_ms), bytes: config.group_bytes };
+        threads.push(spawn("weft-store", move || write_until_closed(engine, &queue, group))?);
+        for _ in 0..READERS {
+            let (shared, queue, requests) = (Arc::clone(&shared), Arc::clone(&load_queue), requests.clone());
+            threads.push(spawn("weft-read", move || read_until_closed(&shared, &queue, &requests))?);
+        }
+        let room_bytes = config.queue_bytes.clamp(REQUEST_BYTES, u32::MAX as usize);
+        Ok(Self {
+            shared,
+            durability: config.durability,
+            closed: AtomicBool::new(false),
+            room: Arc::new(Semaphore::new(room_bytes)),
+            room_bytes,
+            requests,
+            load_room: Arc::new(Semaphore::new(WAITING_LOADS)),
+            loads: Arc::new(Mutex::new(Some(loads))),
+            threads: Mutex::new(threads),
+        })
+    }
+
+    /// Hands a request to the storage thread: at once if there is room, else when the future is polled
+    /// and room has come.
+    fn ask<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        request: impl FnOnce(Reply<T>) -> Request,
+    ) -> BoxFuture<'static, StoreResult<T>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Box::pin(ready(Err(StoreError::Closed)));
+        }
+        let (reply, answer) = oneshot::channel();
+        let request = request(reply);
+        let weight = (bytes + REQUEST_BYTES).min(self.room_bytes) as u32;
+        let requests = self.requests.clone();
+        let send = move |room, request| {
+            // A storage thread that is gone drops the reply, which `answered` turns into an error.
+            let _ = requests.send(Queued { request, _room: room });
+        };
+        match Arc::clone(&self.room).try_acquire_many_owned(weight) {
+            Ok(room) => {
+                send(Some(room), request);
+                Box::pin(answered(answer))
+            }
+            Err(_) => {
+                let room = Arc::clone(&self.room);
+                Box::pin(async move {
+                    let room = room.acquire_many_owned(weight).await.map_err(|_| StoreError::Closed)?;
+                    send(Some(room), request);
+                    answered(answer).await
+                })
+            }
+        }
+    }
+
+    fn shut(&self) -> BoxFuture<'static, StoreResult<()>> {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Box::pin(ready(Err(StoreError::Closed)));
+        }
+        self.room.close();
+        self.load_room.close();
+        self.loads.lock().take();
+        let (reply, answer) = oneshot::channel();
+        let _ = self.requests.send(Queued { request: Request::Close { reply }, _room: None });
+        Box::pin(answered(answer))
+    }
+}
+
+async fn answered<T>(answer: oneshot::Receiver<StoreResult<T>>) -> StoreResult<T> {
+    answer.await.unwrap_or(Err(StoreError::Closed))
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
+    thread.map_err(|error| StoreError::Unopenable(format!("no thread for the store: {error}")))
+}
+
+#[derive(Clone, Copy)]
+struct GroupLimits {
+    every: Duration,
+    bytes: usize,
+}
+
+/// The storage thread.
+fn write_until_closed(mut engine: Engine, queue: &mpsc::Receiver<Queued>, limits: GroupLimits) {
+    let shared = engine.shared();
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let mut pending = None;
+        let mut last = None;
+        loop {
+            let first = match pending.take() {
+                Some(queued) => Some(queued),
+                None if engine.is_busy() => queue.try_recv().ok(),
+                None => queue.recv_timeout(IDLE).ok(),
+            };
+            if let Some(first) = first
+                && commit_group(&mut engine, first, queue, limits, &mut last, &mut pending)
+            {
+                return;
+            }
+            engine.step();
+        }
+    }));
+    if outcome.is_err() {
+        engine.fail("the storage thread panicked");
+    }
+    // Requests still queued are dropped with the queue, and answered as closed. The engine, and with it
+    // the lock of the directory, goes with this function.
+    drop(shared);
+}
+
+/// Gathers one group behind `first` and commits it. Whether the store is to be closed.
+fn commit_group(
+    engine: &mut Engine,
+    first: Queued,
+    queue: &mpsc::Receiver<Queued>,
+    limits: GroupLimits,
+    last: &mut Option<Instant>,
+    pending: &mut Option<Queued>,
+) -> bool {
+    // Commits are `every` apart, so the first one after a pause goes at once. Sleeping rather than
+    // waiting on the queue: else every append would wake this thread only to put it back to sleep.
+    if let Some(last) = *last
+        && !engine.is_busy()
+    {
+        let wait = limits.every.saturating_sub(last.elapsed());
+        if !wait.is_zero() {
+            thread::sleep(wait);
+        }
+    }
+    *last = Some(Instant::now());
+    let mut group = Group::default();
+    let mut rooms = Vec::new();
+    let mut closing = false;
+    let mut next = Some(first);
+    while let Some(Queued { request, _room: room }) = next.take() {
+        closing |= matches!(request, Request::Close { .. });
+        if let Some(request) = engine.stage(&mut group, request) {
+            *pending = Some(Queued { request, _room: room });
+            break;
+        }
+        rooms.push(room);
+        if closing || group.bytes() >= limits.bytes {
+            break;
+        }
+        next = queue.try_recv().ok();
+    }
+    engine.commit(group);
+    closing
+}
+
+/// A reader thread.
+fn read_until_closed(shared: &Shared, queue: &Mutex<mpsc::Receiver<Load>>, requests: &mpsc::Sender<Queued>) {
+    loop {
+        // One reader waits on the queue, the other one for this lock; held until a load comes.
+        let received = queue.lock().recv();
+        let Ok(Load { document, reply, _room }) = received else { return };
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            let entry = shared.index.read().get(&document).cloned();
+            let Some(entry) = entry else { return Some(Ok(None)) };
+            if let Err(damaged) = entry.refuse_damage() {
+                return Some(Err(damaged));
+            }
+            entry.read().ok().map(|stored| Ok(Some(stored)))
+        }));
+        match read.ok().flatten() {
+            Some(answer) => {
+                let _ = reply.send(answer);
+            }
+            // Damaged, or replaced while it was read: the storage thread knows.
+            None => {
+                let _ = requests.send(Queued { request: Request::Load { document, reply }, _room: None });
+            }
+        }
+    }
+}
+
+impl Store for SledStore {
+    fn append(&self, batch: Vec<Append>) -> BoxFuture<'static, StoreResult<Vec<Appended>>> {
+        let updates = batch.iter().flat_map(|append| &append.updates);
+        let bytes = updates.map(|update| update.bytes.len() + 32).sum();
+        self.ask(bytes, |reply| Request::Append { batch, reply })
+    }
+
+    fn load(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Option<Stored>>> {
+        let (room, loads) = (Arc::clone(&self.load_room), Arc::clone(&self.loads));
+        Box::pin(async move {
+            let room = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let (reply, answer) = oneshot::channel();
+            if let Some(loads) = loads.lock().as_ref() {
+                let _ = loads.send(Load { document, reply, _room: room });
+            }
+            answered(answer).await
+        })
+    }
+
+    fn heads(&self, documents: Vec<DocumentName>) -> BoxFuture<'static, StoreResult<Vec<Option<Head>>>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Box::pin(ready(Err(StoreError::Closed)));
+        }
+        let index = self.shared.index.read();
+        let head = |document| {
+            let Some(entry) = index.get(document) else { return Ok(None) };
+            entry.refuse_damage()?;
+            Ok(entry.head().cloned())
+        };
+        Box::pin(ready(documents.iter().map(head).collect()))
+    }
+
+    fn checkpoint(
+        &self,
+        document: DocumentName,
+        upto: Sequence,
+        state: Bytes,
+        summary: Summary,
+    ) -> BoxFuture<'static, StoreResult<()>> {
+        self.ask(state.len(), |reply| Request::Checkpoint { document, upto, state, summary, reply })
+    }
+
+    fn create(&self, document: DocumentName, at: Timestamp) -> BoxFuture<'static, StoreResult<(Head, bool)>> {
+        self.ask(0, |reply| Request::Create { document, at, reply })
+    }
+
+    fn set_presence(
+        &self,
+        document: DocumentName,
+        presence: Presence,
+    ) -> BoxFuture<'static, StoreResult<Head>> {
+        self.ask(0, |reply| Request::SetPresence { document, presence, reply })
+    }
+
+    fn list(
+        &self,
+        shelf: Shelf,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> BoxFuture<'static, StoreResult<Page>> {
+        if self.closed.load(Ordering::Acquire) {
+            return Box::pin(ready(Err(StoreError::Closed)));
+        }
+        Box::pin(ready(Ok(self.shared.index.read().page(shelf, after, limit))))
+    }
+
+    fn quarantine(
+        &self,
+        document: DocumentName,
+        what: String,
+        bytes: Bytes,
+        at: Timestamp,
+    ) -> BoxFuture<'static, StoreResult<()>> {
+        self.ask(bytes.len(), |reply| Request::Quarantine { document, what, bytes, at, reply })
+    }
+
+    fn quarantined(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Vec<Quarantined>>> {
+        self.ask(0, |reply| Request::Quarantined { document, reply })
+    }
+
+    fn health(&self) -> StoreResult<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(StoreError::Closed);
+        }
+        self.shared.writable()
+    }
+
+    fn usage(&self) -> Usage {
+        *self.shared.usage.read()
+    }
+
+    fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    fn close(&self) -> BoxFuture<'static, StoreResult<()>> {
+        self.shut()
+    }
+}
+
+impl Drop for SledStore {
+    /// Waits for the threads, so that the directory is free when this returns. What was asked for before
+    /// is still done.
+    fn drop(&mut self) {
+        drop(self.shut());
+        for thread in self.threads.lock().drain(..) {
+            // A panic was already reported as the reason why the store stopped.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}

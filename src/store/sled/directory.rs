@@ -1,0 +1,191 @@
+//! The directory a store lives in: who has it, which epochs it holds, how much room there is.
+//!
+//! ```text
+//! data/
+//!   LOCK             held by the one process that serves or checks this directory
+//!   CURRENT          which epochs count, as JSON, replaced by rename
+//!   epoch-7/         a sled database (see epoch.rs)
+//! ```
+//!
+//! `CURRENT` is written before the first epoch is made and again when it is ready, so a creation that was
+//! cut short can be told from a directory that has lost it. Epochs that it does not name are left over
+//! from a step that did not finish, and are removed.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::store::{StoreError, StoreResult, layout};
+
+/// Which epochs count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Current {
+    /// Format of the store as a whole.
+    pub(super) schema: u32,
+    /// Where new documents and new states are written.
+    pub(super) young: u64,
+    /// The epoch that is being emptied into the young one, if any.
+    pub(super) old: Option<u64>,
+    /// False from the first moment until the first epoch has been made.
+    pub(super) ready: bool,
+}
+
+/// A directory that this process has to itself.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    // The lock lasts as long as the file is open.
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes the directory if it is missing, and takes it.
+    pub(super) fn take(path: &Path) -> StoreResult<Self> {
+        fs::create_dir_all(path).map_err(|error| {
+            unopenable(path, &format!("it cannot be made: {error}; choose another one with --data"))
+        })?;
+        Self::take_existing(path)
+    }
+
+    /// Takes a directory that must be there.
+    pub(super) fn take_existing(path: &Path) -> StoreResult<Self> {
+        let lock =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path.join("LOCK"));
+        let mut lock =
+            lock.map_err(|error| unopenable(path, &format!("its lock file cannot be opened: {error}")))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = lock.read_to_string(&mut holder); // only a hint
+                let holder =
+                    holder.trim().parse::<u32>().map_or(String::new(), |pid| format!(" (process {pid})"));
+                let what = format!(
+                    "another weft serves this directory{holder}; stop it, or choose another one with --data"
+                );
+                return Err(unopenable(path, &what));
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(unopenable(path, &format!("it cannot be locked: {error}")));
+            }
+        }
+        let note = lock
+            .set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| write!(lock, "{}", std::process::id()));
+        note.map_err(|error| unopenable(path, &format!("it cannot be written to: {error}")))?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which epochs count; `None` in a directory that never held a store.
+    pub(super) fn current(&self) -> StoreResult<Option<Current>> {
+        let text = match fs::read(self.path.join("CURRENT")) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if self.epochs().is_ok_and(|epochs| epochs.is_empty()) {
+                    return Ok(None);
+                }
+                let what =
+                    "it holds epochs, but its file CURRENT is missing; restore the directory from a backup";
+                return Err(unopenable(&self.path, what));
+            }
+            Err(error) => {
+                return Err(unopenable(&self.path, &format!("its file CURRENT cannot be read: {error}")));
+            }
+        };
+        // The schema alone first: a newer one may say the rest in other words.
+        #[derive(Deserialize)]
+        struct Schema {
+            schema: u32,
+        }
+        let damaged = |error: serde_json::Error| {
+            unopenable(
+                &self.path,
+                &format!("its file CURRENT is damaged ({error}); restore the directory from a backup"),
+            )
+        };
+        let Schema { schema } = serde_json::from_slice(&text).map_err(damaged)?;
+        if schema > layout::SCHEMA {
+            return Err(newer(&self.path, schema));
+        }
+        serde_json::from_slice(&text).map(Some).map_err(damaged)
+    }
+
+    /// Says which epochs count. Atomic and durable: a crash leaves the file before or the file after.
+    pub(super) fn set_current(&self, young: u64, old: Option<u64>, ready: bool) -> io::Result<()> {
+        let current = Current { schema: layout::SCHEMA, young, old, ready };
+        let fresh = self.path.join("CURRENT.new");
+        let mut file = File::create(&fresh)?;
+        file.write_all(&serde_json::to_vec(&current)?)?;
+        file.sync_all()?;
+        fs::rename(fresh, self.path.join("CURRENT"))?;
+        sync_directory(&self.path)
+    }
+
+    /// Where an epoch lives.
+    pub(super) fn epoch(&self, number: u64) -> PathBuf {
+        self.path.join(format!("epoch-{number}"))
+    }
+
+    /// All epochs that are there, named or left over.
+    pub(super) fn epochs(&self) -> io::Result<Vec<u64>> {
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name();
+            numbers.extend(name.to_str().and_then(|name| name.strip_prefix("epoch-")?.parse::<u64>().ok()));
+        }
+        Ok(numbers)
+    }
+
+    /// Removes an epoch that does not count. One that will not go is tried again at the next start.
+    pub(super) fn remove(&self, number: u64) {
+        if let Err(error) = fs::remove_dir_all(self.epoch(number)) {
+            tracing::warn!(epoch = number, %error, "left-over epoch cannot be removed");
+        }
+    }
+}
+
+/// An error about the directory as a whole, in words for the person who started Weft.
+pub(super) fn unopenable(path: &Path, what: &str) -> StoreError {
+    StoreError::Unopenable(format!("the data directory {} cannot be used: {what}", path.display()))
+}
+
+/// The refusal of what a newer Weft wrote.
+pub(super) fn newer(path: &Path, schema: u32) -> StoreError {
+    let known = layout::SCHEMA;
+    unopenable(
+        path,
+        &format!("it was written by a newer weft (schema {schema}, this one knows {known}); upgrade weft"),
+    )
+}
+
+/// Makes names in a directory durable.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Bytes that everything under `path` takes on disk. What vanishes meanwhile counts as nothing.
+pub(super) fn disk_bytes(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
+        Ok(metadata) => metadata.blocks() * 512, // always 512, whatever the file system's blocks are
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
+}
+
+/// Bytes an ordinary user may still write on the disk that holds `path`.
+pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

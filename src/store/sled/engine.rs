@@ -1,0 +1,1245 @@
+//! The store without threads: one step after the other, driven by whoever owns it.
+//!
+//! # Epochs
+//! sled hardly ever gives space back, so the space bound is kept by starting over. The data directory
+//! holds one *young* epoch, and at times an *old* one. When the young epoch holds too many dead bytes, it
+//! becomes the old one and a fresh epoch takes its place; live rows are copied over in steps of about
+//! [`STEP_BYTES`] between commits; then the old epoch is removed as a whole. Rows are never deleted in
+//! place.
+//!
+//! A document lives in exactly one epoch: the young one if its head is there, else the old one. Its rows
+//! are copied first and its head last, in one batch with the last rows, so a crash at any step leaves it
+//! whole in one of the two. While it is being copied, appends still go to the old epoch and are copied
+//! with the rest. A new full state is written to the young epoch at once and takes the document with it.
+//!
+//! # Groups
+//! Requests are staged into a [`Group`], which is one batch and one flush per epoch. Nothing becomes
+//! visible and nobody is answered before the flush is done. A request that has to read what the group
+//! still holds in memory is given back, to begin the next group.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use tokio::sync::oneshot;
+
+use super::{
+    FreeSpace,
+    directory::{Directory, disk_bytes, unopenable},
+    epoch::{Epoch, Failure, Row, commit_row},
+};
+use crate::{
+    ids::{DocumentName, Timestamp},
+    store::{
+        Append, Appended, Config, Head, LoggedUpdate, Observer, Presence, QUARANTINE_BYTES,
+        QUARANTINE_ENTRIES, Quarantined, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
+        index::{self, Index, Indexed},
+        layout::{self, Damage, End, Key, Kind, Meta, Parts},
+    },
+};
+
+/// What is copied or written between two commits by work that can wait. Some milliseconds' worth.
+const STEP_BYTES: usize = 1 << 20;
+/// A full state larger than this is written in steps.
+const LARGE_STATE: usize = STEP_BYTES / 4;
+/// How often sizes are measured while something is written.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// Sizes are measured after this many written bytes at the latest.
+const MEASURE_BYTES: u64 = 4 << 20;
+/// What a document costs beside its state and its log: two head rows.
+const HEAD_BYTES: u64 = 200;
+
+/// Who waits for an answer.
+pub(super) type Reply<T> = oneshot::Sender<StoreResult<T>>;
+
+/// What the storage thread is asked to do.
+pub(super) enum Request {
+    Append { batch: Vec<Append>, reply: Reply<Vec<Appended>> },
+    Checkpoint { document: DocumentName, upto: Sequence, state: Bytes, summary: Summary, reply: Reply<()> },
+    Create { document: DocumentName, at: Timestamp, reply: Reply<(Head, bool)> },
+    SetPresence { document: DocumentName, presence: Presence, reply: Reply<Head> },
+    Quarantine { document: DocumentName, what: String, bytes: Bytes, at: Timestamp, reply: Reply<()> },
+    Quarantined { document: DocumentName, reply: Reply<Vec<Quarantined>> },
+    Load { document: DocumentName, reply: Reply<Option<Stored>> },
+    Close { reply: Reply<()> },
+}
+
+/// What all threads see. Written by the engine alone.
+pub(super) struct Shared {
+    pub(super) index: RwLock<Index<Entry>>,
+    /// Why writing stopped, once it has. It does not begin again.
+    pub(super) failed: RwLock<Option<String>>,
+    pub(super) usage: RwLock<Usage>,
+    min_free_bytes: u64,
+}
+
+impl Shared {
+    /// Whether an append would be accepted now.
+    pub(super) fn writable(&self) -> StoreResult<()> {
+        if let Some(reason) = self.failed.read().clone() {
+            return Err(StoreError::Unwritable(reason));
+        }
+        let floor = self.min_free_bytes;
+        match self.usage.read().free_bytes {
+            Some(free) if free < floor => Err(StoreError::DiskFull { free, floor }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What is known about a document, and where its rows are.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) head: Head,
+    pub(super) life: u32,
+    pub(super) generation: u64,
+    state_len: u64,
+    state_crc: u32,
+    log_bytes: u64,
+    epoch: Arc<Epoch>,
+    /// What was found wrong with its rows. They are kept as they are, whatever they say.
+    pub(super) damaged: Option<String>,
+}
+
+impl Indexed for Entry {
+    fn head(&self) -> Option<&Head> {
+        self.damaged.is_none().then_some(&self.head)
+    }
+}
+
+impl Entry {
+    fn begin(document: DocumentName, at: Timestamp, life: u32, epoch: Arc<Epoch>) -> Self {
+        let head = index::begin(document, at);
+        Self { head, life, generation: 0, state_len: 0, state_crc: 0, log_bytes: 0, epoch, damaged: None }
+    }
+
+    /// From the two head rows as they were found. Without both of them the document is damaged.
+    fn restore(
+        document: &DocumentName,
+        meta: Option<Result<Meta, Damage>>,
+        end: Option<Result<End, Damage>>,
+        epoch: Arc<Epoch>,
+    ) -> Self {
+        let mut entry = Self::begin(document.clone(), Timestamp(0), 0, epoch);
+        let what = match (meta, end) {
+            (Some(Ok(meta)), Some(Ok(end))) if meta.life == end.life && meta.checkpoint <= end.last => {
+                entry.head.created = meta.created;
+                entry.head.modified = end.modified;
+                entry.head.last = Sequence(end.last);
+                entry.head.checkpoint = Sequence(meta.checkpoint);
+                entry.head.presence = meta.presence;
+                entry.head.summary = meta.summary;
+                entry.life = meta.life;
+                entry.generation = meta.generation;
+                entry.state_len = meta.state_len;
+                entry.state_crc = meta.state_crc;
+                entry.log_bytes = end.log_bytes;
+                entry.weigh();
+                return entry;
+            }
+            (Some(Ok(_)), Some(Ok(_))) => "its head and its end marker disagree".into(),
+            (Some(Err(damage)), _) => format!("its head: {damage}"),
+            (_, Some(Err(damage))) => format!("its end marker: {damage}"),
+            (None, _) => "its head is missing".into(),
+            (_, None) => "its end marker is missing".into(),
+        };
+        entry.damaged = Some(what);
+        entry
+    }
+
+    fn meta(&self) -> Meta {
+        Meta {
+            life: self.life,
+            created: self.head.created,
+            presence: self.head.presence,
+            checkpoint: self.head.checkpoint.0,
+            generation: self.generation,
+            state_len: self.state_len,
+            state_crc: self.state_crc,
+            summary: self.head.summary.clone(),
+        }
+    }
+
+    fn end(&self) -> End {
+        End {
+            life: self.life,
+            last: self.head.last.0,
+            modified: self.head.modified,
+            log_bytes: self.log_bytes,
+        }
+    }
+
+    fn weigh(&mut self) {
+        self.head.stored_bytes = self.state_len + self.log_bytes;
+    }
+
+    /// Bytes of its rows that are still needed.
+    fn live_bytes(&self) -> u64 {
+        self.head.stored_bytes + HEAD_BYTES + 2 * self.head.document.as_str().len() as u64
+    }
+
+    pub(super) fn refuse_damage(&self) -> StoreResult<()> {
+        match &self.damaged {
+            None => Ok(()),
+            Some(what) => {
+                Err(StoreError::Damaged { document: self.head.document.clone(), what: what.clone() })
+            }
+        }
+    }
+
+    /// Whether rows found for one of the two are the rows of the other.
+    pub(super) fn same_rows(&self, other: &Self) -> bool {
+        self.life == other.life
+            && self.generation == other.generation
+            && self.epoch.number() == other.epoch.number()
+            && self.damaged == other.damaged
+    }
+
+    /// Reads the document as this entry knows it. Safe on any thread, but only the storage thread knows
+    /// that what is missing was not just replaced.
+    pub(super) fn read(&self) -> Result<Stored, Damage> {
+        let checkpoint = if self.generation == 0 { None } else { Some(self.read_state()?) };
+        let tail = self.read_tail()?;
+        Ok(Stored { head: self.head.clone(), checkpoint, tail })
+    }
+
+    fn read_state(&self) -> Result<Bytes, Damage> {
+        let name = &self.head.document;
+        let (from, to) = self.state_range();
+        let mut parts = Parts::default();
+        let mut next = 0;
+        let whole = self.scan(&from, &to, |key, value| {
+            let Key::State { part, .. } = layout::parse_key(key)? else {
+                return Err(Damage("a row of another kind in the full state".into()));
+            };
+            next = part + 1;
+            parts.add(part, layout::unseal(Kind::State, key, value)?)
+        })?;
+        let whole = whole.ok_or_else(|| Damage(format!("part {next} of its full state is missing")))?;
+        if whole.len() as u64 != self.state_len || crc32c::crc32c(&whole) != self.state_crc {
+            return Err(Damage(format!("the full state of {name} is not the one its head speaks of")));
+        }
+        Ok(whole)
+    }
+
+    fn read_tail(&self) -> Result<Vec<LoggedUpdate>, Damage> {
+        let (checkpoint, last) = (self.head.checkpoint.0, self.head.last.0);
+        if checkpoint == last {
+            return Ok(Vec::new());
+        }
+        let mut tail = Vec::new();
+        let mut parts = Parts::default();
+        let mut entry_first = 0;
+        let mut expected = None;
+        let from = self.tail_start()?;
+        let to = layout::log_key(&self.head.document, self.life, last, u32::MAX);
+        self.scan::<()>(&from, &to, |key, value| {
+            let Key::Log { first, part, .. } = layout::parse_key(key)? else {
+                return Err(Damage("a row of another kind in the log".into()));
+            };
+            if part == 0 && !parts.is_empty() {
+                return Err(Damage(format!("the updates from {entry_first} on are cut short")));
+            }
+            if part == 0 && expected.unwrap_or(first.min(checkpoint + 1)) != first {
+                let missing = expected.unwrap_or(checkpoint + 1);
+                return Err(Damage(format!("updates {missing} to {} are missing", first - 1)));
+            }
+            entry_first = first;
+            if let Some(entry) = parts.add(part, layout::unseal(Kind::Log, key, value)?)? {
+                let updates = layout::decode_log(&entry)?;
+                expected = Some(first + updates.len() as u64);
+                let known = (checkpoint + 1).saturating_sub(first) as usize;
+                tail.extend(updates.into_iter().skip(known));
+            }
+            Ok(None)
+        })?;
+        let stored = checkpoint + tail.len() as u64;
+        if stored != last || !parts.is_empty() {
+            return Err(Damage(format!("updates {} to {last} are missing", stored.min(last) + 1)));
+        }
+        Ok(tail)
+    }
+
+    /// Key of the log entry that holds the first update after the checkpoint, or of where it would be.
+    fn tail_start(&self) -> Result<Vec<u8>, Damage> {
+        let name = &self.head.document;
+        let wanted = self.head.checkpoint.0 + 1;
+        let (from, to) =
+            (layout::log_key(name, self.life, 0, 0), layout::log_key(name, self.life, wanted, u32::MAX));
+        let found = self.epoch.last_key(&from, &to).map_err(|Failure(what)| Damage(what))?;
+        match found.as_deref().map(layout::parse_key).transpose()? {
+            Some(Key::Log { first, .. }) => Ok(layout::log_key(name, self.life, first, 0)),
+            _ => Ok(layout::log_key(name, self.life, wanted, 0)),
+        }
+    }
+
+    fn state_range(&self) -> (Vec<u8>, Vec<u8>) {
+        let (name, parts) = (&self.head.document, layout::parts(self.state_len as usize));
+        let key = |part| layout::state_key(name, self.life, self.generation, part);
+        (key(0), key(parts - 1))
+    }
+
+    fn scan<T>(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<Option<T>, Damage>,
+    ) -> Result<Option<T>, Damage> {
+        let found = self.epoch.scan(from, to, |key, value| match each(key, value) {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(found)) => ControlFlow::Break(Ok(found)),
+            Err(damage) => ControlFlow::Break(Err(damage)),
+        });
+        found.map_err(|Failure(what)| Damage(what))?.transpose()
+    }
+}
+
+/// What will be committed together.
+#[derive(Default)]
+pub(super) struct Group {
+    young: Vec<Row>,
+    old: Vec<Row>,
+    staged: HashMap<DocumentName, Staged>,
+    /// Heads that the young epoch did not have.
+    arrived: u64,
+    updates: usize,
+    bytes: usize,
+    replies: Vec<Box<dyn FnOnce(StoreResult<()>) + Send>>,
+}
+
+struct Staged {
+    entry: Entry,
+    /// Which head rows have to be written.
+    meta: bool,
+    end: bool,
+}
+
+impl Group {
+    /// Bytes of rows so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Answers when the group is durable; with the error of the group if it is not.
+    fn answer<T: Send + 'static>(&mut self, reply: Reply<T>, answer: StoreResult<T>) {
+        // Who no longer waits is not told: a dropped future may have taken effect.
+        self.replies.push(Box::new(move |committed| {
+            let _ = reply.send(committed.and(answer));
+        }));
+    }
+}
+
+/// An epoch that is written to.
+struct Writer {
+    epoch: Arc<Epoch>,
+    commits: u64,
+    documents: u64,
+}
+
+/// A full state that is being written in steps.
+struct StateJob {
+    document: DocumentName,
+    life: u32,
+    upto: Sequence,
+    state: Bytes,
+    summary: Summary,
+    reply: Reply<()>,
+    generation: u64,
+    epoch: Arc<Epoch>,
+    part: u32,
+}
+
+/// The emptying of the old epoch.
+struct Drain {
+    documents: Vec<DocumentName>,
+    copying: Option<Copying>,
+    /// Where the next quarantined row is looked for; `None` once all are copied.
+    quarantine: Option<Vec<u8>>,
+    /// Whether an earlier process may have left parts of copies behind.
+    resumed: bool,
+    disk_before: u64,
+}
+
+/// A document on its way from the old epoch to the young one.
+struct Copying {
+    entry: Entry,
+    /// Keys still to be copied, both ends included.
+    ranges: VecDeque<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The store without threads. See the file's first lines.
+pub(super) struct Engine {
+    directory: Directory,
+    config: Config,
+    observer: Arc<dyn Observer>,
+    free_space: FreeSpace,
+    shared: Arc<Shared>,
+    young: Writer,
+    old: Option<Writer>,
+    /// Emptied epochs that a reader still holds.
+    retired: Vec<Arc<Epoch>>,
+    drain: Option<Drain>,
+    states: VecDeque<StateJob>,
+    next_generation: u64,
+    live_bytes: u64,
+    quarantine: QuarantineSize,
+    measured: Instant,
+    written: u64,
+    /// Bytes written to the young epoch since it has been the only one.
+    since_rotation: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct QuarantineSize {
+    entries: u64,
+    bytes: u64,
+    next: u64,
+}
+
+impl Engine {
+    /// Opens what the directory holds, or makes an empty store in it.
+    pub(super) fn open(
+        directory: Directory,
+        config: Config,
+        observer: Arc<dyn Observer>,
+        free_space: FreeSpace,
+    ) -> StoreResult<Self> {
+        let begun = Instant::now();
+        let (young, old) = open_epochs(&directory, config.cache_bytes)?;
+        let resumed = old.is_some();
+        let mut index = Index::new();
+        // The young epoch last: where both know a document, it is the one that counts.
+        for writer in old.iter().chain([&young]) {
+            for (document, entry) in read_heads(writer, directory.path())? {
+                if let Some(what) = &entry.damaged {
+                    tracing::error!(%document, what, "document is damaged, its bytes are kept");
+                    observer.damaged(&document);
+                }
+                index.put(document, entry);
+            }
+        }
+        let live_bytes = index.iter().map(|(_, entry)| entry.live_bytes()).sum();
+        let next_generation = index.iter().map(|(_, entry)| entry.generation).max().unwrap_or(0) + 1;
+        let shared = Arc::new(Shared {
+            index: RwLock::new(index),
+            failed: RwLock::new(None),
+            usage: RwLock::new(Usage::default()),
+            min_free_bytes: config.min_free_bytes,
+        });
+        let mut engine = Self {
+            directory,
+            config,
+            observer,
+            free_space,
+            shared,
+            young,
+            old,
+            retired: Vec::new(),
+            drain: None,
+            states: VecDeque::new(),
+            next_generation,
+            live_bytes,
+            quarantine: QuarantineSize::default(),
+            measured: Instant::now(),
+            written: 0,
+            since_rotation: 0,
+        };
+        engine.count_quarantine()?;
+        engine.measure();
+        if resumed {
+            engine.begin_drain(true);
+        }
+        let usage = *engine.shared.usage.read();
+        tracing::info!(
+            documents = usage.documents, live = usage.live_bytes, disk = usage.disk_bytes,
+            took = ?begun.elapsed(), "store opened"
+        );
+        Ok(engine)
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    // ---- requests ----
+
+    /// Adds a request to the group. Gives it back if it must wait for the group to be committed.
+    pub(super) fn stage(&mut self, group: &mut Group, request: Request) -> Option<Request> {
+        match request {
+            Request::Append { batch, reply } => {
+                let appended = self.append(group, batch);
+                group.answer(reply, appended);
+            }
+            Request::Checkpoint { ref document, .. } if group.staged.contains_key(document) => {
+                return Some(request);
+            }
+            Request::Checkpoint { document, upto, state, summary, reply } => {
+                self.checkpoint(group, document, upto, state, summary, reply);
+            }
+            Request::Create { document, at, reply } => {
+                let created = self.create(group, document, at);
+                group.answer(reply, created);
+            }
+            Request::SetPresence { document, presence, reply } => {
+                let moved = self.set_presence(group, document, presence);
+                group.answer(reply, moved);
+            }
+            Request::Quarantine { document, what, bytes, at, reply } => {
+                let kept = self.quarantine(group, &document, &what, &bytes, at);
+                group.answer(reply, kept);
+            }
+            // These two read what is durable, as if they had come before the group.
+            Request::Quarantined { document, reply } => {
+                let _ = reply.send(self.quarantined(&document));
+            }
+            Request::Load { document, reply } => {
+                let _ = reply.send(self.load(&document));
+            }
+            Request::Close { reply } => {
+                while let Some(job) = self.states.pop_front() {
+                    let _ = job.reply.send(Err(StoreError::Closed));
+                }
+                group.answer(reply, Ok(()));
+            }
+        }
+        None
+    }
+
+    fn append(&mut self, group: &mut Group, batch: Vec<Append>) -> StoreResult<Vec<Appended>> {
+        self.shared.writable()?;
+        // All or nothing: look at every document before the first row is staged.
+        for append in &batch {
+            if let Some(entry) = self.entry(group, &append.document) {
+                entry.refuse_damage()?;
+                if let Presence::Deleted(_) = entry.head.presence {
+                    return Err(StoreError::Missing(append.document.clone()));
+                }
+            }
+        }
+        let mut appended = Vec::with_capacity(batch.len());
+        for Append { document, updates, summary } in batch {
+            let at = updates.first().map_or(Timestamp(0), |update| update.at);
+            let known = self.entry(group, &document);
+            let begins = known.is_none();
+            let mut entry = known.unwrap_or_else(|| self.begin(document.clone(), at, 1));
+            let tells = summary.as_ref().is_some_and(|summary| *summary != entry.head.summary);
+            let first = index::append(&mut entry.head, &updates, summary)?;
+            if !updates.is_empty() {
+                let whole = layout::encode_log(&updates);
+                for number in 0..layout::parts(whole.len()) {
+                    let key = layout::log_key(&document, entry.life, first.0, number);
+                    let value = layout::seal(Kind::Log, &key, &layout::part(&whole, number));
+                    entry.log_bytes += (key.len() + value.len()) as u64;
+                    self.push(group, &entry, (key, value));
+                }
+            }
+            entry.weigh();
+            group.updates += updates.len();
+            group.arrived += u64::from(begins);
+            appended.push(Appended { first, count: updates.len() as u64 });
+            stage_entry(group, entry, begins || tells);
+        }
+        Ok(appended)
+    }
+
+    fn create(
+        &mut self,
+        group: &mut Group,
+        document: DocumentName,
+        at: Timestamp,
+    ) -> StoreResult<(Head, bool)> {
+        let known = self.entry(group, &document);
+        let entry = match known {
+            Some(entry) => {
+                entry.refuse_damage()?;
+                if !matches!(entry.head.presence, Presence::Deleted(_)) {
+                    return Ok((entry.head, false));
+                }
+                self.shared.writable()?;
+                Entry::begin(document, at, entry.life + 1, entry.epoch)
+            }
+            None => {
+                self.shared.writable()?;
+                group.arrived += 1;
+                self.begin(document, at, 1)
+            }
+        };
+        let head = entry.head.clone();
+        stage_entry(group, entry, true);
+        Ok((head, true))
+    }
+
+    /// Allowed on a full disk: throwing away is how people make room.
+    fn set_presence(
+        &mut self,
+        group: &mut Group,
+        document: DocumentName,
+        presence: Presence,
+    ) -> StoreResult<Head> {
+        let mut entry = self.entry(group, &document).ok_or(StoreError::Missing(document))?;
+        entry.refuse_damage()?;
+        if let Err(error @ StoreError::Unwritable(_)) = self.shared.writable() {
+            return Err(error);
+        }
+        if index::set_presence(&mut entry.head, presence)? {
+            if let Presence::Deleted(_) = presence {
+                (entry.generation, entry.state_len, entry.state_crc, entry.log_bytes) = (0, 0, 0, 0);
+            }
+            entry.weigh();
+            stage_entry(group, entry.clone(), true);
+        }
+        Ok(entry.head)
+    }
+
+    fn checkpoint(
+        &mut self,
+        group: &mut Group,
+        document: DocumentName,
+        upto: Sequence,
+        state: Bytes,
+        summary: Summary,
+        reply: Reply<()>,
+    ) {
+        let entry = match self.wants_checkpoint(&document, upto) {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return group.answer(reply, Ok(())),
+            Err(error) => return group.answer(reply, Err(error)),
+        };
+        let job = StateJob {
+            document,
+            life: entry.life,
+            upto,
+            state,
+            summary,
+            reply,
+            generation: self.next_generation,
+            epoch: Arc::clone(&self.young.epoch),
+            part: 0,
+        };
+        self.next_generation += 1;
+        if job.state.len() > LARGE_STATE {
+            self.states.push_back(job);
+            return;
+        }
+        for part in 0..layout::parts(job.state.len()) {
+            let row = state_row(&job, part);
+            group.bytes += row.0.len() + row.1.len();
+            group.young.push(row);
+        }
+        self.finish_state(group, job);
+    }
+
+    fn wants_checkpoint(&self, document: &DocumentName, upto: Sequence) -> StoreResult<Option<Entry>> {
+        let entry = self.shared.index.read().get(document).cloned();
+        let entry = entry.ok_or_else(|| StoreError::Missing(document.clone()))?;
+        entry.refuse_damage()?;
+        if !index::wants_checkpoint(&entry.head, upto)? {
+            return Ok(None);
+        }
+        self.shared.writable()?;
+        Ok(Some(entry))
+    }
+
+    /// The rows of the state are written or in the group; now the head can speak of them. The document
+    /// must not be staged.
+    fn finish_state(&mut self, group: &mut Group, job: StateJob) {
+        let finish = || -> StoreResult<Option<(Entry, Vec<Row>)>> {
+            let Some(entry) = self.wants_checkpoint(&job.document, job.upto)? else { return Ok(None) };
+            if entry.life != job.life {
+                return Err(StoreError::Missing(job.document.clone()));
+            }
+            let mut entry = entry;
+            entry.head.checkpoint = job.upto;
+            let tail = self.tail_rows(&entry).map_err(|damage| self.damaged(&entry, damage))?;
+            Ok(Some((entry, tail)))
+        };
+        let (mut entry, tail) = match finish() {
+            Ok(Some(found)) => found,
+            Ok(None) => return group.answer(job.reply, Ok(())),
+            Err(error) => return group.answer(job.reply, Err(error)),
+        };
+        entry.log_bytes = tail.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        if entry.epoch.number() != self.young.epoch.number() {
+            entry.epoch = Arc::clone(&self.young.epoch);
+            group.arrived += 1;
+            for row in tail {
+                self.push(group, &entry, row);
+            }
+        }
+        entry.generation = job.generation;
+        entry.state_len = job.state.len() as u64;
+        entry.state_crc = crc32c::crc32c(&job.state);
+        entry.head.summary = index::clip(job.summary);
+        entry.weigh();
+        stage_entry(group, entry, true);
+        group.answer(job.reply, Ok(()));
+    }
+
+    /// The log rows that hold something after the checkpoint.
+    fn tail_rows(&self, entry: &Entry) -> Result<Vec<Row>, Damage> {
+        let mut rows = Vec::new();
+        if entry.head.last > entry.head.checkpoint {
+            let to = layout::log_key(&entry.head.document, entry.life, entry.head.last.0, u32::MAX);
+            entry.scan::<()>(&entry.tail_start()?, &to, |key, value| {
+                rows.push((key.to_vec(), value.to_vec()));
+                Ok(None)
+            })?;
+        }
+        Ok(rows)
+    }
+
+    fn quarantine(
+        &mut self,
+        group: &mut Group,
+        document: &DocumentName,
+        what: &str,
+        bytes: &[u8],
+        at: Timestamp,
+    ) -> StoreResult<()> {
+        self.shared.writable()?;
+        let held = &mut self.quarantine;
+        if held.entries >= QUARANTINE_ENTRIES || held.bytes + bytes.len() as u64 > QUARANTINE_BYTES {
+            tracing::warn!(%document, what, bytes = bytes.len(), "quarantine is full, bytes let go");
+            return Ok(());
+        }
+        let whole = layout::encode_quarantine(at, what, bytes);
+        for number in 0..layout::parts(whole.len()) {
+            let key = layout::quarantine_key(document, held.next, number);
+            let value = layout::seal(Kind::Quarantine, &key, &layout::part(&whole, number));
+            group.bytes += key.len() + value.len();
+            held.bytes += value.len() as u64;
+            group.young.push((key, value));
+        }
+        held.entries += 1;
+        held.next += 1;
+        Ok(())
+    }
+
+    fn quarantined(&self, document: &DocumentName) -> StoreResult<Vec<Quarantined>> {
+        let from = layout::prefix(Kind::Quarantine, document);
+        let to = after(&from);
+        // By key, because a row that is being copied is in both epochs.
+        let mut rows = std::collections::BTreeMap::new();
+        for writer in self.old.iter().chain([&self.young]) {
+            let scanned = writer.epoch.scan::<()>(&from, &to, |key, value| {
+                rows.insert(key.to_vec(), value.to_vec());
+                ControlFlow::Continue(())
+            });
+            scanned.map_err(|Failure(what)| StoreError::Damaged { document: document.clone(), what })?;
+        }
+        let mut parts = Parts::default();
+        let mut found = Vec::new();
+        for (key, value) in rows {
+            let read = || -> Result<Option<Quarantined>, Damage> {
+                let Key::Quarantine { part, .. } = layout::parse_key(&key)? else { return Ok(None) };
+                let payload = layout::unseal(Kind::Quarantine, &key, &value)?;
+                let Some(whole) = parts.add(part, payload)? else { return Ok(None) };
+                let (at, what, bytes) = layout::decode_quarantine(&whole)?;
+                Ok(Some(Quarantined { document: document.clone(), what, bytes, at }))
+            };
+            let damaged = |damage: Damage| StoreError::Damaged { document: document.clone(), what: damage.0 };
+            let mut read = read;
+            found.extend(read().map_err(damaged)?);
+        }
+        Ok(found)
+    }
+
+    fn count_quarantine(&mut self) -> StoreResult<()> {
+        let (from, to) = ([Kind::Quarantine as u8], after(&[Kind::Quarantine as u8]));
+        let mut size = QuarantineSize::default();
+        for writer in self.old.iter().chain([&self.young]) {
+            let scanned = writer.epoch.scan::<()>(&from, &to, |key, value| {
+                if let Ok(Key::Quarantine { number, part, .. }) = layout::parse_key(key) {
+                    size.entries += u64::from(part == 0);
+                    size.bytes += value.len() as u64;
+                    size.next = size.next.max(number + 1);
+                }
+                ControlFlow::Continue(())
+            });
+            scanned.map_err(|Failure(what)| unopenable(self.directory.path(), &what))?;
+        }
+        self.quarantine = size;
+        Ok(())
+    }
+
+    /// Reads a document, and remembers if it is damaged.
+    fn load(&self, document: &DocumentName) -> StoreResult<Option<Stored>> {
+        let Some(entry) = self.shared.index.read().get(document).cloned() else { return Ok(None) };
+        entry.refuse_damage()?;
+        entry.read().map(Some).map_err(|damage| self.damaged(&entry, damage))
+    }
+
+    fn damaged(&self, entry: &Entry, Damage(what): Damage) -> StoreError {
+        let document = entry.head.document.clone();
+        tracing::error!(%document, what, "document is damaged, its bytes are kept");
+        self.observer.damaged(&document);
+        let damaged = Entry { damaged: Some(what.clone()), ..entry.clone() };
+        self.shared.index.write().put(document.clone(), damaged);
+        StoreError::Damaged { document, what }
+    }
+
+    fn begin(&self, document: DocumentName, at: Timestamp, life: u32) -> Entry {
+        Entry::begin(document, at, life, Arc::clone(&self.young.epoch))
+    }
+
+    /// What is known about a document, counting what the group holds.
+    fn entry(&self, group: &Group, document: &DocumentName) -> Option<Entry> {
+        match group.staged.get(document) {
+            Some(staged) => Some(staged.entry.clone()),
+            None => self.shared.index.read().get(document).cloned(),
+        }
+    }
+
+    /// Adds a row to the epoch its document lives in.
+    fn push(&self, group: &mut Group, entry: &Entry, row: Row) {
+        group.bytes += row.0.len() + row.1.len();
+        if entry.epoch.number() == self.young.epoch.number() {
+            group.young.push(row);
+        } else {
+            group.old.push(row);
+        }
+    }
+
+    // ---- committing ----
+
+    /// Makes the group durable, then visible, then answers.
+    pub(super) fn commit(&mut self, mut group: Group) {
+        let begun = Instant::now();
+        let staged = std::mem::take(&mut group.staged);
+        for (document, Staged { entry, meta, end }) in &staged {
+            if *meta {
+                let key = layout::meta_key(document);
+                let value = layout::seal(Kind::Meta, &key, &entry.meta().encode());
+                self.push(&mut group, entry, (key, value));
+            }
+            if *end {
+                let key = layout::end_key(document);
+                let value = layout::seal(Kind::End, &key, &entry.end().encode());
+                self.push(&mut group, entry, (key, value));
+            }
+        }
+        let outcome = self.write(&mut group).map_err(|Failure(reason)| {
+            self.fail(&reason);
+            StoreError::Unwritable(reason)
+        });
+        if outcome.is_ok() {
+            let documents = staged.len();
+            let mut index = self.shared.index.write();
+            for (document, Staged { entry, .. }) in staged {
+                self.live_bytes += entry.live_bytes();
+                if let Some(before) = index.put(document, entry) {
+                    self.live_bytes = self.live_bytes.saturating_sub(before.live_bytes());
+                }
+            }
+            drop(index);
+            if group.bytes > 0 {
+                self.observer.committed(documents, group.updates, group.bytes, begun.elapsed());
+            }
+        }
+        for reply in group.replies {
+            reply(outcome.clone());
+        }
+    }
+
+    fn write(&mut self, group: &mut Group) -> Result<(), Failure> {
+        let level = self.config.durability;
+        let young = (Some(&mut self.young), std::mem::take(&mut group.young), group.arrived);
+        for (writer, mut rows, arrived) in [(self.old.as_mut(), std::mem::take(&mut group.old), 0), young] {
+            let Some(writer) = writer.filter(|_| !rows.is_empty()) else { continue };
+            let (commit, documents) = (writer.commits + 1, writer.documents + arrived);
+            rows.push(commit_row(commit, documents));
+            writer.epoch.apply(rows)?;
+            writer.epoch.flush(level)?;
+            writer.epoch.set_mark(commit, level)?;
+            (writer.commits, writer.documents) = (commit, documents);
+        }
+        self.wrote(group.bytes);
+        Ok(())
+    }
+
+    fn wrote(&mut self, bytes: usize) {
+        self.written += bytes as u64;
+        self.since_rotation += bytes as u64;
+    }
+
+    /// The store writes no more. What cannot be known is not promised.
+    pub(super) fn fail(&self, reason: &str) {
+        let mut failed = self.shared.failed.write();
+        if failed.is_none() {
+            tracing::error!(reason, "the store cannot write any more; restart weft once the cause is gone");
+            self.observer.failed(reason);
+            *failed = Some(reason.to_owned());
+        }
+    }
+
+    // ---- work that can wait ----
+
+    /// Whether [`step`](Self::step) has something to do.
+    pub(super) fn is_busy(&self) -> bool {
+        self.shared.failed.read().is_none() && (!self.states.is_empty() || self.drain.is_some())
+    }
+
+    /// Does about [`STEP_BYTES`] of the work that can wait, and measures from time to time.
+    pub(super) fn step(&mut self) {
+        if self.shared.failed.read().is_some() {
+            while let Some(job) = self.states.pop_front() {
+                let _ = job.reply.send(self.shared.writable());
+            }
+            return self.release_retired();
+        }
+        if self.states.is_empty() {
+            self.drain_step();
+        } else {
+            self.state_step();
+        }
+        self.release_retired();
+        if self.written > 0 && (self.written >= MEASURE_BYTES || self.measured.elapsed() >= MEASURE_EVERY) {
+            self.measure();
+            self.consider_rotation();
+        } else if self.measured.elapsed() >= MEASURE_EVERY {
+            // Others fill the disk, and empty it, while we are idle.
+            self.measure_free();
+        }
+    }
+
+    fn state_step(&mut self) {
+        let Some(mut job) = self.states.pop_front() else { return };
+        if !Arc::ptr_eq(&job.epoch, &self.young.epoch) {
+            // A rotation overtook it: what was written so far goes away with the old epoch.
+            (job.epoch, job.part) = (Arc::clone(&self.young.epoch), 0);
+        }
+        let all = layout::parts(job.state.len());
+        let upto = all.min(job.part + (STEP_BYTES / layout::ROW_BYTES) as u32);
+        let rows: Vec<Row> = (job.part..upto).map(|part| state_row(&job, part)).collect();
+        self.wrote(rows.iter().map(|(key, value)| key.len() + value.len()).sum());
+        job.part = upto;
+        if upto < all {
+            match job.epoch.apply(rows) {
+                Ok(()) => self.states.push_front(job),
+                Err(Failure(reason)) => {
+                    self.fail(&reason);
+                    let _ = job.reply.send(Err(StoreError::Unwritable(reason)));
+                }
+            }
+        } else {
+            let mut group = Group { young: rows, ..Group::default() };
+            self.finish_state(&mut group, job);
+            self.commit(group);
+        }
+    }
+
+    /// Sizes as they are now.
+    pub(super) fn measure(&mut self) {
+        let epochs = self.old.iter().chain([&self.young]).map(|writer| &writer.epoch).chain(&self.retired);
+        let disk_bytes = epochs.map(|epoch| disk_bytes(epoch.path())).sum();
+        let documents = self.shared.index.read().shelved() as u64;
+        {
+            let mut usage = self.shared.usage.write();
+            usage.disk_bytes = disk_bytes;
+            usage.live_bytes = self.live_bytes + self.quarantine.bytes;
+            usage.documents = documents;
+        }
+        self.written = 0;
+        self.measure_free();
+    }
+
+    fn measure_free(&mut self) {
+        let free = (self.free_space)(self.directory.path());
+        if let Err(error) = &free {
+            tracing::warn!(%error, "free space of the disk cannot be measured");
+        }
+        self.shared.usage.write().free_bytes = free.ok();
+        self.measured = Instant::now();
+    }
+
+    fn consider_rotation(&mut self) {
+        let Usage { live_bytes, disk_bytes, free_bytes, .. } = *self.shared.usage.read();
+        let slack = self.config.slack_bytes;
+        // What has been written since the last rotation bounds what is dead, whatever sled makes of it;
+        // without it, a store that sled blows up from the start would rotate for ever.
+        let dead = disk_bytes > 2 * live_bytes + slack && self.since_rotation > slack.max(live_bytes) / 2;
+        // The copy needs room, and may not be what fills the disk.
+        let room = free_bytes.is_none_or(|free| free > self.config.min_free_bytes / 2 + 2 * live_bytes);
+        if self.old.is_none() && self.retired.is_empty() && dead && room {
+            self.rotate();
+        }
+    }
+
+    /// Begins a fresh epoch; the present one becomes the old one.
+    pub(super) fn rotate(&mut self) {
+        let number = self.young.epoch.number() + 1;
+        let fresh = Epoch::create(&self.directory.epoch(number), number, self.config.cache_bytes);
+        let switched = fresh.and_then(|epoch| {
+            let current = self.directory.set_current(number, Some(number - 1), true);
+            current.map_err(|error| Failure(format!("CURRENT cannot be written: {error}")))?;
+            Ok(Arc::new(epoch))
+        });
+        match switched {
+            Ok(epoch) => {
+                let young = Writer { epoch, commits: 0, documents: 0 };
+                self.old = Some(std::mem::replace(&mut self.young, young));
+                self.begin_drain(false);
+            }
+            Err(Failure(reason)) => self.fail(&reason),
+        }
+    }
+
+    fn begin_drain(&mut self, resumed: bool) {
+        let young = self.young.epoch.number();
+        let index = self.shared.index.read();
+        let stays = |entry: &Entry| entry.epoch.number() != young;
+        let documents =
+            index.iter().filter(|(_, entry)| stays(entry)).map(|(name, _)| name.clone()).collect();
+        let disk_before = self.shared.usage.read().disk_bytes;
+        let quarantine = Some(vec![Kind::Quarantine as u8]);
+        self.drain = Some(Drain { documents, copying: None, quarantine, resumed, disk_before });
+    }
+
+    /// Copies about [`STEP_BYTES`] from the old epoch to the young one.
+    fn drain_step(&mut self) {
+        let (Some(mut drain), Some(old)) = (self.drain.take(), &self.old) else { return };
+        let old = Arc::clone(&old.epoch);
+        let mut group = Group::default();
+        let done = match self.copy(&mut drain, &old, &mut group) {
+            Ok(done) => done,
+            Err(Failure(reason)) => return self.fail(&reason),
+        };
+        self.commit(group);
+        if self.shared.failed.read().is_some() {
+            return;
+        }
+        if done {
+            self.finish_drain(drain.disk_before);
+        } else {
+            self.drain = Some(drain);
+        }
+    }
+
+    /// Whether all is copied, once the group is committed.
+    fn copy(&self, drain: &mut Drain, old: &Arc<Epoch>, group: &mut Group) -> Result<bool, Failure> {
+        while group.bytes < STEP_BYTES {
+            let Some(mut copying) = self.next_copy(drain, old)? else { break };
+            while let Some((from, to)) = copying.ranges.pop_front() {
+                if let Some(rest) = copy_range(old, from, &to, group)? {
+                    copying.ranges.push_front((rest, to));
+                    drain.copying = Some(copying);
+                    return Ok(false);
+                }
+            }
+            let document = copying.entry.head.document.clone();
+            // Appends may have come since the copy began.
+            let Some(mut entry) = self.shared.index.read().get(&document).cloned() else { continue };
+            entry.epoch = Arc::clone(&self.young.epoch);
+            // The head rows of a damaged document were copied as they are.
+            let whole = entry.damaged.is_none();
+            let meta = whole || old.get(&layout::meta_key(&document))?.is_some();
+            group.arrived += u64::from(meta);
+            group.staged.insert(document, Staged { entry, meta: whole, end: whole });
+        }
+        if drain.copying.is_some() || !drain.documents.is_empty() {
+            return Ok(false);
+        }
+        if let Some(from) = drain.quarantine.take() {
+            drain.quarantine = copy_range(old, from, &after(&[Kind::Quarantine as u8]), group)?;
+        }
+        Ok(drain.quarantine.is_none())
+    }
+
+    /// The document under way if it still is as it was, else the next one.
+    fn next_copy(&self, drain: &mut Drain, old: &Arc<Epoch>) -> Result<Option<Copying>, Failure> {
+        let mut again = None;
+        if let Some(copying) = drain.copying.take() {
+            let now = self.shared.index.read().get(&copying.entry.head.document).cloned();
+            if now.is_some_and(|now| now.same_rows(&copying.entry)) {
+                return Ok(Some(copying));
+            }
+            again = Some(copying.entry.head.document);
+        }
+        while let Some(document) = again.take().or_else(|| drain.documents.pop()) {
+            let entry = self.shared.index.read().get(&document).cloned();
+            let Some(entry) = entry.filter(|entry| entry.epoch.number() == old.number()) else { continue };
+            if drain.resumed {
+                for kind in [Kind::Log, Kind::State] {
+                    let prefix = layout::prefix(kind, &document);
+                    self.young.epoch.clear(&prefix, &after(&prefix))?;
+                }
+            }
+            match live_ranges(&entry) {
+                Ok(ranges) => return Ok(Some(Copying { entry, ranges })),
+                Err(damage) => {
+                    self.damaged(&entry, damage);
+                    again = Some(document); // and now as a damaged one
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish_drain(&mut self, disk_before: u64) {
+        let young = &self.young.epoch;
+        // Whatever the level: the only other copy is about to go.
+        let durable = young.flush(crate::store::Durability::Disk).and_then(|()| {
+            let current = self.directory.set_current(young.number(), None, true);
+            current.map_err(|error| Failure(format!("CURRENT cannot be written: {error}")))
+        });
+        if let Err(Failure(reason)) = durable {
+            return self.fail(&reason);
+        }
+        self.retired.extend(self.old.take().map(|old| old.epoch));
+        self.release_retired();
+        self.measure();
+        self.since_rotation = 0;
+        let after = self.shared.usage.read().disk_bytes;
+        tracing::info!(epoch = self.young.epoch.number(), before = disk_before, after, "store rotated");
+        self.observer.rotated(disk_before, after);
+    }
+
+    /// Removes emptied epochs that no reader holds any more.
+    fn release_retired(&mut self) {
+        for epoch in std::mem::take(&mut self.retired) {
+            let number = epoch.number();
+            match Arc::try_unwrap(epoch) {
+                Ok(epoch) => {
+                    drop(epoch);
+                    self.directory.remove(number);
+                }
+                Err(epoch) => self.retired.push(epoch),
+            }
+        }
+    }
+
+    /// The epochs in use, the old one first.
+    pub(super) fn epochs(&self) -> impl Iterator<Item = &Arc<Epoch>> {
+        self.old.iter().chain([&self.young]).map(|writer| &writer.epoch)
+    }
+}
+
+fn stage_entry(group: &mut Group, entry: Entry, meta: bool) {
+    let document = entry.head.document.clone();
+    let meta = meta || group.staged.get(&document).is_some_and(|staged| staged.meta);
+    group.staged.insert(document, Staged { entry, meta, end: true });
+}
+
+fn state_row(job: &StateJob, part: u32) -> Row {
+    let key = layout::state_key(&job.document, job.life, job.generation, part);
+    let value = layout::seal(Kind::State, &key, &layout::part(&job.state, part));
+    (key, value)
+}
+
+/// What has to be copied of a document. Of a damaged one, everything there is.
+fn live_ranges(entry: &Entry) -> Result<VecDeque<(Vec<u8>, Vec<u8>)>, Damage> {
+    let name = &entry.head.document;
+    if entry.damaged.is_some() {
+        let all = |kind| {
+            let prefix = layout::prefix(kind, name);
+            let to = after(&prefix);
+            (prefix, to)
+        };
+        return Ok([Kind::Log, Kind::State, Kind::Meta, Kind::End].map(all).into());
+    }
+    let mut ranges = VecDeque::new();
+    if entry.generation > 0 {
+        ranges.push_back(entry.state_range());
+    }
+    if !matches!(entry.head.presence, Presence::Deleted(_)) {
+        // Open at its end, for appends that come while it is being copied.
+        ranges.push_back((entry.tail_start()?, layout::log_key(name, entry.life, u64::MAX, u32::MAX)));
+    }
+    Ok(ranges)
+}
+
+/// Copies rows until the group is full; gives where to go on, if there may be more.
+fn copy_range(old: &Epoch, from: Vec<u8>, to: &[u8], group: &mut Group) -> Result<Option<Vec<u8>>, Failure> {
+    old.scan(&from, to, |key, value| {
+        if group.bytes >= STEP_BYTES {
+            return ControlFlow::Break(key.to_vec());
+        }
+        group.bytes += key.len() + value.len();
+        group.young.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    })
+}
+
+/// A key after all keys that begin with `prefix`: what follows a prefix is never this long or this high.
+fn after(prefix: &[u8]) -> Vec<u8> {
+    [prefix, &[0xff; 20]].concat()
+}
+
+fn open_epochs(directory: &Directory, cache_bytes: u64) -> StoreResult<(Writer, Option<Writer>)> {
+    let failed = |what: String| unopenable(directory.path(), &what);
+    let Some(current) = directory.current()?.filter(|current| current.ready) else {
+        // Nothing was ever stored here.
+        let begin = || -> Result<Writer, Failure> {
+            let io = |error: std::io::Error| Failure(error.to_string());
+            directory.set_current(1, None, false).map_err(io)?;
+            for left in directory.epochs().map_err(io)? {
+                directory.remove(left);
+            }
+            let epoch = Arc::new(Epoch::create(&directory.epoch(1), 1, cache_bytes)?);
+            directory.set_current(1, None, true).map_err(io)?;
+            Ok(Writer { epoch, commits: 0, documents: 0 })
+        };
+        return begin().map(|young| (young, None)).map_err(|Failure(what)| failed(what));
+    };
+    for left in directory.epochs().map_err(|error| failed(error.to_string()))? {
+        if left != current.young && Some(left) != current.old {
+            directory.remove(left);
+        }
+    }
+    let open = |number: u64| {
+        let (epoch, found) = Epoch::open(&directory.epoch(number), number, cache_bytes)?;
+        if found.lost > 0 {
+            tracing::error!(
+                epoch = number,
+                commits = found.lost,
+                "the machine was restarted and the last commits are gone, as durability `kill` allows"
+            );
+        }
+        let (commits, documents) = (found.commit, found.documents);
+        Ok(Writer { epoch: Arc::new(epoch), commits, documents })
+    };
+    let old = current.old.map(open).transpose()?;
+    Ok((open(current.young)?, old))
+}
+
+type Heads = HashMap<DocumentName, Entry>;
+
+/// The documents of an epoch, by their head rows.
+fn read_heads(writer: &Writer, path: &std::path::Path) -> StoreResult<Heads> {
+    type Rows = (Option<Result<Meta, Damage>>, Option<Result<End, Damage>>);
+    let mut rows: HashMap<DocumentName, Rows> = HashMap::new();
+    let mut nameless = 0;
+    let (from, to) = ([Kind::Meta as u8], after(&[Kind::End as u8]));
+    let scanned = writer.epoch.scan::<()>(&from, &to, |key, value| {
+        match layout::parse_key(key) {
+            Ok(Key::Meta(name)) => {
+                let meta = layout::unseal(Kind::Meta, key, value).and_then(Meta::decode);
+                rows.entry(name).or_default().0 = Some(meta);
+            }
+            Ok(Key::End(name)) => {
+                let end = layout::unseal(Kind::End, key, value).and_then(End::decode);
+                rows.entry(name).or_default().1 = Some(end);
+            }
+            _ => nameless += 1,
+        }
+        ControlFlow::Continue(())
+    });
+    scanned.map_err(|Failure(what)| unopenable(path, &what))?;
+    let (found, counted) = (rows.len() as u64, writer.documents);
+    if nameless > 0 || found < counted {
+        let what = format!(
+            "it holds {counted} documents by its own count, but only {found} were found; restore it from a backup"
+        );
+        return Err(unopenable(path, &what));
+    }
+    let restore = |(name, (meta, end)): (DocumentName, Rows)| {
+        let entry = Entry::restore(&name, meta, end, Arc::clone(&writer.epoch));
+        (name, entry)
+    };
+    Ok(rows.into_iter().map(restore).collect())
+}

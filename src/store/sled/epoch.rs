@@ -1,0 +1,294 @@
+//! One sled database, and the only file that knows sled.
+//!
+//! sled 0.34 is fast and small, and has habits (all measured): damage shows up as a panic, so every call
+//! is caught; `flush` hands the bytes to the operating system but does not fsync the file, so the level
+//! [`Durability::Disk`] syncs a second descriptor of the same file; a file whose end was cut off opens
+//! happily without its last records, so a *mark* beside it remembers the last commit that was promised;
+//! space that deleted rows took is hardly ever used again, so nothing is deleted here, and an epoch goes
+//! as a whole instead (see `engine.rs`).
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    ops::ControlFlow,
+    os::unix::fs::FileExt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use super::directory::{newer, sync_directory, unopenable};
+use crate::store::{
+    Durability, StoreError, StoreResult,
+    layout::{self, Kind},
+};
+
+/// A key and its sealed value.
+pub(super) type Row = (Vec<u8>, Vec<u8>);
+
+/// sled could not do it. Nothing may be promised any more.
+#[derive(Clone, Debug)]
+pub(super) struct Failure(pub(super) String);
+
+/// How an epoch was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    /// The last commit in it.
+    pub(super) commit: u64,
+    /// Documents that the last commit counted.
+    pub(super) documents: u64,
+    /// Commits that were promised and are gone, within what level `kill` allows (the machine was
+    /// restarted since). Anything else that is gone is an error.
+    pub(super) lost: u64,
+}
+
+/// An open database. Reading is for all threads, writing for the storage thread.
+#[derive(Debug)]
+pub(super) struct Epoch {
+    number: u64,
+    path: PathBuf,
+    db: sled::Db,
+    /// The same file that sled writes, to be synced.
+    data: File,
+    mark: File,
+}
+
+impl Epoch {
+    /// Makes an empty epoch, durable before it returns.
+    pub(super) fn create(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
+        let epoch = Self::start(path, number, cache_bytes)?;
+        let schema = layout::seal(Kind::Store, layout::SCHEMA_KEY, &layout::encode_schema(number));
+        epoch.apply(vec![(layout::SCHEMA_KEY.to_vec(), schema), commit_row(0, 0)])?;
+        epoch.flush(Durability::Disk)?;
+        epoch.set_mark(0, Durability::Disk)?;
+        let synced = epoch.mark.sync_all().and_then(|()| sync_directory(path));
+        synced.map_err(|error| Failure(format!("epoch {number} cannot be made durable: {error}")))?;
+        Ok(epoch)
+    }
+
+    /// Opens an epoch that must be whole.
+    pub(super) fn open(path: &Path, number: u64, cache_bytes: u64) -> StoreResult<(Self, Found)> {
+        let damaged = |what: String| {
+            let advice = "restore the directory from a backup, or ask `weft check` what is left";
+            unopenable(path, &format!("{what}; {advice}"))
+        };
+        // sled would make a missing file, and call it empty.
+        if !path.join("db").is_file() {
+            return Err(damaged("its file `db` is missing".into()));
+        }
+        let epoch = Self::start(path, number, cache_bytes).map_err(|Failure(what)| damaged(what))?;
+        let (schema, named) = epoch.counts(layout::SCHEMA_KEY, layout::decode_schema).map_err(damaged)?;
+        if schema > layout::SCHEMA {
+            return Err(newer(path, schema));
+        }
+        if named != number {
+            return Err(damaged(format!("it is epoch {named} under the name of epoch {number}")));
+        }
+        let (commit, documents) = epoch.counts(layout::COMMIT_KEY, layout::decode_commit).map_err(damaged)?;
+        let lost = epoch.lost(commit)?;
+        if lost > 0 {
+            epoch.set_mark(commit, Durability::Disk).map_err(|Failure(what)| damaged(what))?;
+        }
+        Ok((epoch, Found { commit, documents, lost }))
+    }
+
+    fn start(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
+        let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
+        let db = guarded("opening the database", || config.open())?;
+        let file = |name: &str| {
+            let file =
+                OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path.join(name));
+            file.map_err(|error| Failure(format!("{name} cannot be opened: {error}")))
+        };
+        Ok(Self { number, path: path.to_owned(), data: file("db")?, mark: file("mark")?, db })
+    }
+
+    fn counts<T>(
+        &self,
+        key: &[u8],
+        decode: impl Fn(&[u8]) -> Result<T, layout::Damage>,
+    ) -> Result<T, String> {
+        let value = self.get(key).map_err(|Failure(what)| what)?;
+        let value = value.ok_or("it was cut short: its first rows are missing")?;
+        let payload = layout::unseal(Kind::Store, key, &value);
+        payload.and_then(decode).map_err(|damage| format!("its first rows are damaged: {damage}"))
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    // ---- reading ----
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        guarded("reading", || Ok(self.db.get(key)?.map(|value| value.to_vec())))
+    }
+
+    /// Shows the rows from `from` to `to`, both included, in order, until `each` breaks.
+    pub(super) fn scan<B>(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Failure> {
+        guarded("reading", || {
+            for row in self.db.range(from..=to) {
+                let (key, value) = row?;
+                if let ControlFlow::Break(found) = each(&key, &value) {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// The last key from `from` to `to`, both included.
+    pub(super) fn last_key(&self, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        guarded("reading", || {
+            Ok(self.db.range(from..=to).next_back().transpose()?.map(|(key, _)| key.to_vec()))
+        })
+    }
+
+    // ---- writing ----
+
+    /// Writes rows, all or none. They are not safe from a kill before [`flush`](Self::flush).
+    pub(super) fn apply(&self, rows: Vec<Row>) -> Result<(), Failure> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in rows {
+            batch.insert(key, value);
+        }
+        guarded("writing", || self.db.apply_batch(batch))
+    }
+
+    /// Removes rows that were left over by a copy that did not finish.
+    pub(super) fn clear(&self, from: &[u8], to: &[u8]) -> Result<(), Failure> {
+        guarded("removing", || {
+            for key in self.db.range(from..=to).keys() {
+                self.db.remove(key?)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes everything applied survive what `level` promises.
+    pub(super) fn flush(&self, level: Durability) -> Result<(), Failure> {
+        // Never flush_async: it can deadlock.
+        guarded("flushing", || self.db.flush())?;
+        if level == Durability::Disk {
+            // All values are small enough to stay in this one file (see layout::ROW_BYTES).
+            self.data.sync_data().map_err(|error| Failure(format!("syncing: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Remembers, outside of sled, that `commit` was promised. Written after the flush and before the
+    /// promise; it survives a kill, and is never ahead of what was synced at level `disk`.
+    pub(super) fn set_mark(&self, commit: u64, level: Durability) -> Result<(), Failure> {
+        let mark = Mark { commit, synced: level == Durability::Disk, boot: boot_id() };
+        let written = self.mark.write_all_at(&mark.encode(), 0);
+        written.map_err(|error| Failure(format!("marking a commit: {error}")))
+    }
+
+    /// How many promised commits are missing, if that is allowed.
+    fn lost(&self, commit: u64) -> StoreResult<u64> {
+        let mut bytes = [0; Mark::BYTES];
+        let mark = self.mark.read_exact_at(&mut bytes, 0).ok().and_then(|()| Mark::decode(&bytes));
+        let Some(mark) = mark else {
+            let what = format!(
+                "the file {} is missing or damaged, so nobody knows whether the last commits are there; \
+                 `weft check --accept-loss` makes do with what is there",
+                self.path.join("mark").display()
+            );
+            return Err(StoreError::Unopenable(what));
+        };
+        let lost = mark.commit.saturating_sub(commit);
+        if lost > 0 && (mark.synced || mark.boot == boot_id()) {
+            let what = format!(
+                "{} was cut short: commits {} to {} were acknowledged and are missing. Restore the directory \
+                 from a backup, or make do with what is there: `weft check --accept-loss`",
+                self.path.join("db").display(),
+                commit + 1,
+                mark.commit
+            );
+            return Err(StoreError::Unopenable(what));
+        }
+        Ok(lost)
+    }
+}
+
+/// The row that counts commits and documents.
+pub(super) fn commit_row(commit: u64, documents: u64) -> Row {
+    let payload = layout::encode_commit(commit, documents);
+    (layout::COMMIT_KEY.to_vec(), layout::seal(Kind::Store, layout::COMMIT_KEY, &payload))
+}
+
+/// Sets the mark of an epoch to what is in its database, after somebody accepted that the rest is lost.
+/// Gives the number of commits that are lost, if it is known.
+pub(super) fn accept_loss(path: &Path, number: u64, cache_bytes: u64) -> StoreResult<Option<u64>> {
+    let bytes = fs::read(path.join("mark")).ok();
+    let promised = bytes.and_then(|bytes| Mark::decode(bytes.first_chunk()?)).map(|mark| mark.commit);
+    let failed = |what: String| unopenable(path, &what);
+    let epoch = Epoch::start(path, number, cache_bytes).map_err(|Failure(what)| failed(what))?;
+    let (commit, _) = epoch.counts(layout::COMMIT_KEY, layout::decode_commit).map_err(failed)?;
+    epoch.set_mark(commit, Durability::Disk).map_err(|Failure(what)| failed(what))?;
+    Ok(promised.map(|promised| promised.saturating_sub(commit)))
+}
+
+struct Mark {
+    commit: u64,
+    /// Whether the commit had been synced, so that not even a power cut excuses its loss.
+    synced: bool,
+    /// Which start of the machine wrote it.
+    boot: [u8; 16],
+}
+
+impl Mark {
+    const BYTES: usize = 29;
+
+    fn encode(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..8].copy_from_slice(&self.commit.to_be_bytes());
+        bytes[8] = u8::from(self.synced);
+        bytes[9..25].copy_from_slice(&self.boot);
+        let crc = crc32c::crc32c(&bytes[..25]);
+        bytes[25..].copy_from_slice(&crc.to_be_bytes());
+        bytes
+    }
+
+    fn decode(bytes: &[u8; Self::BYTES]) -> Option<Self> {
+        let (body, crc) = bytes.split_last_chunk::<4>()?;
+        let (commit, rest) = body.split_first_chunk::<8>()?;
+        let (synced, boot) = rest.split_first_chunk::<1>()?;
+        (u32::from_be_bytes(*crc) == crc32c::crc32c(body)).then_some(())?;
+        let boot = boot.try_into().ok()?;
+        Some(Self { commit: u64::from_be_bytes(*commit), synced: synced[0] == 1, boot })
+    }
+}
+
+/// Changes when the machine starts. Where the system does not tell, all starts look the same, which errs on
+/// the side of refusing.
+fn boot_id() -> [u8; 16] {
+    use std::sync::OnceLock;
+    static BOOT: OnceLock<[u8; 16]> = OnceLock::new();
+    *BOOT.get_or_init(|| {
+        let text: io::Result<String> = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        let id = text.ok().and_then(|text| uuid::Uuid::parse_str(text.trim()).ok());
+        id.map_or([0; 16], uuid::Uuid::into_bytes)
+    })
+}
+
+/// Calls sled and turns its panics into errors.
+fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Failure(format!("{doing} failed: {error}"))),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Err(Failure(format!("{doing} failed: the stored bytes are damaged ({text})")))
+        }
+    }
+}
