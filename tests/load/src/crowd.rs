@@ -346,7 +346,7 @@ impl Crowd {
             match replica::fetch(&url(document), &expected) {
                 Ok(text) => drop(texts.insert(document, text)),
                 Err(error) => {
-                    self.faults.diverged.push(format!("a newcomer to document {document}: {error:#}"))
+                    self.faults.diverged.push(format!("a newcomer to document {document}: {error:#}"));
                 }
             }
         }

@@ -17,6 +17,7 @@ use crate::fleet::Fleet;
 use crate::peers::{Peer, Server};
 use crate::process::Cores;
 use crate::replica;
+use crate::scenario::Outcome;
 
 /// Characters of one edit: author, number, and two separators.
 const TOKEN: u32 = 12;
@@ -48,6 +49,12 @@ pub(crate) struct Kill {
     pub(crate) server_args: Vec<String>,
 }
 
+impl Default for Kill {
+    fn default() -> Self {
+        Self { cycles: 20, seed: None, documents: 4, writers: 2, window: 16, server_args: Vec::new() }
+    }
+}
+
 /// What the loop found.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
@@ -71,6 +78,18 @@ impl Verdict {
     }
 }
 
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        let mut outcome = Self::default();
+        outcome.figures.insert("acknowledged edits lost", verdict.lost as f64);
+        outcome.faults.lost = verdict.lost;
+        outcome.faults.repeated = verdict.duplicated;
+        outcome.faults.reordered = verdict.misplaced;
+        outcome.faults.diverged = verdict.faults;
+        outcome
+    }
+}
+
 impl std::fmt::Display for Verdict {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { cycles, acknowledged, lost, duplicated, misplaced, faults, seconds } = self;
@@ -87,7 +106,7 @@ impl std::fmt::Display for Verdict {
 /// Runs the loop.
 pub(crate) fn kill(plan: &Kill, cores: Option<Cores>) -> Result<Verdict> {
     let seed = plan.seed.unwrap_or_else(|| rand::rng().random());
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut server = Server::start(Peer::Weft, cores, &plan.server_args)?;
     let mut ledger = Ledger::default();
@@ -223,7 +242,7 @@ fn judge(text: &str, authors: &mut BTreeMap<u64, Entry>, verdict: &mut Verdict) 
         match number.cmp(next) {
             std::cmp::Ordering::Less => verdict.duplicated += 1,
             std::cmp::Ordering::Equal if authors.get(&author).is_some_and(|entry| number < entry.written) => {
-                *next += 1
+                *next += 1;
             }
             _ => verdict.misplaced += 1,
         }

@@ -1,5 +1,7 @@
 //! A generator that cannot see a fault is worth nothing: here it meets a forwarder that commits them, one at a time.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic, in its helpers too")]
+
 use std::process::{Command, Output};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_weft-load");

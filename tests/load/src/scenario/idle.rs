@@ -59,19 +59,21 @@ fn warm_up(target: &Target) -> Result<()> {
     fleet.turn(&mut crowd, Duration::from_millis(200))
 }
 
-/// Memory when it has moved by less than half a per cent over a second, or after ten.
+/// Memory when it has moved by less than half a per cent in each of three seconds, or after twenty: collectors of
+/// garbage take their time.
 fn settled(pid: rustix::process::Pid, fleet: &mut Fleet, crowd: &mut Crowd) -> Result<u64> {
-    let mut before = process::resident(pid)?;
-    for _ in 0..10 {
+    let (mut before, mut quiet) = (process::resident(pid)?, 0);
+    for _ in 0..20 {
         let end = Instant::now() + Duration::from_secs(1);
         while let Some(left) = end.checked_duration_since(Instant::now()) {
             fleet.turn(crowd, left)?;
         }
         let now = process::resident(pid)?;
-        if now.abs_diff(before) * 200 < before {
-            return Ok(now);
-        }
+        quiet = if now.abs_diff(before) * 200 < before { quiet + 1 } else { 0 };
         before = now;
+        if quiet == 3 {
+            break;
+        }
     }
     Ok(before)
 }

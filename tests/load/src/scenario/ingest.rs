@@ -1,14 +1,17 @@
 //! One author's long history, sent update by update as fast as the server takes it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::{Outcome, Stretch, Target};
 use crate::fleet::{Driver, Event, Fleet, Id, Outgoing};
 use crate::replica;
 use crate::traces::Trace;
 use crate::wire::{self, Message, Sync};
+
+/// The slowest peer takes 15 s for the history.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -33,13 +36,12 @@ pub(crate) fn ingest(target: &Target, plan: &Ingest) -> Result<Outcome> {
     for document in 0..plan.documents {
         let (mut fleet, mut author) = (Fleet::new()?, Author::default());
         let id = fleet.connect(&url(document))?;
-        author.wait_for_answers(&mut fleet, 1)?;
+        author.wait_for_first_sync(&mut fleet)?;
         let stretch = Stretch::begin(target)?;
         for message in &messages {
             fleet.outgoing().send(id, message);
         }
-        fleet.outgoing().send(id, &sync(Sync::Step1, &vector));
-        author.wait_for_answers(&mut fleet, 2)?;
+        author.ask_until_answered(&mut fleet, id, &sync(Sync::Step1, &vector))?;
         let (took, server) = stretch.end(&mut outcome)?;
         seconds += took;
         cpu += server.unwrap_or_default();
@@ -63,13 +65,40 @@ struct Author {
 }
 
 impl Author {
-    fn wait_for_answers(&mut self, fleet: &mut Fleet, count: usize) -> Result<()> {
-        fleet.turn_until(self, Duration::from_secs(120), "the server to take the history", |author| {
-            author.failure.is_some() || author.answers >= count
-        })?;
+    /// Asks, and asks again: a server may have dropped the question (y-sweet 0.9 drops what it owes to a socket when
+    /// more than 1,024 messages wait, and an ingest makes it echo far more).
+    fn ask_until_answered(&mut self, fleet: &mut Fleet, id: Id, question: &[u8]) -> Result<()> {
+        const AGAIN: Duration = Duration::from_millis(100);
+        let deadline = Instant::now() + PATIENCE;
+        let before = self.answers;
+        while self.answers == before && self.failure.is_none() {
+            ensure!(
+                Instant::now() < deadline,
+                "the server did not take the history in {} s",
+                PATIENCE.as_secs()
+            );
+            fleet.outgoing().send(id, question);
+            let until = Instant::now() + AGAIN;
+            while let Some(left) =
+                until.checked_duration_since(Instant::now()).filter(|_| self.answers == before)
+            {
+                fleet.turn(self, left)?;
+            }
+        }
+        self.check()
+    }
+
+    fn check(&mut self) -> Result<()> {
         self.failure
             .take()
             .map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)).context("the author's socket"))
+    }
+
+    fn wait_for_first_sync(&mut self, fleet: &mut Fleet) -> Result<()> {
+        fleet.turn_until(self, PATIENCE, "the first sync", |author| {
+            author.failure.is_some() || author.answers > 0
+        })?;
+        self.check()
     }
 }
 
