@@ -8,6 +8,7 @@ use std::{
     fmt,
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     connection, document, http,
+    protocol::guard,
     store::{self, Durability},
     telemetry::{self, LogFormat},
 };
@@ -198,7 +200,7 @@ impl Settings {
                     loopback: listen.ip().is_loopback(),
                 },
                 raw_names: self.raw_names.unwrap_or(false),
-                connection,
+                connection: Arc::new(connection),
             },
             document,
             store: self.store(),
@@ -266,7 +268,10 @@ impl Settings {
         if connection.max_message_bytes < 1024 {
             return invalid("max_message_bytes must be at least 1024, or no document could be synced");
         }
-        connection.guard.update_bytes = connection.max_message_bytes;
+        connection.guard = Arc::new(guard::Limits {
+            update_bytes: connection.max_message_bytes,
+            ..guard::Limits::default()
+        });
         connection.heartbeat.ping_after = seconds(self.ping_seconds, connection.heartbeat.ping_after);
         connection.heartbeat.pong_within = seconds(self.pong_seconds, connection.heartbeat.pong_within);
         if connection.heartbeat.ping_after.is_zero() || connection.heartbeat.pong_within.is_zero() {

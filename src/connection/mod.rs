@@ -11,6 +11,8 @@ pub mod heartbeat;
 pub mod session;
 pub mod socket;
 
+use std::sync::Arc;
+
 use crate::{document, protocol::guard};
 
 /// Everything about connections that can be set.
@@ -24,7 +26,7 @@ pub struct Config {
     /// What waits for a slow reader.
     pub outbox: document::outbox::Limits,
     /// What the guard lets in.
-    pub guard: guard::Limits,
+    pub guard: Arc<guard::Limits>,
 }
 
 impl Default for Config {
@@ -33,7 +35,7 @@ impl Default for Config {
             max_message_bytes: 16 * 1024 * 1024,
             heartbeat: heartbeat::Config::default(),
             outbox: document::outbox::Limits::default(),
-            guard: guard::Limits::default(),
+            guard: Arc::default(),
         }
     }
 }

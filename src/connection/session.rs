@@ -3,6 +3,8 @@
 //! Pure. A y-websocket connection is one session of one document, open from the first frame; dialects that
 //! authenticate and multiplex put their phases here.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -44,13 +46,13 @@ pub enum Step {
 /// The session of one connection.
 #[derive(Clone, Debug)]
 pub struct Session {
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 impl Session {
     /// A session whose input is bounded by `limits`.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits }
+    pub fn new(limits: impl Into<Arc<Limits>>) -> Self {
+        Self { limits: limits.into() }
     }
 
     /// What follows from a message.

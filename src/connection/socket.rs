@@ -15,6 +15,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -43,7 +44,7 @@ use super::{
 use crate::{
     auth::Access,
     document::{
-        handle::{DocumentHandle, Joining},
+        handle::{DocumentHandle, JoinError, Joining},
         outbox::{Control, Drained, Frame, Notice, Outbox},
         registry::Registry,
     },
@@ -73,7 +74,7 @@ pub struct Opening<P> {
     /// Figures.
     pub metrics: Metrics,
     /// Settings.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// Held for as long as the connection lives: its place within the limits.
     pub permit: P,
 }
@@ -101,8 +102,46 @@ pub async fn open<P: 'static>(
 /// The reading task, from the first byte to the last.
 async fn run<P>(opening: Opening<P>, outbox: Outbox, mut messages: AggregatedMessageStream) {
     let session = SessionId::new();
-    let Opening { connection, document, registry, metrics, .. } = &opening;
+    let metrics = opening.metrics.clone();
+    let config = opening.config.clone();
+    let connection = opening.connection;
     metrics.connections.inc();
+    // Boxed, because joining needs much more room than reading, and most of a connection's life is reading.
+    let (joined, permit) = Box::pin(join(opening, session, outbox.clone())).await;
+    match joined {
+        Ok(handle) => {
+            let mut reader = Reader {
+                session: Session::new(config.guard.clone()),
+                id: session,
+                handle,
+                outbox: outbox.clone(),
+                metrics: metrics.clone(),
+                heartbeat: Heartbeat::new(config.heartbeat, Instant::now()),
+            };
+            let end = reader.read(&mut messages).await;
+            debug!(%connection, %session, ?end, "connection ended");
+            outbox.close(end.reason.unwrap_or(CloseReason::Normal));
+            reader.handle.leave(session, end.clean).await;
+        }
+        Err(error) => {
+            debug!(%connection, %error, "connection refused");
+            metrics.refused("join");
+            outbox.close(close_reason(&error));
+        }
+    }
+    metrics.connections.dec();
+    drop(permit);
+    // A peer that keeps talking is read to its end, so that our close frame is not lost to a reset.
+    while let Some(Ok(_)) = messages.next().await {}
+}
+
+/// Opens the document for the session.
+async fn join<P>(
+    opening: Opening<P>,
+    session: SessionId,
+    outbox: Outbox,
+) -> (Result<DocumentHandle, JoinError>, P) {
+    let Opening { connection, document, registry, .. } = &opening;
     debug!(%connection, %session, %document, "connection opened");
     let joined = registry.ask(document, async |handle: DocumentHandle| {
         let joining = Joining {
@@ -114,30 +153,7 @@ async fn run<P>(opening: Opening<P>, outbox: Outbox, mut messages: AggregatedMes
         };
         handle.join(joining).await.map(|()| handle)
     });
-    match joined.await {
-        Ok(handle) => {
-            let mut reader = Reader {
-                session: Session::new(opening.config.guard.clone()),
-                id: session,
-                handle,
-                outbox: outbox.clone(),
-                metrics: metrics.clone(),
-                heartbeat: Heartbeat::new(opening.config.heartbeat, Instant::now()),
-            };
-            let end = reader.read(&mut messages).await;
-            debug!(%connection, %session, ?end, "connection ended");
-            outbox.close(end.reason.unwrap_or(CloseReason::Normal));
-            reader.handle.leave(session, end.clean).await;
-        }
-        Err(error) => {
-            debug!(%connection, %document, %error, "connection refused");
-            metrics.refused("join");
-            outbox.close(close_reason(&error));
-        }
-    }
-    metrics.connections.dec();
-    // A peer that keeps talking is read to its end, so that our close frame is not lost to a reset.
-    while let Some(Ok(_)) = messages.next().await {}
+    (joined.await, opening.permit)
 }
 
 /// How a connection came to its end.

@@ -66,7 +66,7 @@ pub struct Replica {
 struct Cache {
     state: Option<Bytes>,
     vector: Option<Bytes>,
-    differences: SmallVec<[(Bytes, Bytes); KEPT_DIFFERENCES]>,
+    differences: Vec<(Bytes, Bytes)>,
 }
 
 /// What became of one update of a batch.
@@ -177,7 +177,7 @@ impl Replica {
                 [only] if verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
                     only.bytes().clone()
                 }
-                _ => Bytes::from(txn.encode_update_v1()),
+                _ => kept(txn.encode_update_v1()),
             });
             let pending = txn.has_missing_updates();
             drop(ManuallyDrop::into_inner(txn));
@@ -196,9 +196,8 @@ impl Replica {
         if let Some(state) = &self.cache.state {
             return Ok(state.clone());
         }
-        let state = self.contain(|doc, _| {
-            Bytes::from(doc.transact().encode_state_as_update_v1(&StateVector::default()))
-        })?;
+        let state =
+            self.contain(|doc, _| kept(doc.transact().encode_state_as_update_v1(&StateVector::default())))?;
         self.cache.state = Some(state.clone());
         Ok(state)
     }
@@ -206,7 +205,7 @@ impl Replica {
     /// The state vector, encoded.
     pub fn vector(&mut self) -> Bytes {
         if self.cache.vector.is_none() {
-            self.cache.vector = Some(self.state_vector().encode_v1().into());
+            self.cache.vector = Some(kept(self.state_vector().encode_v1()));
         }
         self.cache.vector.clone().unwrap_or_default()
     }
@@ -216,11 +215,11 @@ impl Replica {
         if vector.is_empty() {
             return self.state();
         }
-        let key = Bytes::from(vector.encode_v1());
+        let key = kept(vector.encode_v1());
         if let Some((_, difference)) = self.cache.differences.iter().find(|(known, _)| *known == key) {
             return Ok(difference.clone());
         }
-        let difference = self.contain(|doc, _| Bytes::from(doc.transact().encode_diff_v1(vector)))?;
+        let difference = self.contain(|doc, _| kept(doc.transact().encode_diff_v1(vector)))?;
         if self.cache.differences.len() == KEPT_DIFFERENCES {
             self.cache.differences.remove(0);
         }
@@ -234,7 +233,7 @@ impl Replica {
         for (&client, &clock) in lag {
             vector.set_min(client, clock);
         }
-        self.contain(|doc, _| Bytes::from(doc.transact().encode_diff_v1(&vector)))
+        self.contain(|doc, _| kept(doc.transact().encode_diff_v1(&vector)))
     }
 
     /// The title that people see: the string `title` in the root map `meta`, if there is one.
@@ -273,6 +272,12 @@ impl Replica {
             Poisoned(what.unwrap_or("no message").to_owned())
         })
     }
+}
+
+/// Bytes that will be kept or shared. The encoder of yrs begins with a kilobyte; most answers are a few
+/// dozen bytes, and there is one for each open document.
+fn kept(encoded: Vec<u8>) -> Bytes {
+    if encoded.capacity() > 2 * encoded.len() { Bytes::copy_from_slice(&encoded) } else { encoded.into() }
 }
 
 fn known(clocks: &HashMap<ClientId, u32>, client: ClientId) -> u32 {

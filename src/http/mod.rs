@@ -8,6 +8,8 @@ pub mod metrics;
 pub mod origin;
 pub mod upgrade;
 
+use std::sync::Arc;
+
 use actix_web::{guard, web};
 
 use crate::{connection, document::registry::Registry, telemetry::Metrics};
@@ -23,7 +25,7 @@ pub struct Config {
     /// who bring documents named so.
     pub raw_names: bool,
     /// What each connection gets.
-    pub connection: connection::Config,
+    pub connection: Arc<connection::Config>,
 }
 
 /// What every handler may use.
@@ -34,7 +36,7 @@ pub struct App {
     /// Figures.
     pub metrics: Metrics,
     /// Settings.
-    pub config: std::sync::Arc<Config>,
+    pub config: Arc<Config>,
     /// Who is connected.
     pub connections: upgrade::Connections,
 }
