@@ -25,7 +25,7 @@
 //! (yrs answers with an error after it has integrated what came before), shared types nested deeper and
 //! deeper by many updates ([`Limits::type_depth`] holds within one), and a document that grows too big.
 
-mod nesting;
+mod outline;
 mod readiness;
 mod structs;
 
@@ -37,6 +37,7 @@ use super::{
     message::ClientId,
     wire::{self, Reader},
 };
+pub use outline::{Outline, Shape};
 use structs::{Block, Kind};
 
 /// How much one message may hold. The defaults let through what honest clients send (a whole document of
@@ -228,7 +229,7 @@ impl Update {
         let mut summary = Summary::default();
         structs::read_sections(&mut reader, limits, &mut summary)?;
         if summary.types > limits.type_depth {
-            nesting::check(&bytes, &summary, limits)?;
+            outline::check_depth(&bytes, &summary, limits)?;
         }
         summary.deletes_at = reader.position();
         summary.read_deletes(&mut reader, limits)?;
@@ -276,6 +277,15 @@ impl Update {
         } else {
             readiness::largest_part(self, &known)
         }
+    }
+
+    /// What a document shows, if this is its whole state. Ask before reading a document: yrs has ways to
+    /// read that never return, and [`Outline`] says which may be used.
+    ///
+    /// Fails with [`Refusal::TypeDepth`] if shared types are nested deeper than [`Limits::type_depth`], which
+    /// many updates can do where one may not; reading or deleting them would overflow the stack.
+    pub fn outline(&self, limits: &Limits) -> Result<Outline, Refusal> {
+        outline::of(&self.bytes, &self.summary, limits)
     }
 
     /// The update as yrs takes it.
@@ -415,7 +425,7 @@ impl Summary {
     }
 }
 
-impl structs::Visitor for Summary {
+impl structs::Visitor<'_> for Summary {
     #[inline]
     fn open(&mut self, client: ClientId, clock: u32, structs: usize, at: usize) -> Result<(), Refusal> {
         if self.sections.last().is_some_and(|last| last.client <= client) {
@@ -427,14 +437,14 @@ impl structs::Visitor for Summary {
     }
 
     #[inline]
-    fn block(&mut self, client: ClientId, block: &Block) -> Result<(), Refusal> {
+    fn block(&mut self, client: ClientId, block: &Block<'_>) -> Result<(), Refusal> {
         if let Some(section) = self.sections.last_mut() {
             section.end = block.end;
         }
         match block.kind {
             Kind::Skip => self.is_irregular = true,
-            Kind::Type => self.types += 1,
-            Kind::Gc | Kind::Other => {}
+            Kind::Type(_) => self.types += 1,
+            _ => {}
         }
         for id in block.references() {
             if id.client != client {

@@ -654,3 +654,26 @@ fn how_fast() {
     measure("batches", &batches);
     measure("state", &[state]);
 }
+
+#[path = "../../tests/fuzz/src/harness.rs"]
+#[allow(unreachable_pub, dead_code, reason = "shared with the fuzzer, a crate of its own")]
+mod harness;
+
+/// The fuzzer of `tests/fuzz`, for as long as a test may take. `WEFT_FUZZ_SEED` and `WEFT_FUZZ_INPUTS` run
+/// others.
+#[test]
+fn mutated_updates_do_no_harm() {
+    let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+    let seed = number("WEFT_FUZZ_SEED").unwrap_or(2026);
+    let inputs = number("WEFT_FUZZ_INPUTS").unwrap_or(200_000);
+    let harness = harness::Harness::new(fixtures(), seed);
+    let mut findings = Vec::new();
+    let mut counts = harness::Counts::default();
+    harness.run_seeds(&mut counts, |finding| findings.push(finding.to_string()));
+    println!("seeds as they are: {counts:?}");
+    assert_eq!((counts.diverged, counts.unreadable, counts.uneditable, counts.wrong_parent), (0, 0, 0, 0));
+    harness.run(seed, 0..inputs, &mut counts, |finding| findings.push(finding.to_string()));
+    println!("seed {seed}: {counts:?}");
+    assert!(findings.is_empty(), "seed {seed}: {} findings, the first:\n{}", findings.len(), findings[0]);
+    assert!(counts.ready + counts.partly > inputs / 50, "too few inputs reach yrs: {counts:?}");
+}

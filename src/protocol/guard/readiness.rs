@@ -54,7 +54,7 @@ struct Run<'a> {
     /// The clock of the struct that is read next.
     clock: u32,
     /// A struct that was read and waits.
-    waiting: Option<Block>,
+    waiting: Option<Block<'a>>,
     /// The clock up to which this client is integrated.
     reached: u32,
     /// Something is missing that no run brings.
@@ -79,13 +79,13 @@ impl Kept {
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     fn is_exhausted(&self) -> bool {
         self.unread == 0 && self.waiting.is_none() && !self.is_stuck
     }
 
     /// The struct to look at, or none if there are no more.
-    fn next(&mut self) -> Option<Block> {
+    fn next(&mut self) -> Option<Block<'a>> {
         if let Some(block) = self.waiting.take() {
             return Some(block);
         }

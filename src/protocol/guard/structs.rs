@@ -4,12 +4,12 @@ use crate::protocol::{message::ClientId, wire::Reader};
 
 use super::{Limits, Refusal, clock_after, read_client, read_clock, read_count, spend};
 
-/// Who is told about each struct.
-pub(super) trait Visitor {
+/// Who is told about each struct. What it is told borrows from the bytes.
+pub(super) trait Visitor<'a> {
     /// A client's structs begin: its first clock, how many follow, and at which byte.
     fn open(&mut self, client: ClientId, clock: u32, structs: usize, at: usize) -> Result<(), Refusal>;
     /// One struct of that client.
-    fn block(&mut self, client: ClientId, block: &Block) -> Result<(), Refusal>;
+    fn block(&mut self, client: ClientId, block: &Block<'a>) -> Result<(), Refusal>;
 }
 
 /// The place of a struct among all.
@@ -19,15 +19,18 @@ pub(super) struct Id {
     pub(super) clock: u32,
 }
 
-/// One struct, as far as its place matters.
+/// One struct, as far as its place and shape matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Block {
+pub(super) struct Block<'a> {
     pub(super) start: u32,
     pub(super) end: u32,
     pub(super) kind: Kind,
     pub(super) origin: Option<Id>,
     pub(super) right_origin: Option<Id>,
-    pub(super) parent: Parent,
+    pub(super) parent: Parent<'a>,
+    /// It is the value of a key, not an element of a sequence. True only where the parent is said too;
+    /// elsewhere it follows from the neighbour.
+    pub(super) is_keyed: bool,
 }
 
 /// What a struct is.
@@ -37,40 +40,46 @@ pub(super) enum Kind {
     Gc,
     /// A hole.
     Skip,
-    /// An item that holds a shared type.
-    Type,
-    /// An item that holds something else.
-    Other,
+    /// An item whose content is gone.
+    Deleted,
+    /// A piece of text; plain if each of its characters is one UTF-16 unit.
+    Text { is_plain: bool },
+    /// What else occurs in texts only: formatting, embedded objects.
+    InText,
+    /// A shared type, by its number.
+    Type(u8),
+    /// A value or bytes.
+    Value,
 }
 
 /// Where an item belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parent {
+pub(super) enum Parent<'a> {
     /// Where its neighbours belong, or nowhere.
     Inherited,
-    /// Into a type of the document itself.
-    Root,
+    /// Into the type of this name at the root of the document.
+    Root(&'a str),
     /// Into the type that this item holds.
     Item(Id),
 }
 
-impl Block {
+impl Block<'_> {
     /// The structs that must be there before this one.
     #[inline]
     pub(super) fn references(&self) -> impl Iterator<Item = Id> {
         let parent = match self.parent {
             Parent::Item(id) => Some(id),
-            Parent::Inherited | Parent::Root => None,
+            Parent::Inherited | Parent::Root(_) => None,
         };
         self.origin.into_iter().chain(self.right_origin).chain(parent)
     }
 }
 
 /// Reads all sections of an update and leaves the reader at its delete set.
-pub(super) fn read_sections(
-    reader: &mut Reader<'_>,
+pub(super) fn read_sections<'a>(
+    reader: &mut Reader<'a>,
     limits: &Limits,
-    visitor: &mut impl Visitor,
+    visitor: &mut impl Visitor<'a>,
 ) -> Result<(), Refusal> {
     let mut structs_left = limits.structs;
     let mut values_left = limits.values;
@@ -96,17 +105,24 @@ pub(super) fn read_sections(
 }
 
 /// Reads one struct again from bytes that have passed.
-pub(super) fn read_block_again(
-    reader: &mut Reader<'_>,
+pub(super) fn read_block_again<'a>(
+    reader: &mut Reader<'a>,
     client: ClientId,
     clock: u32,
-) -> Result<Block, Refusal> {
+) -> Result<Block<'a>, Refusal> {
     let limits = Limits::unlimited();
     read_block(reader, client, clock, &limits, &mut { usize::MAX })
 }
 
 const GC: u8 = 0;
 const SKIP: u8 = 10;
+
+pub(super) const ARRAY: u8 = 0;
+pub(super) const MAP: u8 = 1;
+pub(super) const TEXT: u8 = 2;
+pub(super) const XML_ELEMENT: u8 = 3;
+pub(super) const XML_FRAGMENT: u8 = 4;
+pub(super) const XML_TEXT: u8 = 6;
 
 const HAS_ORIGIN: u8 = 0x80;
 const HAS_RIGHT_ORIGIN: u8 = 0x40;
@@ -115,21 +131,22 @@ const HAS_PARENT_SUB: u8 = 0x20;
 const CONTENT: u8 = 0x1f;
 
 #[inline]
-fn read_block(
-    reader: &mut Reader<'_>,
+fn read_block<'a>(
+    reader: &mut Reader<'a>,
     client: ClientId,
     clock: u32,
     limits: &Limits,
     values_left: &mut usize,
-) -> Result<Block, Refusal> {
+) -> Result<Block<'a>, Refusal> {
     let info = reader.byte()?;
     let mut block = Block {
         start: clock,
         end: clock,
-        kind: Kind::Other,
+        kind: Kind::Value,
         origin: None,
         right_origin: None,
         parent: Parent::Inherited,
+        is_keyed: false,
     };
     // Compared whole, as yrs does: with a flag set, yjs would still see garbage or a hole.
     if info == GC || info == SKIP {
@@ -145,15 +162,13 @@ fn read_block(
     }
     if info & (HAS_ORIGIN | HAS_RIGHT_ORIGIN) == 0 {
         block.parent = match reader.byte()? {
-            1 => {
-                reader.string(usize::MAX)?;
-                Parent::Root
-            }
+            1 => Parent::Root(reader.string(usize::MAX)?),
             0 => Parent::Item(read_reference(reader, client, clock)?),
             number => return Err(Refusal::Unknown { what: "parent", number }),
         };
         if info & HAS_PARENT_SUB != 0 {
             reader.string(usize::MAX)?;
+            block.is_keyed = true;
         }
     }
     let (kind, length) = read_content(reader, info & CONTENT, limits, values_left)?;
@@ -178,68 +193,69 @@ fn read_content(
     limits: &Limits,
     values_left: &mut usize,
 ) -> Result<(Kind, u32), Refusal> {
-    let length = match number {
-        1 => read_clock(reader)?,
+    Ok(match number {
+        1 => (Kind::Deleted, read_clock(reader)?),
         2 => return Err(Refusal::Unsupported("JSON contents")),
         3 => {
             reader.buffer(usize::MAX)?;
-            1
+            (Kind::Value, 1)
         }
-        4 => utf16_len(reader.string(usize::MAX)?)?,
+        4 => {
+            let (length, is_plain) = utf16_len(reader.string(usize::MAX)?)?;
+            (Kind::Text { is_plain }, length)
+        }
         5 => {
             read_json(reader)?;
-            1
+            (Kind::InText, 1)
         }
         6 => {
             reader.string(usize::MAX)?;
             read_json(reader)?;
-            1
+            (Kind::InText, 1)
         }
-        7 => {
-            read_type(reader)?;
-            return Ok((Kind::Type, 1));
-        }
+        7 => (Kind::Type(read_type(reader)?), 1),
         8 => {
             let count = read_count(reader, 1)?;
             spend(values_left, count, "values", limits.values)?;
             for _ in 0..count {
                 read_any(reader, limits.value_depth, limits, values_left)?;
             }
-            count as u32
+            (Kind::Value, count as u32)
         }
         9 => return Err(Refusal::Unsupported("subdocuments")),
         11 => return Err(Refusal::Unsupported("moves")),
         _ => return Err(Refusal::Unknown { what: "content", number }),
-    };
-    Ok((Kind::Other, length))
+    })
 }
 
-/// The length of a text in clocks: UTF-16 code units.
+/// The length of a text in clocks, which are UTF-16 units, and whether that is the number of its
+/// characters.
 #[inline]
-fn utf16_len(text: &str) -> Result<u32, Refusal> {
-    let length = if text.is_ascii() {
-        text.len()
-    } else {
+fn utf16_len(text: &str) -> Result<(u32, bool), Refusal> {
+    let (mut length, mut wide) = (text.len(), 0);
+    if !text.is_ascii() {
         // One for every byte that begins a character, and another for each character beyond U+FFFF.
-        text.bytes().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(byte >= 0xf0)).sum()
-    };
-    u32::try_from(length).map_err(|_| Refusal::Clock)
+        let begins = text.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
+        wide = text.bytes().filter(|&byte| byte >= 0xf0).count();
+        length = begins + wide;
+    }
+    Ok((u32::try_from(length).map_err(|_| Refusal::Clock)?, wide == 0))
 }
 
-fn read_type(reader: &mut Reader<'_>) -> Result<(), Refusal> {
-    match reader.byte()? {
-        // array, map, text, XML fragment, XML text
-        0 | 1 | 2 | 4 | 6 => Ok(()),
-        // XML element, with its name
-        3 => {
+/// A shared type, of which the number is returned.
+fn read_type(reader: &mut Reader<'_>) -> Result<u8, Refusal> {
+    let number = reader.byte()?;
+    match number {
+        ARRAY | MAP | TEXT | XML_FRAGMENT | XML_TEXT => {}
+        XML_ELEMENT => {
             reader.string(usize::MAX)?;
-            Ok(())
         }
-        5 => Err(Refusal::Unsupported("XML hooks")),
-        7 => Err(Refusal::Unsupported("weak links")),
-        9 => Err(Refusal::Unsupported("subdocuments")),
-        number => Err(Refusal::Unknown { what: "type", number }),
+        5 => return Err(Refusal::Unsupported("XML hooks")),
+        7 => return Err(Refusal::Unsupported("weak links")),
+        9 => return Err(Refusal::Unsupported("subdocuments")),
+        _ => return Err(Refusal::Unknown { what: "type", number }),
     }
+    Ok(number)
 }
 
 /// A JSON text inside an update, which yrs must be able to parse.
