@@ -44,7 +44,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use self::engine::{Engine, Group, Reply, Request, Shared};
-pub use self::offline::{Accepted, Report, Vacuumed, accept_loss, check, vacuum};
+pub use self::offline::{Accepted, Report, Vacuumed, Verify, accept_loss, check, vacuum};
 use super::{
     Append, Appended, Config, Cursor, Durability, Head, Observer, Page, Presence, Quarantined, Sequence,
     Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage, index::Indexed,

@@ -50,7 +50,7 @@ const LARGE_STATE: usize = STEP_BYTES / 4;
 /// How often sizes are measured while something is written.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// Sizes are measured after this many written bytes at the latest.
-const MEASURE_BYTES: u64 = 4 << 20;
+const MEASURE_BYTES: u64 = 1 << 20;
 /// What a document costs beside its state and its log: two head rows.
 const HEAD_BYTES: u64 = 200;
 
@@ -369,8 +369,11 @@ struct Drain {
 struct Copying {
     entry: Entry,
     /// Keys still to be copied, both ends included.
-    ranges: VecDeque<(Vec<u8>, Vec<u8>)>,
+    ranges: VecDeque<KeyRange>,
 }
+
+/// The first and the last key.
+type KeyRange = (Vec<u8>, Vec<u8>);
 
 /// The store without threads. See the file's first lines.
 pub(super) struct Engine {
@@ -1009,6 +1012,7 @@ impl Engine {
             Ok(done) => done,
             Err(Failure(reason)) => return self.fail(&reason),
         };
+        drop(old);
         self.commit(group);
         if self.shared.failed.read().is_some() {
             return;
@@ -1132,7 +1136,7 @@ fn state_row(job: &StateJob, part: u32) -> Row {
 }
 
 /// What has to be copied of a document. Of a damaged one, everything there is.
-fn live_ranges(entry: &Entry) -> Result<VecDeque<(Vec<u8>, Vec<u8>)>, Damage> {
+fn live_ranges(entry: &Entry) -> Result<VecDeque<KeyRange>, Damage> {
     let name = &entry.head.document;
     if entry.damaged.is_some() {
         let all = |kind| {

@@ -14,6 +14,8 @@ use std::{
     os::unix::fs::FileExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::directory::{newer, sync_directory, unopenable};
@@ -21,6 +23,9 @@ use crate::store::{
     Durability, StoreError, StoreResult,
     layout::{self, Kind},
 };
+
+/// How long sled's threads may take to let go of a database.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A key and its sealed value.
 pub(super) type Row = (Vec<u8>, Vec<u8>);
@@ -93,7 +98,19 @@ impl Epoch {
 
     fn start(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
         let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
-        let db = guarded("opening the database", || config.open())?;
+        let begun = Instant::now();
+        let db = loop {
+            match guarded("opening the database", || config.open()) {
+                // A database that this process has just let go is locked until sled's own threads have let
+                // go of it as well. The lock of the directory says that nobody else can be the reason.
+                Err(Failure(what))
+                    if what.contains("could not acquire lock") && begun.elapsed() < PATIENCE =>
+                {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                opened => break opened?,
+            }
+        };
         let file = |name: &str| {
             let file =
                 OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path.join(name));

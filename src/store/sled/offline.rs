@@ -61,16 +61,16 @@ pub struct Accepted {
     pub commits: Option<u64>,
 }
 
+/// Decodes what is stored of a document, and says what is wrong with it.
+pub type Verify<'a> = &'a mut dyn FnMut(&Stored) -> Result<(), String>;
+
 /// Looks over everything in `data`: every row's checksum, that no update is missing, that head, end marker
 /// and state belong together. With `verify`, what is stored of each document is handed over as well, to be
 /// decoded by somebody who can. Changes nothing but what sled writes when it opens.
 ///
 /// # Errors
 /// [`StoreError::Unopenable`] if the store as a whole cannot be read or is being served.
-pub fn check(
-    data: &Path,
-    mut verify: Option<&mut dyn FnMut(&Stored) -> Result<(), String>>,
-) -> StoreResult<Report> {
+pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report> {
     let engine = open(data)?;
     let shared = engine.shared();
     let usage = *shared.usage.read();

@@ -1,1 +1,709 @@
-//! tbd
+//! What is particular to the store on disk: kills, cuts, flips, locks, versions, full disks, rotation.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
+    os::unix::fs::FileExt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::{
+    SledStore, accept_loss, check,
+    directory::{Directory, free_bytes},
+    engine::{Engine, Group, Reply, Request},
+    vacuum,
+};
+use crate::{
+    ids::{DocumentName, Timestamp},
+    store::{
+        Append, Config, Durability, Head, LoggedUpdate, Observer, Presence, Sequence, Store, StoreError,
+        StoreResult, Stored, Summary, Unobserved, Usage, layout,
+    },
+};
+
+fn name(name: &str) -> DocumentName {
+    DocumentName::parse(name).unwrap()
+}
+
+fn config(data: &Path) -> Config {
+    Config {
+        data: data.into(),
+        durability: Durability::Kill,
+        group_ms: 0,
+        min_free_bytes: 0,
+        ..Config::default()
+    }
+}
+
+fn open_engine(data: &Path) -> Engine {
+    let directory = Directory::take(data).unwrap();
+    Engine::open(directory, config(data), Arc::new(Unobserved), Box::new(free_bytes)).unwrap()
+}
+
+fn open(data: &Path) -> StoreResult<SledStore> {
+    SledStore::open(config(data), Arc::new(Unobserved))
+}
+
+fn refusal<T>(result: StoreResult<T>) -> String {
+    match result {
+        Err(StoreError::Unopenable(what)) => what,
+        Err(other) => panic!("another error: {other}"),
+        Ok(_) => panic!("it opened"),
+    }
+}
+
+/// Asks an engine for one thing, as the storage thread would.
+fn ask<T>(engine: &mut Engine, request: impl FnOnce(Reply<T>) -> Request) -> StoreResult<T> {
+    let (reply, mut answer) = oneshot::channel();
+    let mut group = Group::default();
+    assert!(engine.stage(&mut group, request(reply)).is_none());
+    engine.commit(group);
+    loop {
+        match answer.try_recv() {
+            Ok(answer) => return answer,
+            Err(_) if engine.is_busy() => engine.step(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn append(engine: &mut Engine, document: &str, texts: &[&str]) -> StoreResult<()> {
+    let update = |text: &&str| LoggedUpdate {
+        bytes: Bytes::copy_from_slice(text.as_bytes()),
+        origin: None,
+        at: Timestamp(1),
+    };
+    let updates = texts.iter().map(update).collect();
+    let batch = vec![Append { document: name(document), updates, summary: None }];
+    ask(engine, |reply| Request::Append { batch, reply }).map(drop)
+}
+
+fn checkpoint(engine: &mut Engine, document: &str, upto: u64, state: Vec<u8>) -> StoreResult<()> {
+    let (document, upto, state) = (name(document), Sequence(upto), Bytes::from(state));
+    let summary = Summary { title: None, bytes: state.len() as u64 };
+    ask(engine, |reply| Request::Checkpoint { document, upto, state, summary, reply })
+}
+
+fn load(engine: &mut Engine, document: &str) -> StoreResult<Option<Stored>> {
+    let document = name(document);
+    ask(engine, |reply| Request::Load { document, reply })
+}
+
+/// Everything a store holds, to be compared.
+type Content = BTreeMap<String, (Head, Option<Bytes>, Vec<LoggedUpdate>)>;
+
+fn content(engine: &mut Engine) -> Content {
+    let shared = engine.shared();
+    let names: Vec<_> = shared.index.read().iter().map(|(name, _)| name.to_string()).collect();
+    let read = |document: String| {
+        let Stored { head, checkpoint, tail } = load(engine, &document).unwrap().unwrap();
+        (document, (head, checkpoint, tail))
+    };
+    names.into_iter().map(read).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The directory as a kill at this moment would leave it.
+fn killed_now(data: &Path) -> TempDir {
+    let copied = tempfile::tempdir().unwrap();
+    copy(data, copied.path());
+    copied
+}
+
+/// A store with some of everything.
+fn furnish(engine: &mut Engine, seed: u64) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    for number in 0..40 {
+        let document = format!("document {number}");
+        for _ in 0..random.random_range(1..6) {
+            append(engine, &document, &["some", "text", &"long".repeat(random.random_range(0..3_000))])
+                .unwrap();
+        }
+        if number % 3 == 0 {
+            let length = if number % 2 == 0 { 900_000 } else { 9_000 };
+            checkpoint(engine, &document, random.random_range(1..4), vec![number as u8; length]).unwrap();
+        }
+        let presence = match number % 10 {
+            7 => Presence::Trashed(Timestamp(7)),
+            8 => Presence::Deleted(Timestamp(8)),
+            _ => Presence::Live,
+        };
+        ask(engine, |reply| Request::SetPresence { document: name(&document), presence, reply }).unwrap();
+        let what = "why".to_owned();
+        let bytes = Bytes::from(vec![1; 40_000]);
+        let document = name(&document);
+        ask(engine, |reply| Request::Quarantine { document, what, bytes, at: Timestamp(1), reply }).unwrap();
+    }
+}
+
+fn quarantined(engine: &mut Engine) -> usize {
+    let ask_one = |number| {
+        let document = name(&format!("document {number}"));
+        ask(engine, |reply| Request::Quarantined { document, reply }).unwrap().len()
+    };
+    (0..40).map(ask_one).sum()
+}
+
+fn epoch_numbers(data: &Path) -> Vec<u64> {
+    let numbers = fs::read_dir(data)
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_prefix("epoch-")?.parse().ok());
+    let mut numbers: Vec<u64> = numbers.collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    furnish(&mut engine, seed);
+    let mut steps = 0;
+    engine.rotate();
+    while engine.is_busy() {
+        assert_eq!(epoch_numbers(home.path()), [1, 2], "two epochs at most");
+        let expected = content(&mut engine);
+        let killed = killed_now(home.path());
+        let mut survivor = open_engine(killed.path());
+        assert_eq!(content(&mut survivor), expected, "step {steps}");
+        assert_eq!(quarantined(&mut survivor), 40);
+        // What was begun is finished after the restart, and whatever comes next lands in the right place.
+        append(&mut survivor, "document 1", &["after the kill"]).unwrap();
+        let expected = content(&mut survivor);
+        while survivor.is_busy() {
+            survivor.step();
+        }
+        drop(survivor);
+        let mut survivor = open_engine(killed.path());
+        assert_eq!(content(&mut survivor), expected, "step {steps}, finished later");
+        assert_eq!(quarantined(&mut survivor), 40);
+        assert_eq!(epoch_numbers(killed.path()), [2]);
+
+        // Life goes on meanwhile.
+        for _ in 0..3 {
+            let document = format!("document {}", random.random_range(0..40));
+            let last = engine.shared().index.read().get(&name(&document)).unwrap().head.last.0;
+            let _refused_if_deleted = match random.random_range(0..5) {
+                0 => checkpoint(
+                    &mut engine,
+                    &document,
+                    last,
+                    vec![steps as u8; random.random_range(0..400_000)],
+                ),
+                1 => ask(&mut engine, |reply| Request::SetPresence {
+                    document: name(&document),
+                    presence: Presence::Deleted(Timestamp(9)),
+                    reply,
+                })
+                .map(drop),
+                2 => ask(&mut engine, |reply| Request::Create {
+                    document: name(&document),
+                    at: Timestamp(10),
+                    reply,
+                })
+                .map(drop),
+                _ => append(&mut engine, &document, &["meanwhile"]),
+            };
+        }
+        append(&mut engine, &format!("new {steps}"), &["x"]).unwrap();
+        engine.step();
+        steps += 1;
+    }
+    assert!(steps > 5, "only {steps} steps");
+    let expected = content(&mut engine);
+    drop(engine);
+    assert_eq!(epoch_numbers(home.path()), [2]);
+    assert_eq!(content(&mut open_engine(home.path())), expected);
+    assert!(check(home.path(), None).unwrap().is_clean());
+}
+
+#[test]
+fn an_emptied_epoch_waits_for_its_last_reader() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    furnish(&mut engine, 1);
+    let reading = engine.shared().index.read().get(&name("document 3")).unwrap().clone();
+    let expected = load(&mut engine, "document 3").unwrap().unwrap();
+    engine.rotate();
+    while engine.is_busy() {
+        engine.step();
+    }
+    let late = reading.read().unwrap();
+    assert_eq!((late.checkpoint, late.tail), (expected.checkpoint, expected.tail));
+    assert_eq!(epoch_numbers(home.path()), [1, 2]);
+    drop(reading);
+    engine.step();
+    assert_eq!(epoch_numbers(home.path()), [2]);
+}
+
+#[test]
+fn a_creation_that_was_cut_short_is_begun_again() {
+    let home = tempfile::tempdir().unwrap();
+    drop(open_engine(home.path()));
+    fs::write(home.path().join("CURRENT"), br#"{"schema":1,"young":1,"old":null,"ready":false}"#).unwrap();
+    fs::write(home.path().join("epoch-1/db"), b"half a database").unwrap();
+    append(&mut open_engine(home.path()), "a", &["x"]).unwrap();
+    assert_eq!(content(&mut open_engine(home.path())).len(), 1);
+}
+
+#[test]
+fn epochs_that_do_not_count_are_removed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["x"]).unwrap();
+    drop(engine);
+    copy(&home.path().join("epoch-1"), &home.path().join("epoch-2"));
+    copy(&home.path().join("epoch-1"), &home.path().join("epoch-0"));
+    assert_eq!(content(&mut open_engine(home.path())).len(), 1);
+    assert_eq!(epoch_numbers(home.path()), [1]);
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let home = tempfile::tempdir().unwrap();
+    let first = open(home.path()).unwrap();
+    let what = refusal(open(home.path()));
+    assert!(what.contains("another weft serves this directory (process "), "{what}");
+    assert!(what.contains(&home.path().display().to_string()), "{what}");
+    assert!(refusal(check(home.path(), None)).contains("another weft"));
+    assert!(refusal(vacuum(home.path())).contains("another weft"));
+    assert!(refusal(accept_loss(home.path())).contains("another weft"));
+    drop(first);
+    drop(open(home.path()).unwrap());
+}
+
+#[test]
+fn what_a_newer_weft_wrote_is_left_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["x"]).unwrap();
+    let mut schema = layout::encode_schema(1);
+    schema[3] = 2;
+    let row = layout::seal(layout::Kind::Store, layout::SCHEMA_KEY, &schema);
+    engine.epochs().next().unwrap().apply(vec![(layout::SCHEMA_KEY.to_vec(), row)]).unwrap();
+    drop(engine);
+    let what = refusal(open(home.path()));
+    assert!(what.contains("newer weft (schema 2, this one knows 1)"), "{what}");
+
+    // Its CURRENT may say things we do not know.
+    fs::write(home.path().join("CURRENT"), br#"{"schema":3,"epochs":"somewhere else"}"#).unwrap();
+    assert!(refusal(open(home.path())).contains("schema 3"));
+    assert_eq!(epoch_numbers(home.path()), [1], "nothing is removed");
+}
+
+#[test]
+fn a_directory_without_its_marker_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    drop(open_engine(home.path()));
+    fs::write(home.path().join("CURRENT"), b"{").unwrap();
+    assert!(refusal(open(home.path())).contains("CURRENT is damaged"));
+    fs::remove_file(home.path().join("CURRENT")).unwrap();
+    assert!(refusal(open(home.path())).contains("CURRENT is missing"));
+    assert_eq!(epoch_numbers(home.path()), [1]);
+
+    let nowhere = home.path().join("nowhere");
+    refusal(check(&nowhere, None));
+    assert!(!nowhere.exists(), "looking makes nothing");
+    let file = home.path().join("file");
+    fs::write(&file, b"").unwrap();
+    refusal(open(&file));
+}
+
+#[test]
+fn a_database_that_vanished_is_not_begun_anew() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["x"]).unwrap();
+    drop(engine);
+    fs::remove_file(home.path().join("epoch-1/db")).unwrap();
+    assert!(refusal(open(home.path())).contains("`db` is missing"));
+}
+
+#[test]
+fn a_tail_that_was_cut_off_is_missed() {
+    for cut in [1, 100, 5_000] {
+        let home = tempfile::tempdir().unwrap();
+        let mut engine = open_engine(home.path());
+        for number in 0..200 {
+            append(&mut engine, "a", &[&number.to_string()]).unwrap();
+        }
+        drop(engine);
+        let db = OpenOptions::new().write(true).open(home.path().join("epoch-1/db")).unwrap();
+        db.set_len(written_length(home.path()) - cut).unwrap();
+        let what = refusal(open(home.path()));
+        assert!(what.contains("was cut short: commits ") && what.contains("--accept-loss"), "{what}");
+        refusal(check(home.path(), None));
+
+        let lost = accept_loss(home.path()).unwrap().commits.unwrap();
+        assert!(lost > 0);
+        let mut engine = open_engine(home.path());
+        let stored = load(&mut engine, "a").unwrap().unwrap();
+        assert_eq!(stored.tail.len() as u64, 200 - lost, "exactly the commits that were named");
+        append(&mut engine, "a", &["goes on"]).unwrap();
+        drop(engine);
+        assert_eq!(accept_loss(home.path()).unwrap().commits, Some(0));
+        assert!(check(home.path(), None).unwrap().is_clean());
+    }
+}
+
+/// Bytes of the database up to the last one that is not zero.
+fn written_length(data: &Path) -> u64 {
+    let bytes = fs::read(data.join("epoch-1/db")).unwrap();
+    bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64 + 1
+}
+
+#[test]
+fn a_lost_mark_is_not_taken_for_granted() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["x"]).unwrap();
+    drop(engine);
+    fs::write(home.path().join("epoch-1/mark"), b"").unwrap();
+    assert!(refusal(open(home.path())).contains("mark is missing or damaged"));
+    assert_eq!(accept_loss(home.path()).unwrap().commits, None);
+    assert_eq!(content(&mut open_engine(home.path())).len(), 1);
+}
+
+/// Whatever happens to the file, a document is as it was, or an error; never another document.
+#[test]
+fn damage_is_never_silent() {
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    furnish(&mut engine, seed);
+    let expected = content(&mut engine);
+    drop(engine);
+    let length = written_length(home.path());
+    let (mut refused, mut named, mut harmless) = (0, 0, 0);
+    for _ in 0..60 {
+        let hurt = killed_now(home.path());
+        let db = OpenOptions::new().write(true).open(hurt.path().join("epoch-1/db")).unwrap();
+        if random.random_bool(0.2) {
+            db.set_len(random.random_range(0..length)).unwrap();
+        } else {
+            let mut bytes = [0; 3];
+            random.fill(&mut bytes);
+            db.write_all_at(&bytes, random.random_range(0..length - 3)).unwrap();
+        }
+        drop(db);
+        let directory = Directory::take(hurt.path()).unwrap();
+        let opened = Engine::open(directory, config(hurt.path()), Arc::new(Unobserved), Box::new(free_bytes));
+        let Ok(mut engine) = opened else {
+            refused += 1;
+            continue;
+        };
+        let mut whole = true;
+        for (document, (head, checkpoint, tail)) in &expected {
+            match load(&mut engine, document) {
+                Ok(Some(stored)) => {
+                    assert_eq!(&stored.head, head);
+                    assert_eq!((&stored.checkpoint, &stored.tail), (checkpoint, tail));
+                }
+                Ok(None) => panic!("{document} is gone and nobody says so"),
+                Err(StoreError::Damaged { document: named, .. }) => {
+                    assert_eq!(named.as_str(), document);
+                    whole = false;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        if whole { harmless += 1 } else { named += 1 }
+    }
+    println!("{refused} refused, {named} with damaged documents, {harmless} in dead bytes");
+    assert!(refused + named > 0);
+}
+
+/// Overwrites one row of a document with a flipped bit, behind the store's back.
+fn flip(engine: &Engine, key: &[u8]) {
+    let epoch = engine.epochs().last().unwrap();
+    let mut value = epoch.get(key).unwrap().unwrap();
+    *value.last_mut().unwrap() ^= 1;
+    epoch.apply(vec![(key.to_vec(), value)]).unwrap();
+}
+
+#[test]
+fn a_damaged_document_is_refused_kept_and_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    let broken = ["log", "gap", "state", "meta", "end"];
+    for document in broken.iter().chain(&["bystander"]) {
+        append(&mut engine, document, &["1", "2"]).unwrap();
+        checkpoint(&mut engine, document, 1, b"state".to_vec()).unwrap();
+        append(&mut engine, document, &["3"]).unwrap();
+        append(&mut engine, document, &["4"]).unwrap();
+    }
+    flip(&engine, &layout::log_key(&name("log"), 1, 4, 0));
+    let gap = layout::log_key(&name("gap"), 1, 3, 0);
+    engine.epochs().next().unwrap().clear(&gap, &gap).unwrap();
+    let generation = engine.shared().index.read().get(&name("state")).unwrap().generation;
+    flip(&engine, &layout::state_key(&name("state"), 1, generation, 0));
+    flip(&engine, &layout::meta_key(&name("meta")));
+    flip(&engine, &layout::end_key(&name("end")));
+    drop(engine);
+
+    // As it is, after rows were copied to another epoch, and after a vacuum.
+    for round in 0..3 {
+        let mut engine = open_engine(home.path());
+        let fine = load(&mut engine, "bystander").unwrap().unwrap();
+        assert_eq!((fine.head.last, fine.tail.len()), (Sequence(4 + round), 3 + round as usize));
+        append(&mut engine, "bystander", &["5"]).unwrap();
+        for document in broken {
+            let refused = load(&mut engine, document);
+            let Err(StoreError::Damaged { document: named, what }) = refused else {
+                panic!("{document} in round {round}: {refused:?}");
+            };
+            assert_eq!(named.as_str(), document);
+            let expected = match document {
+                "gap" => "updates 3 to 3 are missing",
+                "meta" => "its head: a row has a wrong checksum",
+                "end" => "its end marker: a row has a wrong checksum",
+                _ => "a row has a wrong checksum",
+            };
+            assert_eq!(what, expected, "{document} in round {round}");
+            let refused = append(&mut engine, document, &["over it"]);
+            assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{refused:?}");
+            let refused = checkpoint(&mut engine, document, 4, vec![]);
+            assert!(matches!(refused, Err(StoreError::Damaged { .. })), "{refused:?}");
+        }
+        if round == 0 {
+            engine.rotate();
+            while engine.is_busy() {
+                engine.step();
+            }
+        }
+        drop(engine);
+        let report = check(home.path(), None).unwrap();
+        let named: Vec<_> = report.damaged.iter().map(|(document, _)| document.as_str()).collect();
+        assert_eq!(named, ["end", "gap", "log", "meta", "state"]);
+        if round == 1 {
+            vacuum(home.path()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_missing_head_is_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["1"]).unwrap();
+    append(&mut engine, "b", &["1"]).unwrap();
+    for key in [layout::meta_key(&name("a")), layout::end_key(&name("a"))] {
+        engine.epochs().next().unwrap().clear(&key, &key).unwrap();
+    }
+    drop(engine);
+    let what = refusal(open(home.path()));
+    assert!(what.contains("2 documents by its own count, but only 1"), "{what}");
+}
+
+#[derive(Default)]
+struct Seen {
+    failed: AtomicU64,
+    damaged: AtomicU64,
+    rotated: AtomicU64,
+}
+
+impl Observer for Seen {
+    fn failed(&self, _: &str) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn damaged(&self, _: &DocumentName) {
+        self.damaged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn rotated(&self, _: u64, _: u64) {
+        self.rotated.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_is_promised_and_reading_goes_on() {
+    let home = tempfile::tempdir().unwrap();
+    let seen = Arc::new(Seen::default());
+    let directory = Directory::take(home.path()).unwrap();
+    let mut engine =
+        Engine::open(directory, config(home.path()), seen.clone(), Box::new(free_bytes)).unwrap();
+    append(&mut engine, "a", &["1"]).unwrap();
+    // A file that cannot be replaced stands for every disk that says no.
+    fs::create_dir(home.path().join("CURRENT.new")).unwrap();
+    engine.rotate();
+    assert!(matches!(engine.shared().writable(), Err(StoreError::Unwritable(_))));
+    let refused = append(&mut engine, "a", &["2"]);
+    assert!(matches!(&refused, Err(StoreError::Unwritable(what)) if what.contains("CURRENT")), "{refused:?}");
+    assert!(checkpoint(&mut engine, "a", 1, vec![0; 1 << 20]).is_err());
+    assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len(), 1);
+    assert_eq!(seen.failed.load(Ordering::Relaxed), 1, "told once");
+    drop(engine);
+    fs::remove_dir(home.path().join("CURRENT.new")).unwrap();
+    let mut engine = open_engine(home.path());
+    assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len(), 1);
+    append(&mut engine, "a", &["2"]).unwrap();
+    assert_eq!(epoch_numbers(home.path()), [1], "the epoch that came to nothing is gone");
+}
+
+#[test]
+fn a_full_disk_is_refused_before_it_is_full() {
+    let home = tempfile::tempdir().unwrap();
+    let free = Arc::new(AtomicU64::new(1_000));
+    let measured = Arc::clone(&free);
+    let config = Config { min_free_bytes: 500, ..config(home.path()) };
+    let probe = Box::new(move |_: &Path| Ok(measured.load(Ordering::Relaxed)));
+    let directory = Directory::take(home.path()).unwrap();
+    let mut engine = Engine::open(directory, config, Arc::new(Unobserved), probe).unwrap();
+    append(&mut engine, "a", &["1"]).unwrap();
+    append(&mut engine, "b", &["1"]).unwrap();
+    free.store(499, Ordering::Relaxed);
+    engine.measure();
+    for refused in [
+        append(&mut engine, "a", &["2"]),
+        checkpoint(&mut engine, "a", 1, vec![]),
+        ask(&mut engine, |reply| Request::Create { document: name("c"), at: Timestamp(1), reply }).map(drop),
+        engine.shared().writable(),
+    ] {
+        let full = matches!(refused, Err(StoreError::DiskFull { free: 499, floor: 500 }));
+        assert!(full, "{refused:?}");
+    }
+    assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len(), 1, "reading goes on");
+    let presence = Presence::Deleted(Timestamp(1));
+    ask(&mut engine, |reply| Request::SetPresence { document: name("b"), presence, reply })
+        .expect("throwing away makes room");
+    free.store(500, Ordering::Relaxed);
+    engine.measure();
+    append(&mut engine, "a", &["2"]).unwrap();
+    assert_eq!(engine.shared().usage.read().free_bytes, Some(500));
+}
+
+#[test]
+fn a_store_rotates_by_itself_and_keeps_its_bound() {
+    let home = tempfile::tempdir().unwrap();
+    let seen = Arc::new(Seen::default());
+    let directory = Directory::take(home.path()).unwrap();
+    let slack_bytes = 4 << 20;
+    let config = Config { slack_bytes, ..config(home.path()) };
+    let mut engine = Engine::open(directory, config, seen.clone(), Box::new(free_bytes)).unwrap();
+    let text = "x".repeat(3_000);
+    for round in 0..30u64 {
+        for number in 0..300 {
+            append(&mut engine, &format!("document {}", number % 30), &[&text]).unwrap();
+        }
+        for number in 0..30 {
+            checkpoint(&mut engine, &format!("document {number}"), 10 * (round + 1), vec![1; 20_000])
+                .unwrap();
+        }
+        engine.step();
+        while engine.is_busy() {
+            engine.step();
+        }
+        engine.measure();
+        let Usage { live_bytes, disk_bytes, documents, .. } = *engine.shared().usage.read();
+        assert_eq!(documents, 30);
+        assert!(disk_bytes <= 4 * live_bytes + 4 * slack_bytes, "{disk_bytes} for {live_bytes}");
+    }
+    assert!(seen.rotated.load(Ordering::Relaxed) > 2);
+}
+
+#[test]
+fn values_never_leave_the_database_file() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    let long = "n".repeat(256);
+    let text = "x".repeat(2 << 20);
+    append(&mut engine, &long, &[&text, &text]).unwrap();
+    checkpoint(&mut engine, &long, 1, vec![7; 5 << 20]).unwrap();
+    for _ in 0..40 {
+        append(&mut engine, &long, &[&text[..layout::ROW_BYTES]]).unwrap();
+    }
+    // At level `disk` the database file alone is synced.
+    assert_eq!(fs::read_dir(home.path().join("epoch-1/blobs")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_vacuum_keeps_what_is_needed_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    furnish(&mut engine, 3);
+    for number in 0..200 {
+        checkpoint(&mut engine, "document 1", 1, vec![0; 200_000]).unwrap();
+        append(&mut engine, "document 0", &[&"x".repeat(9_000)]).unwrap();
+        let last = 1 + load(&mut engine, "document 1").unwrap().unwrap().head.last.0;
+        append(&mut engine, "document 1", &["x"]).unwrap();
+        checkpoint(&mut engine, "document 1", last, vec![number as u8; 200_000]).unwrap();
+    }
+    let expected = content(&mut engine);
+    drop(engine);
+    let done = vacuum(home.path()).unwrap();
+    assert!(done.after < done.before / 2, "{done:?}");
+    let mut engine = open_engine(home.path());
+    assert_eq!(content(&mut engine), expected);
+    assert_eq!(quarantined(&mut engine), 40);
+    drop(engine);
+
+    let mut looked = Vec::new();
+    let mut verify = |stored: &Stored| {
+        looked.push(stored.head.document.to_string());
+        if stored.head.document.as_str() == "document 1" { Err("cannot be decoded".into()) } else { Ok(()) }
+    };
+    let report = check(home.path(), Some(&mut verify)).unwrap();
+    assert_eq!((report.documents, report.quarantined, report.dead_damage), (40, 40, 0));
+    assert_eq!(report.damaged, [(name("document 1"), "cannot be decoded".to_owned())]);
+    assert_eq!(looked.len(), 40);
+    assert!(report.rows > 0 && report.updates > 0 && report.live_bytes > 0);
+}
+
+#[tokio::test]
+async fn dropping_a_store_keeps_what_was_handed_over() {
+    let home = tempfile::tempdir().unwrap();
+    let store = open(home.path()).unwrap();
+    let update = LoggedUpdate { bytes: Bytes::from_static(b"x"), origin: None, at: Timestamp(1) };
+    let append = || vec![Append { document: name("a"), updates: vec![update.clone()], summary: None }];
+    let acknowledged = store.append(append());
+    let nobody_waits = store.append(append());
+    drop(nobody_waits);
+    drop(store);
+    acknowledged.await.unwrap();
+    let store = open(home.path()).unwrap();
+    assert_eq!(store.load(name("a")).await.unwrap().unwrap().tail.len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_appends_wait() {
+    let home = tempfile::tempdir().unwrap();
+    let config = Config { queue_bytes: 10_000, ..config(home.path()) };
+    let store = SledStore::open(config, Arc::new(Unobserved)).unwrap();
+    let big = LoggedUpdate { bytes: Bytes::from(vec![0; 9_000]), origin: None, at: Timestamp(1) };
+    let append = |number: u64| {
+        let document = name(&format!("document {number}"));
+        store.append(vec![Append { document, updates: vec![big.clone(); 2], summary: None }])
+    };
+    // Each one takes all the room there is, and more; all of them arrive.
+    let appended = futures_util::future::join_all((0..20).map(append)).await;
+    assert!(appended.iter().all(Result::is_ok));
+    assert_eq!(store.list(crate::store::Shelf::Live, None, 100).await.unwrap().heads.len(), 20);
+}
