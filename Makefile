@@ -63,7 +63,7 @@ fuzz:
 
 ## The space workload: disk against live bytes over time
 space:
-	$(CARGO) bench --locked --bench space
+	$(CARGO) bench --locked --bench store
 
 fmt:
 	$(CARGO) fmt --all
