@@ -63,7 +63,7 @@ fuzz:
 
 ## The space workload: disk against live bytes over time
 space:
-	$(CARGO) bench --locked --bench store
+	$(CARGO) bench --locked --bench store -- space
 
 fmt:
 	$(CARGO) fmt --all

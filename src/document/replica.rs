@@ -170,15 +170,16 @@ impl Replica {
                 }
                 verdicts.push(verdict);
             }
-            let changed = txn.has_changes();
-            txn.commit();
-            let update = changed.then(|| match batch {
+            // Before the commit: that joins a run of typing into one long block, and to encode the end of it
+            // would mean to count through all of it, for every batch.
+            let update = txn.has_changes().then(|| match batch {
                 // One author's single change travels on as it came.
                 [only] if verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
                     only.bytes().clone()
                 }
                 _ => kept(txn.encode_update_v1()),
             });
+            txn.commit();
             let pending = txn.has_missing_updates();
             drop(ManuallyDrop::into_inner(txn));
             // The guard promised that this cannot be; a document that breaks the promise is not kept.
