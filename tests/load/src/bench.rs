@@ -277,7 +277,7 @@ impl Results {
         for row in ROWS.iter().filter(|row| keys.contains(&row.scenario)) {
             print!("| {} | {} |", row.scenario, row.what);
             for peer in peers {
-                let mark = if self.is_generator_bound(row, *peer) { "*" } else { "" };
+                let mark = self.mark(row, *peer);
                 print!(" {}{mark} |", cell(self.median(row, *peer)));
             }
             let (weft, floor) = (self.median(row, Peer::Weft), self.median(row, Peer::Floor));
@@ -293,9 +293,15 @@ impl Results {
         self.notes.iter().for_each(|note| println!("- {note}"));
     }
 
-    fn is_generator_bound(&self, row: &Row, peer: Peer) -> bool {
-        let busy = self.figures.get(&(row.scenario, peer, "generator CPU %"));
-        row.figure.ends_with("/s") && busy.is_some_and(|values| median(values) > 95.0)
+    /// What a reader must know of a figure before believing it.
+    fn mark(&self, row: &Row, peer: Peer) -> &'static str {
+        let busy = |who| self.figures.get(&(row.scenario, peer, who)).map_or(0.0, |values| median(values));
+        let speed = row.figure.ends_with("/s");
+        match (speed && busy("generator CPU %") > 95.0, busy("others CPU %") > 25.0) {
+            (true, _) => "*",
+            (false, true) if self.figures.contains_key(&(row.scenario, peer, row.figure)) => "†",
+            _ => "",
+        }
     }
 }
 

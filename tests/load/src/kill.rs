@@ -99,7 +99,7 @@ impl std::fmt::Display for Verdict {
         )?;
         write!(out, "misplaced {misplaced}, other faults {}, ", faults.len())?;
         write!(out, "{:.0} ms a cycle", 1e3 * seconds / (*cycles).max(1) as f64)?;
-        faults.iter().take(5).try_for_each(|fault| write!(out, "\n  {fault}"))
+        faults.iter().take(20).try_for_each(|fault| write!(out, "\n  {fault}"))
     }
 }
 
@@ -249,8 +249,15 @@ fn judge(text: &str, authors: &mut BTreeMap<u64, Entry>, verdict: &mut Verdict) 
     }
     for (author, entry) in authors {
         let there = found.get(author).copied().unwrap_or_default();
-        verdict.lost += u64::from(entry.acknowledged.saturating_sub(there));
-        entry.acknowledged = entry.acknowledged.max(there);
+        let lost = entry.acknowledged.saturating_sub(there);
+        if lost > 0 {
+            verdict.lost += u64::from(lost);
+            let Entry { written, acknowledged } = *entry;
+            verdict.faults.push(format!(
+                "author {author}: {there} there of {acknowledged} acknowledged, {written} written"
+            ));
+        }
+        entry.acknowledged = there; // what is lost is counted once
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, bail, ensure};
 
 use super::{Outcome, Stretch, Target};
 use crate::fleet::{Driver, Event, Fleet, Id, Outgoing};
@@ -21,14 +21,13 @@ pub(crate) struct Ingest {
     pub(crate) documents: usize,
 }
 
-/// Updates a second into the server. The end is known from the answer to a state vector that follows the last update
-/// on the same socket, whose messages a server handles in order.
+/// Updates a second into the server. The author asks for the whole document behind the last update, and the end is
+/// when the answer holds every edit.
 pub(crate) fn ingest(target: &Target, plan: &Ingest) -> Result<Outcome> {
     let trace = Trace::load("sveltecomponent", 18_000)?;
     let (updates, doc) = trace.updates()?;
     let expected = replica::vector_of(&replica::state_of(&doc))?;
     let messages: Vec<Vec<u8>> = updates.iter().map(|update| sync(Sync::Update, update)).collect();
-    let vector = state_vector(&expected);
 
     let mut outcome = Outcome::default();
     let (mut seconds, mut cpu) = (0.0, 0.0);
@@ -41,7 +40,7 @@ pub(crate) fn ingest(target: &Target, plan: &Ingest) -> Result<Outcome> {
         for message in &messages {
             fleet.outgoing().send(id, message);
         }
-        author.ask_until_answered(&mut fleet, id, &sync(Sync::Step1, &vector))?;
+        author.ask_until_all_is_there(&mut fleet, id, &expected)?;
         let (took, server) = stretch.end(&mut outcome)?;
         seconds += took;
         cpu += server.unwrap_or_default();
@@ -57,48 +56,57 @@ pub(crate) fn ingest(target: &Target, plan: &Ingest) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// An author who only counts answers.
+/// An author who waits for answers.
 #[derive(Default)]
 struct Author {
-    answers: usize,
+    /// What the latest answer holds.
+    answer: Option<Vec<(u64, u32)>>,
     failure: Option<String>,
 }
 
 impl Author {
-    /// Asks, and asks again: a server may have dropped the question (y-sweet 0.9 drops what it owes to a socket when
-    /// more than 1,024 messages wait, and an ingest makes it echo far more).
-    fn ask_until_answered(&mut self, fleet: &mut Fleet, id: Id, question: &[u8]) -> Result<()> {
-        const AGAIN: Duration = Duration::from_millis(100);
+    fn wait_for_first_sync(&mut self, fleet: &mut Fleet) -> Result<()> {
+        self.wait_for_answer(fleet, PATIENCE)?;
+        ensure!(self.answer.is_some(), "the server did not answer");
+        Ok(())
+    }
+
+    /// Asks, and asks again: a server may answer too early, or drop the question (y-sweet 0.9 drops what it owes to a
+    /// socket when more than 1,024 messages wait, and an ingest makes it echo far more).
+    fn ask_until_all_is_there(&mut self, fleet: &mut Fleet, id: Id, expected: &[(u64, u32)]) -> Result<()> {
+        const AGAIN: Duration = Duration::from_millis(200);
         let deadline = Instant::now() + PATIENCE;
-        let before = self.answers;
-        while self.answers == before && self.failure.is_none() {
+        let question = sync(Sync::Step1, wire::EMPTY_VECTOR);
+        while self.answer.as_deref() != Some(expected) {
             ensure!(
                 Instant::now() < deadline,
                 "the server did not take the history in {} s",
                 PATIENCE.as_secs()
             );
-            fleet.outgoing().send(id, question);
-            let until = Instant::now() + AGAIN;
-            while let Some(left) =
-                until.checked_duration_since(Instant::now()).filter(|_| self.answers == before)
-            {
-                fleet.turn(self, left)?;
+            self.answer = None;
+            fleet.outgoing().send(id, &question);
+            self.wait_for_answer(fleet, AGAIN)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_answer(&mut self, fleet: &mut Fleet, patience: Duration) -> Result<()> {
+        let until = Instant::now() + patience;
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|_| self.answer.is_none())
+        {
+            fleet.turn(self, left)?;
+            if let Some(failure) = self.failure.take() {
+                bail!("the author's socket: {failure}");
             }
         }
-        self.check()
+        Ok(())
     }
 
-    fn check(&mut self) -> Result<()> {
-        self.failure
-            .take()
-            .map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)).context("the author's socket"))
-    }
-
-    fn wait_for_first_sync(&mut self, fleet: &mut Fleet) -> Result<()> {
-        fleet.turn_until(self, PATIENCE, "the first sync", |author| {
-            author.failure.is_some() || author.answers > 0
-        })?;
-        self.check()
+    fn take_answer(&mut self, state: &[u8]) {
+        match replica::vector_of(state) {
+            Ok(vector) => self.answer = Some(vector),
+            Err(error) => self.failure = Some(format!("an answer: {error:#}")),
+        }
     }
 }
 
@@ -110,7 +118,7 @@ impl Driver for Author {
             Event::Message(frame) => {
                 let read = wire::each_message(frame, |message| match message {
                     Message::Step1(_) => outgoing.send(id, &sync(Sync::Step2, wire::EMPTY_UPDATE)),
-                    Message::Step2(_) => self.answers += 1,
+                    Message::Step2(state) => self.take_answer(state),
                     Message::Denied(reason) => self.failure = Some(reason),
                     Message::Update(_) | Message::Other => (),
                 });
@@ -126,14 +134,4 @@ fn sync(kind: Sync, body: &[u8]) -> Vec<u8> {
     let mut message = Vec::with_capacity(body.len() + 8);
     wire::write_sync(&mut message, kind, body);
     message
-}
-
-fn state_vector(clocks: &[(u64, u32)]) -> Vec<u8> {
-    let mut vector = Vec::new();
-    wire::write_uint(&mut vector, clocks.len() as u64);
-    for (client, clock) in clocks {
-        wire::write_uint(&mut vector, *client);
-        wire::write_uint(&mut vector, u64::from(*clock));
-    }
-    vector
 }

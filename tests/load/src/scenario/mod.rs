@@ -101,16 +101,23 @@ struct Stretch {
     begun: Instant,
     server: Duration,
     generator: Duration,
+    machine: Duration,
 }
 
 impl Stretch {
     fn begin(target: &Target) -> Result<Self> {
         let server = target.pid.map(process::cpu_time).transpose()?.unwrap_or_default();
-        Ok(Self { pid: target.pid, begun: Instant::now(), server, generator: process::own_cpu_time() })
+        Ok(Self {
+            pid: target.pid,
+            begun: Instant::now(),
+            server,
+            generator: process::own_cpu_time(),
+            machine: process::machine_cpu_time(),
+        })
     }
 
     /// Seconds since the beginning, and the server's CPU seconds in them, if it can be sampled. Also notes how busy
-    /// server and generator were: a generator near 100 % measures itself.
+    /// server and generator were (a generator near 100 % measures itself) and what others did on the machine meanwhile.
     fn end(&self, outcome: &mut Outcome) -> Result<(f64, Option<f64>)> {
         let seconds = self.begun.elapsed().as_secs_f64();
         let generator = (process::own_cpu_time() - self.generator).as_secs_f64();
@@ -118,6 +125,8 @@ impl Stretch {
         let Some(pid) = self.pid else { return Ok((seconds, None)) };
         let server = (process::cpu_time(pid)? - self.server).as_secs_f64();
         outcome.set("server CPU %", 100.0 * server / seconds);
+        let machine = (process::machine_cpu_time() - self.machine).as_secs_f64();
+        outcome.set("others CPU %", (100.0 * (machine - server - generator) / seconds).max(0.0));
         Ok((seconds, Some(server)))
     }
 }
