@@ -31,7 +31,6 @@ use actix_web::{
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt};
-use smallvec::SmallVec;
 use tracing::{debug, trace};
 
 use super::{
@@ -216,7 +215,7 @@ impl Reader {
         messages: &mut AggregatedMessageStream,
     ) -> Result<Again, End> {
         self.heartbeat.heard(Instant::now());
-        let mut batch: SmallVec<[Message; 1]> = SmallVec::new();
+        let mut batch: Vec<Message> = Vec::new();
         let mut taken = 0;
         let mut next = Some(first);
         let mut end = None;

@@ -570,7 +570,7 @@ impl DocumentActor {
         }
         let started = Instant::now();
         let mut effects = serving.state.flush(now());
-        if !matches!(effects.as_slice(), [Effect::Poisoned { .. }]) {
+        if !matches!(effects.last(), Some(Effect::Poisoned { .. })) {
             serving.reloads = 0;
         }
         self.metrics.apply_seconds.observe(started.elapsed().as_secs_f64());
@@ -670,7 +670,7 @@ impl Handler<Join> for DocumentActor {
 #[rtype(result = "()")]
 pub(super) struct Deliver {
     pub session: SessionId,
-    pub messages: SmallVec<[Message; 1]>,
+    pub messages: Vec<Message>,
 }
 
 impl Handler<Deliver> for DocumentActor {

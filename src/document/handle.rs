@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use actix::{Addr, MailboxError};
 use bytes::Bytes;
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use super::{
@@ -150,11 +149,7 @@ impl DocumentHandle {
     }
 
     /// Hands over what a session said, in order. Waits while the document is busy.
-    pub async fn deliver(
-        &self,
-        session: SessionId,
-        messages: SmallVec<[Message; 1]>,
-    ) -> Result<(), OpenError> {
+    pub async fn deliver(&self, session: SessionId, messages: Vec<Message>) -> Result<(), OpenError> {
         Ok(self.addr.send(Deliver { session, messages }).await?)
     }
 

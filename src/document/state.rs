@@ -221,18 +221,41 @@ impl DocumentState {
     }
 
     /// Applies what waits, in one transaction.
+    ///
+    /// Unless several wrote and one of them takes hearing its own update for the acknowledgement: it must
+    /// not hear it in a broadcast, before it is durable. Then each author's updates are one transaction, and
+    /// one broadcast to everybody else.
     pub fn flush(&mut self, now: Now) -> Effects {
         let batch = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
+        let apart =
+            only_author(&batch).is_none() && batch.iter().any(|suspect| self.is_acknowledged(suspect));
+        if !apart {
+            return self.apply(&batch, now);
+        }
+        let mut effects = Effects::new();
+        let mut done = 0;
+        for run in batch.chunk_by(|one, next| one.session == next.session) {
+            effects.extend(self.apply(run, now));
+            done += run.len();
+            if let Some(Effect::Poisoned { suspects, .. }) = effects.last_mut() {
+                suspects.extend_from_slice(&batch[done..]);
+                break;
+            }
+        }
+        effects
+    }
+
+    fn apply(&mut self, batch: &[Suspect], now: Now) -> Effects {
         if batch.is_empty() {
             return Effects::new();
         }
         let updates: Vec<&Update> = batch.iter().map(|suspect| &suspect.update).collect();
         let applied = match self.replica.apply(&updates) {
             Ok(applied) => applied,
-            Err(Poisoned(what)) => return vec![Effect::Poisoned { what, suspects: batch }],
+            Err(Poisoned(what)) => return vec![Effect::Poisoned { what, suspects: batch.to_vec() }],
         };
-        let author = only_author(&batch);
+        let author = only_author(batch);
         let mut effects = Effects::new();
         if let Some(update) = applied.update {
             effects.push(Effect::BroadcastUpdate {
@@ -246,6 +269,10 @@ impl DocumentState {
             self.judge(suspect, *verdict, &mut effects);
         }
         effects
+    }
+
+    fn is_acknowledged(&self, suspect: &Suspect) -> bool {
+        self.members.get(&suspect.session).is_some_and(|member| member.acknowledged)
     }
 
     fn judge(&mut self, suspect: &Suspect, verdict: Verdict, effects: &mut Effects) {
@@ -267,7 +294,7 @@ impl DocumentState {
                 Outcome::Refused
             }
         };
-        if self.members.get(&to).is_some_and(|member| member.acknowledged) {
+        if self.is_acknowledged(suspect) {
             let update = suspect.update.bytes().clone();
             effects.push(Effect::Acknowledge { to, update, outcome });
         }
