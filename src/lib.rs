@@ -15,7 +15,7 @@
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
 //! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
 //! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
-//! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, store (read only), auth, protocol, ids |
+//! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
 //! | [`server`] | the composition root: start and ordered shutdown | everything |

@@ -16,6 +16,9 @@ pub mod state;
 
 use std::time::Duration;
 
+/// What the answers of documents and of their registry are made of.
+pub use crate::store::{Cursor, Head, Page, Presence, Shelf, StoreError, Usage};
+
 /// Everything about documents that can be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {

@@ -15,7 +15,7 @@ use actix::Actor;
 use parking_lot::Mutex;
 
 use super::{
-    Config,
+    Config, Cursor, Head, Page, Shelf, StoreError, Usage,
     actor::DocumentActor,
     handle::{DocumentHandle, JoinError, OpenError},
 };
@@ -130,9 +130,24 @@ impl Registry {
         self.len() == 0
     }
 
-    /// Where documents are kept.
-    pub fn store(&self) -> &Arc<dyn Store> {
-        &self.0.store
+    /// One page of a shelf, newest change first, whether the documents are open or not.
+    pub async fn list(&self, shelf: Shelf, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
+        self.0.store.list(shelf, after, limit).await
+    }
+
+    /// What is stored about a document, without opening it.
+    pub async fn head(&self, name: &DocumentName) -> Result<Option<Head>, StoreError> {
+        Ok(self.0.store.heads(vec![name.clone()]).await?.pop().flatten())
+    }
+
+    /// Whether changes can be stored now.
+    pub fn health(&self) -> Result<(), StoreError> {
+        self.0.store.health()
+    }
+
+    /// How much is stored.
+    pub fn usage(&self) -> Usage {
+        self.0.store.usage()
     }
 
     /// Whether the server is shutting down.

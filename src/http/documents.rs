@@ -10,14 +10,13 @@ use serde::{Deserialize, Serialize};
 use super::{App, error::ApiError};
 use crate::{
     document::{
-        export,
+        Cursor, Head, Presence, Shelf, export,
         handle::{Details, DocumentHandle, JoinError},
         replica,
         state::Outcome,
     },
     ids::{DocumentName, Timestamp},
     protocol::guard::Update,
-    store::{Cursor, Head, Presence, Shelf},
 };
 
 /// A document in lists and on its own.
@@ -131,7 +130,7 @@ pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
         ShelfName::Trash => Shelf::Trash,
     };
     let after = query.after.as_deref().map(parse_cursor).transpose()?;
-    let page = app.registry.store().list(shelf, after, limit).await?;
+    let page = app.registry.list(shelf, after, limit).await?;
     let documents: Vec<Document> = page
         .heads
         .into_iter()
@@ -292,9 +291,7 @@ pub async fn update(
 
 /// The document, if it exists in any way; its absence as an error.
 async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
-    let heads = app.registry.store().heads(vec![name.clone()]).await?;
-    let stored = heads.into_iter().next().flatten();
-    match stored.as_ref().map(|head| head.presence) {
+    match app.registry.head(name).await?.map(|head| head.presence) {
         Some(Presence::Deleted(_)) => return Err(ApiError::deleted()),
         Some(_) => {}
         // Open and not yet written counts as existing only once somebody has written something.

@@ -7,10 +7,12 @@ use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use serde_json::json;
 
 use crate::{
-    document::handle::{JoinError, OpenError},
+    document::{
+        StoreError,
+        handle::{JoinError, OpenError},
+    },
     ids::InvalidName,
     protocol::guard::Refusal,
-    store::StoreError,
 };
 
 /// A refusal of a request.

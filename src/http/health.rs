@@ -14,9 +14,6 @@ pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     if app.registry.is_draining() {
         return Err(ApiError::unavailable("shutting_down", "the server is shutting down"));
     }
-    app.registry
-        .store()
-        .health()
-        .map_err(|error| ApiError::unavailable("store_unwritable", error.to_string()))?;
+    app.registry.health().map_err(|error| ApiError::unavailable("store_unwritable", error.to_string()))?;
     Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).body("ok\n"))
 }
