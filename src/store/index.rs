@@ -48,25 +48,35 @@ impl<T: Indexed> Index<T> {
         self.live.len() + self.trash.len()
     }
 
-    /// Puts in the newest knowledge about a document and gives back what was known before.
-    pub(crate) fn put(&mut self, document: DocumentName, entry: T) -> Option<T> {
-        let place = |head: &Head| (Reverse(head.modified), head.document.clone());
-        let after = entry.head().map(|head| (head.presence, place(head)));
-        let old = self.documents.insert(document, entry);
-        let before = old.as_ref().and_then(T::head).map(|head| (head.presence, place(head)));
-        if before != after {
-            if let Some((presence, place)) = before
-                && let Some(shelf) = self.shelf(presence)
-            {
-                shelf.remove(&place);
-            }
-            if let Some((presence, place)) = after
-                && let Some(shelf) = self.shelf(presence)
-            {
-                shelf.insert(place);
-            }
+    /// Puts in the newest knowledge about a document.
+    pub(crate) fn put(&mut self, document: DocumentName, entry: T) {
+        self.change(document, |_| entry);
+    }
+
+    /// Makes the newest knowledge about a document out of what was known.
+    pub(crate) fn change(&mut self, document: DocumentName, change: impl FnOnce(Option<T>) -> T) {
+        let place = |entry: &T| {
+            let head = entry.head()?;
+            Some((head.presence, (Reverse(head.modified), head.document.clone())))
+        };
+        let old = self.documents.remove(&document);
+        let before = old.as_ref().and_then(place);
+        let entry = change(old);
+        let after = place(&entry);
+        self.documents.insert(document, entry);
+        if before == after {
+            return;
         }
-        old
+        if let Some((presence, place)) = before
+            && let Some(shelf) = self.shelf(presence)
+        {
+            shelf.remove(&place);
+        }
+        if let Some((presence, place)) = after
+            && let Some(shelf) = self.shelf(presence)
+        {
+            shelf.insert(place);
+        }
     }
 
     fn shelf(&mut self, presence: Presence) -> Option<&mut BTreeSet<Place>> {

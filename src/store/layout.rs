@@ -10,7 +10,7 @@
 //! 01 | name | life u32 | first sequence u64 | part u32    parts u32 | part of a log entry
 //! 02 | name | life u32 | generation u64     | part u32    parts u32 | part of a full state
 //! 03 | name                                               Meta: what seldom changes
-//! 04 | name                                               End: the end marker, written with every append
+//! 04 | name                                               End: the end marker, written with every log row
 //! 7f | name | number u64 | part u32                       parts u32 | part of a quarantined value
 //!
 //! name  = length - 1 as u8 | UTF-8
@@ -188,8 +188,7 @@ pub fn parse_key(key: &[u8]) -> Result<Key> {
     let mut rest = Reader(key);
     let kind = rest.u8()?;
     let length = usize::from(rest.u8()?) + 1;
-    let name = DocumentName::parse_bytes(rest.take(length)?)
-        .map_err(|invalid| Damage(format!("a key holds an impossible name: {invalid}")))?;
+    let name = rest.name(length)?;
     let key = match kind {
         0x01 => Key::Log { name, life: rest.u32()?, first: rest.u64()?, part: rest.u32()? },
         0x02 => Key::State { name, life: rest.u32()?, generation: rest.u64()?, part: rest.u32()? },
@@ -318,16 +317,7 @@ impl Meta {
         out.put_u64(self.generation);
         out.put_u64(self.state_len);
         out.put_u32(self.state_crc);
-        out.put_u64(self.summary.bytes);
-        match &self.summary.title {
-            None => out.put_u8(0),
-            Some(title) => {
-                let title = clip(title);
-                out.put_u8(1);
-                out.put_u16(title.len() as u16); // at most TITLE_BYTES
-                out.extend_from_slice(title.as_bytes());
-            }
-        }
+        put_summary(&mut out, &self.summary);
         out
     }
 
@@ -345,23 +335,14 @@ impl Meta {
         };
         let (checkpoint, generation) = (rest.u64()?, rest.u64()?);
         let (state_len, state_crc) = (rest.u64()?, rest.u32()?);
-        let bytes = rest.u64()?;
-        let title = match rest.u8()? {
-            0 => None,
-            _ => {
-                let length = rest.u16()?;
-                let title = std::str::from_utf8(rest.take(usize::from(length))?);
-                Some(title.map_err(|_| Damage("a title is not UTF-8".into()))?.to_owned())
-            }
-        };
+        let summary = rest.summary()?;
         rest.end()?;
-        let summary = Summary { title, bytes };
         Ok(Self { life, created, presence, checkpoint, generation, state_len, state_crc, summary })
     }
 }
 
-/// The end marker of a document, written in the same batch as every append: a log that ends before it has
-/// lost its tail.
+/// The end marker of a document, written in the same batch as every row of its log: a log that ends before
+/// it has lost its tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     /// The life in which it was written.
@@ -453,9 +434,74 @@ pub fn decode_log(entry: &Bytes) -> Result<Vec<LoggedUpdate>> {
     Ok(updates)
 }
 
-/// How many updates a log entry holds, without reading them.
-pub fn count_log(entry: &[u8]) -> Result<u64> {
-    Reader(entry).varint()
+/// One append as the write-ahead log holds it, many of them in a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logged {
+    /// Whose.
+    pub name: DocumentName,
+    /// In which life of the document.
+    pub life: u32,
+    /// Sequence of the first update.
+    pub first: u64,
+    /// The updates, as [`encode_log`] writes them.
+    pub entry: Bytes,
+    /// The summary that came with it.
+    pub summary: Option<Summary>,
+}
+
+/// Adds an append to a frame of the write-ahead log.
+pub fn put_logged(
+    out: &mut Vec<u8>,
+    name: &DocumentName,
+    life: u32,
+    first: u64,
+    entry: &[u8],
+    summary: Option<&Summary>,
+) {
+    let name = name.as_str().as_bytes();
+    out.put_u8((name.len() - 1) as u8); // a name has 1 to 256 bytes
+    out.extend_from_slice(name);
+    put_varint(out, u64::from(life));
+    put_varint(out, first);
+    put_varint(out, entry.len() as u64);
+    out.extend_from_slice(entry);
+    match summary {
+        None => out.put_u8(0),
+        Some(summary) => {
+            out.put_u8(1);
+            put_summary(out, summary);
+        }
+    }
+}
+
+/// Reads a frame of the write-ahead log to its end. The entries share its memory.
+pub fn decode_frame(frame: &Bytes) -> Result<Vec<Logged>> {
+    let mut rest = Reader(frame);
+    let mut all = Vec::new();
+    while !rest.0.is_empty() {
+        let length = usize::from(rest.u8()?) + 1;
+        let name = rest.name(length)?;
+        let life = u32::try_from(rest.varint()?).map_err(|_| Damage("a life is too long".into()))?;
+        let first = rest.varint()?;
+        let length = rest.varint()?;
+        let entry = frame.slice_ref(rest.take(usize::try_from(length).unwrap_or(usize::MAX))?);
+        let summary = if rest.u8()? == 0 { None } else { Some(rest.summary()?) };
+        all.push(Logged { name, life, first, entry, summary });
+    }
+    Ok(all)
+}
+
+fn put_summary(out: &mut Vec<u8>, summary: &Summary) {
+    out.put_u64(summary.bytes);
+    match &summary.title {
+        None => out.put_u8(0),
+        Some(title) => {
+            let title = clip(title);
+            out.put_u8(1);
+            out.put_u16(title.len() as u16); // at most TITLE_BYTES
+            out.extend_from_slice(title.as_bytes());
+        }
+    }
 }
 
 /// A quarantined value: when, why, and the bytes.
@@ -545,6 +591,22 @@ impl<'a> Reader<'a> {
 
     fn u64(&mut self) -> Result<u64> {
         Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    fn name(&mut self, length: usize) -> Result<DocumentName> {
+        let name = DocumentName::parse_bytes(self.take(length)?);
+        name.map_err(|invalid| Damage(format!("an impossible name: {invalid}")))
+    }
+
+    fn summary(&mut self) -> Result<Summary> {
+        let bytes = self.u64()?;
+        if self.u8()? == 0 {
+            return Ok(Summary { title: None, bytes });
+        }
+        let length = self.u16()?;
+        let title = std::str::from_utf8(self.take(usize::from(length))?);
+        let title = title.map_err(|_| Damage("a title is not UTF-8".into()))?.to_owned();
+        Ok(Summary { title: Some(title), bytes })
     }
 
     fn varint(&mut self) -> Result<u64> {
@@ -647,6 +709,10 @@ mod tests {
              03000133\
              00010134"
         );
+        let mut frame = Vec::new();
+        put_logged(&mut frame, &a, 1, 300, b"xy", Some(&Summary { title: None, bytes: 5 }));
+        put_logged(&mut frame, &a, 1, 301, b"", None);
+        assert_eq!(hex(&frame), "02612f6201ac020278790100000000000000050002612f6201ad020000");
         assert_eq!(hex(&encode_schema(2)), "000000010000000000000002");
         assert_eq!(hex(&encode_commit(1, 2)), "00000000000000010000000000000002");
         assert_eq!(hex(&encode_quarantine(Timestamp(1), "bad", b"xy")), "0000000000000001000000036261647879");
@@ -671,7 +737,16 @@ mod tests {
         ];
         let entry = Bytes::from(encode_log(&updates));
         assert_eq!(decode_log(&entry), Ok(updates));
-        assert_eq!(count_log(&entry), Ok(6));
+
+        let mut frame = Vec::new();
+        let summary = Summary { title: Some("T".into()), bytes: 3 };
+        put_logged(&mut frame, &name("a"), 1, 2, &entry, None);
+        put_logged(&mut frame, &name(&"b".repeat(256)), u32::MAX, u64::MAX, b"", Some(&summary));
+        let frame = Bytes::from(frame);
+        let all = decode_frame(&frame).unwrap();
+        assert_eq!((all.len(), &all[0].entry, &all[0].summary), (2, &entry, &None));
+        assert_eq!((all[1].life, all[1].first, &all[1].summary), (u32::MAX, u64::MAX, &Some(summary)));
+        assert!(decode_frame(&frame.slice(..frame.len() - 1)).is_err());
 
         let kept = Bytes::from(encode_quarantine(Timestamp(9), "warum", b"bytes"));
         assert_eq!(
@@ -727,7 +802,12 @@ mod tests {
             random.fill(bytes.as_mut_slice());
             let entry = Bytes::from(bytes.clone());
             let _ = (Meta::decode(&bytes), End::decode(&bytes), parse_key(&bytes));
-            let _ = (decode_log(&entry), decode_quarantine(&entry), Parts::default().add(0, &bytes));
+            let _ = (
+                decode_frame(&entry),
+                decode_log(&entry),
+                decode_quarantine(&entry),
+                Parts::default().add(0, &bytes),
+            );
             bytes.splice(0..0, [1]);
             let _ = parse_key(&bytes);
         }

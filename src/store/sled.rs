@@ -5,13 +5,15 @@
 //!
 //! ```text
 //! append ──► room (bytes, bounded: full = the future waits) ──► storage thread
-//!             gather up to group_ms or group_bytes → one batch → one flush → index → answers
+//!             gather up to group_ms or group_bytes → one frame of the log → index → answers
+//!             every few seconds: what the log holds → rows of sled, many updates of a document in each
 //! load ────► room (1,024 loads) ──► reader threads ──► (what looks damaged is asked again of the storage thread,
 //!                                   which knows whether it was only just replaced)
 //! ```
 //!
-//! `sled/engine.rs` decides, `sled/epoch.rs` is one sled database, `sled/directory.rs` the files around
-//! it, `sled/offline.rs` what one does with a store that nobody serves.
+//! `sled/engine.rs` decides, `sled/wal.rs` is the write-ahead log, `sled/epoch.rs` one sled database,
+//! `sled/directory.rs` the files around them, `sled/offline.rs` what one does with a store that nobody
+//! serves.
 //!
 //! Any error from sled ends writing for good: what was acknowledged is safe, what was not is unknown, and
 //! nobody is told otherwise. Reading goes on where sled lets it.
@@ -19,9 +21,11 @@
 mod directory;
 mod engine;
 mod epoch;
+mod mark;
 mod offline;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 use std::{
     fmt,
@@ -257,6 +261,9 @@ fn commit_group(
         next = queue.try_recv().ok();
     }
     engine.commit(group);
+    if closing {
+        engine.settle_all(); // so that the next start has nothing to replay
+    }
     closing
 }
 
@@ -267,12 +274,12 @@ fn read_until_closed(shared: &Shared, queue: &Mutex<mpsc::Receiver<Load>>, reque
         let received = queue.lock().recv();
         let Ok(Load { document, reply, _room }) = received else { return };
         let read = catch_unwind(AssertUnwindSafe(|| {
-            let entry = shared.index.read().get(&document).cloned();
-            let Some(entry) = entry else { return Some(Ok(None)) };
-            if let Err(damaged) = entry.refuse_damage() {
+            let slot = shared.index.read().get(&document).cloned();
+            let Some(slot) = slot else { return Some(Ok(None)) };
+            if let Err(damaged) = slot.entry.refuse_damage() {
                 return Some(Err(damaged));
             }
-            entry.read().ok().map(|stored| Ok(Some(stored)))
+            slot.read().ok().map(|stored| Ok(Some(stored)))
         }));
         match read.ok().flatten() {
             Some(answer) => {
@@ -311,9 +318,9 @@ impl Store for SledStore {
         }
         let index = self.shared.index.read();
         let head = |document| {
-            let Some(entry) = index.get(document) else { return Ok(None) };
-            entry.refuse_damage()?;
-            Ok(entry.head().cloned())
+            let Some(slot) = index.get(document) else { return Ok(None) };
+            slot.entry.refuse_damage()?;
+            Ok(slot.head().cloned())
         };
         Box::pin(ready(documents.iter().map(head).collect()))
     }

@@ -8,7 +8,7 @@
 //! `space`   1,000 documents, 1 M updates of 100 B, one per append, then a full state of 40 KB each; twice.
 //!           Prints disk and live bytes on the way, and fails if after the first states disk ever exceeds
 //!           4 x live + 256 MB.
-//! `paced`   appends at a steady rate over 200 documents: latency, CPU of the storage thread per commit.
+//! `paced`   appends at a steady rate over 200 documents: latency, and the CPU of the store's threads.
 //! `max`     1,000 authors, each with one append on the way: appends per second.
 //! `memory`  RSS with 1,000 documents.
 
@@ -146,7 +146,7 @@ async fn paced(level: Durability, rate: u64, seconds: f64, group_ms: u64) {
     for name in &names {
         lab.store.append(vec![append(name.clone(), &mut random, 20)]).await.expect("appended");
     }
-    let (commits, cpu) = (lab.counts.commits.load(Relaxed), thread_cpu("weft-store"));
+    let (commits, cpu) = (lab.counts.commits.load(Relaxed), store_cpu());
     let begun = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     let mut waiting = FuturesUnordered::new();
@@ -171,7 +171,7 @@ async fn paced(level: Durability, rate: u64, seconds: f64, group_ms: u64) {
         latencies.push(latency);
     }
     let took = begun.elapsed();
-    let cpu = thread_cpu("weft-store").saturating_sub(cpu);
+    let cpu = store_cpu().saturating_sub(cpu);
     let commits = (lab.counts.commits.load(Relaxed) - commits).max(1);
     latencies.sort();
     let percentile = |of: f64| latencies[((latencies.len() - 1) as f64 * of) as usize].as_secs_f64() * 1e3;
@@ -208,9 +208,9 @@ async fn max(level: Durability, seconds: f64, group_ms: u64) {
         .collect();
     authors.collect::<Vec<()>>().await;
     let rate = counted.load(Relaxed) as f64 / begun.elapsed().as_secs_f64();
-    let cpu = 100.0 * thread_cpu("weft-store").as_secs_f64() / begun.elapsed().as_secs_f64();
+    let cpu = 100.0 * store_cpu().as_secs_f64() / begun.elapsed().as_secs_f64();
     println!(
-        "max {level}, group {group_ms} ms, 1,000 authors: {rate:.0} appends/s, storage thread {cpu:.0} % of a core"
+        "max {level}, group {group_ms} ms, 1,000 authors: {rate:.0} appends/s, store {cpu:.0} % of a core"
     );
 }
 
@@ -309,13 +309,15 @@ fn disk_bytes(path: &Path) -> u64 {
     entries.flatten().map(size).sum()
 }
 
-/// CPU time of this process's threads of that name.
-fn thread_cpu(name: &str) -> Duration {
+/// CPU time of the store's threads: the storage thread, its readers, and those of sled.
+fn store_cpu() -> Duration {
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return Duration::ZERO };
     let read = |thread: fs::DirEntry| {
         let comm = fs::read_to_string(thread.path().join("comm")).ok()?;
         let stat = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        (comm.trim() == name).then(|| stat.split(' ').next()?.parse::<u64>().ok()).flatten()
+        (comm.starts_with("weft-") || comm.starts_with("sled-"))
+            .then(|| stat.split(' ').next()?.parse::<u64>().ok())
+            .flatten()
     };
     Duration::from_nanos(threads.flatten().filter_map(read).sum())
 }

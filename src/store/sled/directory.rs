@@ -4,7 +4,8 @@
 //! data/
 //!   LOCK             held by the one process that serves or checks this directory
 //!   CURRENT          which epochs count, as JSON, replaced by rename
-//!   epoch-7/         a sled database (see epoch.rs)
+//!   epoch-7/         a sled database (epoch.rs)
+//!   wal-5, wal-mark  the write-ahead log (wal.rs)
 //! ```
 //!
 //! `CURRENT` is written before the first epoch is made and again when it is ready, so a creation that was
@@ -144,6 +145,15 @@ impl Directory {
             numbers.extend(name.to_str().and_then(|name| name.strip_prefix("epoch-")?.parse::<u64>().ok()));
         }
         Ok(numbers)
+    }
+
+    /// Bytes that the write-ahead log takes on disk.
+    pub(super) fn log_bytes(&self) -> u64 {
+        let Ok(entries) = fs::read_dir(&self.path) else { return 0 };
+        let files = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("wal-")));
+        files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.blocks() * 512).sum()
     }
 
     /// Removes an epoch that does not count. One that will not go is tried again at the next start.

@@ -13,12 +13,20 @@
 //! with the rest. A new full state is written to the young epoch at once and takes the document with it.
 //!
 //! # Groups
-//! Requests are staged into a [`Group`], which is one batch and one flush per epoch. Nothing becomes
-//! visible and nobody is answered before the flush is done. A request that has to read what the group
-//! still holds in memory is given back, to begin the next group.
+//! Requests are staged into a [`Group`]. Its appends become one frame of the write-ahead log, its head rows
+//! and states one batch and one flush of the epoch they belong to. Nothing becomes visible and nobody is
+//! answered before both are durable. A request that has to read what the group still holds in memory is
+//! given back, to begin the next group.
+//!
+//! # Settling
+//! What was appended stays in memory (*pending*) until it is settled: every [`SETTLE_AFTER`] or
+//! [`SETTLE_BYTES`] the log goes on in a new segment, and the pending updates of each document become one
+//! row of its epoch, together with its end marker; then the old segment is removed. An update that a full
+//! state overtakes is never written a second time. A restart takes what the log holds as if it had just
+//! been appended; what had been settled is recognised by its sequence.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map},
     ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
@@ -32,11 +40,12 @@ use super::{
     FreeSpace,
     directory::{Directory, disk_bytes, unopenable},
     epoch::{Epoch, Failure, Row, commit_row},
+    wal::{self, Wal},
 };
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Appended, Config, Head, LoggedUpdate, Observer, Presence, QUARANTINE_BYTES,
+        Append, Appended, Config, Durability, Head, LoggedUpdate, Observer, Presence, QUARANTINE_BYTES,
         QUARANTINE_ENTRIES, Quarantined, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
         index::{self, Index, Indexed},
         layout::{self, Damage, End, Key, Kind, Meta, Parts},
@@ -51,6 +60,11 @@ const LARGE_STATE: usize = STEP_BYTES / 4;
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// Sizes are measured after this many written bytes at the latest.
 const MEASURE_BYTES: u64 = 1 << 20;
+/// Pending updates are settled this long after the first of them. Longer makes fewer and larger rows;
+/// shorter makes a restart quicker.
+const SETTLE_AFTER: Duration = Duration::from_secs(2);
+/// Pending updates are settled once the log holds this many bytes.
+const SETTLE_BYTES: u64 = 4 << 20;
 /// What a document costs beside its state and its log: two head rows.
 const HEAD_BYTES: u64 = 200;
 
@@ -71,7 +85,7 @@ pub(super) enum Request {
 
 /// What all threads see. Written by the engine alone.
 pub(super) struct Shared {
-    pub(super) index: RwLock<Index<Entry>>,
+    pub(super) index: RwLock<Index<Slot>>,
     /// Why writing stopped, once it has. It does not begin again.
     pub(super) failed: RwLock<Option<String>>,
     pub(super) usage: RwLock<Usage>,
@@ -79,16 +93,45 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether nothing has failed so far.
+    fn writes_work(&self) -> StoreResult<()> {
+        self.failed.read().clone().map_or(Ok(()), |reason| Err(StoreError::Unwritable(reason)))
+    }
+
     /// Whether an append would be accepted now.
     pub(super) fn writable(&self) -> StoreResult<()> {
-        if let Some(reason) = self.failed.read().clone() {
-            return Err(StoreError::Unwritable(reason));
-        }
+        self.writes_work()?;
         let floor = self.min_free_bytes;
         match self.usage.read().free_bytes {
             Some(free) if free < floor => Err(StoreError::DiskFull { free, floor }),
             _ => Ok(()),
         }
+    }
+}
+
+/// What is known about a document, and its updates that are not settled yet.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) entry: Entry,
+    /// Everything after `entry.settled`.
+    pending: Vec<LoggedUpdate>,
+}
+
+impl Indexed for Slot {
+    fn head(&self) -> Option<&Head> {
+        self.entry.damaged.is_none().then_some(&self.entry.head)
+    }
+}
+
+impl Slot {
+    /// Reads the document as this slot knows it. Safe on any thread, but only the storage thread knows
+    /// that what is missing was not just replaced.
+    pub(super) fn read(&self) -> Result<Stored, Damage> {
+        let entry = &self.entry;
+        let checkpoint = if entry.generation == 0 { None } else { Some(entry.read_state()?) };
+        let mut tail = entry.read_tail()?;
+        tail.extend(self.pending.iter().cloned());
+        Ok(Stored { head: entry.head.clone(), checkpoint, tail })
     }
 }
 
@@ -101,21 +144,39 @@ pub(super) struct Entry {
     state_len: u64,
     state_crc: u32,
     log_bytes: u64,
+    /// Up to which sequence the log is in rows, or in the checkpoint. What follows is pending.
+    settled: u64,
+    /// What the pending updates will take, about.
+    pending_bytes: u64,
+    /// Whether it has head rows.
+    stored: bool,
+    /// Whether its head says more than its head rows.
+    stale: bool,
     epoch: Arc<Epoch>,
     /// What was found wrong with its rows. They are kept as they are, whatever they say.
     pub(super) damaged: Option<String>,
 }
 
-impl Indexed for Entry {
-    fn head(&self) -> Option<&Head> {
-        self.damaged.is_none().then_some(&self.head)
-    }
-}
+/// The life of a document whose head rows cannot be read.
+const NO_LIFE: u32 = 0;
 
 impl Entry {
     fn begin(document: DocumentName, at: Timestamp, life: u32, epoch: Arc<Epoch>) -> Self {
         let head = index::begin(document, at);
-        Self { head, life, generation: 0, state_len: 0, state_crc: 0, log_bytes: 0, epoch, damaged: None }
+        Self {
+            head,
+            life,
+            generation: 0,
+            state_len: 0,
+            state_crc: 0,
+            log_bytes: 0,
+            settled: 0,
+            pending_bytes: 0,
+            stored: false,
+            stale: false,
+            epoch,
+            damaged: None,
+        }
     }
 
     /// From the two head rows as they were found. Without both of them the document is damaged.
@@ -125,7 +186,8 @@ impl Entry {
         end: Option<Result<End, Damage>>,
         epoch: Arc<Epoch>,
     ) -> Self {
-        let mut entry = Self::begin(document.clone(), Timestamp(0), 0, epoch);
+        let mut entry = Self::begin(document.clone(), Timestamp(0), NO_LIFE, epoch);
+        entry.stored = true;
         let what = match (meta, end) {
             (Some(Ok(meta)), Some(Ok(end))) if meta.life == end.life && meta.checkpoint <= end.last => {
                 entry.head.created = meta.created;
@@ -139,6 +201,7 @@ impl Entry {
                 entry.state_len = meta.state_len;
                 entry.state_crc = meta.state_crc;
                 entry.log_bytes = end.log_bytes;
+                entry.settled = end.last;
                 entry.weigh();
                 return entry;
             }
@@ -166,16 +229,11 @@ impl Entry {
     }
 
     fn end(&self) -> End {
-        End {
-            life: self.life,
-            last: self.head.last.0,
-            modified: self.head.modified,
-            log_bytes: self.log_bytes,
-        }
+        End { life: self.life, last: self.settled, modified: self.head.modified, log_bytes: self.log_bytes }
     }
 
     fn weigh(&mut self) {
-        self.head.stored_bytes = self.state_len + self.log_bytes;
+        self.head.stored_bytes = self.state_len + self.log_bytes + self.pending_bytes;
     }
 
     /// Bytes of its rows that are still needed.
@@ -200,14 +258,6 @@ impl Entry {
             && self.damaged == other.damaged
     }
 
-    /// Reads the document as this entry knows it. Safe on any thread, but only the storage thread knows
-    /// that what is missing was not just replaced.
-    pub(super) fn read(&self) -> Result<Stored, Damage> {
-        let checkpoint = if self.generation == 0 { None } else { Some(self.read_state()?) };
-        let tail = self.read_tail()?;
-        Ok(Stored { head: self.head.clone(), checkpoint, tail })
-    }
-
     fn read_state(&self) -> Result<Bytes, Damage> {
         let name = &self.head.document;
         let (from, to) = self.state_range();
@@ -227,8 +277,9 @@ impl Entry {
         Ok(whole)
     }
 
+    /// The settled updates after the checkpoint.
     fn read_tail(&self) -> Result<Vec<LoggedUpdate>, Damage> {
-        let (checkpoint, last) = (self.head.checkpoint.0, self.head.last.0);
+        let (checkpoint, last) = (self.head.checkpoint.0, self.settled);
         if checkpoint == last {
             return Ok(Vec::new());
         }
@@ -246,7 +297,7 @@ impl Entry {
                 return Err(Damage(format!("the updates from {entry_first} on are cut short")));
             }
             if part == 0 && expected.unwrap_or(first.min(checkpoint + 1)) != first {
-                let missing = expected.unwrap_or(checkpoint + 1);
+                let missing = expected.unwrap_or(0).max(checkpoint + 1);
                 return Err(Damage(format!("updates {missing} to {} are missing", first - 1)));
             }
             entry_first = first;
@@ -269,6 +320,9 @@ impl Entry {
     fn tail_start(&self) -> Result<Vec<u8>, Damage> {
         let name = &self.head.document;
         let wanted = self.head.checkpoint.0 + 1;
+        if self.settled < wanted {
+            return Ok(layout::log_key(name, self.life, wanted, 0));
+        }
         let (from, to) =
             (layout::log_key(name, self.life, 0, 0), layout::log_key(name, self.life, wanted, u32::MAX));
         let found = self.epoch.last_key(&from, &to).map_err(|Failure(what)| Damage(what))?;
@@ -304,25 +358,41 @@ impl Entry {
 pub(super) struct Group {
     young: Vec<Row>,
     old: Vec<Row>,
+    /// A frame of the write-ahead log.
+    wal: Vec<u8>,
     staged: HashMap<DocumentName, Staged>,
     /// Heads that the young epoch did not have.
     arrived: u64,
     updates: usize,
-    bytes: usize,
+    row_bytes: usize,
     replies: Vec<Box<dyn FnOnce(StoreResult<()>) + Send>>,
 }
 
 struct Staged {
     entry: Entry,
-    /// Which head rows have to be written.
-    meta: bool,
-    end: bool,
+    /// Whether its head rows have to be written.
+    heads: bool,
+    /// Updates that become pending.
+    gained: Vec<LoggedUpdate>,
 }
 
 impl Group {
-    /// Bytes of rows so far.
+    /// Bytes to be written so far.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.row_bytes + self.wal.len()
+    }
+
+    fn entry(&mut self, entry: Entry) -> &mut Staged {
+        let document = entry.head.document.clone();
+        match self.staged.entry(document) {
+            hash_map::Entry::Occupied(mut staged) => {
+                staged.get_mut().entry = entry;
+                staged.into_mut()
+            }
+            hash_map::Entry::Vacant(staged) => {
+                staged.insert(Staged { entry, heads: false, gained: Vec::new() })
+            }
+        }
     }
 
     /// Answers when the group is durable; with the error of the group if it is not.
@@ -365,6 +435,11 @@ struct Drain {
     disk_before: u64,
 }
 
+/// The settling of what a segment of the log holds.
+struct Settling {
+    documents: Vec<DocumentName>,
+}
+
 /// A document on its way from the old epoch to the young one.
 struct Copying {
     entry: Entry,
@@ -382,6 +457,10 @@ pub(super) struct Engine {
     observer: Arc<dyn Observer>,
     free_space: FreeSpace,
     shared: Arc<Shared>,
+    wal: Wal,
+    /// Documents with something to settle.
+    unsettled: HashSet<DocumentName>,
+    settling: Option<Settling>,
     young: Writer,
     old: Option<Writer>,
     /// Emptied epochs that a reader still holds.
@@ -413,7 +492,7 @@ impl Engine {
         free_space: FreeSpace,
     ) -> StoreResult<Self> {
         let begun = Instant::now();
-        let (young, old) = open_epochs(&directory, config.cache_bytes)?;
+        let Opened { young, old, wal, frames } = open_files(&directory, &config)?;
         let resumed = old.is_some();
         let mut index = Index::new();
         // The young epoch last: where both know a document, it is the one that counts.
@@ -423,11 +502,10 @@ impl Engine {
                     tracing::error!(%document, what, "document is damaged, its bytes are kept");
                     observer.damaged(&document);
                 }
-                index.put(document, entry);
+                index.put(document, Slot { entry, pending: Vec::new() });
             }
         }
-        let live_bytes = index.iter().map(|(_, entry)| entry.live_bytes()).sum();
-        let next_generation = index.iter().map(|(_, entry)| entry.generation).max().unwrap_or(0) + 1;
+        let next_generation = index.iter().map(|(_, slot)| slot.entry.generation).max().unwrap_or(0) + 1;
         let shared = Arc::new(Shared {
             index: RwLock::new(index),
             failed: RwLock::new(None),
@@ -440,18 +518,27 @@ impl Engine {
             observer,
             free_space,
             shared,
+            wal,
+            unsettled: HashSet::new(),
+            settling: None,
             young,
             old,
             retired: Vec::new(),
             drain: None,
             states: VecDeque::new(),
             next_generation,
-            live_bytes,
+            live_bytes: 0,
             quarantine: QuarantineSize::default(),
             measured: Instant::now(),
             written: 0,
             since_rotation: 0,
         };
+        let replayed = frames.len();
+        engine.replay(frames)?;
+        engine.live_bytes = engine.shared.index.read().iter().map(|(_, slot)| slot.entry.live_bytes()).sum();
+        engine.settle_all();
+        let settled = engine.shared.writes_work();
+        settled.map_err(|error| unopenable(engine.directory.path(), &error.to_string()))?;
         engine.count_quarantine()?;
         engine.measure();
         if resumed {
@@ -459,7 +546,8 @@ impl Engine {
         }
         let usage = *engine.shared.usage.read();
         tracing::info!(
-            documents = usage.documents, live = usage.live_bytes, disk = usage.disk_bytes,
+            documents = usage.documents,
+            replayed, live = usage.live_bytes, disk = usage.disk_bytes,
             took = ?begun.elapsed(), "store opened"
         );
         Ok(engine)
@@ -528,24 +616,18 @@ impl Engine {
         for Append { document, updates, summary } in batch {
             let at = updates.first().map_or(Timestamp(0), |update| update.at);
             let known = self.entry(group, &document);
-            let begins = known.is_none();
             let mut entry = known.unwrap_or_else(|| self.begin(document.clone(), at, 1));
-            let tells = summary.as_ref().is_some_and(|summary| *summary != entry.head.summary);
-            let first = index::append(&mut entry.head, &updates, summary)?;
-            if !updates.is_empty() {
-                let whole = layout::encode_log(&updates);
-                for number in 0..layout::parts(whole.len()) {
-                    let key = layout::log_key(&document, entry.life, first.0, number);
-                    let value = layout::seal(Kind::Log, &key, &layout::part(&whole, number));
-                    entry.log_bytes += (key.len() + value.len()) as u64;
-                    self.push(group, &entry, (key, value));
-                }
-            }
+            let whole = layout::encode_log(&updates);
+            let before = group.wal.len();
+            let first = Sequence(entry.head.last.0 + 1);
+            layout::put_logged(&mut group.wal, &document, entry.life, first.0, &whole, summary.as_ref());
+            entry.stale |= summary.as_ref().is_some_and(|summary| *summary != entry.head.summary);
+            index::append(&mut entry.head, &updates, summary)?;
+            entry.pending_bytes += (group.wal.len() - before) as u64;
             entry.weigh();
             group.updates += updates.len();
-            group.arrived += u64::from(begins);
             appended.push(Appended { first, count: updates.len() as u64 });
-            stage_entry(group, entry, begins || tells);
+            group.entry(entry).gained.extend(updates);
         }
         Ok(appended)
     }
@@ -564,16 +646,15 @@ impl Engine {
                     return Ok((entry.head, false));
                 }
                 self.shared.writable()?;
-                Entry::begin(document, at, entry.life + 1, entry.epoch)
+                Entry { stored: entry.stored, ..Entry::begin(document, at, entry.life + 1, entry.epoch) }
             }
             None => {
                 self.shared.writable()?;
-                group.arrived += 1;
                 self.begin(document, at, 1)
             }
         };
         let head = entry.head.clone();
-        stage_entry(group, entry, true);
+        self.stage_heads(group, entry);
         Ok((head, true))
     }
 
@@ -586,15 +667,14 @@ impl Engine {
     ) -> StoreResult<Head> {
         let mut entry = self.entry(group, &document).ok_or(StoreError::Missing(document))?;
         entry.refuse_damage()?;
-        if let Err(error @ StoreError::Unwritable(_)) = self.shared.writable() {
-            return Err(error);
-        }
+        self.shared.writes_work()?;
         if index::set_presence(&mut entry.head, presence)? {
             if let Presence::Deleted(_) = presence {
-                (entry.generation, entry.state_len, entry.state_crc, entry.log_bytes) = (0, 0, 0, 0);
+                (entry.generation, entry.state_len, entry.state_crc) = (0, 0, 0);
+                (entry.log_bytes, entry.settled, entry.pending_bytes) = (0, 0, 0);
             }
             entry.weigh();
-            stage_entry(group, entry.clone(), true);
+            self.stage_heads(group, entry.clone());
         }
         Ok(entry.head)
     }
@@ -631,15 +711,14 @@ impl Engine {
         }
         for part in 0..layout::parts(job.state.len()) {
             let row = state_row(&job, part);
-            group.bytes += row.0.len() + row.1.len();
+            group.row_bytes += row.0.len() + row.1.len();
             group.young.push(row);
         }
         self.finish_state(group, job);
     }
 
     fn wants_checkpoint(&self, document: &DocumentName, upto: Sequence) -> StoreResult<Option<Entry>> {
-        let entry = self.shared.index.read().get(document).cloned();
-        let entry = entry.ok_or_else(|| StoreError::Missing(document.clone()))?;
+        let entry = self.durable(document).ok_or_else(|| StoreError::Missing(document.clone()))?;
         entry.refuse_damage()?;
         if !index::wants_checkpoint(&entry.head, upto)? {
             return Ok(None);
@@ -669,25 +748,31 @@ impl Engine {
         entry.log_bytes = tail.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
         if entry.epoch.number() != self.young.epoch.number() {
             entry.epoch = Arc::clone(&self.young.epoch);
-            group.arrived += 1;
+            group.arrived += u64::from(entry.stored);
             for row in tail {
                 self.push(group, &entry, row);
             }
+        }
+        // What the state overtakes is settled by it.
+        let pending = entry.head.last.0 - entry.settled;
+        entry.settled = entry.settled.max(job.upto.0);
+        if pending > 0 {
+            entry.pending_bytes = entry.pending_bytes * (entry.head.last.0 - entry.settled) / pending;
         }
         entry.generation = job.generation;
         entry.state_len = job.state.len() as u64;
         entry.state_crc = crc32c::crc32c(&job.state);
         entry.head.summary = index::clip(job.summary);
         entry.weigh();
-        stage_entry(group, entry, true);
+        self.stage_heads(group, entry);
         group.answer(job.reply, Ok(()));
     }
 
     /// The log rows that hold something after the checkpoint.
     fn tail_rows(&self, entry: &Entry) -> Result<Vec<Row>, Damage> {
         let mut rows = Vec::new();
-        if entry.head.last > entry.head.checkpoint {
-            let to = layout::log_key(&entry.head.document, entry.life, entry.head.last.0, u32::MAX);
+        if entry.settled > entry.head.checkpoint.0 {
+            let to = layout::log_key(&entry.head.document, entry.life, entry.settled, u32::MAX);
             entry.scan::<()>(&entry.tail_start()?, &to, |key, value| {
                 rows.push((key.to_vec(), value.to_vec()));
                 Ok(None)
@@ -714,7 +799,7 @@ impl Engine {
         for number in 0..layout::parts(whole.len()) {
             let key = layout::quarantine_key(document, held.next, number);
             let value = layout::seal(Kind::Quarantine, &key, &layout::part(&whole, number));
-            group.bytes += key.len() + value.len();
+            group.row_bytes += key.len() + value.len();
             held.bytes += value.len() as u64;
             group.young.push((key, value));
         }
@@ -727,7 +812,7 @@ impl Engine {
         let from = layout::prefix(Kind::Quarantine, document);
         let to = after(&from);
         // By key, because a row that is being copied is in both epochs.
-        let mut rows = std::collections::BTreeMap::new();
+        let mut rows = BTreeMap::new();
         for writer in self.old.iter().chain([&self.young]) {
             let scanned = writer.epoch.scan::<()>(&from, &to, |key, value| {
                 rows.insert(key.to_vec(), value.to_vec());
@@ -772,17 +857,19 @@ impl Engine {
 
     /// Reads a document, and remembers if it is damaged.
     fn load(&self, document: &DocumentName) -> StoreResult<Option<Stored>> {
-        let Some(entry) = self.shared.index.read().get(document).cloned() else { return Ok(None) };
-        entry.refuse_damage()?;
-        entry.read().map(Some).map_err(|damage| self.damaged(&entry, damage))
+        let Some(slot) = self.shared.index.read().get(document).cloned() else { return Ok(None) };
+        slot.entry.refuse_damage()?;
+        slot.read().map(Some).map_err(|damage| self.damaged(&slot.entry, damage))
     }
 
     fn damaged(&self, entry: &Entry, Damage(what): Damage) -> StoreError {
         let document = entry.head.document.clone();
         tracing::error!(%document, what, "document is damaged, its bytes are kept");
         self.observer.damaged(&document);
-        let damaged = Entry { damaged: Some(what.clone()), ..entry.clone() };
-        self.shared.index.write().put(document.clone(), damaged);
+        self.shared.index.write().change(document.clone(), |slot| {
+            let pending = slot.map(|slot| slot.pending).unwrap_or_default();
+            Slot { entry: Entry { damaged: Some(what.clone()), ..entry.clone() }, pending }
+        });
         StoreError::Damaged { document, what }
     }
 
@@ -794,13 +881,29 @@ impl Engine {
     fn entry(&self, group: &Group, document: &DocumentName) -> Option<Entry> {
         match group.staged.get(document) {
             Some(staged) => Some(staged.entry.clone()),
-            None => self.shared.index.read().get(document).cloned(),
+            None => self.durable(document),
         }
+    }
+
+    /// What is known about a document and durable.
+    fn durable(&self, document: &DocumentName) -> Option<Entry> {
+        self.shared.index.read().get(document).map(|slot| slot.entry.clone())
+    }
+
+    /// Has the head rows of a document written, its first ones if need be.
+    fn stage_heads(&self, group: &mut Group, mut entry: Entry) {
+        if !entry.stored {
+            entry.stored = true;
+            entry.epoch = Arc::clone(&self.young.epoch);
+            group.arrived += 1;
+        }
+        entry.stale = false;
+        group.entry(entry).heads = true;
     }
 
     /// Adds a row to the epoch its document lives in.
     fn push(&self, group: &mut Group, entry: &Entry, row: Row) {
-        group.bytes += row.0.len() + row.1.len();
+        group.row_bytes += row.0.len() + row.1.len();
         if entry.epoch.number() == self.young.epoch.number() {
             group.young.push(row);
         } else {
@@ -814,17 +917,12 @@ impl Engine {
     pub(super) fn commit(&mut self, mut group: Group) {
         let begun = Instant::now();
         let staged = std::mem::take(&mut group.staged);
-        for (document, Staged { entry, meta, end }) in &staged {
-            if *meta {
-                let key = layout::meta_key(document);
-                let value = layout::seal(Kind::Meta, &key, &entry.meta().encode());
-                self.push(&mut group, entry, (key, value));
-            }
-            if *end {
-                let key = layout::end_key(document);
-                let value = layout::seal(Kind::End, &key, &entry.end().encode());
-                self.push(&mut group, entry, (key, value));
-            }
+        for (document, Staged { entry, .. }) in staged.iter().filter(|(_, staged)| staged.heads) {
+            let (meta_key, end_key) = (layout::meta_key(document), layout::end_key(document));
+            let meta = layout::seal(Kind::Meta, &meta_key, &entry.meta().encode());
+            let end = layout::seal(Kind::End, &end_key, &entry.end().encode());
+            self.push(&mut group, entry, (meta_key, meta));
+            self.push(&mut group, entry, (end_key, end));
         }
         let outcome = self.write(&mut group).map_err(|Failure(reason)| {
             self.fail(&reason);
@@ -832,16 +930,28 @@ impl Engine {
         });
         if outcome.is_ok() {
             let documents = staged.len();
-            let mut index = self.shared.index.write();
-            for (document, Staged { entry, .. }) in staged {
-                self.live_bytes += entry.live_bytes();
-                if let Some(before) = index.put(document, entry) {
-                    self.live_bytes = self.live_bytes.saturating_sub(before.live_bytes());
+            let shared = Arc::clone(&self.shared);
+            let mut index = shared.index.write();
+            for (document, Staged { entry, gained, .. }) in staged {
+                if entry.stale || entry.settled < entry.head.last.0 {
+                    self.unsettled.insert(document.clone());
                 }
+                self.live_bytes += entry.live_bytes();
+                index.change(document, |before| {
+                    let mut pending = Vec::new();
+                    if let Some(before) = before {
+                        self.live_bytes = self.live_bytes.saturating_sub(before.entry.live_bytes());
+                        pending = before.pending;
+                    }
+                    pending.extend(gained);
+                    let keep = (entry.head.last.0 - entry.settled) as usize;
+                    pending.drain(..pending.len().saturating_sub(keep));
+                    Slot { entry, pending }
+                });
             }
             drop(index);
-            if group.bytes > 0 {
-                self.observer.committed(documents, group.updates, group.bytes, begun.elapsed());
+            if !group.replies.is_empty() {
+                self.observer.committed(documents, group.updates, group.bytes(), begun.elapsed());
             }
         }
         for reply in group.replies {
@@ -861,13 +971,12 @@ impl Engine {
             writer.epoch.set_mark(commit, level)?;
             (writer.commits, writer.documents) = (commit, documents);
         }
-        self.wrote(group.bytes);
+        if !group.wal.is_empty() {
+            self.wal.append(&group.wal).map_err(|error| Failure(wal::reason(&error)))?;
+        }
+        self.written += group.bytes() as u64;
+        self.since_rotation += group.row_bytes as u64;
         Ok(())
-    }
-
-    fn wrote(&mut self, bytes: usize) {
-        self.written += bytes as u64;
-        self.since_rotation += bytes as u64;
     }
 
     /// The store writes no more. What cannot be known is not promised.
@@ -884,7 +993,8 @@ impl Engine {
 
     /// Whether [`step`](Self::step) has something to do.
     pub(super) fn is_busy(&self) -> bool {
-        self.shared.failed.read().is_none() && (!self.states.is_empty() || self.drain.is_some())
+        self.shared.failed.read().is_none()
+            && (!self.states.is_empty() || self.settling.is_some() || self.drain.is_some())
     }
 
     /// Does about [`STEP_BYTES`] of the work that can wait, and measures from time to time.
@@ -895,10 +1005,16 @@ impl Engine {
             }
             return self.release_retired();
         }
-        if self.states.is_empty() {
-            self.drain_step();
-        } else {
+        let waited = self.wal.since().is_some_and(|since| since.elapsed() >= SETTLE_AFTER);
+        if self.settling.is_none() && (waited || self.wal.length() >= SETTLE_BYTES) {
+            self.begin_settling();
+        }
+        if !self.states.is_empty() {
             self.state_step();
+        } else if self.settling.is_some() {
+            self.settle_step();
+        } else {
+            self.drain_step();
         }
         self.release_retired();
         if self.written > 0 && (self.written >= MEASURE_BYTES || self.measured.elapsed() >= MEASURE_EVERY) {
@@ -919,9 +1035,11 @@ impl Engine {
         let all = layout::parts(job.state.len());
         let upto = all.min(job.part + (STEP_BYTES / layout::ROW_BYTES) as u32);
         let rows: Vec<Row> = (job.part..upto).map(|part| state_row(&job, part)).collect();
-        self.wrote(rows.iter().map(|(key, value)| key.len() + value.len()).sum());
+        let row_bytes: usize = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
         job.part = upto;
         if upto < all {
+            self.written += row_bytes as u64;
+            self.since_rotation += row_bytes as u64;
             match job.epoch.apply(rows) {
                 Ok(()) => self.states.push_front(job),
                 Err(Failure(reason)) => {
@@ -930,16 +1048,111 @@ impl Engine {
                 }
             }
         } else {
-            let mut group = Group { young: rows, ..Group::default() };
+            let mut group = Group { young: rows, row_bytes, ..Group::default() };
             self.finish_state(&mut group, job);
             self.commit(group);
         }
     }
 
+    /// Goes on in a new segment of the log, and settles what the present one holds.
+    pub(super) fn begin_settling(&mut self) {
+        match self.wal.rotate() {
+            Ok(()) => self.settling = Some(Settling { documents: self.unsettled.drain().collect() }),
+            Err(error) => self.fail(&wal::reason(&error)),
+        }
+    }
+
+    fn settle_step(&mut self) {
+        let Some(mut settling) = self.settling.take() else { return };
+        let mut group = Group::default();
+        while group.row_bytes < STEP_BYTES
+            && let Some(document) = settling.documents.pop()
+        {
+            self.settle(&mut group, &document);
+        }
+        self.commit(group);
+        if !settling.documents.is_empty() {
+            self.settling = Some(settling);
+        } else if self.shared.failed.read().is_none() {
+            // Whatever the level: the only other copy is about to go.
+            let durable = self.epochs().try_for_each(|epoch| epoch.flush(Durability::Disk));
+            let forgotten = durable
+                .and_then(|()| self.wal.forget_settled().map_err(|error| Failure(wal::reason(&error))));
+            if let Err(Failure(reason)) = forgotten {
+                self.fail(&reason);
+            }
+        }
+    }
+
+    /// Writes the pending updates of a document as one row.
+    fn settle(&mut self, group: &mut Group, document: &DocumentName) {
+        let slot = self.shared.index.read().get(document).cloned();
+        let Some(Slot { mut entry, pending }) = slot else { return };
+        if pending.is_empty() && !entry.stale {
+            return;
+        }
+        if !entry.stored {
+            entry.epoch = Arc::clone(&self.young.epoch);
+        }
+        if !pending.is_empty() {
+            let rows = log_rows(document, entry.life, entry.settled + 1, &layout::encode_log(&pending));
+            entry.log_bytes += rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
+            for row in rows {
+                self.push(group, &entry, row);
+            }
+        }
+        entry.settled = entry.head.last.0;
+        entry.pending_bytes = 0;
+        entry.weigh();
+        self.stage_heads(group, entry);
+    }
+
+    /// Settles everything there is, at once.
+    pub(super) fn settle_all(&mut self) {
+        while self.settling.is_some() && self.shared.failed.read().is_none() {
+            self.settle_step();
+        }
+        self.begin_settling();
+        while self.settling.is_some() && self.shared.failed.read().is_none() {
+            self.settle_step();
+        }
+    }
+
+    /// Takes what the log held as if it had just been appended.
+    fn replay(&mut self, frames: Vec<Bytes>) -> StoreResult<()> {
+        let path = self.directory.path();
+        let unreadable = |damage: Damage| unopenable(path, &format!("its write-ahead log: {damage}"));
+        let mut unplaced = Vec::new();
+        let shared = Arc::clone(&self.shared);
+        let mut index = shared.index.write();
+        for frame in frames {
+            for logged in layout::decode_frame(&frame).map_err(unreadable)? {
+                let updates = layout::decode_log(&logged.entry).map_err(unreadable)?;
+                let name = logged.name.clone();
+                index.change(name.clone(), |slot| {
+                    let slot = slot.unwrap_or_else(|| {
+                        let at = updates.first().map_or(Timestamp(0), |update| update.at);
+                        let entry = Entry::begin(name.clone(), at, 1, Arc::clone(&self.young.epoch));
+                        Slot { entry, pending: Vec::new() }
+                    });
+                    replay_one(slot, logged, updates, &mut unplaced)
+                });
+                self.unsettled.insert(name);
+            }
+        }
+        drop(index);
+        if !unplaced.is_empty() {
+            let kept = self.young.epoch.apply(unplaced);
+            kept.map_err(|Failure(what)| unopenable(path, &what))?;
+        }
+        Ok(())
+    }
+
     /// Sizes as they are now.
     pub(super) fn measure(&mut self) {
         let epochs = self.old.iter().chain([&self.young]).map(|writer| &writer.epoch).chain(&self.retired);
-        let disk_bytes = epochs.map(|epoch| disk_bytes(epoch.path())).sum();
+        let disk_bytes =
+            epochs.map(|epoch| disk_bytes(epoch.path())).sum::<u64>() + self.directory.log_bytes();
         let documents = self.shared.index.read().shelved() as u64;
         {
             let mut usage = self.shared.usage.write();
@@ -995,9 +1208,8 @@ impl Engine {
     fn begin_drain(&mut self, resumed: bool) {
         let young = self.young.epoch.number();
         let index = self.shared.index.read();
-        let stays = |entry: &Entry| entry.epoch.number() != young;
-        let documents =
-            index.iter().filter(|(_, entry)| stays(entry)).map(|(name, _)| name.clone()).collect();
+        let stays = |slot: &Slot| slot.entry.epoch.number() != young;
+        let documents = index.iter().filter(|(_, slot)| stays(slot)).map(|(name, _)| name.clone()).collect();
         let disk_before = self.shared.usage.read().disk_bytes;
         let quarantine = Some(vec![Kind::Quarantine as u8]);
         self.drain = Some(Drain { documents, copying: None, quarantine, resumed, disk_before });
@@ -1026,7 +1238,7 @@ impl Engine {
 
     /// Whether all is copied, once the group is committed.
     fn copy(&self, drain: &mut Drain, old: &Arc<Epoch>, group: &mut Group) -> Result<bool, Failure> {
-        while group.bytes < STEP_BYTES {
+        while group.row_bytes < STEP_BYTES {
             let Some(mut copying) = self.next_copy(drain, old)? else { break };
             while let Some((from, to)) = copying.ranges.pop_front() {
                 if let Some(rest) = copy_range(old, from, &to, group)? {
@@ -1037,13 +1249,16 @@ impl Engine {
             }
             let document = copying.entry.head.document.clone();
             // Appends may have come since the copy began.
-            let Some(mut entry) = self.shared.index.read().get(&document).cloned() else { continue };
+            let Some(mut entry) = self.durable(&document) else { continue };
             entry.epoch = Arc::clone(&self.young.epoch);
-            // The head rows of a damaged document were copied as they are.
-            let whole = entry.damaged.is_none();
-            let meta = whole || old.get(&layout::meta_key(&document))?.is_some();
-            group.arrived += u64::from(meta);
-            group.staged.insert(document, Staged { entry, meta: whole, end: whole });
+            if entry.damaged.is_none() {
+                group.arrived += u64::from(entry.stored);
+                self.stage_heads(group, entry);
+            } else {
+                // Its head rows were copied as they are.
+                group.arrived += u64::from(old.get(&layout::meta_key(&document))?.is_some());
+                group.entry(entry);
+            }
         }
         if drain.copying.is_some() || !drain.documents.is_empty() {
             return Ok(false);
@@ -1058,14 +1273,14 @@ impl Engine {
     fn next_copy(&self, drain: &mut Drain, old: &Arc<Epoch>) -> Result<Option<Copying>, Failure> {
         let mut again = None;
         if let Some(copying) = drain.copying.take() {
-            let now = self.shared.index.read().get(&copying.entry.head.document).cloned();
+            let now = self.durable(&copying.entry.head.document);
             if now.is_some_and(|now| now.same_rows(&copying.entry)) {
                 return Ok(Some(copying));
             }
             again = Some(copying.entry.head.document);
         }
         while let Some(document) = again.take().or_else(|| drain.documents.pop()) {
-            let entry = self.shared.index.read().get(&document).cloned();
+            let entry = self.durable(&document);
             let Some(entry) = entry.filter(|entry| entry.epoch.number() == old.number()) else { continue };
             if drain.resumed {
                 for kind in [Kind::Log, Kind::State] {
@@ -1087,7 +1302,7 @@ impl Engine {
     fn finish_drain(&mut self, disk_before: u64) {
         let young = &self.young.epoch;
         // Whatever the level: the only other copy is about to go.
-        let durable = young.flush(crate::store::Durability::Disk).and_then(|()| {
+        let durable = young.flush(Durability::Disk).and_then(|()| {
             let current = self.directory.set_current(young.number(), None, true);
             current.map_err(|error| Failure(format!("CURRENT cannot be written: {error}")))
         });
@@ -1123,10 +1338,49 @@ impl Engine {
     }
 }
 
-fn stage_entry(group: &mut Group, entry: Entry, meta: bool) {
-    let document = entry.head.document.clone();
-    let meta = meta || group.staged.get(&document).is_some_and(|staged| staged.meta);
-    group.staged.insert(document, Staged { entry, meta, end: true });
+/// What a slot becomes by an append that the log held. What has no place is kept as rows of its own.
+fn replay_one(
+    mut slot: Slot,
+    logged: layout::Logged,
+    updates: Vec<LoggedUpdate>,
+    unplaced: &mut Vec<Row>,
+) -> Slot {
+    let layout::Logged { name, life, first, entry: whole, summary } = logged;
+    let entry = &mut slot.entry;
+    let deleted = matches!(entry.head.presence, Presence::Deleted(_));
+    if entry.damaged.is_none() && (deleted || life < entry.life) {
+        return slot; // its life ended after the append
+    }
+    let last = entry.head.last.0;
+    if entry.damaged.is_none() && (first > last + 1 || life > entry.life) {
+        let what = format!("updates {} to {} are missing", last + 1, first.saturating_sub(1));
+        tracing::error!(document = %name, what, "document is damaged, its bytes are kept");
+        entry.damaged = Some(what);
+    }
+    if entry.damaged.is_some() {
+        unplaced.extend(log_rows(&name, life, first, &whole));
+        return slot;
+    }
+    let known = (last + 1 - first) as usize;
+    if known < updates.len() {
+        let fresh: Vec<_> = updates.into_iter().skip(known).collect();
+        entry.stale |= summary.as_ref().is_some_and(|summary| *summary != entry.head.summary);
+        // Cannot fail: it is not deleted.
+        let _ = index::append(&mut entry.head, &fresh, summary);
+        entry.pending_bytes += whole.len() as u64;
+        entry.weigh();
+        slot.pending.extend(fresh);
+    }
+    slot
+}
+
+fn log_rows(document: &DocumentName, life: u32, first: u64, whole: &[u8]) -> Vec<Row> {
+    let row = |part| {
+        let key = layout::log_key(document, life, first, part);
+        let value = layout::seal(Kind::Log, &key, &layout::part(whole, part));
+        (key, value)
+    };
+    (0..layout::parts(whole.len())).map(row).collect()
 }
 
 fn state_row(job: &StateJob, part: u32) -> Row {
@@ -1160,10 +1414,10 @@ fn live_ranges(entry: &Entry) -> Result<VecDeque<KeyRange>, Damage> {
 /// Copies rows until the group is full; gives where to go on, if there may be more.
 fn copy_range(old: &Epoch, from: Vec<u8>, to: &[u8], group: &mut Group) -> Result<Option<Vec<u8>>, Failure> {
     old.scan(&from, to, |key, value| {
-        if group.bytes >= STEP_BYTES {
+        if group.row_bytes >= STEP_BYTES {
             return ControlFlow::Break(key.to_vec());
         }
-        group.bytes += key.len() + value.len();
+        group.row_bytes += key.len() + value.len();
         group.young.push((key.to_vec(), value.to_vec()));
         ControlFlow::Continue(())
     })
@@ -1174,21 +1428,33 @@ fn after(prefix: &[u8]) -> Vec<u8> {
     [prefix, &[0xff; 20]].concat()
 }
 
-fn open_epochs(directory: &Directory, cache_bytes: u64) -> StoreResult<(Writer, Option<Writer>)> {
-    let failed = |what: String| unopenable(directory.path(), &what);
+/// Everything that is open when a store is.
+struct Opened {
+    young: Writer,
+    old: Option<Writer>,
+    wal: Wal,
+    /// What the log held.
+    frames: Vec<Bytes>,
+}
+
+fn open_files(directory: &Directory, config: &Config) -> StoreResult<Opened> {
+    let path = directory.path();
+    let failed = |what: String| unopenable(path, &what);
     let Some(current) = directory.current()?.filter(|current| current.ready) else {
         // Nothing was ever stored here.
-        let begin = || -> Result<Writer, Failure> {
+        let begin = || -> Result<Opened, Failure> {
             let io = |error: std::io::Error| Failure(error.to_string());
             directory.set_current(1, None, false).map_err(io)?;
             for left in directory.epochs().map_err(io)? {
                 directory.remove(left);
             }
-            let epoch = Arc::new(Epoch::create(&directory.epoch(1), 1, cache_bytes)?);
+            let epoch = Arc::new(Epoch::create(&directory.epoch(1), 1, config.cache_bytes)?);
+            let wal = Wal::create(path, config.durability).map_err(io)?;
             directory.set_current(1, None, true).map_err(io)?;
-            Ok(Writer { epoch, commits: 0, documents: 0 })
+            let young = Writer { epoch, commits: 0, documents: 0 };
+            Ok(Opened { young, old: None, wal, frames: Vec::new() })
         };
-        return begin().map(|young| (young, None)).map_err(|Failure(what)| failed(what));
+        return begin().map_err(|Failure(what)| failed(what));
     };
     for left in directory.epochs().map_err(|error| failed(error.to_string()))? {
         if left != current.young && Some(left) != current.old {
@@ -1196,19 +1462,28 @@ fn open_epochs(directory: &Directory, cache_bytes: u64) -> StoreResult<(Writer, 
         }
     }
     let open = |number: u64| {
-        let (epoch, found) = Epoch::open(&directory.epoch(number), number, cache_bytes)?;
-        if found.lost > 0 {
-            tracing::error!(
-                epoch = number,
-                commits = found.lost,
-                "the machine was restarted and the last commits are gone, as durability `kill` allows"
-            );
-        }
+        let (epoch, found) = Epoch::open(&directory.epoch(number), number, config.cache_bytes)?;
+        report_loss("the database", found.lost);
         let (commits, documents) = (found.commit, found.documents);
         Ok(Writer { epoch: Arc::new(epoch), commits, documents })
     };
     let old = current.old.map(open).transpose()?;
-    Ok((open(current.young)?, old))
+    let young = open(current.young)?;
+    let replay = Wal::replay(path)?;
+    replay.refuse_loss(path)?;
+    report_loss("the write-ahead log", replay.lost);
+    let wal = Wal::resume(path, config.durability, &replay).map_err(|error| wal::unopened(path, &error))?;
+    Ok(Opened { young, old, wal, frames: replay.frames })
+}
+
+fn report_loss(place: &str, commits: u64) {
+    if commits > 0 {
+        tracing::error!(
+            place,
+            commits,
+            "the machine was restarted and the last commits are gone, as durability `kill` allows"
+        );
+    }
 }
 
 type Heads = HashMap<DocumentName, Entry>;

@@ -8,6 +8,7 @@ use super::{
     directory::{Directory, free_bytes, unopenable},
     engine::{Engine, Group},
     epoch::{self, Failure},
+    wal,
 };
 use crate::{
     ids::DocumentName,
@@ -104,9 +105,9 @@ pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report>
         scanned.map_err(|Failure(what)| unopenable(data, &what))?;
     }
     let index = shared.index.read();
-    for (document, entry) in index.iter() {
+    for (document, slot) in index.iter() {
         report.documents += 1;
-        let stored = match (&entry.damaged, entry.read()) {
+        let stored = match (&slot.entry.damaged, slot.read()) {
             (Some(what), _) => Err(what.clone()),
             (None, read) => read.map_err(|damage| damage.0),
         };
@@ -164,7 +165,7 @@ pub fn accept_loss(data: &Path) -> StoreResult<Accepted> {
     let Some(current) = directory.current()? else {
         return Err(unopenable(data, "it holds no store"));
     };
-    let mut commits = Some(0);
+    let mut commits = wal::accept_loss(data)?;
     for number in current.old.into_iter().chain([current.young]) {
         let lost = epoch::accept_loss(&directory.epoch(number), number, Config::default().cache_bytes)?;
         commits = commits.zip(lost).map(|(sum, lost)| sum + lost);

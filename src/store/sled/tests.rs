@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, OpenOptions},
     os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -107,9 +107,21 @@ fn content(engine: &mut Engine) -> Content {
     let names: Vec<_> = shared.index.read().iter().map(|(name, _)| name.to_string()).collect();
     let read = |document: String| {
         let Stored { head, checkpoint, tail } = load(engine, &document).unwrap().unwrap();
-        (document, (head, checkpoint, tail))
+        // What it takes depends on how it is kept.
+        (document, (Head { stored_bytes: 0, ..head }, checkpoint, tail))
     };
     names.into_iter().map(read).collect()
+}
+
+/// Compares without printing megabytes.
+fn assert_same(now: &Content, then: &Content, when: &str) {
+    assert!(now.keys().eq(then.keys()), "other documents, {when}");
+    for (document, (head, checkpoint, tail)) in then {
+        let now = &now[document];
+        assert_eq!(&now.0, head, "{when}");
+        assert!(&now.1 == checkpoint, "another state of {document}, {when}");
+        assert!(&now.2 == tail, "another log of {document}, {when}");
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -140,6 +152,9 @@ fn furnish(engine: &mut Engine, seed: u64) {
         for _ in 0..random.random_range(1..6) {
             append(engine, &document, &["some", "text", &"long".repeat(random.random_range(0..3_000))])
                 .unwrap();
+        }
+        if number == 20 {
+            engine.settle_all();
         }
         if number % 3 == 0 {
             let length = if number % 2 == 0 { 900_000 } else { 9_000 };
@@ -186,11 +201,11 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
     let mut steps = 0;
     engine.rotate();
     while engine.is_busy() {
-        assert_eq!(epoch_numbers(home.path()), [1, 2], "two epochs at most");
+        assert!(epoch_numbers(home.path()).len() <= 2);
         let expected = content(&mut engine);
         let killed = killed_now(home.path());
         let mut survivor = open_engine(killed.path());
-        assert_eq!(content(&mut survivor), expected, "step {steps}");
+        assert_same(&content(&mut survivor), &expected, &format!("step {steps}"));
         assert_eq!(quarantined(&mut survivor), 40);
         // What was begun is finished after the restart, and whatever comes next lands in the right place.
         append(&mut survivor, "document 1", &["after the kill"]).unwrap();
@@ -200,14 +215,14 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
         }
         drop(survivor);
         let mut survivor = open_engine(killed.path());
-        assert_eq!(content(&mut survivor), expected, "step {steps}, finished later");
+        assert_same(&content(&mut survivor), &expected, &format!("step {steps}, finished later"));
         assert_eq!(quarantined(&mut survivor), 40);
         assert_eq!(epoch_numbers(killed.path()), [2]);
 
         // Life goes on meanwhile.
         for _ in 0..3 {
             let document = format!("document {}", random.random_range(0..40));
-            let last = engine.shared().index.read().get(&name(&document)).unwrap().head.last.0;
+            let last = engine.shared().index.read().get(&name(&document)).unwrap().entry.head.last.0;
             let _refused_if_deleted = match random.random_range(0..5) {
                 0 => checkpoint(
                     &mut engine,
@@ -231,6 +246,9 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
             };
         }
         append(&mut engine, &format!("new {steps}"), &["x"]).unwrap();
+        if steps % 4 == 1 {
+            engine.begin_settling();
+        }
         engine.step();
         steps += 1;
     }
@@ -238,8 +256,66 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
     let expected = content(&mut engine);
     drop(engine);
     assert_eq!(epoch_numbers(home.path()), [2]);
-    assert_eq!(content(&mut open_engine(home.path())), expected);
+    assert_same(&content(&mut open_engine(home.path())), &expected, "at the end");
     assert!(check(home.path(), None).unwrap().is_clean());
+}
+
+#[test]
+fn a_kill_at_any_step_of_settling_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    let mut steps = 0;
+    furnish(&mut engine, 5);
+    for _ in 0..3 {
+        for number in (0..40).filter(|number| number % 10 != 8) {
+            append(&mut engine, &format!("document {number}"), &[&"x".repeat(90_000)]).unwrap();
+        }
+        engine.begin_settling();
+        while engine.is_busy() {
+            let expected = content(&mut engine);
+            let killed = killed_now(home.path());
+            assert_same(&content(&mut open_engine(killed.path())), &expected, &format!("step {steps}"));
+            assert!(check(killed.path(), None).unwrap().is_clean());
+            append(&mut engine, "document 3", &["meanwhile"]).unwrap();
+            engine.step();
+            steps += 1;
+        }
+    }
+    assert!(steps > 3, "only {steps} steps");
+    let expected = content(&mut engine);
+    drop(engine);
+    assert_same(&content(&mut open_engine(home.path())), &expected, "at the end");
+}
+
+/// Sequences and lives, where an append is older or newer than what the rows say.
+#[test]
+fn what_the_log_holds_is_taken_once() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "settled in part", &["1", "2"]).unwrap();
+    append(&mut engine, "deleted", &["1"]).unwrap();
+    append(&mut engine, "begun anew", &["1", "2"]).unwrap();
+    append(&mut engine, "overtaken", &["1", "2", "3"]).unwrap();
+    let move_to = |engine: &mut Engine, document: &str, presence| {
+        ask(engine, |reply| Request::SetPresence { document: name(document), presence, reply }).unwrap();
+    };
+    move_to(&mut engine, "deleted", Presence::Deleted(Timestamp(2)));
+    move_to(&mut engine, "begun anew", Presence::Deleted(Timestamp(2)));
+    ask(&mut engine, |reply| Request::Create { document: name("begun anew"), at: Timestamp(3), reply })
+        .unwrap();
+    append(&mut engine, "begun anew", &["new"]).unwrap();
+    checkpoint(&mut engine, "overtaken", 2, b"12".to_vec()).unwrap();
+    move_to(&mut engine, "settled in part", Presence::Trashed(Timestamp(4)));
+    let expected = content(&mut engine);
+    let killed = killed_now(home.path());
+    for _ in 0..2 {
+        let mut survivor = open_engine(killed.path());
+        assert_same(&content(&mut survivor), &expected, "after the kill");
+        let stored = load(&mut survivor, "overtaken").unwrap().unwrap();
+        assert_eq!((stored.checkpoint.as_deref(), stored.tail.len()), (Some(b"12".as_slice()), 1));
+        let stored = load(&mut survivor, "begun anew").unwrap().unwrap();
+        assert_eq!(stored.tail[0].bytes, "new");
+    }
 }
 
 #[test]
@@ -345,12 +421,13 @@ fn a_database_that_vanished_is_not_begun_anew() {
 }
 
 #[test]
-fn a_tail_that_was_cut_off_is_missed() {
+fn a_database_whose_tail_was_cut_off_is_missed() {
     for cut in [1, 100, 5_000] {
         let home = tempfile::tempdir().unwrap();
         let mut engine = open_engine(home.path());
         for number in 0..200 {
-            append(&mut engine, "a", &[&number.to_string()]).unwrap();
+            let document = name(&number.to_string());
+            ask(&mut engine, |reply| Request::Create { document, at: Timestamp(1), reply }).unwrap();
         }
         drop(engine);
         let db = OpenOptions::new().write(true).open(home.path().join("epoch-1/db")).unwrap();
@@ -362,13 +439,45 @@ fn a_tail_that_was_cut_off_is_missed() {
         let lost = accept_loss(home.path()).unwrap().commits.unwrap();
         assert!(lost > 0);
         let mut engine = open_engine(home.path());
-        let stored = load(&mut engine, "a").unwrap().unwrap();
-        assert_eq!(stored.tail.len() as u64, 200 - lost, "exactly the commits that were named");
-        append(&mut engine, "a", &["goes on"]).unwrap();
+        assert_eq!(content(&mut engine).len() as u64, 200 - lost, "exactly the commits that were named");
+        append(&mut engine, "0", &["goes on"]).unwrap();
         drop(engine);
         assert_eq!(accept_loss(home.path()).unwrap().commits, Some(0));
         assert!(check(home.path(), None).unwrap().is_clean());
     }
+}
+
+#[test]
+fn a_log_whose_tail_was_cut_off_is_missed() {
+    for cut in [1, 100, 5_000] {
+        let home = tempfile::tempdir().unwrap();
+        let mut engine = open_engine(home.path());
+        for number in 0..200 {
+            append(&mut engine, "a", &[&number.to_string()]).unwrap();
+        }
+        drop(engine);
+        let segment = OpenOptions::new().write(true).open(last_segment(home.path())).unwrap();
+        segment.set_len(segment.metadata().unwrap().len() - cut).unwrap();
+        let what = refusal(open(home.path()));
+        assert!(what.contains("commits ") && what.contains("to 200 were acknowledged"), "{what}");
+
+        let lost = accept_loss(home.path()).unwrap().commits.unwrap();
+        assert!(lost > 0);
+        let mut engine = open_engine(home.path());
+        let stored = load(&mut engine, "a").unwrap().unwrap();
+        assert_eq!(stored.tail.len() as u64, 200 - lost, "exactly the commits that were named");
+        append(&mut engine, "a", &["goes on"]).unwrap();
+        drop(engine);
+        let mut engine = open_engine(home.path());
+        assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len() as u64, 201 - lost);
+    }
+}
+
+/// The segment of the log that was written last.
+fn last_segment(data: &Path) -> PathBuf {
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix("wal-")?.parse::<u64>().ok();
+    let last = fs::read_dir(data).unwrap().filter_map(|entry| number(entry.unwrap())).max().unwrap();
+    data.join(format!("wal-{last}"))
 }
 
 /// Bytes of the database up to the last one that is not zero.
@@ -400,11 +509,15 @@ fn damage_is_never_silent() {
     furnish(&mut engine, seed);
     let expected = content(&mut engine);
     drop(engine);
-    let length = written_length(home.path());
+    let segment = last_segment(home.path());
+    let lengths = [written_length(home.path()), fs::metadata(&segment).unwrap().len()];
+    let files = [Path::new("epoch-1/db"), Path::new(segment.file_name().unwrap())];
     let (mut refused, mut named, mut harmless) = (0, 0, 0);
     for _ in 0..60 {
         let hurt = killed_now(home.path());
-        let db = OpenOptions::new().write(true).open(hurt.path().join("epoch-1/db")).unwrap();
+        let which = usize::from(random.random_bool(0.2));
+        let (file, length) = (files[which], lengths[which]);
+        let db = OpenOptions::new().write(true).open(hurt.path().join(file)).unwrap();
         if random.random_bool(0.2) {
             db.set_len(random.random_range(0..length)).unwrap();
         } else {
@@ -423,8 +536,8 @@ fn damage_is_never_silent() {
         for (document, (head, checkpoint, tail)) in &expected {
             match load(&mut engine, document) {
                 Ok(Some(stored)) => {
-                    assert_eq!(&stored.head, head);
-                    assert_eq!((&stored.checkpoint, &stored.tail), (checkpoint, tail));
+                    assert_eq!(&Head { stored_bytes: 0, ..stored.head }, head);
+                    assert!((&stored.checkpoint, &stored.tail) == (checkpoint, tail), "{document} changed");
                 }
                 Ok(None) => panic!("{document} is gone and nobody says so"),
                 Err(StoreError::Damaged { document: named, .. }) => {
@@ -457,12 +570,14 @@ fn a_damaged_document_is_refused_kept_and_alone() {
         append(&mut engine, document, &["1", "2"]).unwrap();
         checkpoint(&mut engine, document, 1, b"state".to_vec()).unwrap();
         append(&mut engine, document, &["3"]).unwrap();
+        engine.settle_all();
         append(&mut engine, document, &["4"]).unwrap();
     }
+    engine.settle_all();
     flip(&engine, &layout::log_key(&name("log"), 1, 4, 0));
-    let gap = layout::log_key(&name("gap"), 1, 3, 0);
+    let gap = layout::log_key(&name("gap"), 1, 2, 0);
     engine.epochs().next().unwrap().clear(&gap, &gap).unwrap();
-    let generation = engine.shared().index.read().get(&name("state")).unwrap().generation;
+    let generation = engine.shared().index.read().get(&name("state")).unwrap().entry.generation;
     flip(&engine, &layout::state_key(&name("state"), 1, generation, 0));
     flip(&engine, &layout::meta_key(&name("meta")));
     flip(&engine, &layout::end_key(&name("end")));
@@ -481,7 +596,7 @@ fn a_damaged_document_is_refused_kept_and_alone() {
             };
             assert_eq!(named.as_str(), document);
             let expected = match document {
-                "gap" => "updates 3 to 3 are missing",
+                "gap" => "updates 2 to 3 are missing",
                 "meta" => "its head: a row has a wrong checksum",
                 "end" => "its end marker: a row has a wrong checksum",
                 _ => "a row has a wrong checksum",
@@ -514,6 +629,7 @@ fn a_missing_head_is_counted() {
     let mut engine = open_engine(home.path());
     append(&mut engine, "a", &["1"]).unwrap();
     append(&mut engine, "b", &["1"]).unwrap();
+    engine.settle_all();
     for key in [layout::meta_key(&name("a")), layout::end_key(&name("a"))] {
         engine.epochs().next().unwrap().clear(&key, &key).unwrap();
     }
@@ -661,7 +777,7 @@ fn a_vacuum_keeps_what_is_needed_and_nothing_else() {
     let done = vacuum(home.path()).unwrap();
     assert!(done.after < done.before / 2, "{done:?}");
     let mut engine = open_engine(home.path());
-    assert_eq!(content(&mut engine), expected);
+    assert_same(&content(&mut engine), &expected, "after the vacuum");
     assert_eq!(quarantined(&mut engine), 40);
     drop(engine);
 
