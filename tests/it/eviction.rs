@@ -18,7 +18,8 @@ async fn forgetful() -> TestServer {
 async fn an_idle_document_is_put_away_and_comes_back() {
     let server = forgetful().await;
     let mut ann = server.client("ann", "notes").await;
-    ann.types("to be remembered");
+    // Long enough to be worth a checkpoint.
+    ann.types(&"to be remembered ".repeat(100));
     ann.sets("title", "Notes");
     ann.hears_all_so_far().await;
     let content = ann.content();

@@ -1,6 +1,9 @@
 //! How the real binary ends, and when it does not even begin.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use crate::support::{Client, Raw, Weft, frames, process, rest, until_answer};
 
@@ -72,26 +75,37 @@ async fn while_it_stops_nobody_new_is_let_in() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_stored_in_time_is_said_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, _ann) = unstorable(folder.path(), "1").await;
+    server.terminate();
+    let ended = server.ends_within(SOON).await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("not everything could be stored"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn a_second_signal_ends_it_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    // A peer that neither reads nor goes holds the shutdown up for as long as it may take.
-    let server = Weft::serve(folder.path(), &["--shutdown-seconds", "60"]).await;
-    let ann = Client::named("ann").opens(&server, "notes").await;
-    let sleeper = Client::named("sleeper").receive_buffer(4096).opens(&server, "notes").await;
-    sleeper.stops_reading();
-    for _ in 0..100 {
-        ann.types(&"x".repeat(100_000));
-    }
-    ann.hears_all_so_far().await;
-    let mut ann = ann;
+    let (server, mut ann) = unstorable(folder.path(), "600").await;
     server.terminate();
+    // She is sent away first, so the first signal has been heard.
     ann.is_closed().await;
-    let second = Instant::now();
     server.terminate();
-    let ended = server.ends_within(Duration::from_secs(3)).await;
-    assert!(second.elapsed() < Duration::from_secs(3));
+    let ended = server.ends_within(SOON).await;
     assert_eq!(ended.status.code(), Some(130), "{}", ended.stderr);
     assert!(ended.stderr.contains("second signal"), "{}", ended.stderr);
+}
+
+/// A server with something to store and no room for it, which waits for that when it is asked to stop.
+async fn unstorable(folder: &Path, seconds: &str) -> (Weft, Client) {
+    let more_than_there_is = u64::MAX.to_string();
+    let settings = ["--min-free-bytes", &more_than_there_is, "--shutdown-seconds", seconds];
+    let server = Weft::serve(folder, &settings).await;
+    let ann = Client::named("ann").opens(&server, "notes").await;
+    ann.types("nowhere to be put");
+    ann.hears_all_so_far().await;
+    (server, ann)
 }
 
 #[tokio::test]

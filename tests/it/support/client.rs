@@ -485,6 +485,7 @@ impl Reader {
                 }
                 Some(Ok(Message::Close(reason))) => {
                     self.shared.seen().closed = Some(reason.map(|reason| reason.code.into()));
+                    break;
                 }
                 Some(Ok(Message::Text(_))) => {
                     self.shared.seen().offence.get_or_insert("a text frame came".to_owned());
