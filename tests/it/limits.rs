@@ -26,7 +26,7 @@ async fn a_message_beyond_the_limit_costs_the_connection() {
     until("both are counted", || server.refused("frame_too_large") == 2).await;
 
     let body = rest::request(&server, "POST", "/api/v1/documents/notes/updates").body(vec![0; 10_001]);
-    assert_eq!(body.send().await.error().0, 413);
+    assert_eq!(body.send().await.error(), (413, "too_large".to_owned()));
     ann.types("still here");
     settle(&[&ann, &bob]).await;
 }

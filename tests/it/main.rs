@@ -7,8 +7,10 @@ mod support;
 
 mod durability;
 mod eviction;
+mod hostile;
 mod kill;
 mod limits;
 mod presence;
 mod shutdown;
+mod slow;
 mod sync;
