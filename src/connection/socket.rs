@@ -14,6 +14,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -317,13 +318,22 @@ fn is_update(message: &Message) -> bool {
 fn refuse(error: &ProtocolError) -> Step {
     match error {
         ProtocolError::Overflow => Step::Refuse(CloseReason::TooBig, "frame_too_large"),
-        ProtocolError::Io(io) if io.to_string().contains(&PayloadError::Overflow.to_string()) => {
-            Step::Refuse(CloseReason::TooBig, "frame_too_large")
+        ProtocolError::Io(io) if is_overflow(io) => Step::Refuse(CloseReason::TooBig, "frame_too_large"),
+        // A text in several pieces that is not UTF-8.
+        ProtocolError::Io(io) if io.kind() == io::ErrorKind::InvalidData => {
+            Step::Refuse(CloseReason::ProtocolError, "websocket")
         }
         // The line broke; nobody is there to be told.
         ProtocolError::Io(_) => Step::Ended { clean: false },
         _ => Step::Refuse(CloseReason::ProtocolError, "websocket"),
     }
+}
+
+/// Whether too much was announced in one frame, or came in several. Both are told apart from a broken line
+/// by their texts alone: the first is ours, the second that of actix-ws.
+fn is_overflow(error: &io::Error) -> bool {
+    let text = error.to_string();
+    text.contains(&PayloadError::Overflow.to_string()) || text.contains("maximum continuation size")
 }
 
 /// The raw bytes of the connection, ended as soon as a frame announces too much.

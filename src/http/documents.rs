@@ -156,7 +156,7 @@ fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
 pub async fn create(
     app: web::Data<App>,
     request: HttpRequest,
-    body: Bytes,
+    body: Result<Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
     #[derive(Default, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -167,6 +167,7 @@ pub async fn create(
     const LONGEST_TITLE: usize = 256;
 
     may_change(&request, &app)?;
+    let body = body.map_err(|error| ApiError::unread(&error))?;
     let wanted: Body = if body.is_empty() {
         Body::default()
     } else {
@@ -272,9 +273,10 @@ pub async fn update(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
-    body: Bytes,
+    body: Result<Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
     may_change(&request, &app)?;
+    let body = body.map_err(|error| ApiError::unread(&error))?;
     let update = Update::check(body, &app.config.connection.guard)
         .inspect_err(|refusal| app.metrics.refused(refusal.reason()))?;
     let ask = async |handle: DocumentHandle| handle.contribute(update.clone()).await;

@@ -34,6 +34,13 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
+    /// 413, or whatever else kept the body of a request from being read.
+    pub fn unread(error: &actix_web::Error) -> Self {
+        let status = error.as_response_error().status_code();
+        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "invalid_body" };
+        Self::new(status, code, format!("the body was not read: {error}"))
+    }
+
     /// 404, for a document.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such document")

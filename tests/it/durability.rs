@@ -1,0 +1,226 @@
+//! An acknowledgement means durable; what cannot be stored is kept and not acknowledged; what is damaged is
+//! refused and never shown empty.
+
+use weft::store::{StoreError, faulty::WriteFault};
+
+use crate::support::{Client, Raw, TestServer, frames, rest, server::name, settle, until};
+
+fn broken() -> WriteFault {
+    WriteFault::Fail(StoreError::Unwritable("the disk is on fire".to_owned()))
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything() {
+    let mut server = TestServer::start().await;
+    let mut ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    ann.types("first, ");
+    ann.sets("title", "Notes");
+    ann.pushes("item");
+    ann.saved().await;
+    let mut bob = server.client("bob", "other").await;
+    bob.types("of another document");
+    bob.hears_all_so_far().await;
+    let content = ann.content();
+
+    server.restart().await;
+    // Neither brings anything along: all comes from the server.
+    let fresh = server.client("fresh", "notes").await;
+    assert_eq!(fresh.content(), content);
+    assert_eq!(server.client("fresh", "other").await.text(), "of another document");
+
+    assert_eq!(ann.is_closed().await, Some(1012));
+    assert_eq!(bob.is_closed().await, Some(1012));
+    ann.comes_back(&server).await;
+    ann.types("second");
+    settle(&[&ann, &fresh]).await;
+    assert_eq!(fresh.text(), "first, second");
+}
+
+#[tokio::test]
+async fn many_restarts_and_checkpoints_keep_everything_once() {
+    let setup = TestServer::setup().with(|config| config.document.checkpoint_bytes = 500);
+    let mut server = setup.start().await;
+    let mut expected = String::new();
+    for round in 0..5 {
+        let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+        assert_eq!(ann.text(), expected);
+        for n in 0..40 {
+            let line = format!("round {round} line {n}\n");
+            ann.types(&line);
+            expected += &line;
+        }
+        ann.saved().await;
+        server.restart().await;
+    }
+    assert_eq!(server.client("bob", "notes").await.text(), expected);
+    let stored = server.store().load(name("notes")).await.unwrap().unwrap();
+    assert!(stored.checkpoint.is_some(), "no checkpoint was ever written");
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_stored_editing_goes_on_and_nothing_is_acknowledged() {
+    let server = TestServer::setup().faulty().start().await;
+    let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    let bob = server.client("bob", "notes").await;
+    ann.types("stored. ");
+    ann.saved().await;
+    rest::get(&server, "/readyz").await.expect(200);
+
+    server.faults().writes(broken());
+    ann.types("not stored. ");
+    bob.reads("stored. not stored. ").await;
+    bob.types("still editing. ");
+    settle(&[&ann, &bob]).await;
+    until("the failure is counted", || server.metrics().store_failures.get() >= 2).await;
+    assert_eq!(ann.unsaved(), 1, "what is not stored was acknowledged");
+    assert!(server.metrics().journal_backlog_bytes.get() > 0);
+    assert_eq!(rest::get(&server, "/readyz").await.error(), (503, "store_unwritable".to_owned()));
+    rest::get(&server, "/livez").await.expect(200);
+    let metrics = rest::get(&server, "/metrics").await.expect(200);
+    assert!(metrics.text().contains("weft_store_writable 0"));
+    // Somebody who joins now sees what the others see.
+    let carl = server.client("carl", "notes").await;
+    settle(&[&ann, &bob, &carl]).await;
+
+    server.faults().heal();
+    ann.saved().await;
+    until("nothing waits", || server.metrics().journal_backlog_bytes.get() == 0).await;
+    rest::get(&server, "/readyz").await.expect(200);
+    assert!(rest::get(&server, "/metrics").await.text().contains("weft_store_writable 1"));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_after_a_failure_survives_a_restart() {
+    let mut server = TestServer::setup().faulty().start().await;
+    let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    // The worst kind: stored, and yet an error. Writing it again must not double it.
+    server.faults().writes(WriteFault::Ambiguous(StoreError::Unwritable("who knows".to_owned())));
+    for n in 0..10 {
+        ann.types(&format!("{n} "));
+    }
+    until("it fails", || server.metrics().store_failures.get() >= 2).await;
+    assert_eq!(ann.unsaved(), 10);
+    server.faults().heal();
+    ann.saved().await;
+    server.restart().await;
+    assert_eq!(server.client("bob", "notes").await.text(), "0 1 2 3 4 5 6 7 8 9 ");
+}
+
+#[tokio::test]
+async fn past_the_bound_writers_are_sent_away_until_the_store_recovers() {
+    let setup = TestServer::setup().faulty().with(|config| config.document.journal.limit_bytes = 20_000);
+    let mut server = setup.start().await;
+    let mut ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    let reader = server.client("reader", "notes").await;
+    server.faults().writes(broken());
+    let mut written = 0;
+    while ann.is_online() && written < 200 {
+        ann.types(&"x".repeat(1000));
+        written += 1;
+        // One after the other, so that the bound is met between two.
+        let expected = written * 1000;
+        until("it is shown or refused", || !ann.is_online() || reader.text().len() == expected).await;
+    }
+    assert_eq!(ann.is_closed().await, Some(1013));
+    assert!((20..30).contains(&written), "{written} KB were taken at a bound of 20");
+    assert_eq!(server.refused("journal_full"), 1);
+    assert!(reader.is_online(), "who only reads may stay");
+    assert_eq!(reader.text().len(), (written - 1) * 1000, "and sees what was taken");
+    let refused = rest::request(&server, "POST", "/api/v1/documents/notes/updates").body(ann.state()).send();
+    assert_eq!(refused.await.error(), (503, "store_unwritable".to_owned()));
+
+    server.faults().heal();
+    until("all of it is stored", || server.metrics().journal_backlog_bytes.get() == 0).await;
+    ann.comes_back(&server).await;
+    ann.saved().await;
+    settle(&[&ann, &reader]).await;
+    assert_eq!(reader.text().len(), written * 1000);
+    server.restart().await;
+    assert_eq!(server.client("fresh", "notes").await.text().len(), written * 1000);
+}
+
+#[tokio::test]
+async fn a_slow_store_delays_the_acknowledgement_and_nothing_else() {
+    let server = TestServer::setup().faulty().start().await;
+    let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    let bob = server.client("bob", "notes").await;
+    server.faults().writes(WriteFault::Stall);
+    ann.types("one ");
+    server.faults().stalled(1).await;
+    for word in ["two ", "three ", "four"] {
+        ann.types(word);
+    }
+    bob.reads("one two three four").await;
+    assert_eq!(ann.unsaved(), 4);
+    let before = server.faults().stored_appends();
+    server.faults().heal();
+    ann.saved().await;
+    let appends = server.faults().stored_appends() - before;
+    assert_eq!(appends, 2, "what waited together is stored together");
+}
+
+#[tokio::test]
+async fn a_damaged_document_is_refused_and_never_empty() {
+    let mut server = TestServer::setup().faulty().start().await;
+    let mut ann = Client::named("ann").acknowledged().opens(&server, "precious").await;
+    ann.types("irreplaceable");
+    ann.saved().await;
+    ann.leaves().await;
+    server.restart().await;
+    server.faults().damage(&name("precious"));
+    let mut raw = Raw::open(&server, "precious").await;
+    raw.send(frames::empty_step1()).await;
+    assert_eq!(raw.next().await, Err(Some(1011)), "something was said about it");
+    for path in ["", "/state", "/text", "/json"] {
+        let answer = rest::get(&server, &format!("/api/v1/documents/precious{path}")).await;
+        assert_eq!(answer.error(), (500, "damaged".to_owned()), "{path}");
+    }
+    let update = rest::request(&server, "POST", "/api/v1/documents/precious/updates").body(ann.state());
+    assert_eq!(update.send().await.error(), (500, "damaged".to_owned()));
+    assert_eq!(server.faults().stored_appends(), 0, "something was written over it");
+
+    // The others do not notice.
+    let bob = server.client("bob", "other").await;
+    let carl = server.client("carl", "other").await;
+    bob.types("all is well");
+    settle(&[&bob, &carl]).await;
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_read_now_opens_when_it_can() {
+    let server = TestServer::setup().faulty().start().await;
+    let mut ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    server.faults().loads(Some(StoreError::Unwritable("away".to_owned())));
+    let mut raw = Raw::open(&server, "other").await;
+    raw.send(frames::empty_step1()).await;
+    assert_eq!(raw.next().await, Err(Some(1011)));
+    ann.types("who is inside stays inside");
+    ann.saved().await;
+    server.faults().heal();
+    until("the refusal is forgotten", || server.registry().len() == 1).await;
+    let bob = server.client("bob", "other").await;
+    bob.types("here we are");
+    bob.hears_all_so_far().await;
+    ann.leaves().await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_damaged_on_disk_are_refused() {
+    // What the store returns intact and what yrs cannot read is damage all the same.
+    let server = TestServer::start().await;
+    let update = weft::store::LoggedUpdate {
+        bytes: bytes::Bytes::from_static(b"\xff\xff\xff\x7f"),
+        origin: None,
+        at: weft::ids::Timestamp(1),
+    };
+    let append = weft::store::Append { document: name("precious"), updates: vec![update], summary: None };
+    server.store().append(vec![append]).await.unwrap();
+    let mut raw = Raw::open(&server, "precious").await;
+    raw.send(frames::empty_step1()).await;
+    assert_eq!(raw.next().await, Err(Some(1011)));
+    let answer = rest::get(&server, "/api/v1/documents/precious/text").await;
+    assert_eq!(answer.error(), (500, "damaged".to_owned()));
+    let stored = server.store().load(name("precious")).await.unwrap().unwrap();
+    assert_eq!(&*stored.tail[0].bytes, b"\xff\xff\xff\x7f", "untouched");
+    assert!(stored.checkpoint.is_none());
+}

@@ -1,0 +1,125 @@
+//! Documents that nobody has open leave memory, and come back as they were.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::support::{Client, TestServer, rest, server::name, settle, until};
+
+async fn forgetful() -> TestServer {
+    TestServer::setup().with(|config| config.document.idle = Duration::ZERO).start().await
+}
+
+#[tokio::test]
+async fn an_idle_document_is_put_away_and_comes_back() {
+    let server = forgetful().await;
+    let mut ann = server.client("ann", "notes").await;
+    // Long enough to be worth a checkpoint.
+    ann.types(&"to be remembered ".repeat(100));
+    ann.sets("title", "Notes");
+    ann.hears_all_so_far().await;
+    let content = ann.content();
+    ann.leaves().await;
+    server.forgets_everything().await;
+    until("its memory is free", || server.metrics().documents.get() == 0).await;
+    let stored = server.store().load(name("notes")).await.unwrap().unwrap();
+    assert!(stored.checkpoint.is_some() && stored.tail.is_empty(), "it is put away as one state");
+
+    let bob = server.client("bob", "notes").await;
+    assert_eq!(bob.content(), content);
+    ann.comes_back(&server).await;
+    ann.types(" and continued");
+    settle(&[&ann, &bob]).await;
+}
+
+#[tokio::test]
+async fn a_document_that_somebody_has_open_stays() {
+    let server = forgetful().await;
+    let ann = server.client("ann", "kept").await;
+    let mut bob = server.client("bob", "left").await;
+    bob.leaves().await;
+    until("one is put away", || server.registry().len() == 1).await;
+    assert_eq!(server.registry().editors(&name("kept")), 1);
+    ann.types("still here");
+    ann.hears_all_so_far().await;
+}
+
+#[tokio::test]
+async fn looking_at_a_document_does_not_keep_it_for_ever() {
+    let server = forgetful().await;
+    let mut ann = server.client("ann", "notes").await;
+    ann.types("text");
+    ann.hears_all_so_far().await;
+    ann.leaves().await;
+    server.forgets_everything().await;
+    assert_eq!(rest::get(&server, "/api/v1/documents/notes/text").await.expect(200).text(), "text");
+    server.forgets_everything().await;
+    // One that never existed is not even opened for a question about it.
+    rest::get(&server, "/api/v1/documents/never").await.expect(404);
+    assert!(server.registry().is_empty());
+}
+
+#[tokio::test]
+async fn a_join_that_races_the_putting_away_neither_fails_nor_loses() {
+    const DOCUMENTS: usize = 24;
+    const FOR: Duration = Duration::from_secs(5);
+    let server = forgetful().await;
+    let until_when = Instant::now() + FOR;
+    let over = Arc::new(AtomicBool::new(false));
+    let registry = server.registry().clone();
+    let watching = {
+        let over = over.clone();
+        async move {
+            // How often the number of open documents fell: each time one was put away.
+            let (mut before, mut fallen) = (0_usize, 0);
+            while !over.load(Ordering::Relaxed) {
+                let now = registry.len();
+                fallen += before.saturating_sub(now);
+                before = now;
+                tokio::time::sleep(Duration::from_micros(300)).await;
+            }
+            fallen
+        }
+    };
+    let rounds = (0..DOCUMENTS).map(|number| come_and_go(&server, number, until_when));
+    let (rounds, put_away) = tokio::join!(
+        async {
+            let rounds = futures_util::future::join_all(rounds).await;
+            over.store(true, Ordering::Relaxed);
+            rounds.iter().sum::<usize>()
+        },
+        watching
+    );
+    println!("{rounds} joins, {put_away} times put away");
+    assert!(rounds > 200, "only {rounds} joins in {FOR:?}");
+    assert!(put_away > DOCUMENTS, "only {put_away} times a document was put away");
+    assert_eq!(server.refused("join"), 0);
+}
+
+/// Comes, looks whether everything is there, adds a word, and goes; again and again. Pauses differ, so that
+/// some joins fall into the moment of putting away.
+async fn come_and_go(server: &TestServer, number: usize, until_when: Instant) -> usize {
+    let document = format!("document {number}");
+    let mut expected = String::new();
+    let mut round = 0;
+    while Instant::now() < until_when {
+        let mut person =
+            Client::named(&format!("{number}.{round}")).acknowledged().opens(server, &document).await;
+        assert_eq!(person.text(), expected, "round {round}");
+        let word = format!("{round} ");
+        person.types(&word);
+        expected += &word;
+        person.saved().await;
+        person.leaves().await;
+        // The actor looks around once a second: stay away for about as long, a little more or less.
+        if round % 4 == 3 {
+            tokio::time::sleep(Duration::from_millis(990 + (number + round) as u64 % 24)).await;
+        }
+        round += 1;
+    }
+    round
+}

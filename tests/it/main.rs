@@ -1,0 +1,16 @@
+//! Weft as a whole: real servers, real sockets, people with names.
+//!
+//! One binary, one behaviour per file. [`support`] has the servers and the people; nothing here sleeps in the
+//! hope that something has happened meanwhile, everything waits for what it wants to see, with a deadline.
+
+mod support;
+
+mod durability;
+mod eviction;
+mod hostile;
+mod kill;
+mod limits;
+mod presence;
+mod shutdown;
+mod slow;
+mod sync;

@@ -1,0 +1,160 @@
+//! Who is here: seen by the others, spoken for by nobody else, gone when they are gone and not before.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::{Client, Raw, TestServer, frames, until};
+
+/// Long enough that no test meets its end by accident, short enough to wait for.
+const GRACE: Duration = Duration::from_millis(1500);
+
+async fn server() -> TestServer {
+    TestServer::setup().with(|config| config.document.presence.grace = GRACE).start().await
+}
+
+#[tokio::test]
+async fn people_see_each_other() {
+    let server = server().await;
+    let ann = server.client("ann", "notes").await;
+    let bob = server.client("bob", "notes").await;
+    let state = json!({"user": {"name": "Ann", "color": "#f00"}, "cursor": null});
+    ann.shows(&state);
+    bob.sees_soon(&ann, Some(&state)).await;
+    let moved = json!({"user": {"name": "Ann", "color": "#f00"}, "cursor": 5});
+    ann.shows(&moved);
+    bob.sees_soon(&ann, Some(&moved)).await;
+    // Who comes later is told.
+    let carl = server.client("carl", "notes").await;
+    carl.sees_soon(&ann, Some(&moved)).await;
+    // In another document nobody is.
+    let dora = server.client("dora", "other").await;
+    dora.hears_all_so_far().await;
+    assert_eq!(dora.sees(&ann), None);
+}
+
+#[tokio::test]
+async fn who_asks_who_is_here_is_told() {
+    let server = server().await;
+    let ann = server.client("ann", "notes").await;
+    ann.shows(&json!({"name": "Ann"}));
+    let mut raw = Raw::open(&server, "notes").await;
+    raw.hears(|frame| frame[0] == 1 && frame.len() > 3).await;
+    raw.send(vec![3]).await;
+    let answer = raw.hears(|frame| frame[0] == 1).await;
+    assert_eq!(answer, frames::awareness(&[(ann.id(), 1, r#"{"name":"Ann"}"#)]));
+}
+
+#[tokio::test]
+async fn nobody_speaks_for_a_living_one() {
+    let server = server().await;
+    let ann = server.client("ann", "notes").await;
+    let bob = server.client("bob", "notes").await;
+    let state = json!({"name": "Ann"});
+    ann.shows(&state);
+    bob.sees_soon(&ann, Some(&state)).await;
+
+    let mut mallory = Raw::open(&server, "notes").await;
+    let own = r#"{"name":"Mallory"}"#;
+    mallory.send(frames::awareness(&[(666, 1, own)])).await;
+    mallory.send(frames::awareness(&[(ann.id(), 50, r#"{"name":"not Ann"}"#)])).await;
+    mallory.send(frames::awareness(&[(ann.id(), 60, "null")])).await;
+    // What Mallory says of itself afterwards arrives, so what came before has been looked at.
+    mallory.send(frames::awareness(&[(666, 2, r#"{"name":"Mallory","done":true}"#)])).await;
+    let somebody = Client::with_id("mallory", 666);
+    bob.sees_soon(&somebody, Some(&json!({"name": "Mallory", "done": true}))).await;
+    assert_eq!(bob.sees(&ann), Some(state));
+    assert_eq!(bob.removals_of(&ann), 0);
+
+    // Ann proves that she lives (she answers pings), and goes on being herself.
+    ann.shows(&json!({"name": "Ann", "still": "here"}));
+    bob.sees_soon(&ann, Some(&json!({"name": "Ann", "still": "here"}))).await;
+}
+
+#[tokio::test]
+async fn a_short_interruption_is_not_noticed() {
+    let server = server().await;
+    let mut ann = server.client("ann", "notes").await;
+    let bob = server.client("bob", "notes").await;
+    let state = json!({"name": "Ann"});
+    ann.shows(&state);
+    bob.sees_soon(&ann, Some(&state)).await;
+
+    for _ in 0..3 {
+        // She comes back under the same id with an unchanged clock, as a browser does.
+        ann.drops().await;
+        ann.comes_back(&server).await;
+    }
+    // Well past the grace of the first interruption she is still there.
+    let later = Instant::now() + GRACE + Duration::from_millis(1500);
+    until("the grace is over", || Instant::now() >= later).await;
+    let carl = server.client("carl", "notes").await;
+    carl.sees_soon(&ann, Some(&state)).await;
+    bob.hears_all_so_far().await;
+    assert_eq!(bob.sees(&ann), Some(state));
+    assert_eq!(bob.removals_of(&ann), 0, "bob was told that she had gone");
+}
+
+#[tokio::test]
+async fn who_does_not_come_back_is_gone_after_the_grace() {
+    let server = server().await;
+    let mut ann = server.client("ann", "notes").await;
+    let bob = server.client("bob", "notes").await;
+    ann.shows(&json!({"name": "Ann"}));
+    bob.sees_soon(&ann, Some(&json!({"name": "Ann"}))).await;
+    let dropped = Instant::now();
+    ann.drops().await;
+    bob.sees_soon(&ann, None).await;
+    assert!(dropped.elapsed() >= GRACE, "after {:?} already", dropped.elapsed());
+    assert_eq!(bob.removals_of(&ann), 1);
+    // And after that she is new again, at a higher clock.
+    ann.comes_back(&server).await;
+    ann.shows(&json!({"name": "Ann again"}));
+    bob.sees_soon(&ann, Some(&json!({"name": "Ann again"}))).await;
+}
+
+#[tokio::test]
+async fn who_says_goodbye_is_gone_at_once() {
+    // With a grace of which nobody would see the end.
+    let setup = TestServer::setup().with(|config| config.document.presence.grace = Duration::from_secs(29));
+    let server = setup.start().await;
+    let bob = server.client("bob", "notes").await;
+    for code in [1000, 1001] {
+        let mut ann = server.client("ann", "notes").await;
+        ann.shows(&json!({"name": "Ann"}));
+        bob.sees_soon(&ann, Some(&json!({"name": "Ann"}))).await;
+        ann.closes(code).await;
+        bob.sees_soon(&ann, None).await;
+        assert_eq!(bob.removals_of(&ann), 1);
+    }
+    let carl = server.client("carl", "notes").await;
+    carl.shows(&json!({"name": "Carl"}));
+    bob.sees_soon(&carl, Some(&json!({"name": "Carl"}))).await;
+    carl.hides();
+    bob.sees_soon(&carl, None).await;
+}
+
+#[tokio::test]
+async fn who_is_back_on_a_new_socket_takes_over_from_the_dead_one() {
+    let setup = TestServer::setup().with(|config| {
+        config.document.presence.grace = Duration::from_secs(29);
+        config.http.connection.heartbeat.probe_within = Duration::from_millis(300);
+    });
+    let server = setup.start().await;
+    let bob = server.client("bob", "notes").await;
+    // Her laptop sleeps: the socket stays open, and answers nothing.
+    let old = Client::with_id("ann", 5).opens(&server, "notes").await;
+    old.shows(&json!({"at": "the old socket"}));
+    bob.sees_soon(&old, Some(&json!({"at": "the old socket"}))).await;
+    old.stops_reading();
+
+    let new = Client::with_id("ann", 5).opens(&server, "notes").await;
+    new.shows(&json!({"at": "unchanged clock"}));
+    new.shows(&json!({"at": "the new socket"}));
+    bob.sees_soon(&new, Some(&json!({"at": "the new socket"}))).await;
+    assert_eq!(bob.removals_of(&new), 0, "she was never gone");
+    assert_eq!(server.registry().editors(&crate::support::server::name("notes")), 2, "the dead one is out");
+    // She owns her id now.
+    new.shows(&json!({"at": "home"}));
+    bob.sees_soon(&new, Some(&json!({"at": "home"}))).await;
+}

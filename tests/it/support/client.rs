@@ -1,0 +1,566 @@
+//! A person at a browser: a document of their own, and a socket that comes and goes.
+//!
+//! The person edits the document at once, whether the socket is there or not; the socket's tasks carry the
+//! changes. What was heard is kept, so that a test can ask about it. Frames are decoded by yrs's own reader,
+//! not by Weft's.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use bytes::Bytes;
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{self, Message, protocol::CloseFrame},
+};
+use yrs::{
+    Array, ArrayRef, Doc, GetString, Map, MapRef, OffsetKind, Options, ReadTxn, Snapshot, StateVector, Text,
+    TextRef, Transact, TransactionMut, Update, XmlFragmentRef,
+    block::ClientID,
+    sync::{self, SyncMessage},
+    types::ToJson,
+    updates::{decoder::Decode, encoder::Encode},
+};
+
+use super::{Address, frames, until};
+
+/// What a path may contain as it is; slashes in a document's name stay slashes.
+const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Somebody with a name and a document.
+pub(crate) struct Client {
+    pub(crate) name: String,
+    acknowledged: bool,
+    receive_buffer: Option<u32>,
+    path: String,
+    shared: Arc<Shared>,
+    link: Option<Link>,
+}
+
+/// A connection, as long as it lasts.
+struct Link {
+    outgoing: mpsc::UnboundedSender<Message>,
+    reading: watch::Sender<bool>,
+    writer: JoinHandle<()>,
+    reader: JoinHandle<()>,
+}
+
+struct Shared {
+    doc: Doc,
+    roots: Roots,
+    seen: Mutex<Seen>,
+}
+
+/// The shared types that every test document has.
+pub(crate) struct Roots {
+    pub(crate) text: TextRef,
+    pub(crate) map: MapRef,
+    pub(crate) array: ArrayRef,
+    pub(crate) xml: XmlFragmentRef,
+}
+
+/// What a client has heard.
+#[derive(Default)]
+struct Seen {
+    online: bool,
+    /// The answer to our step 1 has come.
+    synced: bool,
+    /// With what the last connection was closed, if it was closed properly.
+    closed: Option<Option<u16>>,
+    /// Updates that have not come back durable.
+    unacknowledged: Vec<Bytes>,
+    /// Update messages, own ones that came back not counted.
+    updates: usize,
+    /// Bytes of all frames.
+    bytes: usize,
+    presence: HashMap<u64, (u32, Option<Value>)>,
+    /// All presence that came, in order: client, clock, state.
+    told: Vec<(u64, u32, Option<Value>)>,
+    own_presence: Option<(u32, Value)>,
+    /// The first thing that a client must never see.
+    offence: Option<String>,
+}
+
+impl Client {
+    /// Somebody new, not connected.
+    pub(crate) fn named(name: &str) -> Self {
+        Self::with_id(name, rand::random::<u32>().into())
+    }
+
+    /// Somebody new, writing under this client id.
+    pub(crate) fn with_id(name: &str, id: u64) -> Self {
+        let options =
+            Options { client_id: ClientID::new(id), offset_kind: OffsetKind::Utf16, ..Options::default() };
+        let doc = Doc::with_options(options);
+        let roots = Roots {
+            text: doc.get_or_insert_text("text"),
+            map: doc.get_or_insert_map("map"),
+            array: doc.get_or_insert_array("array"),
+            xml: doc.get_or_insert_xml_fragment("xml"),
+        };
+        Self {
+            name: name.to_owned(),
+            acknowledged: false,
+            receive_buffer: None,
+            path: String::new(),
+            shared: Arc::new(Shared { doc, roots, seen: Mutex::default() }),
+            link: None,
+        }
+    }
+
+    /// Wants every change acknowledged once it is durable.
+    pub(crate) fn acknowledged(mut self) -> Self {
+        self.acknowledged = true;
+        self
+    }
+
+    /// Receives into a buffer of this many bytes, so that a slow reader is soon felt by the server.
+    pub(crate) fn receive_buffer(mut self, bytes: u32) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    // ---- coming and going -----------------------------------------------------------------------------
+
+    /// Connects and waits until all of the document is here.
+    pub(crate) async fn opens(mut self, server: &impl Address, document: &str) -> Self {
+        self.path = utf8_percent_encode(document, IN_PATH).to_string();
+        self.comes_back(server).await;
+        self
+    }
+
+    /// Connects again, to the same document, and waits until all of it is here.
+    pub(crate) async fn comes_back(&mut self, server: &impl Address) {
+        self.connects(server).await.unwrap_or_else(|error| panic!("{} cannot connect: {error}", self.name));
+        until(&format!("{} is synced", self.name), || self.is_synced()).await;
+    }
+
+    /// Connects, without waiting for more than the handshake.
+    pub(crate) async fn connects(&mut self, server: &impl Address) -> Result<(), tungstenite::Error> {
+        assert!(self.link.is_none(), "{} is connected", self.name);
+        let address = server.address();
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(bytes) = self.receive_buffer {
+            socket.set_recv_buffer_size(bytes).unwrap();
+        }
+        let stream = socket.connect(address).await?;
+        stream.set_nodelay(true).unwrap();
+        let query = if self.acknowledged { "?echo=durable" } else { "" };
+        let url = format!("ws://{address}/ws/{}{query}", self.path);
+        let (socket, _) = tokio_tungstenite::client_async(url, stream).await?;
+
+        let (sink, stream) = socket.split();
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let reading = watch::Sender::new(true);
+        {
+            let mut seen = self.seen();
+            (seen.online, seen.synced, seen.closed) = (true, false, None);
+            seen.unacknowledged.clear();
+            let vector = self.shared.doc.transact().state_vector().encode_v1();
+            let _ = outgoing.send(Message::binary(frames::step1(&vector)));
+            if let Some((clock, state)) = &seen.own_presence {
+                let entry = (self.id(), u64::from(*clock), &*state.to_string());
+                let _ = outgoing.send(Message::binary(frames::awareness(&[entry])));
+            }
+        }
+        let writer = tokio::spawn(write(sink, queue));
+        let reader = Reader {
+            shared: self.shared.clone(),
+            acknowledged: self.acknowledged,
+            outgoing: outgoing.clone(),
+        };
+        let reader = tokio::spawn(reader.read(stream, reading.subscribe()));
+        self.link = Some(Link { outgoing, reading, writer, reader });
+        Ok(())
+    }
+
+    /// Goes properly, as a program does.
+    pub(crate) async fn leaves(&mut self) {
+        self.closes(1000).await;
+    }
+
+    /// Goes with this close code.
+    pub(crate) async fn closes(&mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        self.send(Message::Close(Some(frame)));
+        self.is_closed().await;
+    }
+
+    /// The line breaks: nobody says goodbye.
+    pub(crate) async fn drops(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.reader.abort();
+            link.writer.abort();
+            // Only once both are gone is the socket closed.
+            let _ = tokio::join!(link.reader, link.writer);
+        }
+        self.seen().online = false;
+    }
+
+    /// Waits until the connection has ended, and says with what it was closed.
+    pub(crate) async fn is_closed(&mut self) -> Option<u16> {
+        until(&format!("{} is disconnected", self.name), || !self.seen().online).await;
+        let code = self.seen().closed.flatten();
+        self.drops().await;
+        code
+    }
+
+    /// Reads nothing more until told to. The socket stays open.
+    pub(crate) fn stops_reading(&self) {
+        self.link().reading.send_replace(false);
+    }
+
+    /// Reads on.
+    pub(crate) fn reads_again(&self) {
+        self.link().reading.send_replace(true);
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.seen().online
+    }
+
+    pub(crate) fn is_synced(&self) -> bool {
+        let seen = self.seen();
+        assert!(seen.online || seen.synced, "{} was closed with {:?} while opening", self.name, seen.closed);
+        seen.online && seen.synced
+    }
+
+    // ---- editing --------------------------------------------------------------------------------------
+
+    /// Writes at the end of the text.
+    pub(crate) fn types(&self, text: &str) {
+        self.edit(|roots, txn| {
+            let end = roots.text.len(txn);
+            roots.text.insert(txn, end, text);
+        });
+    }
+
+    /// Writes somewhere in the text.
+    pub(crate) fn inserts(&self, at: u32, text: &str) {
+        self.edit(|roots, txn| roots.text.insert(txn, at, text));
+    }
+
+    /// Removes part of the text.
+    pub(crate) fn deletes(&self, at: u32, length: u32) {
+        self.edit(|roots, txn| roots.text.remove_range(txn, at, length));
+    }
+
+    /// Sets a key of the map.
+    pub(crate) fn sets(&self, key: &str, value: &str) {
+        self.edit(|roots, txn| {
+            roots.map.insert(txn, key, value);
+        });
+    }
+
+    /// Appends to the array.
+    pub(crate) fn pushes(&self, value: &str) {
+        self.edit(|roots, txn| {
+            roots.array.push_back(txn, value);
+        });
+    }
+
+    /// Any change. Sent if there is a connection; otherwise the next one brings it.
+    pub(crate) fn edit(&self, change: impl FnOnce(&Roots, &mut TransactionMut<'_>)) {
+        let mut txn = self.shared.doc.transact_mut();
+        change(&self.shared.roots, &mut txn);
+        txn.commit();
+        let update = Bytes::from(txn.encode_update_v1());
+        drop(txn);
+        if self.is_online() {
+            if self.acknowledged {
+                self.seen().unacknowledged.push(update.clone());
+            }
+            self.sends(frames::update(&update));
+        }
+    }
+
+    /// Waits until everything sent is durable.
+    pub(crate) async fn saved(&self) {
+        assert!(self.acknowledged, "{} did not ask to hear", self.name);
+        until(&format!("everything of {} is durable", self.name), || self.unsaved() == 0).await;
+    }
+
+    /// How many changes were sent and are not known to be durable.
+    pub(crate) fn unsaved(&self) -> usize {
+        self.seen().unacknowledged.len()
+    }
+
+    /// Sends a frame of one's own making.
+    pub(crate) fn sends(&self, frame: impl Into<Bytes>) {
+        self.send(Message::Binary(frame.into()));
+    }
+
+    fn send(&self, message: Message) {
+        // A connection that is just ending takes nothing more; whoever cares waits for its end.
+        let _ = self.link().outgoing.send(message);
+    }
+
+    // ---- presence -------------------------------------------------------------------------------------
+
+    /// The id under which this client writes and is seen.
+    pub(crate) fn id(&self) -> u64 {
+        self.shared.doc.client_id().get()
+    }
+
+    /// Shows something to the others.
+    pub(crate) fn shows(&self, state: &Value) {
+        let clock = {
+            let mut seen = self.seen();
+            let clock = seen.own_presence.as_ref().map_or(0, |(clock, _)| *clock) + 1;
+            seen.own_presence = Some((clock, state.clone()));
+            clock
+        };
+        self.sends(frames::awareness(&[(self.id(), clock.into(), &state.to_string())]));
+    }
+
+    /// Says "gone".
+    pub(crate) fn hides(&self) {
+        let shown = self.seen().own_presence.take();
+        let (clock, _) = shown.expect("something was shown");
+        self.sends(frames::awareness(&[(self.id(), u64::from(clock) + 1, "null")]));
+    }
+
+    /// What this one sees of somebody.
+    pub(crate) fn sees(&self, somebody: &Client) -> Option<Value> {
+        self.seen().presence.get(&somebody.id()).and_then(|(_, state)| state.clone())
+    }
+
+    /// Waits until this one sees exactly that of somebody.
+    pub(crate) async fn sees_soon(&self, somebody: &Client, state: Option<&Value>) {
+        let what = format!("{} sees {state:?} of {}", self.name, somebody.name);
+        until(&what, || self.sees(somebody).as_ref() == state).await;
+    }
+
+    /// How often this one was told that somebody is gone.
+    pub(crate) fn removals_of(&self, somebody: &Client) -> usize {
+        let id = somebody.id();
+        self.seen().told.iter().filter(|(client, _, state)| *client == id && state.is_none()).count()
+    }
+
+    // ---- looking --------------------------------------------------------------------------------------
+
+    /// The text.
+    pub(crate) fn text(&self) -> String {
+        self.shared.roots.text.get_string(&self.shared.doc.transact())
+    }
+
+    /// Everything that the document shows.
+    pub(crate) fn content(&self) -> Value {
+        let txn = self.shared.doc.transact();
+        let roots = &self.shared.roots;
+        let json = |value: yrs::Any| serde_json::to_value(value).unwrap();
+        json!({
+            "text": roots.text.get_string(&txn),
+            "map": json(roots.map.to_json(&txn)),
+            "array": json(roots.array.to_json(&txn)),
+            "xml": roots.xml.get_string(&txn),
+        })
+    }
+
+    /// Waits for the text to be this.
+    pub(crate) async fn reads(&self, text: &str) {
+        until(&format!("{} reads {text:?}", self.name), || self.text() == text).await;
+    }
+
+    /// The whole document as one update.
+    pub(crate) fn state(&self) -> Bytes {
+        self.shared.doc.transact().encode_state_as_update_v1(&StateVector::default()).into()
+    }
+
+    /// Update messages heard, own ones that came back not counted.
+    pub(crate) fn updates_heard(&self) -> usize {
+        self.seen().updates
+    }
+
+    /// Bytes heard.
+    pub(crate) fn bytes_heard(&self) -> usize {
+        self.seen().bytes
+    }
+
+    /// A question and its answer, which the server gives in order: whatever it wanted to say before has been
+    /// heard afterwards.
+    pub(crate) async fn hears_all_so_far(&self) {
+        self.seen().synced = false;
+        let vector = self.shared.doc.transact().state_vector().encode_v1();
+        self.sends(frames::step1(&vector));
+        until(&format!("{} is answered", self.name), || self.is_synced()).await;
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.shared.doc.transact().snapshot()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.shared.seen()
+    }
+
+    fn link(&self) -> &Link {
+        self.link.as_ref().unwrap_or_else(|| panic!("{} is not connected", self.name))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            link.reader.abort();
+            link.writer.abort();
+        }
+        if std::thread::panicking() {
+            return;
+        }
+        let offence = self.seen().offence.take();
+        assert!(offence.is_none(), "{}: {}", self.name, offence.unwrap_or_default());
+    }
+}
+
+/// Waits until all have the same, and insists that it also looks the same.
+pub(crate) async fn settle(people: &[&Client]) {
+    let [first, rest @ ..] = people else { panic!("nobody to settle") };
+    let names: Vec<_> = people.iter().map(|person| person.name.as_str()).collect();
+    until(&format!("{names:?} have the same"), || {
+        let snapshot = first.snapshot();
+        rest.iter().all(|person| person.snapshot() == snapshot)
+    })
+    .await;
+    let content = first.content();
+    for person in rest {
+        assert_eq!(person.content(), content, "{} and {} diverged", first.name, person.name);
+    }
+}
+
+async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::UnboundedReceiver<Message>) {
+    while let Some(message) = queue.recv().await {
+        let mut next = Some(message);
+        while let Some(message) = next {
+            if sink.feed(message).await.is_err() {
+                return;
+            }
+            next = queue.try_recv().ok();
+        }
+        if sink.flush().await.is_err() {
+            return;
+        }
+    }
+}
+
+struct Reader {
+    shared: Arc<Shared>,
+    acknowledged: bool,
+    outgoing: mpsc::UnboundedSender<Message>,
+}
+
+impl Reader {
+    async fn read(self, mut stream: SplitStream<Socket>, mut reading: watch::Receiver<bool>) {
+        loop {
+            let message = tokio::select! {
+                biased;
+                paused = async { reading.wait_for(|reading| !reading).await.is_ok() } => {
+                    // The test is over if there is nobody left to say otherwise.
+                    if !paused || reading.wait_for(|reading| *reading).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                message = stream.next() => message,
+            };
+            match message {
+                Some(Ok(Message::Binary(frame))) => {
+                    if let Err(offence) = self.hear(&frame) {
+                        self.shared.seen().offence.get_or_insert(offence);
+                    }
+                }
+                Some(Ok(Message::Close(reason))) => {
+                    self.shared.seen().closed = Some(reason.map(|reason| reason.code.into()));
+                    break;
+                }
+                Some(Ok(Message::Text(_))) => {
+                    self.shared.seen().offence.get_or_insert("a text frame came".to_owned());
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+        self.shared.seen().online = false;
+    }
+
+    fn hear(&self, frame: &Bytes) -> Result<(), String> {
+        self.shared.seen().bytes += frame.len();
+        match frames::only_message(frame)? {
+            sync::Message::Sync(SyncMessage::SyncStep1(vector)) => {
+                let update = Bytes::from(self.shared.doc.transact().encode_diff_v1(&vector));
+                if self.acknowledged {
+                    self.shared.seen().unacknowledged.push(update.clone());
+                }
+                // Nobody listens any more if the connection has just ended.
+                let _ = self.outgoing.send(Message::binary(frames::step2(&update)));
+            }
+            sync::Message::Sync(SyncMessage::SyncStep2(update)) => {
+                self.shared.seen().synced = true;
+                self.shared.apply(&update)?;
+            }
+            sync::Message::Sync(SyncMessage::Update(update)) => {
+                let mut seen = self.shared.seen();
+                if let Some(own) = seen.unacknowledged.iter().position(|known| *known == update) {
+                    seen.unacknowledged.remove(own);
+                } else {
+                    seen.updates += 1;
+                    drop(seen);
+                    self.shared.apply(&update)?;
+                }
+            }
+            sync::Message::Awareness(update) => {
+                let mut seen = self.shared.seen();
+                for (client, entry) in update.clients {
+                    let state: Option<Value> =
+                        serde_json::from_str(&entry.json).map_err(|e| e.to_string())?;
+                    seen.told.push((client.get(), entry.clock, state.clone()));
+                    seen.meet(client.get(), entry.clock, state);
+                }
+            }
+            other => return Err(format!("{other:?} came")),
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // A test that has failed while holding it fails for its own reason.
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn apply(&self, update: &[u8]) -> Result<(), String> {
+        let update = Update::decode_v1(update).map_err(|error| error.to_string())?;
+        let mut txn = self.doc.transact_mut();
+        txn.apply_update(update).map_err(|error| error.to_string())?;
+        // Until the first answer a change may come that builds upon what that answer will bring.
+        if self.seen().synced && txn.has_missing_updates() {
+            return Err("an update came before what it builds upon".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    /// As y-protocols does it: an unknown client counts as clock 0.
+    fn meet(&mut self, client: u64, clock: u32, state: Option<Value>) {
+        let (known, shown) = self.presence.get(&client).cloned().unwrap_or_default();
+        if clock > known || (clock == known && state.is_none() && shown.is_some()) {
+            self.presence.insert(client, (clock, state));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The real binary, in a process that can be killed.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::{Address, PATIENCE};
+
+/// A running server. Killed when dropped.
+pub(crate) struct Weft {
+    child: Child,
+    address: SocketAddr,
+    log: PathBuf,
+}
+
+/// What a process that ended had to say.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stderr: String,
+}
+
+/// The binary, with nothing of this process's environment that could matter to it.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// Runs the binary to its end, which must be soon.
+pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut command = command(arguments);
+    command.current_dir(folder);
+    let running = tokio::task::spawn_blocking(move || command.output().unwrap());
+    tokio::time::timeout(PATIENCE, running).await.expect("it ends").unwrap()
+}
+
+impl Weft {
+    /// Serves `folder` on a free port.
+    pub(crate) async fn serve(folder: &Path, more: &[&str]) -> Self {
+        let data = folder.join("data");
+        let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+        arguments.extend(more);
+        let log = folder.join("log");
+        let log_file = File::options().create(true).append(true).open(&log).unwrap();
+        let mut child =
+            command(&arguments).current_dir(folder).stdout(Stdio::piped()).stderr(log_file).spawn().unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let first_line = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            BufReader::new(stdout).read_line(&mut line).unwrap();
+            line
+        });
+        let line = tokio::time::timeout(PATIENCE, first_line).await.expect("it starts").unwrap();
+        let address =
+            line.trim().strip_prefix("listening on http://").and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| {
+            panic!("it does not say where it listens: {line:?}\n{}", std::fs::read_to_string(&log).unwrap())
+        });
+        Self { child, address, log }
+    }
+
+    /// Gives it no chance.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Waits for its end, which must come within `time`.
+    pub(crate) async fn ends_within(mut self, time: Duration) -> Ended {
+        let deadline = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Ended { status, stderr: std::fs::read_to_string(&self.log).unwrap() };
+            }
+            assert!(Instant::now() < deadline, "it still runs after {time:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Bytes of memory that it occupies.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Address for Weft {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Weft {
+    fn drop(&mut self) {
+        // It may have ended already, which is fine.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
