@@ -200,7 +200,7 @@ impl Settings {
                     loopback: listen.ip().is_loopback(),
                 },
                 raw_names: self.raw_names.unwrap_or(false),
-                connection: Arc::new(connection),
+                connection,
             },
             document,
             store: self.store(),

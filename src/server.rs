@@ -64,6 +64,7 @@ impl Server {
             registry: registry.clone(),
             metrics: metrics.clone(),
             connections: Connections::new(config.http.limits),
+            connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };
         let listen = |source| StartError::Listen { address: config.listen, source };
@@ -109,6 +110,11 @@ impl Server {
     /// Its open documents.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Where its documents are kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
     }
 
     /// Stops in order, within the configured time: nobody new is let in; everybody inside is closed with

@@ -25,7 +25,7 @@ pub struct Config {
     /// who bring documents named so.
     pub raw_names: bool,
     /// What each connection gets.
-    pub connection: Arc<connection::Config>,
+    pub connection: connection::Config,
 }
 
 /// What every handler may use.
@@ -37,6 +37,8 @@ pub struct App {
     pub metrics: Metrics,
     /// Settings.
     pub config: Arc<Config>,
+    /// Settings of each connection: the same as in `config`, shared by all of them.
+    pub connection: Arc<connection::Config>,
     /// Who is connected.
     pub connections: upgrade::Connections,
 }

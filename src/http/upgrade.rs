@@ -127,7 +127,7 @@ pub async fn y_websocket(
         max_sessions: app.config.limits.per_document,
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
-        config: app.config.connection.clone(),
+        config: app.connection.clone(),
         permit,
     };
     socket::open(&request, payload, opening).await

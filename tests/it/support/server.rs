@@ -68,6 +68,7 @@ pub(crate) struct TestServer {
 struct Running {
     address: SocketAddr,
     registry: Registry,
+    store: Arc<dyn Store>,
     metrics: Metrics,
     faults: Option<Faults>,
     stop: oneshot::Sender<()>,
@@ -127,7 +128,7 @@ impl TestServer {
 
     /// The store, live.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
-        self.running().registry.store()
+        &self.running().store
     }
 
     /// What commands the failing store.
@@ -169,15 +170,21 @@ impl Running {
             let _folder = folder;
             actix_web::rt::System::new().block_on(async move {
                 let (server, faults) = start(config, faulty).await;
-                let parts = (server.address(), server.registry().clone(), server.metrics().clone(), faults);
+                let parts = (
+                    server.address(),
+                    server.registry().clone(),
+                    server.store().clone(),
+                    server.metrics().clone(),
+                    faults,
+                );
                 assert!(started.send(parts).is_ok(), "nobody waits for the server");
                 // An error means that the test is over: stop all the same.
                 let _ = stopping.await;
                 let _ = has_stopped.send(server.stop().await);
             });
         });
-        let (address, registry, metrics, faults) = starting.await.expect("the server starts");
-        Self { address, registry, metrics, faults, stop, stopped, thread }
+        let (address, registry, store, metrics, faults) = starting.await.expect("the server starts");
+        Self { address, registry, store, metrics, faults, stop, stopped, thread }
     }
 
     /// Ends it, until nothing of it is left that could hold the folder.
