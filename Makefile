@@ -34,7 +34,7 @@ bench: app
 # ---- parts of `make test` -------------------------------------------------------------------------------
 
 test-unit:
-	$(CARGO) test --locked --workspace --features test-hooks
+	$(CARGO) test --locked --workspace --features weft/test-hooks
 	$(NPM) --prefix frontend test
 
 # The real npm clients against the binary.
@@ -67,7 +67,6 @@ space:
 
 fmt:
 	$(CARGO) fmt --all
-	$(NPM) --prefix frontend run format
 
 clean:
 	$(CARGO) clean
