@@ -1,6 +1,6 @@
 //! What a store knows about its documents without reading them, and the rules by which that changes.
 //!
-//! The rules ([`begin`], [`append`], [`checkpoint`], [`set_presence`]) are shared by the backends, so that
+//! The rules ([`begin`], [`append`], [`wants_checkpoint`], [`set_presence`]) are shared by the backends, so that
 //! they cannot disagree. The [`Index`] answers lists and heads from memory: some 300 bytes per document.
 
 use std::{

@@ -756,9 +756,8 @@ impl Engine {
         // What the state overtakes is settled by it.
         let pending = entry.head.last.0 - entry.settled;
         entry.settled = entry.settled.max(job.upto.0);
-        if pending > 0 {
-            entry.pending_bytes = entry.pending_bytes * (entry.head.last.0 - entry.settled) / pending;
-        }
+        let left = entry.pending_bytes * (entry.head.last.0 - entry.settled);
+        entry.pending_bytes = left.checked_div(pending).unwrap_or(0);
         entry.generation = job.generation;
         entry.state_len = job.state.len() as u64;
         entry.state_crc = crc32c::crc32c(&job.state);
