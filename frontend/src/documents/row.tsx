@@ -35,7 +35,7 @@ export function LiveRow(props: {
       {props.openable ? (
         <>
           {t("row.edited", { when: edited })}
-          <span className="row-size"> · {size(document.bytes, i18n.language)}</span>
+          <Size bytes={document.bytes} />
         </>
       ) : (
         t("row.notHere")
@@ -84,7 +84,7 @@ export function TrashRow(props: {
       <div className="row-link">
         <RowBody title={title} untitled={document.title === null} icon={<Trash2 />}>
           {t("row.edited", { when: edited })}
-          <span className="row-size"> · {size(document.bytes, i18n.language)}</span>
+          <Size bytes={document.bytes} />
         </RowBody>
       </div>
       <div className="row-actions">
@@ -116,6 +116,13 @@ export function KeptRow(props: { readonly document: KeptDocument; readonly now: 
       </Link>
     </li>
   );
+}
+
+/** Said only where it says something: most documents are small. */
+function Size(props: { readonly bytes: number }): React.JSX.Element | null {
+  const { i18n } = useTranslation();
+  if (props.bytes < 1000) return null;
+  return <span className="row-size"> · {size(props.bytes, i18n.language)}</span>;
 }
 
 function RowBody(props: {

@@ -18,14 +18,16 @@ test("times get coarser as they go by", () => {
   expect(relativeTime(NOW - 3 * MINUTE, NOW, "zh-Hant-TW")).toBe("3 分鐘前");
 });
 
-test("sizes", () => {
-  expect(size(0, "en")).toBe("0B");
-  expect(size(999, "en")).toBe("999B");
-  expect(size(1_000, "en")).toBe("1 kB");
-  expect(size(1_540, "en")).toBe("1.5 kB");
-  expect(size(12_345, "en")).toBe("12 kB");
-  expect(size(3_400_000, "en")).toBe("3.4 MB");
-});
+test.each([
+  [0, "0 kB"],
+  [384, "0.4 kB"],
+  [999, "1 kB"],
+  [1_540, "1.5 kB"],
+  [12_345, "12 kB"],
+  [999_999, "1,000 kB"],
+  [3_400_000, "3.4 MB"],
+  [7e12, "7,000 GB"],
+])("%d bytes are %s", (bytes, words) => expect(size(bytes, "en")).toBe(words));
 
 test("parts of the day", () => {
   expect([4, 5, 11, 12, 17, 18, 23].map(partOfDay)).toEqual([

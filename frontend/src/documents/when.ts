@@ -19,16 +19,16 @@ export function relativeTime(moment: number, now: number, language: string): str
   return new Intl.DateTimeFormat(language, { day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(moment);
 }
 
-/** "812 B", "12 kB", "3.4 MB", as the language writes units. */
+/** "0.4 kB", "12 kB", "3.4 MB", as the language writes units. Bytes themselves are not shown: no reader counts them. */
 export function size(bytes: number, language: string): string {
-  const units = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
-  const rank = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  const value = bytes / 1000 ** rank;
+  const units = ["kilobyte", "megabyte", "gigabyte"] as const;
+  const rank = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3) - 1));
+  const value = bytes / 1000 ** (rank + 1);
   return new Intl.NumberFormat(language, {
     style: "unit",
-    unit: units[rank] ?? "byte",
-    unitDisplay: rank === 0 ? "narrow" : "short",
-    maximumFractionDigits: rank > 0 && value < 10 ? 1 : 0,
+    unit: units[rank] ?? "kilobyte",
+    unitDisplay: "short",
+    maximumFractionDigits: value < 10 ? 1 : 0,
   }).format(value);
 }
 

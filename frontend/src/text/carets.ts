@@ -87,12 +87,8 @@ function turn(caret: HTMLElement, text: Element): void {
   caret.toggleAttribute("data-flip", label.getBoundingClientRect().width > room);
 }
 
-/** The name was fading; whoever moved is worth naming again. */
+/** The name had faded; whoever moved is worth naming again. A new element starts its animation afresh. */
 function restartFade(caret: HTMLElement): void {
-  for (const animation of caret.getAnimations?.({ subtree: true }) ?? []) {
-    if (animation.playState !== "idle") {
-      animation.currentTime = 0;
-      animation.play();
-    }
-  }
+  const label = caret.firstElementChild;
+  label?.replaceWith(label.cloneNode(true));
 }

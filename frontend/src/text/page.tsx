@@ -214,7 +214,7 @@ function Opening(): React.JSX.Element {
   );
 }
 
-function WordCount(props: { readonly editor: Editor }): React.JSX.Element {
+function WordCount(props: { readonly editor: Editor }): React.JSX.Element | null {
   const { t, i18n } = useTranslation();
   const { editor } = props;
   const [count, setCount] = useState(0);
@@ -227,6 +227,7 @@ function WordCount(props: { readonly editor: Editor }): React.JSX.Element {
     }, 300);
     return () => clearTimeout(timer);
   }, [editor, size, i18n.language]);
+  if (count === 0) return null;
   return <p className="word-count">{t("doc.words", { count })}</p>;
 }
 

@@ -1,0 +1,138 @@
+// The network goes, the server goes, the page is reloaded: no word is lost, and the page says what is happening.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
+
+let server, browser;
+before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
+after(() => Promise.all([browser?.close(), server?.dispose()]));
+afterEach(() => browser.everybodyLeaves());
+
+async function annAndBo(document) {
+  const ann = await browser.person(server, { name: "Ann" });
+  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
+  ann.mayLoseNetwork = bo.mayLoseNetwork = true;
+  await openDocument(ann, document);
+  await openDocument(bo, document);
+  return [ann, bo];
+}
+
+test("offline edits of both sides meet, and both see each other again at once", async () => {
+  const [ann, bo] = await annAndBo("offline");
+  await write(ann, "Before. ");
+  await words(bo, "Before.").waitFor();
+
+  await ann.context.setOffline(true);
+  await status(ann, "offline");
+  await write(ann, "Ann alone. ");
+  await ann.page.getByText(/\d+ changes kept on this device/).waitFor();
+  await screenshot(ann, "offline-light");
+  await text(bo).focus();
+  await bo.page.keyboard.press("Control+Home");
+  await bo.page.keyboard.type("Bo alone. ");
+  assert.ok(!(await reading(bo)).includes("Ann alone"));
+
+  await ann.context.setOffline(false);
+  await status(ann, "connected");
+  const both = await sameText(ann, bo);
+  assert.ok(both.includes("Bo alone. Before. Ann alone."), both);
+  await ann.page.getByRole("button", { name: /where Bo is writing/ }).waitFor();
+  await bo.page.getByRole("button", { name: /where Ann is writing/ }).waitFor();
+  await bo.page.locator(".caret").waitFor();
+});
+
+test("a reload with the socket blocked shows the copy on this device, to be written in", async () => {
+  const [ann, bo] = await annAndBo("copy");
+  await write(ann, "On both. ");
+  await words(bo, "On both.").waitFor();
+
+  await ann.page.routeWebSocket(/\/ws\//, (socket) => socket.close());
+  await ann.page.reload();
+  await words(ann, "On both.").waitFor();
+  await status(ann, "offline");
+  await write(ann, "Here only. ");
+  await ann.page.reload();
+  await words(ann, "On both. Here only.").waitFor();
+  await ann.page.getByText(/changes kept on this device/).waitFor();
+  assert.ok(!(await reading(bo)).includes("Here only"));
+
+  // The routing lasts as long as its page; a new one of the same person reaches the server again.
+  const fresh = await ann.context.newPage();
+  await fresh.goto(ann.page.url());
+  await words(bo, "On both. Here only.").waitFor();
+});
+
+test("the page is reloaded while the server is down: what was written meanwhile is kept and arrives", async () => {
+  const [ann, bo] = await annAndBo("down");
+  await write(ann, "Saved. ");
+  await words(bo, "Saved.").waitFor();
+  await server.stop();
+  await status(ann, "reconnecting");
+  await write(ann, "While it was down. ");
+  await ann.page.getByText(/changes kept on this device/).waitFor();
+  await status(ann, "offline");
+
+  await ann.page.reload().catch((error) => assert.match(error.message, /ERR_CONNECTION_REFUSED/));
+  await server.start();
+  // The browser may still be on its way to its own page about the refusal.
+  await until("the page loads", () => ann.page.goto(`${server.url}/d/down`).then(() => true, () => false));
+  await words(ann, "Saved. While it was down.").waitFor();
+  await status(ann, "connected");
+  await words(bo, "Saved. While it was down.").waitFor();
+});
+
+test("kill -9 in mid-sentence: both go on where they were", async () => {
+  const [ann, bo] = await annAndBo("killed");
+  const sentence = "This sentence goes on and on while the server is killed in the middle of it and comes back. ";
+  await text(ann).focus();
+  const typing = ann.page.keyboard.type(sentence, { delay: 25 });
+  await words(bo, "This sentence goes").waitFor();
+  await server.kill();
+  await status(bo, "reconnecting");
+  await write(bo, "Bo, too. ");
+  await typing;
+  assert.ok((await reading(ann)).includes(sentence.trim()));
+  await server.start();
+  await Promise.all([status(ann, "connected"), status(bo, "connected")]);
+  const both = await sameText(ann, bo);
+  assert.ok(both.includes("comes back."), both);
+  const letters = both.replaceAll(/<[^>]*>/g, "");
+  assert.equal(letters.length, sentence.length + "Bo, too. ".length, letters);
+
+  const late = await browser.person(server, { name: "Cy" });
+  await openDocument(late, "killed");
+  await until("a newcomer reads the same", async () => (await reading(late)) === both);
+});
+
+test("a document that is not on this device says so, and opens by itself when the server is back", async () => {
+  const ann = await browser.person(server, { name: "Ann" });
+  ann.mayLoseNetwork = true;
+  await openDocument(ann, "elsewhere");
+  await ann.page.getByRole("link", { name: "All documents" }).first().click();
+  await server.stop();
+  await ann.page.evaluate(() => {
+    history.pushState(null, "", "/d/never-opened-here");
+    dispatchEvent(new PopStateEvent("popstate"));
+  });
+  await ann.page.getByRole("heading", { name: "This document is not on this device" }).waitFor();
+  await screenshot(ann, "unreachable-light");
+  await server.start();
+  await status(ann, "connected");
+  await write(ann, "here now");
+});
+
+test("the home page without a server offers what is on this device", async () => {
+  const ann = await browser.person(server, { name: "Ann" });
+  ann.mayLoseNetwork = true;
+  await openDocument(ann, "kept here");
+  await write(ann, "words");
+  await ann.page.getByRole("link", { name: "All documents" }).first().click();
+  await ann.page.getByRole("link", { name: /Untitled/ }).first().waitFor();
+  await ann.page.route("**/api/**", (route) => route.abort());
+  await ann.page.reload();
+  await ann.page.getByRole("heading", { name: "The server does not answer" }).waitFor();
+  await screenshot(ann, "home-unreachable-light");
+  await ann.page.unroute("**/api/**");
+  await ann.page.getByRole("button", { name: "Try again" }).click();
+  await ann.page.getByRole("list", { name: "Documents, newest first" }).waitFor();
+});

@@ -1,0 +1,189 @@
+// People in browsers: each has a context of their own (storage, network, theme), and everything a page complains about
+// is written down and fails the test at its end.
+import assert from "node:assert/strict";
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { AxeBuilder } from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+
+export { startServer } from "../interop/server.mjs";
+
+const RESULTS = fileURLToPath(new URL("./results/", import.meta.url));
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+/** How long a state may take to come about, in ms: far above what it needs, so that a busy machine is no failure. */
+const PATIENCE = 20_000;
+
+export async function startBrowser() {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const people = new Set();
+
+  /** Somebody with a browser of their own. `size` is [width, height]. */
+  const person = async (server, { name = "Ann", colour = "#0e7490", size = [1280, 820], theme = "light", language = "en-GB" } = {}) => {
+    const phone = size[0] < 500;
+    const context = await browser.newContext({
+      viewport: { width: size[0], height: size[1] },
+      colorScheme: theme,
+      locale: language,
+      reducedMotion: "no-preference",
+      ...(phone ? { hasTouch: true, isMobile: true } : {}),
+    });
+    context.setDefaultTimeout(PATIENCE);
+    await context.addInitScript(
+      ([key, settings]) => {
+        if (localStorage.getItem(key) === null) localStorage.setItem(key, settings);
+        globalThis.policyReports = [];
+        document.addEventListener("securitypolicyviolation", (event) => {
+          console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI}`);
+        });
+      },
+      ["weft.settings", JSON.stringify({ name, colour, person: name })],
+    );
+    const page = await context.newPage();
+    const somebody = { name, page, context, server, troubles: [], mayLoseNetwork: false };
+    watch(somebody);
+    people.add(somebody);
+    return somebody;
+  };
+
+  return {
+    person,
+    /** Everybody leaves; fails if any of their pages complained. For `afterEach`. */
+    everybodyLeaves: async () => {
+      const left = [...people];
+      people.clear();
+      await Promise.all(left.map(({ context }) => context.close()));
+      assert.deepEqual(left.flatMap(({ name, troubles }) => troubles.map((trouble) => `${name}: ${trouble}`)), []);
+    },
+    close: () => browser.close(),
+  };
+}
+
+function watch(somebody) {
+  const { page, server } = somebody;
+  page.on("console", (message) => {
+    if (!["error", "warning"].includes(message.type())) return;
+    // The browser itself reports every connection it could not make; that is what such a test is about.
+    const network = /net::ERR_|WebSocket connection to|Failed to load resource: the server responded with a status of 4(04|10)/.test(message.text());
+    if (!(network && somebody.mayLoseNetwork)) somebody.troubles.push(message.text());
+  });
+  page.on("pageerror", (error) => somebody.troubles.push(`error: ${error.stack ?? error.message}`));
+  page.on("request", (request) => {
+    const { protocol, host } = new URL(request.url());
+    const own = host === new URL(server.url).host || protocol === "data:" || protocol === "blob:";
+    if (!own) somebody.troubles.push(`a request to ${request.url()}`);
+  });
+}
+
+/** Waits until the pill says so. */
+export const status = ({ page }, kind) => page.locator(`[data-testid=status][data-status=${kind}]`).waitFor();
+
+export const text = ({ page }) => page.getByRole("textbox", { name: "Text of the document" });
+export const title = ({ page }) => page.getByRole("textbox", { name: "Title" });
+
+/** A paragraph (or heading, cell, item) with these words, in the text itself. */
+export const words = (somebody, content) => somebody.page.locator(".prose :is(p, h2, h3, h4, pre)", { hasText: content });
+
+export async function openHome(somebody, path = "/") {
+  await somebody.page.goto(somebody.server.url + path);
+  await somebody.page.getByRole("heading", { level: 1 }).waitFor();
+}
+
+/** Opens a document and waits until it is in step with the server. */
+export async function openDocument(somebody, name) {
+  await somebody.page.goto(`${somebody.server.url}/d/${encodeURIComponent(name)}`);
+  await status(somebody, "connected");
+}
+
+/** Puts the caret at the end of the text and types. */
+export async function write(somebody, content) {
+  const { page } = somebody;
+  await text(somebody).focus();
+  await page.keyboard.press("Control+End");
+  await page.keyboard.type(content);
+}
+
+/** Presses a key that moves the selection; the editor learns of it from an event of the next frame. */
+export async function select({ page }, key) {
+  await page.keyboard.press(key);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+}
+
+/** The text as the reader sees it, without carets. */
+export const reading = ({ page }) =>
+  page.locator(".prose").evaluate((element) => {
+    const copy = element.cloneNode(true);
+    for (const caret of copy.querySelectorAll(".caret, label, .ProseMirror-trailingBreak, .ProseMirror-separator")) caret.remove();
+    return copy.innerHTML.replace(/ (class|style|data-placeholder)="[^"]*"/g, "").replace(/<\/?span>/g, "");
+  });
+
+/** Waits until `look` answers something truthy. For states that no locator describes. */
+export async function until(what, look) {
+  const end = performance.now() + PATIENCE;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (performance.now() > end) throw new Error(`waited in vain: ${typeof what === "function" ? await what() : what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Waits until both read the same, and returns it. */
+export async function sameText(one, other) {
+  let read = [];
+  await until(
+    () => `both read the same:\n${read.join("\n")}`,
+    async () => {
+      read = await Promise.all([reading(one), reading(other)]);
+      return read[0] === read[1];
+    },
+  );
+  return read[0];
+}
+
+export async function screenshot({ page }, name) {
+  await mkdir(RESULTS, { recursive: true });
+  await settled(page);
+  await page.screenshot({ path: `${RESULTS}${name}.png` });
+}
+
+/** Nothing that ends by itself is still moving. */
+async function settled(page) {
+  await page.waitForFunction(() =>
+    document.getAnimations().every((animation) => animation.effect?.getComputedTiming().endTime === Infinity || animation.playState !== "running" || animation.animationName === "name"),
+  );
+}
+
+/** No finding of axe, best practices included. */
+export async function accessible({ page }, what, without = []) {
+  await settled(page);
+  const { violations } = await new AxeBuilder({ page }).disableRules(without).analyze();
+  assert.deepEqual(
+    violations.map(({ id, help, nodes }) => ({ id, help, at: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) })),
+    [],
+    `axe on ${what}`,
+  );
+}
+
+export async function fitsSideways({ page }, what) {
+  const [inner, content] = await page.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollWidth]);
+  assert.ok(content <= inner, `${what} is ${content} px wide in ${inner} px`);
+}
+
+export async function api(server, method, path, body) {
+  const response = await fetch(`${server.url}/api/v1/documents${path}`, {
+    method,
+    ...(body ? { body: JSON.stringify(body), headers: { "content-type": "application/json" } } : {}),
+  });
+  assert.ok(response.ok, `${method} ${path}: ${response.status}`);
+  return response.status === 204 ? null : response.json();
+}
