@@ -55,7 +55,7 @@ pub fn accept_loss(data: &Path) -> Result<ExitCode, Box<dyn Error>> {
     match store::sled::accept_loss(data)?.commits {
         Some(0) => println!("nothing was lost"),
         Some(commits) => {
-            println!("{commits} acknowledged writes are gone; the server will go on without them")
+            println!("{commits} acknowledged writes are gone; the server will go on without them");
         }
         None => println!(
             "acknowledged writes are gone, nobody knows how many; the server will go on without them"

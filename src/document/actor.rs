@@ -400,7 +400,7 @@ impl DocumentActor {
         let retry = serving.journal.failed(Instant::now());
         serving.state.set_full(serving.journal.is_full());
         let pause = retry.saturating_duration_since(Instant::now());
-        ctx.run_later(pause, |actor, ctx| actor.write(ctx));
+        ctx.run_later(pause, Self::write);
     }
 
     fn report_backlog(&mut self) {
@@ -936,7 +936,7 @@ impl Handler<Drain> for DocumentActor {
     fn handle(&mut self, Drain { reason, done }: Drain, ctx: &mut Context<Self>) {
         self.flush(ctx);
         for outbox in self.outboxes.values() {
-            outbox.close(reason.clone());
+            outbox.close(reason);
         }
         self.drained(done, ctx);
     }

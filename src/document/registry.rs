@@ -160,7 +160,7 @@ impl Registry {
     pub async fn drain(&self, reason: CloseReason) {
         self.0.draining.store(true, Ordering::Release);
         let handles: Vec<_> = self.0.open.lock().values().map(|entry| entry.handle.clone()).collect();
-        let drained = handles.iter().map(|handle| handle.drain(reason.clone()));
+        let drained = handles.iter().map(|handle| handle.drain(reason));
         futures_util::future::join_all(drained).await;
     }
 
