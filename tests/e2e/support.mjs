@@ -41,7 +41,6 @@ export async function startBrowser() {
     await context.addInitScript(
       ([key, settings]) => {
         if (localStorage.getItem(key) === null) localStorage.setItem(key, settings);
-        globalThis.policyReports = [];
         document.addEventListener("securitypolicyviolation", (event) => {
           console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI}`);
         });
