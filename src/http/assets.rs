@@ -4,11 +4,7 @@
 //! never the page, or an old tab would run a page as a script. Everything else that a browser navigates to
 //! is the page, which finds its way by the path.
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, header},
-    mime,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, mime};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
@@ -16,7 +12,7 @@ use super::error::ApiError;
 /// What the page may load and whom it may talk to: this server. `blob:` and `data:` are images that the user
 /// put in; styles may be inline because the editors position carets with them.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; \
+     img-src 'self' blob: data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; \
      manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 #[derive(RustEmbed)]
@@ -78,10 +74,6 @@ fn file(path: &str, request: &HttpRequest) -> Option<HttpResponse> {
     response.content_type(content_type(path));
     if let Some(encoding) = encoding {
         response.insert_header((header::CONTENT_ENCODING, encoding));
-    }
-    if request.method() == Method::HEAD {
-        response.no_chunking(file.data.len() as u64);
-        return Some(response.finish());
     }
     Some(match file.data {
         std::borrow::Cow::Borrowed(bytes) => response.body(bytes::Bytes::from_static(bytes)),
