@@ -7,6 +7,7 @@
 //! - the bytes are one complete v1 update, within [`Limits`], read the same way by yjs 13, yjs 14 and yrs;
 //! - clients are strictly descending and none is empty, clients fit 53 bits, clocks with their lengths 31;
 //! - every struct has a known kind and a length, and refers within its own client only backwards;
+//! - the value of a key is a single value or type with nothing to its right;
 //! - strings are UTF-8, JSON is JSON as yrs parses it, values and shared types are not nested too deep;
 //! - deleted clients are unique and their ranges ascending without overlap.
 //!
@@ -20,10 +21,19 @@
 //! unread).
 //!
 //! A promise about bytes is not one about a document: whether an update can be *integrated* depends on what
-//! the document has. [`Update::readiness`] answers that, and the server applies nothing else. Three things
-//! remain for the document, because no update shows them alone: a nested type whose parent is not a type
-//! (yrs answers with an error after it has integrated what came before), shared types nested deeper and
-//! deeper by many updates ([`Limits::type_depth`] holds within one), and a document that grows too big.
+//! the document has. [`Update::readiness`] answers that, and the server applies nothing else. What no update
+//! shows alone remains for the document:
+//!
+//! - A nested type whose parent is not a type: yrs answers with an error, after it has integrated what came
+//!   before. That part is in the document and must be kept and passed on like any other.
+//! - A struct between neighbours that do not belong together, one in a text and one under a key. yrs mixes
+//!   them up, and may then free what it still refers to. It shows at once in what the transaction encodes:
+//!   **check that too**, before anything is kept or passed on, and if it is refused give the document up and
+//!   load it again.
+//! - A panic in spite of everything: contained as elsewhere, with the transaction leaked.
+//! - Reading and editing what hostile updates have built: yrs has ways to do both that never return. Read
+//!   as [`Update::outline`] says; on the server edit by inserting, not by removing from arrays and XML.
+//! - Shared types nested deeper and deeper by many updates, and documents that grow too big.
 
 mod outline;
 mod readiness;
@@ -151,6 +161,9 @@ pub enum Refusal {
     /// A struct that refers to itself or to what its own client writes later.
     #[error("a struct refers to a later one of its own client")]
     ForwardReference,
+    /// The value of a key that is not one value, or that has something to its right.
+    #[error("the value of a key is not a single value")]
+    Keyed,
     /// JSON that does not parse.
     #[error("an embedded JSON value does not parse")]
     Json,
@@ -180,6 +193,7 @@ impl Refusal {
             Self::Unknown { .. } => "unknown-content",
             Self::Unsupported(_) => "unsupported-content",
             Self::ForwardReference => "forward-reference",
+            Self::Keyed => "keyed-value",
             Self::Json => "json",
             Self::ValueDepth => "value-depth",
             Self::TypeDepth => "type-depth",

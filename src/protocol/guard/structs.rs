@@ -28,8 +28,7 @@ pub(super) struct Block<'a> {
     pub(super) origin: Option<Id>,
     pub(super) right_origin: Option<Id>,
     pub(super) parent: Parent<'a>,
-    /// It is the value of a key, not an element of a sequence. True only where the parent is said too;
-    /// elsewhere it follows from the neighbour.
+    /// It is the value of a key, not an element of a sequence, or says so.
     pub(super) is_keyed: bool,
 }
 
@@ -146,7 +145,7 @@ fn read_block<'a>(
         origin: None,
         right_origin: None,
         parent: Parent::Inherited,
-        is_keyed: false,
+        is_keyed: info & HAS_PARENT_SUB != 0,
     };
     // Compared whole, as yrs does: with a flag set, yjs would still see garbage or a hole.
     if info == GC || info == SKIP {
@@ -166,15 +165,29 @@ fn read_block<'a>(
             0 => Parent::Item(read_reference(reader, client, clock)?),
             number => return Err(Refusal::Unknown { what: "parent", number }),
         };
-        if info & HAS_PARENT_SUB != 0 {
+        if block.is_keyed {
             reader.string(usize::MAX)?;
-            block.is_keyed = true;
         }
     }
     let (kind, length) = read_content(reader, info & CONTENT, limits, values_left)?;
     block.kind = kind;
     block.end = clock_after(clock, length)?;
+    if block.is_keyed {
+        check_keyed(&block)?;
+    }
     Ok(block)
+}
+
+/// The value of a key is one value or type that follows the one before it, and nothing stands to the right
+/// of it: so yjs and yrs write it. Anything else makes yrs lose track of what it owns.
+fn check_keyed(block: &Block<'_>) -> Result<(), Refusal> {
+    let is_one_value = match block.kind {
+        Kind::Type(_) | Kind::Value => block.end - block.start == 1,
+        // Values that were overwritten one after the other are remembered together.
+        Kind::Deleted => true,
+        Kind::Text { .. } | Kind::InText | Kind::Gc | Kind::Skip => false,
+    };
+    if is_one_value && block.right_origin.is_none() { Ok(()) } else { Err(Refusal::Keyed) }
 }
 
 /// A reference from the struct at `clock` of `client`. Among its own client's structs it must point back:

@@ -62,14 +62,16 @@ pub struct Counts {
     pub ready: u64,
     /// Integrated in part, then yrs answered with an error: a parent that is not a type.
     pub wrong_parent: u64,
+    /// What the transaction encodes is refused, so the document is given up and loaded again.
+    pub given_up: u64,
     /// A copy loaded from the state, or one edit later, shows something else. References between unrelated
     /// places do that: CRDTs converge for what applications write. No seed may do it unmutated.
     pub diverged: u64,
     /// Reading the document panicked afterwards, or its outline forbade it: known of yrs, and contained by
     /// whoever reads.
     pub unreadable: u64,
-    /// Editing here panicked afterwards: removing, where hostile structs made yrs count wrong. Contained by
-    /// whoever edits.
+    /// Editing here panicked afterwards or left a state that the guard refuses: removing, where hostile
+    /// structs made yrs count wrong. Whoever edits contains the panic and checks the state before it is kept.
     pub uneditable: u64,
 }
 
@@ -180,7 +182,10 @@ impl Harness {
             }
         };
 
-        let complete = apply(&doc, &part, &self.limits)?;
+        let Some(complete) = apply(&doc, &part, &self.limits)? else {
+            counts.given_up += 1;
+            return Ok(());
+        };
         if !complete {
             counts.wrong_parent += 1;
         }
@@ -205,12 +210,17 @@ impl Harness {
                 outline.is_readable && outline.roots.get(name).is_none_or(|root| *root == shape)
             })
         };
-        let edited =
-            contained_edit(&doc, |txn| edit_somewhere(&mut ChaCha8Rng::seed_from_u64(index), txn, &fits));
+        let edited = contained_edit(&doc, |txn| {
+            edit_somewhere(&mut ChaCha8Rng::seed_from_u64(index), txn, false, &fits);
+        });
         let Ok(edit) = edited else {
             counts.uneditable += 1;
             return Ok(());
         };
+        if self.own(encode(&doc)?, "the state after an edit").is_err() {
+            counts.uneditable += 1;
+            return Ok(());
+        }
         let edit = self.own(edit, "a local edit")?;
         let known = copy.transact().state_vector();
         if edit.readiness(|client| known.get(&client)) != Readiness::Ready {
@@ -232,7 +242,7 @@ impl Harness {
     }
 
     fn reload(&self, state: &[u8], vector: &StateVector) -> Result<Doc, String> {
-        let update = self.own(state.to_vec(), "our own state")?;
+        let update = self.own(state.to_vec(), "the state after applying")?;
         if update.readiness(|_| 0) != Readiness::Ready {
             return Err("our own state is not ready for an empty document".into());
         }
@@ -330,8 +340,8 @@ fn load(state: &[u8]) -> Result<Doc, String> {
     Ok(doc)
 }
 
-/// Applies what is ready, and says whether yrs took all of it.
-fn apply(doc: &Doc, update: &Update, limits: &Limits) -> Result<bool, String> {
+/// Applies what is ready, and says whether yrs took all of it; nothing if the document must be given up.
+fn apply(doc: &Doc, update: &Update, limits: &Limits) -> Result<Option<bool>, String> {
     let decoded = update.decode().map_err(|refusal| refusal.to_string())?;
     let (complete, broadcast) = contained_txn("apply", doc, |txn| {
         let complete = txn.apply_update(decoded).is_ok();
@@ -340,9 +350,7 @@ fn apply(doc: &Doc, update: &Update, limits: &Limits) -> Result<bool, String> {
     if doc.transact().has_missing_updates() {
         return Err("something that was ready is pending".into());
     }
-    Update::check(broadcast.into(), limits)
-        .map_err(|refusal| format!("a broadcast is refused: {refusal}"))?;
-    Ok(complete)
+    Ok(Update::check(broadcast.into(), limits).is_ok().then_some(complete))
 }
 
 fn encode(doc: &Doc) -> Result<Vec<u8>, String> {
@@ -428,7 +436,7 @@ fn seed_from_history(rng: &mut ChaCha8Rng, seeds: &mut Vec<Seed>) {
         let update = {
             let mut txn = client.transact_mut();
             for _ in 0..rng.random_range(1..4) {
-                edit_somewhere(rng, &mut txn, &|_, _| true);
+                edit_somewhere(rng, &mut txn, true, &|_, _| true);
             }
             txn.encode_update_v1()
         };
@@ -445,8 +453,14 @@ fn seed_from_history(rng: &mut ChaCha8Rng, seeds: &mut Vec<Seed>) {
 
 const WORDS: [&str; 8] = ["a", "words", "ä", "😀", "x😀y", "", "longer text with spaces", "\u{0}"];
 
-/// Any edit that an application could make, in a root that fits.
-fn edit_somewhere(rng: &mut ChaCha8Rng, txn: &mut TransactionMut<'_>, fits: &dyn Fn(&str, Shape) -> bool) {
+/// Any edit that an application could make, in a root that fits. Nothing is removed where strangers have
+/// been: yrs may go round in circles over what they left.
+fn edit_somewhere(
+    rng: &mut ChaCha8Rng,
+    txn: &mut TransactionMut<'_>,
+    may_remove: bool,
+    fits: &dyn Fn(&str, Shape) -> bool,
+) {
     let word = *WORDS.choose(rng).expect("words");
     let roots =
         [("text", Shape::Text), ("map", Shape::Map), ("array", Shape::Array), ("prosemirror", Shape::Xml)];
@@ -461,7 +475,7 @@ fn edit_somewhere(rng: &mut ChaCha8Rng, txn: &mut TransactionMut<'_>, fits: &dyn
             let rest = text.len(txn) - at;
             let attributes = Attrs::from([("bold".into(), Any::from(rng.random_bool(0.5)))]);
             match rng.random_range(0..6) {
-                0 if rest > 0 => text.remove_range(txn, at, rng.random_range(1..=rest.min(4))),
+                0 if may_remove && rest > 0 => text.remove_range(txn, at, rng.random_range(1..=rest.min(4))),
                 1 if rest > 0 => text.format(txn, at, rest.min(3), attributes),
                 2 => drop(text.insert_embed(txn, at, value(rng, 2))),
                 3 if !word.is_empty() => text.insert_with_attributes(txn, at, word, attributes),
@@ -471,7 +485,7 @@ fn edit_somewhere(rng: &mut ChaCha8Rng, txn: &mut TransactionMut<'_>, fits: &dyn
         1 => {
             let map = txn.get_or_insert_map("map");
             match rng.random_range(0..5) {
-                0 => drop(map.remove(txn, word)),
+                0 if may_remove => drop(map.remove(txn, word)),
                 1 => drop(map.insert(txn, word, MapPrelim::from([("k", value(rng, 1))]))),
                 2 => drop(map.insert(txn, word, TextPrelim::new("nested"))),
                 _ => drop(map.insert(txn, word, value(rng, 3))),
@@ -481,7 +495,7 @@ fn edit_somewhere(rng: &mut ChaCha8Rng, txn: &mut TransactionMut<'_>, fits: &dyn
             let array = txn.get_or_insert_array("array");
             let at = rng.random_range(0..=array.len(txn));
             match rng.random_range(0..5) {
-                0 if at < array.len(txn) => array.remove(txn, at),
+                0 if may_remove && at < array.len(txn) => array.remove(txn, at),
                 1 => drop(array.insert(txn, at, ArrayPrelim::from([1, 2]))),
                 2 => drop(array.insert(txn, at, Any::from(vec![1_u8, 2]))),
                 _ => array.insert_range(txn, at, [value(rng, 1), value(rng, 1)]),
@@ -491,7 +505,7 @@ fn edit_somewhere(rng: &mut ChaCha8Rng, txn: &mut TransactionMut<'_>, fits: &dyn
             let xml = txn.get_or_insert_xml_fragment("prosemirror");
             let at = rng.random_range(0..=xml.len(txn));
             match (rng.random_range(0..5), xml.get(txn, rng.random_range(0..=at))) {
-                (0, _) if at < xml.len(txn) => xml.remove_range(txn, at, 1),
+                (0, _) if may_remove && at < xml.len(txn) => xml.remove_range(txn, at, 1),
                 (1, Some(XmlOut::Element(element))) => drop(element.insert_attribute(txn, "align", word)),
                 (2, Some(XmlOut::Element(element))) => drop(element.push_back(txn, XmlTextPrelim::new("in"))),
                 (3, Some(XmlOut::Text(text))) => text.insert(txn, 0, "more"),
