@@ -6,7 +6,7 @@
 //! ```text
 //! key                                                     payload
 //! 00 "schema"                                             schema u32 | epoch u64
-//! 00 "commit"                                             commit u64 | documents u64
+//! 00 "commit"                                             Tally: what must be there, written last
 //! 01 | name | life u32 | first sequence u64 | part u32    parts u32 | part of a log entry
 //! 02 | name | life u32 | generation u64     | part u32    parts u32 | part of a full state
 //! 03 | name                                               Meta: what seldom changes
@@ -88,7 +88,7 @@ fn damage<T>(what: impl Into<String>) -> Result<T> {
 pub enum Key {
     /// Which format the store has.
     Schema,
-    /// How many commits and documents an epoch holds.
+    /// See [`Tally`].
     Commit,
     /// A part of a log entry.
     Log {
@@ -129,7 +129,7 @@ pub enum Key {
 
 /// Key of the schema row.
 pub const SCHEMA_KEY: &[u8] = b"\x00schema";
-/// Key of the row that counts commits and documents.
+/// Key of the [`Tally`].
 pub const COMMIT_KEY: &[u8] = b"\x00commit";
 
 /// The bytes with which all rows of this kind of a document begin.
@@ -537,20 +537,62 @@ pub fn decode_schema(payload: &[u8]) -> Result<(u32, u64)> {
     Ok((rest.u32()?, rest.u64()?))
 }
 
-/// Payload of the row that counts commits and documents.
-pub fn encode_commit(commit: u64, documents: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(16);
-    out.put_u64(commit);
-    out.put_u64(documents);
-    out
+/// What an epoch must hold, written with every commit. sled may lose a piece from the middle of its file
+/// and go on with what it finds behind it: a document then looks whole, only older. Its head rows no longer
+/// add up to what is noted here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// How many commits.
+    pub commit: u64,
+    /// How many documents.
+    pub documents: u64,
+    /// Sums of the [`fingerprint`]s of all documents, in buckets by name, so that one loss does not bring
+    /// every document under suspicion.
+    pub heads: [u64; BUCKETS],
 }
 
-/// Commits and documents.
-pub fn decode_commit(payload: &[u8]) -> Result<(u64, u64)> {
-    let mut rest = Reader(payload);
-    let counts = (rest.u64()?, rest.u64()?);
-    rest.end()?;
-    Ok(counts)
+/// How many buckets a [`Tally`] has.
+pub const BUCKETS: usize = 64;
+
+impl Tally {
+    /// Of an epoch that holds nothing.
+    pub const EMPTY: Self = Self { commit: 0, documents: 0, heads: [0; BUCKETS] };
+
+    /// In which bucket a document is counted.
+    pub fn bucket(name: &DocumentName) -> usize {
+        crc32c::crc32c(name.as_str().as_bytes()) as usize % BUCKETS
+    }
+
+    /// As a payload.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16 + 8 * BUCKETS);
+        out.put_u64(self.commit);
+        out.put_u64(self.documents);
+        for heads in self.heads {
+            out.put_u64(heads);
+        }
+        out
+    }
+
+    /// From a payload, read to its end.
+    pub fn decode(payload: &[u8]) -> Result<Self> {
+        let mut rest = Reader(payload);
+        let mut tally = Self { commit: rest.u64()?, documents: rest.u64()?, heads: [0; BUCKETS] };
+        for heads in &mut tally.heads {
+            *heads = rest.u64()?;
+        }
+        rest.end()?;
+        Ok(tally)
+    }
+}
+
+/// What tells the head rows of a document from any earlier ones: the checksums in the two values.
+pub fn fingerprint(meta: Option<&[u8]>, end: Option<&[u8]>) -> u64 {
+    let checksum = |value: Option<&[u8]>| {
+        let crc = value.and_then(|value| value.get(2..6)?.try_into().ok());
+        u64::from(crc.map_or(0, u32::from_be_bytes))
+    };
+    checksum(meta) << 32 | checksum(end)
 }
 
 /// The beginning of a title that fits a row, cut at a character.
@@ -714,7 +756,12 @@ mod tests {
         put_logged(&mut frame, &a, 1, 301, b"", None);
         assert_eq!(hex(&frame), "02612f6201ac020278790100000000000000050002612f6201ad020000");
         assert_eq!(hex(&encode_schema(2)), "000000010000000000000002");
-        assert_eq!(hex(&encode_commit(1, 2)), "00000000000000010000000000000002");
+        let mut tally = Tally { commit: 1, documents: 2, ..Tally::EMPTY };
+        tally.heads[Tally::bucket(&a)] = fingerprint(Some(&[1, 3, 0, 0, 0, 7]), Some(&[1, 4, 0, 0, 0, 8]));
+        assert_eq!(Tally::bucket(&a), 35);
+        assert_eq!(hex(&tally.encode()[..16]), "00000000000000010000000000000002");
+        assert_eq!(hex(&tally.encode()[16 + 35 * 8..][..8]), "0000000700000008");
+        assert_eq!(Tally::decode(&tally.encode()), Ok(tally));
         assert_eq!(hex(&encode_quarantine(Timestamp(1), "bad", b"xy")), "0000000000000001000000036261647879");
         assert_eq!(hex(&part(b"xyz", 0)), "0000000178797a");
         assert_eq!(hex(&seal(Kind::End, &end_key(&a), &end.encode())[..6]), "0104819663c3");

@@ -39,7 +39,7 @@ use tokio::sync::oneshot;
 use super::{
     FreeSpace,
     directory::{Directory, disk_bytes, unopenable},
-    epoch::{Epoch, Failure, Row, commit_row},
+    epoch::{Epoch, Failure, HeadRows, Row, tally_row},
     wal::{self, Wal},
 };
 use crate::{
@@ -48,7 +48,7 @@ use crate::{
         Append, Appended, Config, Durability, Head, LoggedUpdate, Observer, Presence, QUARANTINE_BYTES,
         QUARANTINE_ENTRIES, Quarantined, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
         index::{self, Index, Indexed},
-        layout::{self, Damage, End, Key, Kind, Meta, Parts},
+        layout::{self, Damage, End, Key, Kind, Meta, Parts, Tally},
     },
 };
 
@@ -152,6 +152,8 @@ pub(super) struct Entry {
     stored: bool,
     /// Whether its head says more than its head rows.
     stale: bool,
+    /// Of its head rows, see [`Tally`].
+    fingerprint: u64,
     epoch: Arc<Epoch>,
     /// What was found wrong with its rows. They are kept as they are, whatever they say.
     pub(super) damaged: Option<String>,
@@ -174,6 +176,7 @@ impl Entry {
             pending_bytes: 0,
             stored: false,
             stale: false,
+            fingerprint: 0,
             epoch,
             damaged: None,
         }
@@ -363,6 +366,9 @@ pub(super) struct Group {
     staged: HashMap<DocumentName, Staged>,
     /// Heads that the young epoch did not have.
     arrived: u64,
+    /// What changes in the tallies of the two epochs: bucket and what is added to its sum.
+    young_heads: Vec<(usize, u64)>,
+    old_heads: Vec<(usize, u64)>,
     updates: usize,
     row_bytes: usize,
     replies: Vec<Box<dyn FnOnce(StoreResult<()>) + Send>>,
@@ -407,8 +413,7 @@ impl Group {
 /// An epoch that is written to.
 struct Writer {
     epoch: Arc<Epoch>,
-    commits: u64,
-    documents: u64,
+    tally: Tally,
 }
 
 /// A full state that is being written in steps.
@@ -915,11 +920,13 @@ impl Engine {
     /// Makes the group durable, then visible, then answers.
     pub(super) fn commit(&mut self, mut group: Group) {
         let begun = Instant::now();
-        let staged = std::mem::take(&mut group.staged);
-        for (document, Staged { entry, .. }) in staged.iter().filter(|(_, staged)| staged.heads) {
+        let mut staged = std::mem::take(&mut group.staged);
+        for (document, Staged { entry, .. }) in staged.iter_mut().filter(|(_, staged)| staged.heads) {
             let (meta_key, end_key) = (layout::meta_key(document), layout::end_key(document));
             let meta = layout::seal(Kind::Meta, &meta_key, &entry.meta().encode());
             let end = layout::seal(Kind::End, &end_key, &entry.end().encode());
+            entry.fingerprint = layout::fingerprint(Some(&meta), Some(&end));
+            self.tally(&mut group, entry);
             self.push(&mut group, entry, (meta_key, meta));
             self.push(&mut group, entry, (end_key, end));
         }
@@ -958,17 +965,37 @@ impl Engine {
         }
     }
 
+    /// Counts the head rows of a document into its epoch, and those they replace there out of it.
+    fn tally(&self, group: &mut Group, entry: &Entry) {
+        let index = self.shared.index.read();
+        let before = index.get(&entry.head.document).map(|slot| &slot.entry);
+        let before = before.filter(|before| before.stored && before.epoch.number() == entry.epoch.number());
+        let replaced = before.map_or(0, |before| before.fingerprint);
+        let change = (Tally::bucket(&entry.head.document), entry.fingerprint.wrapping_sub(replaced));
+        if entry.epoch.number() == self.young.epoch.number() {
+            group.young_heads.push(change);
+        } else {
+            group.old_heads.push(change);
+        }
+    }
+
     fn write(&mut self, group: &mut Group) -> Result<(), Failure> {
         let level = self.config.durability;
-        let young = (Some(&mut self.young), std::mem::take(&mut group.young), group.arrived);
-        for (writer, mut rows, arrived) in [(self.old.as_mut(), std::mem::take(&mut group.old), 0), young] {
+        let old = (std::mem::take(&mut group.old), std::mem::take(&mut group.old_heads), 0);
+        let young = (std::mem::take(&mut group.young), std::mem::take(&mut group.young_heads), group.arrived);
+        for (writer, (mut rows, heads, arrived)) in [(self.old.as_mut(), old), (Some(&mut self.young), young)]
+        {
             let Some(writer) = writer.filter(|_| !rows.is_empty()) else { continue };
-            let (commit, documents) = (writer.commits + 1, writer.documents + arrived);
-            rows.push(commit_row(commit, documents));
+            writer.tally.commit += 1;
+            writer.tally.documents += arrived;
+            for (bucket, change) in heads {
+                let sum = &mut writer.tally.heads[bucket];
+                *sum = sum.wrapping_add(change);
+            }
+            rows.push(tally_row(&writer.tally));
             writer.epoch.apply(rows)?;
             writer.epoch.flush(level)?;
-            writer.epoch.set_mark(commit, level)?;
-            (writer.commits, writer.documents) = (commit, documents);
+            writer.epoch.set_mark(writer.tally.commit, level)?;
         }
         if !group.wal.is_empty() {
             self.wal.append(&group.wal).map_err(|error| Failure(wal::reason(&error)))?;
@@ -1196,7 +1223,7 @@ impl Engine {
         });
         match switched {
             Ok(epoch) => {
-                let young = Writer { epoch, commits: 0, documents: 0 };
+                let young = Writer { epoch, tally: Tally::EMPTY };
                 self.old = Some(std::mem::replace(&mut self.young, young));
                 self.begin_drain(false);
             }
@@ -1254,8 +1281,15 @@ impl Engine {
                 group.arrived += u64::from(entry.stored);
                 self.stage_heads(group, entry);
             } else {
-                // Its head rows were copied as they are.
-                group.arrived += u64::from(old.get(&layout::meta_key(&document))?.is_some());
+                // Its head rows were copied as they are. What is wrong with most of them will be found
+                // again; that one may be too old would not, so the tally goes on missing it.
+                let (meta, end) =
+                    (old.get(&layout::meta_key(&document))?, old.get(&layout::end_key(&document))?);
+                entry.fingerprint = HeadRows { meta, end }.fingerprint();
+                if entry.damaged.as_deref() != Some(SUSPECT) {
+                    self.tally(group, &entry);
+                }
+                group.arrived += 1;
                 group.entry(entry);
             }
         }
@@ -1355,8 +1389,15 @@ fn replay_one(
         let what = format!("updates {} to {} are missing", last + 1, first.saturating_sub(1));
         tracing::error!(document = %name, what, "document is damaged, its bytes are kept");
         entry.damaged = Some(what);
+        entry.stale = true;
     }
     if entry.damaged.is_some() {
+        if entry.stale {
+            // So that the gap is found again at the next start, when the log is gone.
+            let end = first.saturating_sub(1) + updates.len() as u64;
+            entry.head.last = entry.head.last.max(Sequence(end));
+            entry.settled = entry.head.last.0;
+        }
         unplaced.extend(log_rows(&name, life, first, &whole));
         return slot;
     }
@@ -1450,7 +1491,7 @@ fn open_files(directory: &Directory, config: &Config) -> StoreResult<Opened> {
             let epoch = Arc::new(Epoch::create(&directory.epoch(1), 1, config.cache_bytes)?);
             let wal = Wal::create(path, config.durability).map_err(io)?;
             directory.set_current(1, None, true).map_err(io)?;
-            let young = Writer { epoch, commits: 0, documents: 0 };
+            let young = Writer { epoch, tally: Tally::EMPTY };
             Ok(Opened { young, old: None, wal, frames: Vec::new() })
         };
         return begin().map_err(|Failure(what)| failed(what));
@@ -1463,8 +1504,7 @@ fn open_files(directory: &Directory, config: &Config) -> StoreResult<Opened> {
     let open = |number: u64| {
         let (epoch, found) = Epoch::open(&directory.epoch(number), number, config.cache_bytes)?;
         report_loss("the database", found.lost);
-        let (commits, documents) = (found.commit, found.documents);
-        Ok(Writer { epoch: Arc::new(epoch), commits, documents })
+        Ok(Writer { epoch: Arc::new(epoch), tally: found.tally })
     };
     let old = current.old.map(open).transpose()?;
     let young = open(current.young)?;
@@ -1489,35 +1529,40 @@ type Heads = HashMap<DocumentName, Entry>;
 
 /// The documents of an epoch, by their head rows.
 fn read_heads(writer: &Writer, path: &std::path::Path) -> StoreResult<Heads> {
-    type Rows = (Option<Result<Meta, Damage>>, Option<Result<End, Damage>>);
-    let mut rows: HashMap<DocumentName, Rows> = HashMap::new();
-    let mut nameless = 0;
-    let (from, to) = ([Kind::Meta as u8], after(&[Kind::End as u8]));
-    let scanned = writer.epoch.scan::<()>(&from, &to, |key, value| {
-        match layout::parse_key(key) {
-            Ok(Key::Meta(name)) => {
-                let meta = layout::unseal(Kind::Meta, key, value).and_then(Meta::decode);
-                rows.entry(name).or_default().0 = Some(meta);
-            }
-            Ok(Key::End(name)) => {
-                let end = layout::unseal(Kind::End, key, value).and_then(End::decode);
-                rows.entry(name).or_default().1 = Some(end);
-            }
-            _ => nameless += 1,
-        }
-        ControlFlow::Continue(())
-    });
-    scanned.map_err(|Failure(what)| unopenable(path, &what))?;
-    let (found, counted) = (rows.len() as u64, writer.documents);
+    let (heads, nameless) = writer.epoch.heads().map_err(|Failure(what)| unopenable(path, &what))?;
+    let (found, counted) = (heads.len() as u64, writer.tally.documents);
     if nameless > 0 || found < counted {
         let what = format!(
-            "it holds {counted} documents by its own count, but only {found} were found; restore it from a backup"
+            "it holds {counted} documents by its own count, but only {found} were found. Restore the directory \
+             from a backup, or make do with what is there: `weft check --accept-loss`"
         );
         return Err(unopenable(path, &what));
     }
-    let restore = |(name, (meta, end)): (DocumentName, Rows)| {
-        let entry = Entry::restore(&name, meta, end, Arc::clone(&writer.epoch));
+    let mut sums = [0u64; layout::BUCKETS];
+    for (name, rows) in &heads {
+        let sum = &mut sums[Tally::bucket(name)];
+        *sum = sum.wrapping_add(rows.fingerprint());
+    }
+    let restore = |(name, rows): (DocumentName, HeadRows)| {
+        let meta = rows
+            .meta
+            .as_deref()
+            .map(|value| layout::unseal(Kind::Meta, &layout::meta_key(&name), value).and_then(Meta::decode));
+        let end = rows
+            .end
+            .as_deref()
+            .map(|value| layout::unseal(Kind::End, &layout::end_key(&name), value).and_then(End::decode));
+        let mut entry = Entry::restore(&name, meta, end, Arc::clone(&writer.epoch));
+        entry.fingerprint = rows.fingerprint();
+        let bucket = Tally::bucket(&name);
+        if entry.damaged.is_none() && sums[bucket] != writer.tally.heads[bucket] {
+            entry.damaged = Some(SUSPECT.into());
+        }
         (name, entry)
     };
-    Ok(rows.into_iter().map(restore).collect())
+    Ok(heads.into_iter().map(restore).collect())
 }
+
+/// What is said of a document whose head rows may be older than those written last.
+const SUSPECT: &str = "the database lost something of this document or of one counted with it, so it may be \
+                       an older version; `weft check --accept-loss` makes do with what is there";

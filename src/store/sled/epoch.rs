@@ -9,6 +9,7 @@
 //! as a whole instead (see `engine.rs`).
 
 use std::{
+    collections::HashMap,
     fs::{File, OpenOptions},
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -21,9 +22,12 @@ use super::{
     directory::{newer, sync_directory, unopenable},
     mark::Mark,
 };
-use crate::store::{
-    Durability, StoreError, StoreResult,
-    layout::{self, Kind},
+use crate::{
+    ids::DocumentName,
+    store::{
+        Durability, StoreError, StoreResult,
+        layout::{self, Key, Kind, Tally},
+    },
 };
 
 /// How long sled's threads may take to let go of a database.
@@ -36,13 +40,24 @@ pub(super) type Row = (Vec<u8>, Vec<u8>);
 #[derive(Clone, Debug)]
 pub(super) struct Failure(pub(super) String);
 
+/// The two head rows of a document, sealed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeadRows {
+    pub(super) meta: Option<Vec<u8>>,
+    pub(super) end: Option<Vec<u8>>,
+}
+
+impl HeadRows {
+    pub(super) fn fingerprint(&self) -> u64 {
+        layout::fingerprint(self.meta.as_deref(), self.end.as_deref())
+    }
+}
+
 /// How an epoch was found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// The last commit in it.
-    pub(super) commit: u64,
-    /// Documents that the last commit counted.
-    pub(super) documents: u64,
+    /// What the last commit counted.
+    pub(super) tally: Tally,
     /// Commits that were promised and are gone, within what level `kill` allows (the machine was
     /// restarted since). Anything else that is gone is an error.
     pub(super) lost: u64,
@@ -64,7 +79,7 @@ impl Epoch {
     pub(super) fn create(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
         let epoch = Self::start(path, number, cache_bytes)?;
         let schema = layout::seal(Kind::Store, layout::SCHEMA_KEY, &layout::encode_schema(number));
-        epoch.apply(vec![(layout::SCHEMA_KEY.to_vec(), schema), commit_row(0, 0)])?;
+        epoch.apply(vec![(layout::SCHEMA_KEY.to_vec(), schema), tally_row(&Tally::EMPTY)])?;
         epoch.flush(Durability::Disk)?;
         epoch.set_mark(0, Durability::Disk)?;
         let synced = epoch.mark.sync().and_then(|()| sync_directory(path));
@@ -90,12 +105,12 @@ impl Epoch {
         if named != number {
             return Err(damaged(format!("it is epoch {named} under the name of epoch {number}")));
         }
-        let (commit, documents) = epoch.counts(layout::COMMIT_KEY, layout::decode_commit).map_err(damaged)?;
-        let lost = epoch.lost(commit)?;
+        let tally = epoch.counts(layout::COMMIT_KEY, Tally::decode).map_err(damaged)?;
+        let lost = epoch.lost(tally.commit)?;
         if lost > 0 {
-            epoch.set_mark(commit, Durability::Disk).map_err(|Failure(what)| damaged(what))?;
+            epoch.set_mark(tally.commit, Durability::Disk).map_err(|Failure(what)| damaged(what))?;
         }
-        Ok((epoch, Found { commit, documents, lost }))
+        Ok((epoch, Found { tally, lost }))
     }
 
     fn start(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
@@ -170,6 +185,22 @@ impl Epoch {
         })
     }
 
+    /// The head rows of all documents, and how many keys among them cannot be read.
+    pub(super) fn heads(&self) -> Result<(HashMap<DocumentName, HeadRows>, u64), Failure> {
+        let mut heads: HashMap<DocumentName, HeadRows> = HashMap::new();
+        let mut nameless = 0;
+        let (from, to) = ([Kind::Meta as u8], [Kind::End as u8 + 1]);
+        self.scan::<()>(&from, &to, |key, value| {
+            match layout::parse_key(key) {
+                Ok(Key::Meta(name)) => heads.entry(name).or_default().meta = Some(value.to_vec()),
+                Ok(Key::End(name)) => heads.entry(name).or_default().end = Some(value.to_vec()),
+                _ => nameless += 1,
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((heads, nameless))
+    }
+
     // ---- writing ----
 
     /// Writes rows, all or none. They are not safe from a kill before [`flush`](Self::flush).
@@ -234,20 +265,30 @@ impl Epoch {
     }
 }
 
-/// The row that counts commits and documents.
-pub(super) fn commit_row(commit: u64, documents: u64) -> Row {
-    let payload = layout::encode_commit(commit, documents);
-    (layout::COMMIT_KEY.to_vec(), layout::seal(Kind::Store, layout::COMMIT_KEY, &payload))
+/// The row that says what must be there.
+pub(super) fn tally_row(tally: &Tally) -> Row {
+    (layout::COMMIT_KEY.to_vec(), layout::seal(Kind::Store, layout::COMMIT_KEY, &tally.encode()))
 }
 
-/// Sets the mark of an epoch to what is in its database, after somebody accepted that the rest is lost.
+/// Sets mark and tally of an epoch to what is in its database, after somebody accepted that the rest is lost.
 /// Gives the number of commits that are lost, if it is known.
 pub(super) fn accept_loss(path: &Path, number: u64, cache_bytes: u64) -> StoreResult<Option<u64>> {
     let failed = |what: String| unopenable(path, &what);
     let epoch = Epoch::start(path, number, cache_bytes).map_err(|Failure(what)| failed(what))?;
     let promised = epoch.mark.read().map(|promise| promise.numbers[0]);
-    let (commit, _) = epoch.counts(layout::COMMIT_KEY, layout::decode_commit).map_err(failed)?;
-    epoch.set_mark(commit, Durability::Disk).map_err(|Failure(what)| failed(what))?;
+    let Tally { commit, .. } = epoch.counts(layout::COMMIT_KEY, Tally::decode).map_err(failed)?;
+    let mend = || -> Result<(), Failure> {
+        let (heads, _) = epoch.heads()?;
+        let mut tally = Tally { commit, documents: heads.len() as u64, ..Tally::EMPTY };
+        for (name, rows) in &heads {
+            let sum = &mut tally.heads[Tally::bucket(name)];
+            *sum = sum.wrapping_add(rows.fingerprint());
+        }
+        epoch.apply(vec![tally_row(&tally)])?;
+        epoch.flush(Durability::Disk)?;
+        epoch.set_mark(commit, Durability::Disk)
+    };
+    mend().map_err(|Failure(what)| failed(what))?;
     Ok(promised.map(|promised| promised.saturating_sub(commit)))
 }
 

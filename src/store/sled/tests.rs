@@ -628,6 +628,63 @@ fn a_damaged_document_is_refused_kept_and_alone() {
     }
 }
 
+/// A database that goes on without a piece from its middle looks like one that is a little older.
+#[test]
+fn a_document_that_looks_whole_but_older_is_suspect() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "older", &["1"]).unwrap();
+    append(&mut engine, "bystander", &["1"]).unwrap();
+    engine.settle_all();
+    let key = layout::end_key(&name("older"));
+    let before = engine.epochs().next().unwrap().get(&key).unwrap().unwrap();
+    append(&mut engine, "older", &["2"]).unwrap();
+    engine.settle_all();
+    engine.epochs().next().unwrap().apply(vec![(key, before)]).unwrap();
+    drop(engine);
+    for round in 0..3 {
+        let mut engine = open_engine(home.path());
+        let refused = load(&mut engine, "older");
+        assert!(matches!(refused, Err(StoreError::Damaged { .. })), "round {round}: {refused:?}");
+        assert!(append(&mut engine, "older", &["3"]).is_err());
+        append(&mut engine, "bystander", &["2"]).unwrap();
+        drop(engine);
+        if round == 1 {
+            vacuum(home.path()).unwrap();
+        }
+    }
+    accept_loss(home.path()).unwrap();
+    let mut engine = open_engine(home.path());
+    assert_eq!(load(&mut engine, "older").unwrap().unwrap().tail.len(), 1, "accepted as it is");
+    assert_eq!(load(&mut engine, "bystander").unwrap().unwrap().tail.len(), 4);
+}
+
+#[test]
+fn a_log_that_does_not_follow_its_database_is_missed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["1"]).unwrap();
+    append(&mut engine, "bystander", &["1"]).unwrap();
+    engine.settle_all();
+    let older = killed_now(home.path());
+    append(&mut engine, "a", &["2"]).unwrap();
+    engine.settle_all();
+    append(&mut engine, "a", &["3", "4"]).unwrap();
+    append(&mut engine, "a", &["5"]).unwrap();
+    append(&mut engine, "bystander", &["2"]).unwrap();
+    let mixed = killed_now(home.path());
+    fs::remove_dir_all(mixed.path().join("epoch-1")).unwrap();
+    copy(&older.path().join("epoch-1"), &mixed.path().join("epoch-1"));
+    for _ in 0..2 {
+        let mut engine = open_engine(mixed.path());
+        let refused = load(&mut engine, "a");
+        let missed =
+            matches!(&refused, Err(StoreError::Damaged { what, .. }) if what == "updates 2 to 2 are missing");
+        assert!(missed, "{refused:?}");
+        assert_eq!(load(&mut engine, "bystander").unwrap().unwrap().tail.len(), 2);
+    }
+}
+
 #[test]
 fn a_missing_head_is_counted() {
     let home = tempfile::tempdir().unwrap();
