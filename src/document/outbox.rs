@@ -269,7 +269,7 @@ impl Outbox {
 
     /// Why the session is closing, if it is.
     pub fn closing(&self) -> Option<CloseReason> {
-        self.0.queue.lock().close.clone()
+        self.0.queue.lock().close
     }
 
     /// Asks the connection to make sure that its peer is alive.
@@ -297,7 +297,7 @@ impl Outbox {
             }
             return Drained::Frames;
         }
-        if let Some(reason) = queue.close.clone() {
+        if let Some(reason) = queue.close {
             return Drained::Close(reason);
         }
         if queue.owes() {
@@ -385,3 +385,6 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -305,3 +305,6 @@ pub fn titled(title: &str) -> Bytes {
     txn.commit();
     txn.encode_update_v1().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -224,9 +224,10 @@ impl DocumentState {
     pub fn flush(&mut self, now: Now) -> Effects {
         let batch = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
-        if batch.is_empty() {
-            return Effects::new();
-        }
+        if batch.is_empty() { Effects::new() } else { self.apply(batch, now) }
+    }
+
+    fn apply(&mut self, batch: Vec<Suspect>, now: Now) -> Effects {
         let updates: Vec<&Update> = batch.iter().map(|suspect| &suspect.update).collect();
         let applied = match self.replica.apply(&updates) {
             Ok(applied) => applied,
@@ -310,10 +311,9 @@ impl DocumentState {
         self.replica = replica;
     }
 
-    /// Puts one suspect in line, to be tried alone.
-    pub fn retry(&mut self, suspect: Suspect) {
-        self.waiting_bytes += suspect.update.bytes().len();
-        self.waiting.push(suspect);
+    /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.
+    pub fn retry(&mut self, suspect: Suspect, now: Now) -> Effects {
+        self.apply(vec![suspect], now)
     }
 
     /// Whether more can be kept. While not, writers are turned away.
@@ -350,3 +350,6 @@ fn only_author(batch: &[Suspect]) -> Option<SessionId> {
     let first = batch.first()?.session;
     batch.iter().all(|suspect| suspect.session == first).then_some(first)
 }
+
+#[cfg(test)]
+pub(super) mod tests;
