@@ -118,6 +118,8 @@ struct Member {
     acknowledged: bool,
     /// Has said who it is.
     introduced: bool,
+    /// The last batch in which an update of this session waits; see [`DocumentState::batch`].
+    in_batch: u64,
 }
 
 /// The state of one open document.
@@ -127,6 +129,8 @@ pub struct DocumentState {
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
     waiting_bytes: usize,
+    /// The number of the batch that waits.
+    batch: u64,
     /// Nothing more can be kept: the journal is full.
     full: bool,
 }
@@ -143,13 +147,14 @@ impl DocumentState {
             members: HashMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
+            batch: 1,
             full: false,
         }
     }
 
     /// A session opens the document: it hears our state vector, and who is here.
     pub fn join(&mut self, session: SessionId, access: Access, acknowledged: bool) -> Effects {
-        self.members.insert(session, Member { access, acknowledged, introduced: false });
+        self.members.insert(session, Member { access, acknowledged, introduced: false, in_batch: 0 });
         let mut effects =
             vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
@@ -188,10 +193,13 @@ impl DocumentState {
     }
 
     fn take_in(&mut self, session: SessionId, update: Update, is_answer: bool, effects: &mut Effects) {
-        let Some(member) = self.members.get(&session) else { return };
+        let Some(member) = self.members.get_mut(&session) else { return };
         if update.is_empty() {
-            // Every client that lacks nothing answers so; it is acknowledged with what was before it.
-            if member.acknowledged {
+            // Every client that lacks nothing answers so. It has nothing to be applied, but it must not be
+            // acknowledged before what the same session said before it.
+            if member.acknowledged && member.in_batch == self.batch {
+                self.waiting.push(Suspect { session, update, is_answer });
+            } else if member.acknowledged {
                 let update = update.bytes().clone();
                 effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Applied });
             }
@@ -205,6 +213,7 @@ impl DocumentState {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
         } else {
+            member.in_batch = self.batch;
             self.waiting_bytes += update.bytes().len();
             self.waiting.push(Suspect { session, update, is_answer });
         }
@@ -222,8 +231,7 @@ impl DocumentState {
 
     /// Applies what waits, in one transaction.
     pub fn flush(&mut self, now: Now) -> Effects {
-        let batch = std::mem::take(&mut self.waiting);
-        self.waiting_bytes = 0;
+        let batch = self.take_waiting();
         if batch.is_empty() { Effects::new() } else { self.apply(batch, now) }
     }
 
@@ -336,9 +344,14 @@ impl DocumentState {
     }
 
     fn poisoned(&mut self, what: String) -> Effect {
-        let suspects = std::mem::take(&mut self.waiting);
-        self.waiting_bytes = 0;
+        let suspects = self.take_waiting();
         Effect::Poisoned { what, suspects }
+    }
+
+    fn take_waiting(&mut self) -> Vec<Suspect> {
+        self.batch += 1;
+        self.waiting_bytes = 0;
+        std::mem::take(&mut self.waiting)
     }
 }
 
