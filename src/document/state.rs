@@ -7,6 +7,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{
     outbox::{Before, Lag},
@@ -251,20 +252,30 @@ impl DocumentState {
             });
             effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: author, at: now.wall }));
         }
+        let mut asked = SmallVec::new();
         for (suspect, verdict) in batch.iter().zip(&applied.verdicts) {
-            self.judge(suspect, *verdict, &mut effects);
+            self.judge(suspect, *verdict, &mut asked, &mut effects);
         }
         effects
     }
 
-    fn judge(&mut self, suspect: &Suspect, verdict: Verdict, effects: &mut Effects) {
+    /// Tells the author of an update what became of it. `asked` are those who have been asked for more.
+    fn judge(
+        &mut self,
+        suspect: &Suspect,
+        verdict: Verdict,
+        asked: &mut SmallVec<[SessionId; 2]>,
+        effects: &mut Effects,
+    ) {
         let to = suspect.session;
         let outcome = match verdict {
             Verdict::Complete => Outcome::Applied,
             Verdict::Incomplete => {
                 effects.push(Effect::Refused("incomplete_update"));
-                // Ask for what is missing; but an answer that is itself incomplete is all the client has.
-                if !suspect.is_answer {
+                // Ask for what is missing, once for all of a burst; but an answer that is itself incomplete is
+                // all the client has.
+                if !suspect.is_answer && !asked.contains(&to) {
+                    asked.push(to);
                     let message = Outgoing::SyncStep1(self.replica.vector());
                     effects.push(Effect::Send { to, message });
                 }
