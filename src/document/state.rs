@@ -134,6 +134,8 @@ pub struct DocumentState {
     batch: u64,
     /// Nothing more can be kept: the journal is full.
     full: bool,
+    /// The replica panicked, which has been reported; nothing is applied until it is replaced.
+    poisoned: bool,
 }
 
 /// What a method wants done.
@@ -150,6 +152,7 @@ impl DocumentState {
             waiting_bytes: 0,
             batch: 1,
             full: false,
+            poisoned: false,
         }
     }
 
@@ -174,7 +177,7 @@ impl DocumentState {
                 }
                 Err(Poisoned(what)) => {
                     effects.push(Effect::Close { session, reason: CloseReason::Reset });
-                    effects.push(self.poisoned(what));
+                    effects.extend(self.report_poisoned(what));
                 }
             },
             Message::SyncStep2(update) => self.take_in(session, update, true, effects),
@@ -232,15 +235,21 @@ impl DocumentState {
 
     /// Applies what waits, in one transaction.
     pub fn flush(&mut self, now: Now) -> Effects {
+        if self.waiting.is_empty() || self.poisoned {
+            return Effects::new();
+        }
         let batch = self.take_waiting();
-        if batch.is_empty() { Effects::new() } else { self.apply(batch, now) }
+        self.apply(batch, now)
     }
 
     fn apply(&mut self, batch: Vec<Suspect>, now: Now) -> Effects {
         let updates: Vec<&Update> = batch.iter().map(|suspect| &suspect.update).collect();
         let applied = match self.replica.apply(&updates) {
             Ok(applied) => applied,
-            Err(Poisoned(what)) => return vec![Effect::Poisoned { what, suspects: batch }],
+            Err(Poisoned(what)) => {
+                self.poisoned = true;
+                return vec![Effect::Poisoned { what, suspects: batch }];
+            }
         };
         let author = only_author(&batch);
         let mut effects = Effects::new();
@@ -328,6 +337,7 @@ impl DocumentState {
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
     pub fn replace_replica(&mut self, replica: Replica) {
         self.replica = replica;
+        self.poisoned = false;
     }
 
     /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.
@@ -354,9 +364,14 @@ impl DocumentState {
         Effect::Send { to, message: Outgoing::Awareness(self.presence.all().encode()) }
     }
 
-    fn poisoned(&mut self, what: String) -> Effect {
+    /// Reported once: a second report would load the document a second time, from before what was applied
+    /// after the first.
+    fn report_poisoned(&mut self, what: String) -> Option<Effect> {
+        if std::mem::replace(&mut self.poisoned, true) {
+            return None;
+        }
         let suspects = self.take_waiting();
-        Effect::Poisoned { what, suspects }
+        Some(Effect::Poisoned { what, suspects })
     }
 
     fn take_waiting(&mut self) -> Vec<Suspect> {
