@@ -135,16 +135,19 @@ impl Replica {
         let applied = self.contain(|doc, clocks| {
             let mut verdicts = SmallVec::new();
             let mut before: SmallVec<[(ClientId, u32); 2]> = SmallVec::new();
+            let mut mended = false;
             let mut txn = ManuallyDrop::new(doc.transact_mut());
             for update in batch {
                 let (ready, mut verdict) = match update.readiness(|client| known(clocks, client)) {
                     Readiness::Ready => (None, Verdict::Complete),
+                    Readiness::Mended(whole) => (Some(whole), Verdict::Complete),
                     Readiness::Partly(part) => (Some(part), Verdict::Incomplete),
                     Readiness::Blocked => {
                         verdicts.push(Verdict::Incomplete);
                         continue;
                     }
                 };
+                mended |= ready.is_some();
                 let ready = ready.as_ref().unwrap_or(update);
                 match ready.decode() {
                     Ok(decoded) => {
@@ -174,7 +177,7 @@ impl Replica {
             txn.commit();
             let update = changed.then(|| match batch {
                 // One author's single change travels on as it came.
-                [only] if verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
+                [only] if !mended && verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
                     only.bytes().clone()
                 }
                 _ => kept(txn.encode_update_v1()),
