@@ -66,7 +66,7 @@ pub struct Replica {
 struct Cache {
     state: Option<Bytes>,
     vector: Option<Bytes>,
-    differences: Vec<(Bytes, Bytes)>,
+    differences: Vec<(StateVector, Bytes)>,
 }
 
 /// What became of one update of a batch.
@@ -218,15 +218,14 @@ impl Replica {
         if vector.is_empty() {
             return self.state();
         }
-        let key = kept(vector.encode_v1());
-        if let Some((_, difference)) = self.cache.differences.iter().find(|(known, _)| *known == key) {
+        if let Some((_, difference)) = self.cache.differences.iter().find(|(known, _)| known == vector) {
             return Ok(difference.clone());
         }
         let difference = self.contain(|doc, _| kept(doc.transact().encode_diff_v1(vector)))?;
         if self.cache.differences.len() == KEPT_DIFFERENCES {
             self.cache.differences.remove(0);
         }
-        self.cache.differences.push((key, difference.clone()));
+        self.cache.differences.push((vector.clone(), difference.clone()));
         Ok(difference)
     }
 

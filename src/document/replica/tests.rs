@@ -169,6 +169,23 @@ fn encodings_are_made_once_until_the_next_change() {
 }
 
 #[test]
+fn a_state_vector_is_the_same_question_in_whatever_order_it_came() {
+    let mut replica = Replica::new();
+    for client in 1..41 {
+        replica.apply_one(Writer::new(client).set(&client.to_string(), "here"));
+    }
+    let vector = |clients: Vec<u64>| -> StateVector {
+        clients.into_iter().map(|client| (ClientId::new(client), 1)).collect()
+    };
+    let (up, down) = (vector((2..41).collect()), vector((2..41).rev().collect()));
+    assert_eq!(
+        replica.difference(&up).unwrap().as_ptr(),
+        replica.difference(&down).unwrap().as_ptr(),
+        "encoded twice"
+    );
+}
+
+#[test]
 fn few_differences_are_kept() {
     let ann = Writer::new(1);
     let mut replica = Replica::new();
