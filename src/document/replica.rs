@@ -116,14 +116,19 @@ impl Replica {
         let updates: Vec<&Bytes> = updates.into_iter().collect();
         let outcome = replica.contain(|doc, clocks| {
             let mut txn = ManuallyDrop::new(doc.transact_mut());
+            let mut ends = HashMap::new();
             for bytes in updates {
                 let update = DecodedUpdate::decode_v1(bytes)
                     .map_err(|error| Unloadable::Undecodable(error.to_string()))?;
+                note_ends(&update, &mut ends);
                 txn.apply_update(update).map_err(|error| Unloadable::Undecodable(error.to_string()))?;
             }
             txn.commit();
-            let complete = !txn.has_missing_updates();
             clocks.extend(txn.state_vector().iter().map(|(&client, &clock)| (client, clock)));
+            // Behind a hole in one client's structs yrs integrates at once and calls nothing missing; only
+            // its state vector stops there.
+            let is_whole = ends.iter().all(|(&client, &end)| end <= known(clocks, client));
+            let complete = is_whole && !txn.has_missing_updates();
             drop(ManuallyDrop::into_inner(txn));
             if complete { Ok(()) } else { Err(Unloadable::Incomplete) }
         })?;
@@ -280,6 +285,14 @@ impl Replica {
 /// dozen bytes, and there is one for each open document.
 fn kept(encoded: Vec<u8>) -> Bytes {
     if encoded.capacity() > 2 * encoded.len() { Bytes::copy_from_slice(&encoded) } else { encoded.into() }
+}
+
+/// Where each client's structs in `update` end, if that is beyond what was noted before.
+fn note_ends(update: &DecodedUpdate, ends: &mut HashMap<ClientId, u32>) {
+    for (&client, ranges) in update.insertions(true).iter() {
+        let last = ranges.iter().next_back().map_or(0, |range| range.end);
+        ends.entry(client).and_modify(|end| *end = last.max(*end)).or_insert(last);
+    }
 }
 
 fn known(clocks: &HashMap<ClientId, u32>, client: ClientId) -> u32 {

@@ -285,6 +285,19 @@ fn what_builds_upon_something_missing_is_incomplete() {
     assert_eq!(Replica::load([&world, &hello]).unwrap().text(), "hello world");
 }
 
+/// The same with one author: yrs integrates what lies beyond the hole, and calls nothing pending.
+#[test]
+fn a_hole_in_an_authors_updates_is_incomplete() {
+    let ann = Writer::new(1);
+    let updates = [ann.set("a", "1"), ann.set("b", "2"), ann.set("c", "3"), ann.set("d", "4")];
+    assert!(matches!(Replica::load(&updates[1..]), Err(Unloadable::Incomplete)), "at the front");
+    let holed = [&updates[0], &updates[2], &updates[3]];
+    assert!(matches!(Replica::load(holed), Err(Unloadable::Incomplete)), "in the middle");
+    assert_eq!(vector_of(&mut Replica::load(&updates).unwrap()), ann.vector());
+    let reversed = Replica::load(updates.iter().rev());
+    assert_eq!(vector_of(&mut reversed.unwrap()), ann.vector(), "the order does not matter");
+}
+
 /// Why states are stored with `encode_state_as_update_v1` and never as a difference: the one keeps what waits
 /// for something missing, the other drops it for ever.
 #[test]
