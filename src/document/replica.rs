@@ -274,6 +274,7 @@ impl Replica {
         catch_unwind(AssertUnwindSafe(|| work(doc, clocks))).map_err(|panic| {
             // Leaked, not dropped: an open transaction still points into it.
             std::mem::forget(self.doc.take());
+            self.cache = Cache::default();
             let what = panic.downcast_ref::<String>().map(String::as_str);
             let what = what.or_else(|| panic.downcast_ref::<&str>().copied());
             Poisoned(what.unwrap_or("no message").to_owned())

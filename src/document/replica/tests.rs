@@ -252,6 +252,30 @@ fn a_hundred_clients_are_one_document() {
 // ---- panics ----------------------------------------------------------------------------------------------
 
 #[test]
+fn a_panic_poisons_the_replica_and_nothing_else() {
+    let ann = Writer::new(1);
+    let mut replica = Replica::new();
+    replica.apply_one(ann.insert(0, "hello"));
+    // Answers that were encoded before must not outlive it.
+    replica.state().unwrap();
+    replica.difference(&ann.vector()).unwrap();
+    let mut bystander = Replica::load([&replica.state().unwrap()]).unwrap();
+    replica.break_down();
+    let update = check(ann.insert(5, "!"));
+    assert!(replica.apply(&[&update]).is_err());
+    assert!(replica.state().is_err());
+    assert!(replica.difference(&StateVector::default()).is_err());
+    assert!(replica.difference(&ann.vector()).is_err());
+    assert!(replica.make_up(&Lag::new()).is_err());
+    assert!(replica.title().is_err());
+    // Its clocks are plain numbers, and still tell a client what to send.
+    assert_eq!(words(&ann.difference(&vector_of(&mut replica))), "1 5..6");
+    drop(replica);
+    assert_eq!(bystander.apply_one(update.bytes().clone()).0, Verdict::Complete);
+    assert_eq!(bystander.text(), "hello!");
+}
+
+#[test]
 fn a_poisoned_document_is_leaked_with_its_open_transaction() {
     let mut replica = Replica::new();
     // A clone that lives on shows whether the original was committed or dropped.
