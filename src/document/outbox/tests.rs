@@ -231,6 +231,38 @@ fn the_lag_knows_what_was_dropped_from_the_queue_too() {
 // ---- catching up ---------------------------------------------------------------------------------------------
 
 #[test]
+fn a_catch_up_is_asked_for_once_and_only_when_the_socket_has_taken_everything() {
+    let socket = Socket::new(10, 10);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), None);
+    socket.push(reply(1));
+    socket.push(update(10, 1, 0));
+    assert_eq!(socket.notice(), None, "a reply waits");
+    assert_eq!(socket.drain(), ["reply 1"]);
+    // It is on its way to the socket, which may take long.
+    assert_eq!(socket.notice(), None, "not written yet");
+    socket.read.take();
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.read.take(), 1, "the reading task is woken to ask");
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), None);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.read.take(), 0);
+    assert_eq!(socket.notice(), None, "once is enough");
+}
+
+#[test]
+fn a_queue_dropped_to_nothing_is_not_caught_up_before_the_socket_moves() {
+    let socket = Socket::new(10, 10);
+    socket.push(update(10, 1, 0));
+    socket.push(update(10, 1, 1));
+    assert_eq!(socket.waiting(), (0, 0));
+    assert_eq!(socket.notice(), None, "the socket still holds what was before");
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+}
+
+#[test]
 fn what_makes_up_goes_out_whatever_its_size_and_updates_follow_it() {
     let socket = Socket::new(10, 10);
     socket.push(update(10, 1, 0));
@@ -348,6 +380,28 @@ fn every_change_wakes_the_task_that_waits_for_it() {
     assert_eq!(socket.read.take(), 0, "an update is nothing to the reading task");
     socket.outbox.close(CloseReason::Normal);
     assert_eq!(socket.read.take(), 1, "the end is");
+}
+
+#[test]
+fn a_dropped_queue_wakes_the_writer_who_then_wakes_the_reader() {
+    let socket = Socket::new(10, 10);
+    assert!(socket.drain().is_empty());
+    socket.push(update(10, 1, 0));
+    assert_eq!(socket.written.take(), 1);
+    assert_eq!(socket.drain(), ["update 10"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), None);
+    // Both tasks sleep. The queue fills, and goes.
+    socket.push(reply(1));
+    socket.push(update(10, 1, 1));
+    assert_eq!(socket.written.take(), 1);
+    assert_eq!(socket.read.take(), 1, "there may be room again");
+    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.drain(), ["reply 1"]);
+    assert_eq!(socket.read.take(), 0, "not written yet");
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.read.take(), 1);
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
 }
 
 // ---- the property ------------------------------------------------------------------------------------------------
