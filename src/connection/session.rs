@@ -10,6 +10,11 @@ use smallvec::SmallVec;
 
 use crate::protocol::{close::CloseReason, guard::Limits, message::Message, ysync};
 
+/// Questions that one frame may hold. A question takes a few bytes and its answer may take as many as the
+/// document; between frames the outbox holds the asker back, within one nothing could. Clients send one
+/// message per frame, or a handful when they open.
+const QUESTIONS: usize = 16;
+
 /// A WebSocket message as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inbound {
@@ -59,6 +64,9 @@ impl Session {
     pub fn step(&mut self, inbound: Inbound) -> Step {
         match inbound {
             Inbound::Binary(frame) => match ysync::decode(frame, &self.limits) {
+                Ok(messages) if messages.iter().filter(|message| asks(message)).count() > QUESTIONS => {
+                    Step::Refuse(CloseReason::PolicyViolation, "too_many_questions")
+                }
                 Ok(messages) => Step::Deliver(messages),
                 Err(error) => Step::Refuse(error.close_reason(), error.reason()),
             },
@@ -71,3 +79,11 @@ impl Session {
         }
     }
 }
+
+/// Whether a message is answered to its sender alone.
+pub(super) fn asks(message: &Message) -> bool {
+    matches!(message, Message::SyncStep1(_) | Message::QueryAwareness | Message::Echo(_))
+}
+
+#[cfg(test)]
+mod tests;

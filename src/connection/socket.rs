@@ -39,7 +39,7 @@ use super::{
     error::close_reason,
     frame_guard::FrameGuard,
     heartbeat::Heartbeat,
-    session::{Inbound, Session, Step},
+    session::{Inbound, Session, Step, asks},
 };
 use crate::{
     auth::Access,
@@ -220,9 +220,13 @@ impl Reader {
         let mut taken = 0;
         let mut next = Some(first);
         let mut end = None;
+        let mut asked = false;
         while let Some(message) = next {
             match self.step(message) {
-                Step::Deliver(decoded) => batch.extend(decoded),
+                Step::Deliver(decoded) => {
+                    asked = decoded.iter().any(asks);
+                    batch.extend(decoded);
+                }
                 Step::Pong(payload) => self.outbox.control(Control::Pong(payload)),
                 Step::Idle => {}
                 Step::Ended { clean } => end = Some(End { reason: None, clean }),
@@ -232,7 +236,9 @@ impl Reader {
                 }
             }
             taken += 1;
-            if end.is_some() || taken == BURST {
+            // An answer may be as large as the document: one is in the queue before the next is asked for, so
+            // that the queue can hold the asker back.
+            if end.is_some() || asked || taken == BURST {
                 break;
             }
             next = match messages.next().now_or_never() {

@@ -222,8 +222,7 @@ impl DocumentActor {
     fn try_suspects(&mut self, mut suspects: VecDeque<Suspect>, ctx: &mut Context<Self>) {
         while let Some(suspect) = suspects.pop_front() {
             let Phase::Serving(serving) = &mut self.phase else { return };
-            serving.state.retry(suspect.clone());
-            let mut effects = serving.state.flush(now());
+            let mut effects = serving.state.retry(suspect.clone(), now());
             if let [Effect::Poisoned { what, .. }] = effects.as_slice() {
                 let what = what.clone();
                 warn!(document = %self.name, session = %suspect.session, what, "update quarantined");

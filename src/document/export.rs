@@ -5,17 +5,18 @@
 
 use std::{
     fmt::Write,
+    mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use bytes::Bytes;
 use serde_json::{Map as JsonMap, Value};
 use yrs::{
-    Any, Array, ArrayRef, Doc, GetString, In, MapRef, Number, Out, ReadTxn, Text, TextRef, Transact,
-    Transaction, Update, XmlFragment, XmlFragmentRef, XmlOut,
-    types::{AsPrelim, ToJson, text::YChange},
-    updates::decoder::Decode,
+    Any, ArrayRef, Doc, GetString, MapRef, Number, TextRef, Transact, Transaction, XmlFragment,
+    XmlFragmentRef, XmlOut, types::ToJson,
 };
+
+use crate::protocol::guard::{Limits, Shape, Update};
 
 /// Stack of the reading thread. Only what is touched is paid for; it is deep enough for every nesting that
 /// the guard and the size limits let in.
@@ -29,9 +30,9 @@ pub struct Unreadable(String);
 /// The text of all root types, in the order of their names: Y.Text as it is, XML as its text with a line per
 /// block. Maps and arrays have no text.
 pub async fn to_text(state: Bytes) -> Result<String, Unreadable> {
-    read(state, |txn| {
+    read(state, |roots, txn| {
         let mut text = String::new();
-        for (_, root) in roots(txn) {
+        for (_, root) in roots {
             match root {
                 Root::Text(root) => push_block(&mut text, &plain(&root, txn)),
                 Root::Xml(root) => xml_text(&root, txn, &mut text),
@@ -43,10 +44,11 @@ pub async fn to_text(state: Bytes) -> Result<String, Unreadable> {
     .await
 }
 
-/// The root types by name, as `Y.Doc.toJSON` gives them: text as strings, XML as its markup.
+/// The root types by name, as `Y.Doc.toJSON` gives them: text as strings, XML as its markup. A root in which
+/// nothing is left is not there.
 pub async fn to_json(state: Bytes) -> Result<Value, Unreadable> {
-    read(state, |txn| {
-        let json = roots(txn).into_iter().map(|(name, root)| {
+    read(state, |roots, txn| {
+        let json = roots.into_iter().map(|(name, root)| {
             let value = match root {
                 Root::Text(root) => Value::String(plain(&root, txn)),
                 Root::Xml(root) => Value::String(root.get_string(txn)),
@@ -62,7 +64,7 @@ pub async fn to_json(state: Bytes) -> Result<Value, Unreadable> {
 
 async fn read<T: Send + 'static>(
     state: Bytes,
-    reader: impl FnOnce(&Transaction<'_>) -> T + Send + 'static,
+    reader: impl FnOnce(Vec<(String, Root)>, &Transaction<'_>) -> T + Send + 'static,
 ) -> Result<T, Unreadable> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::Builder::new()
@@ -70,11 +72,9 @@ async fn read<T: Send + 'static>(
         .stack_size(STACK)
         .spawn(move || {
             let result = catch_unwind(AssertUnwindSafe(|| {
-                let doc = Doc::new();
-                let update = Update::decode_v1(&state).map_err(|error| error.to_string())?;
-                doc.transact_mut().apply_update(update).map_err(|error| error.to_string())?;
+                let (doc, roots) = open(state)?;
                 let txn = doc.transact();
-                Ok(reader(&txn))
+                Ok(reader(roots, &txn))
             }));
             let result = result.unwrap_or_else(|_| Err("it holds values that contradict each other".into()));
             let _ = sender.send(result.map_err(Unreadable));
@@ -83,8 +83,43 @@ async fn read<T: Send + 'static>(
     receiver.await.map_err(|_| Unreadable("the reading thread ended".to_owned()))?
 }
 
+/// A copy of the document, and its roots as they are to be read.
+fn open(state: Bytes) -> Result<(Doc, Vec<(String, Root)>), String> {
+    let limits = whole_document();
+    let update = Update::check(state, &limits).map_err(|refusal| refusal.to_string())?;
+    // Asked first, because there are documents that yrs would read for ever.
+    let outline = update.outline(&limits).map_err(|refusal| refusal.to_string())?;
+    if !outline.is_readable && outline.roots.values().any(|shape| *shape != Shape::Text) {
+        return Err("it holds text where only values can be read".to_owned());
+    }
+    let doc = Doc::new();
+    // Never dropped after a panic: that would commit what is broken, and panic again.
+    let mut txn = ManuallyDrop::new(doc.transact_mut());
+    let decoded = update.decode().map_err(|refusal| refusal.to_string())?;
+    txn.apply_update(decoded).map_err(|error| error.to_string())?;
+    drop(ManuallyDrop::into_inner(txn));
+    let root = |(name, shape): (String, Shape)| {
+        let root = match shape {
+            Shape::Text => Root::Text(doc.get_or_insert_text(name.as_str())),
+            Shape::Xml => Root::Xml(doc.get_or_insert_xml_fragment(name.as_str())),
+            Shape::Map => Root::Map(doc.get_or_insert_map(name.as_str())),
+            Shape::Array => Root::Array(doc.get_or_insert_array(name.as_str())),
+        };
+        (name, root)
+    };
+    let roots = outline.roots.into_iter().map(root).collect();
+    Ok((doc, roots))
+}
+
+/// A document may be larger than any message that made it, but not nested deeper.
+fn whole_document() -> Limits {
+    let all = usize::MAX;
+    let (clients, structs, delete_ranges, values) = (all, all, all, all);
+    Limits { update_bytes: all, clients, structs, delete_ranges, values, ..Limits::default() }
+}
+
 /// A root type. Its kind is not part of the document: clients agree on it by the way they use it, so it is
-/// inferred from the content.
+/// told from the content.
 enum Root {
     Text(TextRef),
     Xml(XmlFragmentRef),
@@ -92,42 +127,9 @@ enum Root {
     Array(ArrayRef),
 }
 
-fn roots(txn: &Transaction<'_>) -> Vec<(String, Root)> {
-    let mut roots: Vec<_> = txn
-        .root_refs()
-        .map(|(name, out)| {
-            let root = match out {
-                Out::YText(text) => Root::Text(text),
-                Out::YMap(map) => Root::Map(map),
-                Out::YArray(array) => Root::Array(array),
-                Out::YXmlFragment(xml) => Root::Xml(xml),
-                Out::UndefinedRef(branch) => match Out::UndefinedRef(branch).as_prelim(txn) {
-                    In::Text(_) | In::XmlText(_) => Root::Text(TextRef::from(branch)),
-                    In::Array(_) if holds_xml(&ArrayRef::from(branch), txn) => {
-                        Root::Xml(XmlFragmentRef::from(branch))
-                    }
-                    In::Array(_) => Root::Array(ArrayRef::from(branch)),
-                    In::XmlElement(_) => Root::Xml(XmlFragmentRef::from(branch)),
-                    _ => Root::Map(MapRef::from(branch)),
-                },
-                _ => return None,
-            };
-            Some((name.to_owned(), root))
-        })
-        .collect::<Option<Vec<_>>>()
-        .unwrap_or_default();
-    roots.sort_by(|(left, _), (right, _)| left.cmp(right));
-    roots
-}
-
-fn holds_xml(array: &ArrayRef, txn: &Transaction<'_>) -> bool {
-    matches!(array.iter(txn).next(), Some(Out::YXmlElement(_) | Out::YXmlText(_)))
-}
-
 /// The characters of a text, without formatting and embeds.
 fn plain(text: &TextRef, txn: &Transaction<'_>) -> String {
-    let chunks = text.diff(txn, YChange::identity);
-    chunks.into_iter().filter_map(|chunk| chunk.insert.cast::<String>().ok()).collect()
+    text.get_string(txn)
 }
 
 fn xml_text(parent: &impl XmlFragment, txn: &Transaction<'_>, text: &mut String) {
@@ -161,8 +163,10 @@ fn json(any: Any) -> Value {
         Any::Null | Any::Undefined => Value::Null,
         Any::Bool(value) => Value::Bool(value),
         Any::Number(Number::Int(value)) => Value::from(value),
-        // A whole number stays one; JavaScript knows no other difference.
-        Any::Number(Number::Float(value)) if value.fract() == 0.0 && value.abs() < 9e15 => {
+        // A whole number stays one; JavaScript knows no other difference, up to 2^53.
+        Any::Number(Number::Float(value))
+            if value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0 =>
+        {
             Value::from(value as i64)
         }
         Any::Number(Number::Float(value)) => {
@@ -176,3 +180,6 @@ fn json(any: Any) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

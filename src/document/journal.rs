@@ -153,3 +153,6 @@ impl Journal {
         self.writing.iter().chain(&self.waiting)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,9 @@ pub mod registry;
 pub mod replica;
 pub mod state;
 
+#[cfg(test)]
+mod testing;
+
 use std::time::Duration;
 
 /// What the answers of documents and of their registry are made of.

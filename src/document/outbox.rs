@@ -322,7 +322,10 @@ impl Outbox {
             queue.blocked = false;
             return Some(Notice::Room);
         }
-        if queue.frames.is_empty() && queue.owes() {
+        // A writer that waits has come back for more, so the socket has taken all that was queued. Earlier, the
+        // difference would only join what the peer does not read.
+        let is_written = queue.frames.is_empty() && queue.writer.is_some();
+        if is_written && queue.owes() {
             queue.asked = true;
             return Some(Notice::CatchUp);
         }
@@ -385,3 +388,6 @@ impl Queue {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

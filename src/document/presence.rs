@@ -169,16 +169,7 @@ impl Presence {
             if client.owner != Owner::Live(session) {
                 return true;
             }
-            if let Some((contender, entry)) = client.contender.take() {
-                client.owner = Owner::Live(contender);
-                client.renewed = now;
-                if entry.clock > client.clock {
-                    client.clock = entry.clock;
-                    if let Some(state) = entry.state.clone() {
-                        client.state = state;
-                    }
-                    changed.entries.push(entry);
-                }
+            if client.hand_over(now, &mut changed) {
                 return true;
             }
             if clean {
@@ -200,6 +191,10 @@ impl Presence {
                 Owner::Dropped(until) => now >= until,
                 Owner::Live(_) => now.saturating_duration_since(client.renewed) >= expiry,
             };
+            // An owner that says nothing for so long is gone, even if the probe has not found out yet.
+            if over && client.hand_over(now, &mut changed) {
+                return true;
+            }
             if over {
                 changed.entries.push(removal(id, client.clock));
             }
@@ -224,6 +219,23 @@ impl Presence {
 
     fn owned_by(&self, session: SessionId) -> usize {
         self.clients.values().filter(|client| client.owner == Owner::Live(session)).count()
+    }
+}
+
+impl Client {
+    /// The contender, if there is one, becomes the owner. What it said meanwhile is added to `changed`.
+    fn hand_over(&mut self, now: Instant, changed: &mut AwarenessUpdate) -> bool {
+        let Some((contender, entry)) = self.contender.take() else { return false };
+        self.owner = Owner::Live(contender);
+        self.renewed = now;
+        if entry.clock > self.clock {
+            self.clock = entry.clock;
+            if let Some(state) = entry.state.clone() {
+                self.state = state;
+            }
+            changed.entries.push(entry);
+        }
+        true
     }
 }
 

@@ -66,7 +66,7 @@ pub struct Replica {
 struct Cache {
     state: Option<Bytes>,
     vector: Option<Bytes>,
-    differences: Vec<(Bytes, Bytes)>,
+    differences: Vec<(StateVector, Bytes)>,
 }
 
 /// What became of one update of a batch.
@@ -116,14 +116,19 @@ impl Replica {
         let updates: Vec<&Bytes> = updates.into_iter().collect();
         let outcome = replica.contain(|doc, clocks| {
             let mut txn = ManuallyDrop::new(doc.transact_mut());
+            let mut ends = HashMap::new();
             for bytes in updates {
                 let update = DecodedUpdate::decode_v1(bytes)
                     .map_err(|error| Unloadable::Undecodable(error.to_string()))?;
+                note_ends(&update, &mut ends);
                 txn.apply_update(update).map_err(|error| Unloadable::Undecodable(error.to_string()))?;
             }
             txn.commit();
-            let complete = !txn.has_missing_updates();
             clocks.extend(txn.state_vector().iter().map(|(&client, &clock)| (client, clock)));
+            // Behind a hole in one client's structs yrs integrates at once and calls nothing missing; only
+            // its state vector stops there.
+            let is_whole = ends.iter().all(|(&client, &end)| end <= known(clocks, client));
+            let complete = is_whole && !txn.has_missing_updates();
             drop(ManuallyDrop::into_inner(txn));
             if complete { Ok(()) } else { Err(Unloadable::Incomplete) }
         })?;
@@ -135,16 +140,19 @@ impl Replica {
         let applied = self.contain(|doc, clocks| {
             let mut verdicts = SmallVec::new();
             let mut before: SmallVec<[(ClientId, u32); 2]> = SmallVec::new();
+            let mut mended = false;
             let mut txn = ManuallyDrop::new(doc.transact_mut());
             for update in batch {
                 let (ready, mut verdict) = match update.readiness(|client| known(clocks, client)) {
                     Readiness::Ready => (None, Verdict::Complete),
+                    Readiness::Mended(whole) => (Some(whole), Verdict::Complete),
                     Readiness::Partly(part) => (Some(part), Verdict::Incomplete),
                     Readiness::Blocked => {
                         verdicts.push(Verdict::Incomplete);
                         continue;
                     }
                 };
+                mended |= ready.is_some();
                 let ready = ready.as_ref().unwrap_or(update);
                 match ready.decode() {
                     Ok(decoded) => {
@@ -174,7 +182,7 @@ impl Replica {
             // would mean to count through all of it, for every batch.
             let update = txn.has_changes().then(|| match batch {
                 // One author's single change travels on as it came.
-                [only] if verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
+                [only] if !mended && verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
                     only.bytes().clone()
                 }
                 _ => kept(txn.encode_update_v1()),
@@ -216,15 +224,14 @@ impl Replica {
         if vector.is_empty() {
             return self.state();
         }
-        let key = kept(vector.encode_v1());
-        if let Some((_, difference)) = self.cache.differences.iter().find(|(known, _)| *known == key) {
+        if let Some((_, difference)) = self.cache.differences.iter().find(|(known, _)| known == vector) {
             return Ok(difference.clone());
         }
         let difference = self.contain(|doc, _| kept(doc.transact().encode_diff_v1(vector)))?;
         if self.cache.differences.len() == KEPT_DIFFERENCES {
             self.cache.differences.remove(0);
         }
-        self.cache.differences.push((key, difference.clone()));
+        self.cache.differences.push((vector.clone(), difference.clone()));
         Ok(difference)
     }
 
@@ -268,6 +275,7 @@ impl Replica {
         catch_unwind(AssertUnwindSafe(|| work(doc, clocks))).map_err(|panic| {
             // Leaked, not dropped: an open transaction still points into it.
             std::mem::forget(self.doc.take());
+            self.cache = Cache::default();
             let what = panic.downcast_ref::<String>().map(String::as_str);
             let what = what.or_else(|| panic.downcast_ref::<&str>().copied());
             Poisoned(what.unwrap_or("no message").to_owned())
@@ -279,6 +287,14 @@ impl Replica {
 /// dozen bytes, and there is one for each open document.
 fn kept(encoded: Vec<u8>) -> Bytes {
     if encoded.capacity() > 2 * encoded.len() { Bytes::copy_from_slice(&encoded) } else { encoded.into() }
+}
+
+/// Where each client's structs in `update` end, if that is beyond what was noted before.
+fn note_ends(update: &DecodedUpdate, ends: &mut HashMap<ClientId, u32>) {
+    for (&client, ranges) in update.insertions(true).iter() {
+        let last = ranges.iter().next_back().map_or(0, |range| range.end);
+        ends.entry(client).and_modify(|end| *end = last.max(*end)).or_insert(last);
+    }
 }
 
 fn known(clocks: &HashMap<ClientId, u32>, client: ClientId) -> u32 {
@@ -306,3 +322,6 @@ pub fn titled(title: &str) -> Bytes {
     txn.commit();
     txn.encode_update_v1().into()
 }
+
+#[cfg(test)]
+mod tests;

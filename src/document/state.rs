@@ -7,6 +7,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::{
     outbox::{Before, Lag},
@@ -118,6 +119,8 @@ struct Member {
     acknowledged: bool,
     /// Has said who it is.
     introduced: bool,
+    /// The last batch in which an update of this session waits; see [`DocumentState::batch`].
+    in_batch: u64,
 }
 
 /// The state of one open document.
@@ -127,8 +130,12 @@ pub struct DocumentState {
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
     waiting_bytes: usize,
+    /// The number of the batch that waits.
+    batch: u64,
     /// Nothing more can be kept: the journal is full.
     full: bool,
+    /// The replica panicked, which has been reported; nothing is applied until it is replaced.
+    poisoned: bool,
 }
 
 /// What a method wants done.
@@ -143,13 +150,15 @@ impl DocumentState {
             members: HashMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
+            batch: 1,
             full: false,
+            poisoned: false,
         }
     }
 
     /// A session opens the document: it hears our state vector, and who is here.
     pub fn join(&mut self, session: SessionId, access: Access, acknowledged: bool) -> Effects {
-        self.members.insert(session, Member { access, acknowledged, introduced: false });
+        self.members.insert(session, Member { access, acknowledged, introduced: false, in_batch: 0 });
         let mut effects =
             vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
@@ -168,7 +177,7 @@ impl DocumentState {
                 }
                 Err(Poisoned(what)) => {
                     effects.push(Effect::Close { session, reason: CloseReason::Reset });
-                    effects.push(self.poisoned(what));
+                    effects.extend(self.report_poisoned(what));
                 }
             },
             Message::SyncStep2(update) => self.take_in(session, update, true, effects),
@@ -188,10 +197,13 @@ impl DocumentState {
     }
 
     fn take_in(&mut self, session: SessionId, update: Update, is_answer: bool, effects: &mut Effects) {
-        let Some(member) = self.members.get(&session) else { return };
+        let Some(member) = self.members.get_mut(&session) else { return };
         if update.is_empty() {
-            // Every client that lacks nothing answers so; it is acknowledged with what was before it.
-            if member.acknowledged {
+            // Every client that lacks nothing answers so. It has nothing to be applied, but it must not be
+            // acknowledged before what the same session said before it.
+            if member.acknowledged && member.in_batch == self.batch {
+                self.waiting.push(Suspect { session, update, is_answer });
+            } else if member.acknowledged {
                 let update = update.bytes().clone();
                 effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Applied });
             }
@@ -205,6 +217,7 @@ impl DocumentState {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
         } else {
+            member.in_batch = self.batch;
             self.waiting_bytes += update.bytes().len();
             self.waiting.push(Suspect { session, update, is_answer });
         }
@@ -226,8 +239,10 @@ impl DocumentState {
     /// not hear it in a broadcast, before it is durable. Then each author's updates are one transaction, and
     /// one broadcast to everybody else.
     pub fn flush(&mut self, now: Now) -> Effects {
-        let batch = std::mem::take(&mut self.waiting);
-        self.waiting_bytes = 0;
+        if self.waiting.is_empty() || self.poisoned {
+            return Effects::new();
+        }
+        let batch = self.take_waiting();
         let apart =
             only_author(&batch).is_none() && batch.iter().any(|suspect| self.is_acknowledged(suspect));
         if !apart {
@@ -247,13 +262,13 @@ impl DocumentState {
     }
 
     fn apply(&mut self, batch: &[Suspect], now: Now) -> Effects {
-        if batch.is_empty() {
-            return Effects::new();
-        }
         let updates: Vec<&Update> = batch.iter().map(|suspect| &suspect.update).collect();
         let applied = match self.replica.apply(&updates) {
             Ok(applied) => applied,
-            Err(Poisoned(what)) => return vec![Effect::Poisoned { what, suspects: batch.to_vec() }],
+            Err(Poisoned(what)) => {
+                self.poisoned = true;
+                return vec![Effect::Poisoned { what, suspects: batch.to_vec() }];
+            }
         };
         let author = only_author(batch);
         let mut effects = Effects::new();
@@ -265,8 +280,9 @@ impl DocumentState {
             });
             effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: author, at: now.wall }));
         }
+        let mut asked = SmallVec::new();
         for (suspect, verdict) in batch.iter().zip(&applied.verdicts) {
-            self.judge(suspect, *verdict, &mut effects);
+            self.judge(suspect, *verdict, &mut asked, &mut effects);
         }
         effects
     }
@@ -275,14 +291,23 @@ impl DocumentState {
         self.members.get(&suspect.session).is_some_and(|member| member.acknowledged)
     }
 
-    fn judge(&mut self, suspect: &Suspect, verdict: Verdict, effects: &mut Effects) {
+    /// Tells the author of an update what became of it. `asked` are those who have been asked for more.
+    fn judge(
+        &mut self,
+        suspect: &Suspect,
+        verdict: Verdict,
+        asked: &mut SmallVec<[SessionId; 2]>,
+        effects: &mut Effects,
+    ) {
         let to = suspect.session;
         let outcome = match verdict {
             Verdict::Complete => Outcome::Applied,
             Verdict::Incomplete => {
                 effects.push(Effect::Refused("incomplete_update"));
-                // Ask for what is missing; but an answer that is itself incomplete is all the client has.
-                if !suspect.is_answer {
+                // Ask for what is missing, once for all of a burst; but an answer that is itself incomplete is
+                // all the client has.
+                if !suspect.is_answer && !asked.contains(&to) {
+                    asked.push(to);
                     let message = Outgoing::SyncStep1(self.replica.vector());
                     effects.push(Effect::Send { to, message });
                 }
@@ -335,12 +360,12 @@ impl DocumentState {
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
     pub fn replace_replica(&mut self, replica: Replica) {
         self.replica = replica;
+        self.poisoned = false;
     }
 
-    /// Puts one suspect in line, to be tried alone.
-    pub fn retry(&mut self, suspect: Suspect) {
-        self.waiting_bytes += suspect.update.bytes().len();
-        self.waiting.push(suspect);
+    /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.
+    pub fn retry(&mut self, suspect: Suspect, now: Now) -> Effects {
+        self.apply(&[suspect], now)
     }
 
     /// Whether more can be kept. While not, writers are turned away.
@@ -362,10 +387,20 @@ impl DocumentState {
         Effect::Send { to, message: Outgoing::Awareness(self.presence.all().encode()) }
     }
 
-    fn poisoned(&mut self, what: String) -> Effect {
-        let suspects = std::mem::take(&mut self.waiting);
+    /// Reported once: a second report would load the document a second time, from before what was applied
+    /// after the first.
+    fn report_poisoned(&mut self, what: String) -> Option<Effect> {
+        if std::mem::replace(&mut self.poisoned, true) {
+            return None;
+        }
+        let suspects = self.take_waiting();
+        Some(Effect::Poisoned { what, suspects })
+    }
+
+    fn take_waiting(&mut self) -> Vec<Suspect> {
+        self.batch += 1;
         self.waiting_bytes = 0;
-        Effect::Poisoned { what, suspects }
+        std::mem::take(&mut self.waiting)
     }
 }
 
@@ -377,3 +412,6 @@ fn only_author(batch: &[Suspect]) -> Option<SessionId> {
     let first = batch.first()?.session;
     batch.iter().all(|suspect| suspect.session == first).then_some(first)
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -225,8 +225,10 @@ pub struct Section {
 pub enum Readiness {
     /// It can, and the bytes can be passed on to other clients as they are.
     Ready,
-    /// It cannot take all, or not in this form, but this part, the largest there is. If it
-    /// [is empty](Update::is_empty), the rest was known already.
+    /// It can take all of it, but not in this form: apply this instead, and pass on only this. If it
+    /// [is empty](Update::is_empty), everything was known already.
+    Mended(Update),
+    /// It cannot take all, but this part, the largest there is.
     Partly(Update),
     /// It cannot take anything of it: what it builds on is missing. Ask the client for it.
     Blocked,
@@ -284,7 +286,8 @@ impl Update {
     ///
     /// Skips come from honest clients: one that has pending structs itself announces the hole in its
     /// step 2. Such an update is never [`Readiness::Ready`], so that its bytes are not passed on, but
-    /// [`Readiness::Partly`] with the structs up to the first hole that is not already filled.
+    /// [`Readiness::Partly`] with the structs up to the first hole that is not already filled, or
+    /// [`Readiness::Mended`] if all are.
     pub fn readiness(&self, known: impl Fn(ClientId) -> u32) -> Readiness {
         if self.summary.is_plainly_ready(&known) {
             Readiness::Ready

@@ -11,7 +11,7 @@ pub mod wire;
 pub mod ysync;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Why a frame is not a message. Sorted by nothing: every one of them costs the sender its connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

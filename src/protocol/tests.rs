@@ -17,7 +17,7 @@ use super::{
 
 #[path = "../../tests/fuzz/src/corpus.rs"]
 #[allow(unreachable_pub, reason = "shared with the fuzzer, a crate of its own")]
-mod corpus;
+pub(crate) mod corpus;
 
 use corpus::unhex;
 
@@ -62,6 +62,11 @@ impl Replica {
         match self.readiness(&update) {
             Readiness::Ready => {
                 self.apply(&update);
+                true
+            }
+            Readiness::Mended(part) => {
+                assert_eq!(self.readiness(&part), Readiness::Ready, "what was mended is not ready itself");
+                self.apply(&part);
                 true
             }
             Readiness::Partly(part) => {
@@ -555,14 +560,14 @@ fn holes_that_the_document_has_filled_are_cut_away() {
     let nothing = check(unhex("00 00")).unwrap();
     assert_eq!(update.readiness(|_| 0), Readiness::Partly(first));
     assert_eq!(update.readiness(|_| 3), Readiness::Blocked, "half the hole is not filled");
-    assert_eq!(update.readiness(|_| 5), Readiness::Partly(behind));
-    assert_eq!(update.readiness(|_| 6), Readiness::Partly(nothing), "all of it is known");
+    assert_eq!(update.readiness(|_| 5), Readiness::Mended(behind));
+    assert_eq!(update.readiness(|_| 6), Readiness::Mended(nothing), "all of it is known");
 }
 
 #[test]
 fn clients_without_deletions_are_cut_away() {
     let update = check(unhex("00 02 05 00 04 01 00 01")).unwrap();
-    assert_eq!(update.readiness(|_| 1), Readiness::Partly(check(unhex("00 01 04 01 00 01")).unwrap()));
+    assert_eq!(update.readiness(|_| 1), Readiness::Mended(check(unhex("00 01 04 01 00 01")).unwrap()));
 }
 
 #[test]

@@ -34,7 +34,8 @@ pub(super) fn largest_part(update: &Update, known: &impl Fn(ClientId) -> u32) ->
     let part = runs.encode(&deletes);
     // The part is made of bytes that passed, so it passes; the limits it could meet were met before.
     match Update::check(part, &Limits::unlimited()) {
-        Ok(part) if part.is_empty() && !(everything && all_deletes) => Readiness::Blocked,
+        Ok(mended) if everything && all_deletes => Readiness::Mended(mended),
+        Ok(part) if part.is_empty() => Readiness::Blocked,
         Ok(part) => Readiness::Partly(part),
         Err(_) => Readiness::Blocked,
     }

@@ -169,7 +169,7 @@ impl Harness {
                 counts.ready += 1;
                 update
             }
-            Readiness::Partly(part) => {
+            Readiness::Mended(part) | Readiness::Partly(part) => {
                 counts.partly += 1;
                 if part.readiness(|client| before.get(&client)) != Readiness::Ready && !part.is_empty() {
                     return Err("a part is not ready itself".into());

@@ -1,0 +1,585 @@
+//! The queue to one session: its bounds, what it drops and in what order, whom it wakes; and that a reader who
+//! takes what he gets, however slowly, ends with what the document has.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Wake,
+};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use smallvec::smallvec;
+
+use super::*;
+use crate::{
+    document::{
+        replica::Replica,
+        testing::{Writer, check},
+    },
+    protocol::{
+        guard,
+        message::{AwarenessEntry, AwarenessUpdate, Message, Outgoing},
+        ysync,
+    },
+};
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Counter {
+    fn new() -> (Arc<Self>, Waker) {
+        let counter = Arc::new(Self::default());
+        (counter.clone(), counter.into())
+    }
+
+    fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// A socket's two tasks.
+struct Socket {
+    outbox: Outbox,
+    written: Arc<Counter>,
+    writer: Waker,
+    read: Arc<Counter>,
+    reader: Waker,
+}
+
+impl Socket {
+    fn new(bytes: usize, frames: usize) -> Self {
+        let outbox = Outbox::new(Limits { bytes, frames, deadline: Duration::from_secs(30) });
+        let ((written, writer), (read, reader)) = (Counter::new(), Counter::new());
+        Self { outbox, written, writer, read, reader }
+    }
+
+    /// What the writing task finds: frames in words, or the close reason.
+    fn drain(&self) -> Vec<String> {
+        let mut taken = VecDeque::new();
+        match self.outbox.drain(&mut taken, &self.writer) {
+            Drained::Frames => taken.iter().map(in_words).collect(),
+            Drained::Close(reason) => vec![format!("close {}", reason.code())],
+            Drained::Empty => Vec::new(),
+        }
+    }
+
+    fn notice(&self) -> Option<Notice> {
+        self.outbox.notice(&self.reader)
+    }
+
+    fn push(&self, frame: Frame) -> Pushed {
+        self.outbox.push(frame, Instant::now())
+    }
+
+    /// Bytes that wait.
+    fn waiting(&self) -> (usize, usize) {
+        let queue = self.outbox.0.queue.lock();
+        assert_eq!(queue.bytes, queue.frames.iter().map(|frame| frame.payload().len()).sum::<usize>());
+        (queue.frames.len(), queue.bytes)
+    }
+
+    /// What the session is known to lack.
+    fn lag(&self) -> BTreeMap<u64, u32> {
+        let queue = self.outbox.0.queue.lock();
+        let (_, lag) = queue.lag.as_ref().expect("no lag");
+        lag.iter().map(|(client, clock)| (client.get(), *clock)).collect()
+    }
+}
+
+fn in_words(frame: &Frame) -> String {
+    let name = match frame {
+        Frame::Reply(_) => "reply",
+        Frame::Update(..) => "update",
+        Frame::Awareness(_) => "awareness",
+        Frame::Control(Control::Ping) => "ping",
+        Frame::Control(Control::Pong(_)) => "pong",
+    };
+    format!("{name} {}", frame.payload().len())
+}
+
+fn payload(size: usize) -> Bytes {
+    vec![7; size].into()
+}
+
+fn reply(size: usize) -> Frame {
+    Frame::Reply(payload(size))
+}
+
+fn awareness(size: usize) -> Frame {
+    Frame::Awareness(payload(size))
+}
+
+/// An update before which `client` stood at `clock`.
+fn update(size: usize, client: u64, clock: u32) -> Frame {
+    Frame::Update(payload(size), Arc::new(smallvec![(ClientId::new(client), clock)]))
+}
+
+// ---- bounds ------------------------------------------------------------------------------------------------
+
+#[test]
+fn frames_wait_in_order_and_are_taken_together() {
+    let socket = Socket::new(100, 10);
+    for frame in [update(10, 1, 0), reply(20), awareness(30), update(40, 1, 1)] {
+        assert_eq!(socket.push(frame), Pushed::Queued);
+    }
+    assert_eq!(socket.waiting(), (4, 100));
+    assert_eq!(socket.drain(), ["update 10", "reply 20", "awareness 30", "update 40"]);
+    assert_eq!(socket.waiting(), (0, 0));
+    assert!(socket.drain().is_empty());
+}
+
+#[test]
+fn the_limit_of_bytes_is_exact() {
+    let socket = Socket::new(100, 10);
+    assert_eq!(socket.push(update(60, 1, 0)), Pushed::Queued);
+    assert_eq!(socket.push(update(40, 1, 1)), Pushed::Queued);
+    assert_eq!(socket.push(update(1, 1, 2)), Pushed::BeganToLag);
+    assert_eq!(socket.waiting(), (0, 0));
+}
+
+#[test]
+fn the_limit_of_frames_is_exact() {
+    let socket = Socket::new(100, 3);
+    for clock in 0..3 {
+        assert_eq!(socket.push(update(1, 1, clock)), Pushed::Queued);
+    }
+    assert_eq!(socket.push(update(1, 1, 3)), Pushed::BeganToLag);
+}
+
+#[test]
+fn an_empty_queue_takes_a_frame_of_any_size() {
+    let socket = Socket::new(100, 3);
+    assert_eq!(socket.push(update(5000, 1, 0)), Pushed::Queued);
+    assert_eq!(socket.drain(), ["update 5000"]);
+    assert_eq!(socket.push(awareness(5000)), Pushed::Queued);
+    // The awareness gives way, and the queue is empty again.
+    assert_eq!(socket.push(update(6000, 1, 0)), Pushed::Queued);
+    assert_eq!(socket.drain(), ["update 6000"]);
+}
+
+#[test]
+fn awareness_is_the_first_to_go() {
+    let socket = Socket::new(100, 10);
+    socket.push(update(40, 1, 0));
+    socket.push(awareness(40));
+    assert_eq!(socket.push(update(40, 1, 1)), Pushed::Queued);
+    assert_eq!(socket.waiting(), (2, 80));
+    // Awareness that finds no room even so is dropped itself, and no update for it.
+    socket.push(awareness(21));
+    assert!(!socket.outbox.is_lagging());
+    assert_eq!(socket.drain(), ["update 40", "update 40"]);
+    // What was dropped is asked for, once.
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), None);
+    socket.outbox.catch_up(|lag, presence| {
+        assert!(lag.is_none());
+        assert!(presence);
+        smallvec![payload(9)]
+    });
+    assert_eq!(socket.drain(), ["reply 9"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), None);
+}
+
+#[test]
+fn updates_are_dropped_together_and_replies_and_control_never() {
+    let socket = Socket::new(100, 10);
+    socket.outbox.control(Control::Ping);
+    socket.push(update(40, 1, 5));
+    socket.push(reply(10));
+    socket.push(update(40, 2, 0));
+    socket.outbox.control(Control::Pong(payload(3)));
+    socket.push(awareness(5));
+    assert_eq!(socket.push(update(40, 1, 9)), Pushed::BeganToLag);
+    // More of all kinds while it lags.
+    assert_eq!(socket.push(update(1, 3, 7)), Pushed::Lagging);
+    assert_eq!(socket.push(update(1, 1, 2)), Pushed::Lagging);
+    assert_eq!(socket.push(awareness(1)), Pushed::Lagging);
+    assert_eq!(socket.push(reply(1000)), Pushed::Queued);
+    socket.outbox.control(Control::Ping);
+    assert_eq!(socket.lag(), BTreeMap::from([(1, 2), (2, 0), (3, 7)]), "the lowest clock of each client");
+    assert_eq!(socket.drain(), ["ping 0", "reply 10", "pong 3", "reply 1000", "ping 0"]);
+}
+
+#[test]
+fn the_lag_knows_what_was_dropped_from_the_queue_too() {
+    let socket = Socket::new(10, 10);
+    socket.push(update(5, 1, 3));
+    socket.push(update(5, 1, 4));
+    socket.push(update(5, 1, 5));
+    assert_eq!(socket.lag(), BTreeMap::from([(1, 3)]));
+    // The next lag begins anew.
+    socket.outbox.catch_up(|lag, _| {
+        assert_eq!(lag.unwrap().len(), 1);
+        smallvec![]
+    });
+    assert!(!socket.outbox.is_lagging());
+    socket.push(update(11, 2, 8));
+    socket.push(update(11, 2, 9));
+    assert_eq!(socket.lag(), BTreeMap::from([(2, 8)]));
+}
+
+// ---- catching up ---------------------------------------------------------------------------------------------
+
+#[test]
+fn a_catch_up_is_asked_for_once_and_only_when_the_socket_has_taken_everything() {
+    let socket = Socket::new(10, 10);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), None);
+    socket.push(reply(1));
+    socket.push(update(10, 1, 0));
+    assert_eq!(socket.notice(), None, "a reply waits");
+    assert_eq!(socket.drain(), ["reply 1"]);
+    // It is on its way to the socket, which may take long.
+    assert_eq!(socket.notice(), None, "not written yet");
+    socket.read.take();
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.read.take(), 1, "the reading task is woken to ask");
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), None);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.read.take(), 0);
+    assert_eq!(socket.notice(), None, "once is enough");
+}
+
+#[test]
+fn a_queue_dropped_to_nothing_is_not_caught_up_before_the_socket_moves() {
+    let socket = Socket::new(10, 10);
+    socket.push(update(10, 1, 0));
+    socket.push(update(10, 1, 1));
+    assert_eq!(socket.waiting(), (0, 0));
+    assert_eq!(socket.notice(), None, "the socket still holds what was before");
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+}
+
+#[test]
+fn what_makes_up_goes_out_whatever_its_size_and_updates_follow_it() {
+    let socket = Socket::new(10, 10);
+    socket.push(update(10, 1, 0));
+    socket.push(update(10, 1, 1));
+    socket.outbox.catch_up(|lag, presence| {
+        assert_eq!(lag.unwrap()[&ClientId::new(1)], 0);
+        assert!(!presence);
+        smallvec![payload(5000), payload(30)]
+    });
+    assert_eq!(socket.waiting(), (2, 5030));
+    assert_eq!(socket.push(update(1, 1, 2)), Pushed::BeganToLag, "it is as slow as before");
+    assert_eq!(socket.drain(), ["reply 5000", "reply 30"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+}
+
+#[test]
+fn past_the_deadline_a_lag_is_overdue() {
+    let socket = Socket::new(10, 10);
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    assert!(!socket.outbox.is_overdue(at(1000)));
+    socket.outbox.push(update(10, 1, 0), at(0));
+    socket.outbox.push(update(10, 1, 1), at(5));
+    socket.outbox.push(update(10, 1, 2), at(20));
+    assert!(!socket.outbox.is_overdue(at(34)));
+    assert!(socket.outbox.is_overdue(at(35)), "counted from the first frame that was lost");
+    socket.outbox.catch_up(|_, _| smallvec![]);
+    assert!(!socket.outbox.is_overdue(at(1000)));
+}
+
+// ---- questions, probes, the end --------------------------------------------------------------------------------
+
+#[test]
+fn while_answers_fill_the_queue_no_more_may_be_asked() {
+    let socket = Socket::new(100, 3);
+    assert!(socket.outbox.has_room());
+    socket.push(reply(100));
+    assert!(socket.outbox.has_room(), "full is not too full");
+    socket.push(reply(1));
+    assert!(!socket.outbox.has_room());
+    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.read.take(), 0);
+    assert_eq!(socket.drain(), ["reply 100", "reply 1"]);
+    assert_eq!(socket.read.take(), 1, "the reading task is woken");
+    assert_eq!(socket.notice(), Some(Notice::Room));
+    assert_eq!(socket.notice(), None);
+    assert!(socket.outbox.has_room());
+    for _ in 0..4 {
+        socket.push(reply(1));
+    }
+    assert!(!socket.outbox.has_room(), "many small ones fill it too");
+}
+
+#[test]
+fn closing_lets_out_what_waits_and_nothing_more() {
+    let socket = Socket::new(100, 10);
+    socket.push(reply(1));
+    socket.push(update(2, 1, 0));
+    socket.outbox.close(CloseReason::TryAgainLater);
+    socket.outbox.close(CloseReason::Normal);
+    assert_eq!(socket.push(reply(3)), Pushed::Closed);
+    assert_eq!(socket.push(update(3, 1, 0)), Pushed::Closed);
+    socket.outbox.control(Control::Ping);
+    assert_eq!(socket.outbox.closing(), Some(CloseReason::TryAgainLater), "the first reason stands");
+    assert_eq!(socket.notice(), Some(Notice::Closed));
+    assert_eq!(socket.drain(), ["reply 1", "update 2"]);
+    assert_eq!(socket.drain(), ["close 1013"]);
+}
+
+#[test]
+fn a_probe_is_heeded_once() {
+    let socket = Socket::new(100, 10);
+    assert_eq!(socket.notice(), None);
+    socket.outbox.probe();
+    assert_eq!(socket.read.take(), 1);
+    assert_eq!(socket.notice(), Some(Notice::Probe));
+    assert_eq!(socket.notice(), None);
+}
+
+#[test]
+fn what_the_application_sees_is_activity_and_the_transport_is_not() {
+    let socket = Socket::new(10, 10);
+    assert!(!socket.outbox.take_activity());
+    socket.outbox.control(Control::Ping);
+    assert!(!socket.outbox.take_activity(), "browsers do not see pings");
+    socket.push(awareness(3));
+    assert!(socket.outbox.take_activity());
+    assert!(!socket.outbox.take_activity());
+    socket.outbox.catch_up(|_, _| smallvec![payload(1)]);
+    assert!(socket.outbox.take_activity());
+}
+
+type Act = fn(&Outbox);
+
+#[test]
+fn every_change_wakes_the_task_that_waits_for_it() {
+    let writer_wakes: [(&str, Act); 5] = [
+        ("an update", |outbox| assert_eq!(outbox.push(update(1, 1, 0), Instant::now()), Pushed::Queued)),
+        ("a reply", |outbox| assert_eq!(outbox.push(reply(1), Instant::now()), Pushed::Queued)),
+        ("a ping", |outbox| outbox.control(Control::Ping)),
+        ("a catch-up", |outbox| outbox.catch_up(|_, _| smallvec![payload(1)])),
+        ("the end", |outbox| outbox.close(CloseReason::Normal)),
+    ];
+    for (what, act) in writer_wakes {
+        let socket = Socket::new(10, 10);
+        assert!(socket.drain().is_empty());
+        act(&socket.outbox);
+        assert_eq!(socket.written.take(), 1, "{what} wakes the writing task");
+        assert!(!socket.drain().is_empty(), "{what} is found");
+    }
+    let socket = Socket::new(10, 10);
+    assert_eq!(socket.notice(), None);
+    socket.push(update(1, 1, 0));
+    assert_eq!(socket.read.take(), 0, "an update is nothing to the reading task");
+    socket.outbox.close(CloseReason::Normal);
+    assert_eq!(socket.read.take(), 1, "the end is");
+}
+
+#[test]
+fn a_dropped_queue_wakes_the_writer_who_then_wakes_the_reader() {
+    let socket = Socket::new(10, 10);
+    assert!(socket.drain().is_empty());
+    socket.push(update(10, 1, 0));
+    assert_eq!(socket.written.take(), 1);
+    assert_eq!(socket.drain(), ["update 10"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), None);
+    // Both tasks sleep. The queue fills, and goes.
+    socket.push(reply(1));
+    socket.push(update(10, 1, 1));
+    assert_eq!(socket.written.take(), 1);
+    assert_eq!(socket.read.take(), 1, "there may be room again");
+    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.drain(), ["reply 1"]);
+    assert_eq!(socket.read.take(), 0, "not written yet");
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.read.take(), 1);
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+}
+
+// ---- the property ------------------------------------------------------------------------------------------------
+
+/// Whatever is pushed, dropped, drained and made up for, in whatever order: the reader can take every frame as
+/// it comes, and ends with the document, and with who is here. What waits stays within the limits.
+#[test]
+fn a_reader_however_slow_ends_with_the_document() {
+    let seeds = match std::env::var("WEFT_SEED") {
+        Ok(seed) => vec![seed.parse().unwrap()],
+        Err(_) => (0..60).collect::<Vec<u64>>(),
+    };
+    let mut lags = 0;
+    for seed in seeds {
+        println!("WEFT_SEED={seed}");
+        lags += Play::new(seed).run();
+    }
+    assert!(lags > 60, "the queue hardly ever overflowed: {lags}");
+}
+
+struct Play {
+    random: ChaCha8Rng,
+    socket: Socket,
+    replica: Replica,
+    writers: Vec<Writer>,
+    /// The newest clock of each client's presence, as the document has it and as the reader has it.
+    here: BTreeMap<u64, u32>,
+    seen: BTreeMap<u64, u32>,
+    reader: Writer,
+    lags: usize,
+}
+
+impl Play {
+    fn new(seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let socket = Socket::new(random.random_range(30..300), random.random_range(2..12));
+        let writers = (1..=3).map(Writer::new).collect();
+        let (here, seen) = (BTreeMap::new(), BTreeMap::new());
+        Self {
+            random,
+            socket,
+            replica: Replica::new(),
+            writers,
+            here,
+            seen,
+            reader: Writer::new(99),
+            lags: 0,
+        }
+    }
+
+    fn run(mut self) -> usize {
+        for _ in 0..300 {
+            match self.random.random_range(0..10) {
+                0..=4 => self.edit(),
+                5 => self.presence(),
+                6 => self.ask(),
+                7 => {
+                    self.catch_up();
+                }
+                _ => {
+                    self.drain();
+                }
+            }
+            self.check_bounds();
+        }
+        // Quiet: the socket takes everything, and what is owed is asked for and paid.
+        while self.drain() || self.catch_up() {}
+        assert!(!self.socket.outbox.is_lagging());
+        assert_eq!(self.reader.vector(), self.writers_together().vector());
+        assert_eq!(self.reader.text(), self.writers_together().text());
+        assert_eq!(self.seen, self.here);
+        self.lags
+    }
+
+    fn edit(&mut self) {
+        let batch: Vec<_> = (0..self.random.random_range(1..4)).map(|_| self.one_edit()).map(check).collect();
+        let applied = self.replica.apply(&batch.iter().collect::<Vec<_>>()).unwrap();
+        let Some(update) = applied.update else { return };
+        let payload = ysync::encode(&Outgoing::Update(update));
+        let pushed = self.socket.push(Frame::Update(payload, Arc::new(applied.before)));
+        self.lags += usize::from(pushed == Pushed::BeganToLag);
+    }
+
+    fn one_edit(&mut self) -> Bytes {
+        let state = self.replica.state().unwrap();
+        let who = self.random.random_range(0..self.writers.len());
+        let writer = &self.writers[who];
+        if self.random.random_bool(0.5) {
+            writer.receive(&state);
+        }
+        let length = writer.length();
+        if length > 0 && self.random.random_bool(0.3) {
+            let at = self.random.random_range(0..length);
+            return writer.remove(at, self.random.random_range(1..=(length - at).min(8)));
+        }
+        let text = "x".repeat(self.random.random_range(1..40));
+        writer.insert(self.random.random_range(0..=length), &text)
+    }
+
+    fn presence(&mut self) {
+        let client = self.random.random_range(1..5);
+        *self.here.entry(client).or_default() += 1;
+        let body = presence_of(std::iter::once((&client, &self.here[&client])));
+        self.socket.push(Frame::Awareness(ysync::encode(&Outgoing::Awareness(body))));
+    }
+
+    /// The reader asks for what it lacks, as after a reconnect.
+    fn ask(&mut self) {
+        let difference = self.replica.difference(&self.reader.vector()).unwrap();
+        self.socket.push(Frame::Reply(ysync::encode(&Outgoing::SyncStep2(difference))));
+    }
+
+    /// Does what the reading task does on a notice. Returns whether there was one.
+    fn catch_up(&mut self) -> bool {
+        match self.socket.notice() {
+            Some(Notice::CatchUp) => {}
+            Some(_) => return true,
+            None => return false,
+        }
+        let (replica, here) = (&mut self.replica, &self.here);
+        self.socket.outbox.catch_up(|lag, presence| {
+            let update = lag.map(|lag| Outgoing::Update(replica.make_up(lag).unwrap()));
+            let presence = (presence || lag.is_some()).then(|| Outgoing::Awareness(presence_of(here)));
+            update.iter().chain(&presence).map(ysync::encode).collect()
+        });
+        true
+    }
+
+    /// The socket takes what waits, and the reader reads it.
+    fn drain(&mut self) -> bool {
+        let mut taken = VecDeque::new();
+        if self.socket.outbox.drain(&mut taken, &self.socket.writer) != Drained::Frames {
+            return false;
+        }
+        for frame in taken {
+            let payload = Bytes::copy_from_slice(frame.payload());
+            for message in ysync::decode(payload, &guard::Limits::default()).unwrap() {
+                match message {
+                    Message::Update(update) | Message::SyncStep2(update) => {
+                        self.reader.receive(update.bytes());
+                        assert!(!self.reader.is_waiting(), "a frame came that builds upon one that was lost");
+                    }
+                    Message::Awareness(update) => {
+                        for entry in update.entries {
+                            let seen = self.seen.entry(entry.client.get()).or_default();
+                            *seen = entry.clock.max(*seen);
+                        }
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        true
+    }
+
+    fn check_bounds(&self) {
+        let queue = self.socket.outbox.0.queue.lock();
+        let limits = &self.socket.outbox.0.limits;
+        let droppable =
+            || queue.frames.iter().filter(|frame| matches!(frame, Frame::Update(..) | Frame::Awareness(_)));
+        let bytes: usize = droppable().map(|frame| frame.payload().len()).sum();
+        assert!(bytes <= limits.bytes || droppable().count() == 1);
+        assert!(droppable().count() <= limits.frames);
+        assert!(queue.lag.is_none() || droppable().count() == 0);
+    }
+
+    fn writers_together(&mut self) -> Writer {
+        let all = Writer::new(98);
+        all.receive(&self.replica.state().unwrap());
+        all
+    }
+}
+
+fn presence_of<'a>(here: impl IntoIterator<Item = (&'a u64, &'a u32)>) -> Bytes {
+    let entries = here.into_iter().map(|(&client, &clock)| AwarenessEntry {
+        client: ClientId::new(client),
+        clock,
+        state: Some("{}".into()),
+    });
+    AwarenessUpdate { entries: entries.collect() }.encode()
+}
