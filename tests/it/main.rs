@@ -10,6 +10,7 @@ mod eviction;
 mod hostile;
 mod kill;
 mod limits;
+mod poison;
 mod presence;
 mod shutdown;
 mod slow;
