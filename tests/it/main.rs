@@ -8,6 +8,7 @@ mod support;
 mod durability;
 mod eviction;
 mod hostile;
+mod http;
 mod kill;
 mod limits;
 mod poison;
