@@ -228,6 +228,7 @@ impl DocumentActor {
                 warn!(document = %self.name, session = %suspect.session, what, "update quarantined");
                 self.quarantine(&suspect, what.clone(), ctx);
                 self.close_session(suspect.session, CloseReason::PolicyViolation);
+                self.answer_request(suspect.session, Outcome::Refused);
                 return self.reload(&what, suspects.into(), ctx);
             }
             self.carry_out(&mut effects, ctx);
@@ -336,12 +337,20 @@ impl DocumentActor {
     }
 
     fn acknowledge(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
-        if let Some(request) = self.requests.remove(&to) {
-            // The request may have gone away meanwhile; the update is stored all the same.
-            let _ = request.send(outcome);
-        } else if outcome == Outcome::Applied {
+        if !self.answer_request(to, outcome) && outcome == Outcome::Applied {
             self.send(to, &Outgoing::Update(update));
         }
+    }
+
+    /// Answers a request and ends its session; false if there is no such request.
+    fn answer_request(&mut self, session: SessionId, outcome: Outcome) -> bool {
+        let Some(request) = self.requests.remove(&session) else { return false };
+        if let Phase::Serving(serving) = &mut self.phase {
+            drop(serving.state.leave(session, true, now()));
+        }
+        // The request may have gone away meanwhile; the update is stored all the same.
+        let _ = request.send(outcome);
+        true
     }
 
     /// Hands what waits to the store, unless a write is under way.
@@ -819,7 +828,7 @@ impl Handler<Contribute> for DocumentActor {
             return Err(JoinError::Busy);
         }
         let session = SessionId::new();
-        // A session for the length of one message; what it would be told goes nowhere.
+        // A session until the answer; what it would be told besides goes nowhere.
         drop(serving.state.join(session, Access::Write, true));
         let mut effects = Effects::new();
         let now = now();
@@ -828,9 +837,6 @@ impl Handler<Contribute> for DocumentActor {
         self.requests.insert(session, sender);
         self.carry_out(&mut effects, ctx);
         self.flush(ctx);
-        if let Ok(serving) = self.serving() {
-            drop(serving.state.leave(session, true, now));
-        }
         Ok(receiver)
     }
 }
@@ -892,7 +898,10 @@ impl Handler<Govern> for DocumentActor {
                 if fresh {
                     // A new life or none: in either case nothing of the old content, and nobody waits for it.
                     actor.owed.clear();
-                    actor.requests.clear();
+                    let waiting: Vec<_> = actor.requests.keys().copied().collect();
+                    for request in waiting {
+                        actor.answer_request(request, Outcome::Refused);
+                    }
                 }
                 let journal = Journal::new(actor.config.journal, head.last);
                 let serving = actor.serving()?;

@@ -44,9 +44,11 @@ pub async fn to_text(state: Bytes) -> Result<String, Unreadable> {
     .await
 }
 
-/// The root types by name, as `Y.Doc.toJSON` gives them: text as strings, XML as its markup. A root in which
-/// nothing is left is not there.
-pub async fn to_json(state: Bytes) -> Result<Value, Unreadable> {
+/// The root types by name, as `Y.Doc.toJSON` gives them, as JSON text: text as strings, XML as its markup. A
+/// root in which nothing is left is not there.
+///
+/// As text, because a value may be nested deeper than the stack of whoever would walk over it or drop it.
+pub async fn to_json(state: Bytes) -> Result<String, Unreadable> {
     read(state, |roots, txn| {
         let json = roots.into_iter().map(|(name, root)| {
             let value = match root {
@@ -57,7 +59,7 @@ pub async fn to_json(state: Bytes) -> Result<Value, Unreadable> {
             };
             (name, value)
         });
-        Value::Object(json.collect::<JsonMap<_, _>>())
+        Value::Object(json.collect::<JsonMap<_, _>>()).to_string()
     })
     .await
 }

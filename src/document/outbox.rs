@@ -112,6 +112,9 @@ struct Queue {
     lag: Option<(Instant, Lag)>,
     /// Presence was dropped and nobody has repeated it yet.
     presence_dropped: bool,
+    /// Set while the socket waits for more: it has written all that there was. An empty queue says less,
+    /// because it may have been emptied by dropping.
+    dry: bool,
     /// Set when the socket has drained the queue and asked the document for what was dropped.
     asked: bool,
     close: Option<CloseReason>,
@@ -190,7 +193,7 @@ impl Outbox {
             return Pushed::Queued;
         }
         queue.lag = Some((now, Lag::new()));
-        queue.asked = false;
+        (queue.dry, queue.asked) = (false, false);
         let dropped: SmallVec<[Before; 8]> = queue
             .frames
             .iter()
@@ -291,6 +294,7 @@ impl Outbox {
         let mut queue = self.0.queue.lock();
         if !queue.frames.is_empty() {
             queue.bytes = 0;
+            queue.dry = false;
             std::mem::swap(&mut queue.frames, taken);
             if queue.blocked {
                 queue.wake_reader();
@@ -300,6 +304,7 @@ impl Outbox {
         if let Some(reason) = queue.close {
             return Drained::Close(reason);
         }
+        queue.dry = true;
         if queue.owes() {
             queue.wake_reader();
         }
@@ -322,10 +327,7 @@ impl Outbox {
             queue.blocked = false;
             return Some(Notice::Room);
         }
-        // A writer that waits has come back for more, so the socket has taken all that was queued. Earlier, the
-        // difference would only join what the peer does not read.
-        let is_written = queue.frames.is_empty() && queue.writer.is_some();
-        if is_written && queue.owes() {
+        if queue.dry && queue.frames.is_empty() && queue.owes() {
             queue.asked = true;
             return Some(Notice::CatchUp);
         }

@@ -75,6 +75,7 @@ fn file(path: &str, request: &HttpRequest) -> Option<HttpResponse> {
     if let Some(encoding) = encoding {
         response.insert_header((header::CONTENT_ENCODING, encoding));
     }
+    // To a HEAD, the same: the HTTP server keeps the body back and says its length.
     Some(match file.data {
         std::borrow::Cow::Borrowed(bytes) => response.body(bytes::Bytes::from_static(bytes)),
         std::borrow::Cow::Owned(bytes) => response.body(bytes),

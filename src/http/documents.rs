@@ -264,7 +264,10 @@ pub async fn text(app: web::Data<App>, Named(name): Named) -> Result<HttpRespons
 /// `GET /api/v1/documents/{name}/json`.
 pub async fn json(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
     let json = export::to_json(read(&app, &name).await?).await.map_err(ApiError::internal)?;
-    Ok(answer(StatusCode::OK, &json))
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header(("cache-control", "no-store"))
+        .body(json))
 }
 
 /// `POST /api/v1/documents/{name}/updates`: applies a Yjs update (v1); answers when it is durable. A document

@@ -10,7 +10,7 @@ pub mod upgrade;
 
 use std::sync::Arc;
 
-use actix_web::{guard, web};
+use actix_web::{Route, guard, web};
 
 use crate::{connection, document::registry::Registry, telemetry::Metrics};
 
@@ -46,22 +46,27 @@ pub struct App {
 /// The route table.
 pub fn routes(config: &mut web::ServiceConfig) {
     let documents = web::scope("/api/v1/documents")
-        .route("", web::get().to(documents::list))
+        .route("", read().to(documents::list))
         .route("", web::post().to(documents::create))
-        .route("/{name}", web::get().to(documents::details))
+        .route("/{name}", read().to(documents::details))
         .route("/{name}", web::delete().to(documents::delete))
         .route("/{name}/restore", web::post().to(documents::restore))
-        .route("/{name}/state", web::get().to(documents::state))
-        .route("/{name}/text", web::get().to(documents::text))
-        .route("/{name}/json", web::get().to(documents::json))
+        .route("/{name}/state", read().to(documents::state))
+        .route("/{name}/text", read().to(documents::text))
+        .route("/{name}/json", read().to(documents::json))
         .route("/{name}/updates", web::post().to(documents::update))
         .default_service(web::to(error::no_such_endpoint));
     config
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
-        .route("/livez", web::get().to(health::alive))
-        .route("/readyz", web::get().to(health::ready))
-        .route("/metrics", web::get().to(metrics::text))
+        .route("/livez", read().to(health::alive))
+        .route("/readyz", read().to(health::ready))
+        .route("/metrics", read().to(metrics::text))
         .service(documents)
         .route("/api/{rest:.*}", web::route().to(error::no_such_endpoint))
-        .default_service(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(assets::serve));
+        .default_service(read().to(assets::serve));
+}
+
+/// GET, and HEAD, which is the same without the body.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }

@@ -269,6 +269,11 @@ impl Update {
         &self.summary.sections
     }
 
+    /// How many shared types it brings, nested ones included.
+    pub fn types(&self) -> usize {
+        self.summary.types
+    }
+
     /// Whether it deletes anything.
     pub fn has_deletions(&self) -> bool {
         !self.summary.deletes.is_empty()

@@ -58,7 +58,7 @@ fn decode_one(frame: &Bytes, reader: &mut Reader<'_>, limits: &Limits) -> Result
     match reader.uint()? {
         SYNC => decode_sync(frame, reader, limits),
         AWARENESS => {
-            let body = reader.buffer(frame.len())?;
+            let body = reader.buffer(usize::MAX)?;
             Ok(Message::Awareness(AwarenessUpdate::decode(body, limits)?))
         }
         QUERY_AWARENESS => Ok(Message::QueryAwareness),

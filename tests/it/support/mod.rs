@@ -17,6 +17,7 @@ pub(crate) use self::{
     client::{Client, settle},
     process::Weft,
     raw::Raw,
+    rest::Answer,
     server::TestServer,
 };
 
