@@ -5,11 +5,14 @@
 
 mod support;
 
+mod config;
+mod convergence;
 mod durability;
 mod eviction;
 mod hostile;
 mod http;
 mod kill;
+mod layering;
 mod limits;
 mod poison;
 mod presence;

@@ -1,6 +1,11 @@
 //! A whole server inside this process, on a thread and a port of its own.
 
-use std::{net::SocketAddr, sync::Arc, thread};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -8,7 +13,7 @@ use weft::{
     config::{Config, Settings},
     document::registry::Registry,
     ids::DocumentName,
-    server::Server,
+    server::{Server, StartError},
     store::{
         self, Durability, Store, Unobserved,
         faulty::{Faults, FaultyStore},
@@ -16,7 +21,7 @@ use weft::{
     telemetry::Metrics,
 };
 
-use super::{Address, Client, until};
+use super::{Address, Client, PATIENCE, until};
 
 /// How a server is set up before it starts.
 #[derive(Clone)]
@@ -105,11 +110,6 @@ impl TestServer {
         let running = self.running.take().expect("it runs");
         assert!(running.stop().await, "the server could not store everything before it stopped");
         self.running = Some(Running::start(&self.setup, &self.folder).await);
-    }
-
-    /// Stops in order; whether everything could be stored.
-    pub(crate) async fn stop(mut self) -> bool {
-        self.running.take().expect("it runs").stop().await
     }
 
     fn running(&self) -> &Running {
@@ -202,13 +202,25 @@ impl Running {
 }
 
 async fn start(config: Config, faulty: bool) -> (Server, Option<Faults>) {
-    if !faulty {
-        return (Server::start(config).await.unwrap(), None);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match try_start(config.clone(), faulty).await {
+            Ok(started) => return started,
+            // The worker threads of the server before end by themselves, and with the last of them its store.
+            Err(StartError::Store(error)) if Instant::now() < deadline => drop(error),
+            Err(error) => panic!("{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let inner = store::open(config.store.clone(), Arc::new(Unobserved)).unwrap();
+}
+
+async fn try_start(config: Config, faulty: bool) -> Result<(Server, Option<Faults>), StartError> {
+    if !faulty {
+        return Ok((Server::start(config).await?, None));
+    }
+    let inner = store::open(config.store.clone(), Arc::new(Unobserved))?;
     let (store, faults) = FaultyStore::new(inner);
-    let server = Server::start_with(config, Arc::new(store), Metrics::new()).await.unwrap();
-    (server, Some(faults))
+    Ok((Server::start_with(config, Arc::new(store), Metrics::new()).await?, Some(faults)))
 }
 
 /// A name that is one.

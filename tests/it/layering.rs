@@ -1,0 +1,371 @@
+//! Who may know whom. The table of the design, and the doors through which foreign crates come in, held
+//! against what the source says.
+//!
+//! Works on tokens, so that paths inside macros count and those in comments and strings do not. Tests inside
+//! the source may use what they like.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+use crate::support::repository;
+
+/// Which modules a module may use, and how much of them. Telemetry's handles are everybody's.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("main", &["config", "server", "telemetry", "maintenance"]),
+    ("server", &["config", "connection", "document", "http", "ids", "protocol", "store", "auth"]),
+    // Composes what each module declares.
+    ("config", &["connection", "document", "http", "store", "protocol::guard"]),
+    // The commands that work on a folder of a server that is stopped.
+    ("maintenance", &["document", "ids", "store"]),
+    ("http", &["connection", "document", "auth", "protocol", "ids"]),
+    ("connection", &["document", "auth", "protocol", "ids"]),
+    ("document", &["store", "cluster", "auth::Access", "protocol", "ids"]),
+    ("store", &["ids"]),
+    ("cluster", &["ids"]),
+    ("auth", &["ids"]),
+    ("protocol", &["ids"]),
+    ("ids", &[]),
+    ("telemetry", &[]),
+    // The map names everything, in words.
+    ("lib", &[]),
+];
+
+/// The files, or folders, in which a foreign crate or the clock may be named.
+const DOORS: &[(&str, &[&str])] = &[
+    ("actix", &["document/actor.rs", "document/handle.rs", "document/registry.rs", "server.rs"]),
+    ("actix_ws", &["connection/socket.rs", "http/upgrade.rs"]),
+    ("actix_http", &["connection/socket.rs", "http/upgrade.rs"]),
+    ("actix_web", &["connection/socket.rs", "http/", "server.rs", "main.rs"]),
+    ("yrs", &["protocol/", "document/"]),
+    ("sled", &["store/sled/epoch.rs"]),
+    ("prometheus_client", &["telemetry.rs"]),
+    ("clap", &["main.rs", "config.rs"]),
+];
+
+/// Where the time is looked at; everywhere else it is given. The store times its own commits.
+const CLOCKS: &[&str] = &[
+    "document/actor.rs",
+    "connection/socket.rs",
+    "http/upgrade.rs",
+    "server.rs",
+    "store/sled.rs",
+    "store/sled/",
+];
+
+#[test]
+fn nobody_knows_more_than_the_design_allows() {
+    let files = Source::all(&repository("src"));
+    assert!(files.len() > 30, "only {} files were found", files.len());
+    let offences = offences(&files);
+    assert!(offences.is_empty(), "\n{}", offences.join("\n"));
+    // A rule for what does not exist, or is not used, is a rule nobody would miss.
+    for (module, _) in MAY_USE.iter().filter(|(module, _)| *module != "cluster") {
+        assert!(
+            files.iter().any(|file| file.owner() == *module),
+            "the table names {module}, which is not there"
+        );
+    }
+    for (door, _) in DOORS {
+        let named = files.iter().flat_map(|file| file.paths(&files)).any(|path| path.is_foreign(door));
+        assert!(named, "the table names {door}, which nobody uses");
+    }
+}
+
+#[test]
+fn forbidden_source_is_found() {
+    for (file, source, offence) in [
+        ("store/memory.rs", "use crate::document::state::Effect;", "store uses document::state::Effect"),
+        ("store/memory.rs", "use super::super::http;", "store uses http"),
+        (
+            "document/state.rs",
+            "use crate::{ids, connection::{socket, Config as C}};",
+            "uses connection::Config",
+        ),
+        ("document/state.rs", "fn f() { crate::http::routes(); }", "document uses http::routes"),
+        ("document/state.rs", "fn f() { select! { _ = crate::http::x() => {} } }", "document uses http::x"),
+        ("document/state.rs", "use crate::auth::Identity;", "document uses auth::Identity"),
+        ("protocol/wire.rs", "pub use crate::store::*;", "protocol uses store::*"),
+        (
+            "connection/session.rs",
+            "mod inner { use super::super::super::store::Store; }",
+            "uses store::Store",
+        ),
+        ("ids.rs", "use crate::telemetry::Metrics; use crate::config::Config;", "ids uses config::Config"),
+        ("main.rs", "use weft::document::actor::DocumentActor;", "main uses document::actor::DocumentActor"),
+        ("http/documents.rs", "use yrs::Doc;", "names yrs"),
+        ("http/health.rs", "fn f(store: sled::Db) {}", "names sled"),
+        ("document/state.rs", "use actix::{Actor, Addr};", "names actix"),
+        ("http/error.rs", "type S = actix_ws::Session;", "names actix_ws"),
+        ("document/journal.rs", "fn f() { let now = Instant::now(); }", "looks at the clock"),
+        ("document/journal.rs", "fn f() { std::time::SystemTime::now() }", "looks at the clock"),
+        ("new/mod.rs", "use crate::ids;", "new is not in the table"),
+    ] {
+        let found = offences(&[Source::of(file, source)]);
+        assert!(found.iter().any(|found| found.contains(offence)), "{file}: {source} gave {found:?}");
+    }
+}
+
+#[test]
+fn allowed_source_is_left_alone() {
+    for (file, source) in [
+        ("store/memory.rs", "use crate::{ids::DocumentName, telemetry::Metrics}; use super::Store;"),
+        ("document/state.rs", "use crate::auth::Access; use yrs::Doc; use super::journal::Journal;"),
+        ("document/state.rs", "// use crate::http;\n/// [`crate::http`]\nconst S: &str = \"crate::http\";"),
+        (
+            "document/state.rs",
+            "#[cfg(test)] mod tests { use crate::http; fn f() { Instant::now(); } } use yrs::Doc;",
+        ),
+        ("document/actor.rs", "use actix::Actor; fn f() { Instant::now() }"),
+        ("http/mod.rs", "pub mod yrs; use yrs::nothing;"),
+    ] {
+        assert_eq!(offences(&[Source::of(file, source)]), Vec::<String>::new(), "{file}: {source}");
+    }
+}
+
+/// A source file.
+struct Source {
+    /// Relative to `src/`.
+    file: String,
+    tokens: TokenStream,
+}
+
+/// A path that the source names, resolved as far as it can be without compiling.
+enum Named {
+    /// In this package.
+    Ours(Vec<String>),
+    /// Something else: a crate, or a name that was brought in before.
+    Foreign(Vec<String>),
+}
+
+impl Source {
+    /// Every file that is not only there for tests.
+    fn all(root: &Path) -> Vec<Self> {
+        let mut files = Vec::new();
+        let mut folders = vec![root.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs") {
+                    let file = path.strip_prefix(root).unwrap().to_str().unwrap();
+                    files.push(Self::of(file, &fs::read_to_string(&path).unwrap()));
+                }
+            }
+        }
+        let tests: BTreeSet<_> = files.iter().flat_map(Self::test_modules).collect();
+        files.retain(|file| !tests.contains(&file.module()));
+        files
+    }
+
+    fn of(file: &str, source: &str) -> Self {
+        let tokens = source.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
+        Self { file: file.to_owned(), tokens }
+    }
+
+    /// The module that the file is.
+    fn module(&self) -> Vec<String> {
+        let path = self.file.trim_end_matches(".rs").trim_end_matches("/mod");
+        let path = if path == "lib" || path == "main" { "" } else { path };
+        path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The row of the table to which it belongs.
+    fn owner(&self) -> String {
+        let name = self.file.trim_end_matches(".rs");
+        name.split('/').next().unwrap_or_default().to_owned()
+    }
+
+    /// Every path that it names outside tests.
+    fn paths(&self, files: &[Self]) -> Vec<Named> {
+        let mut paths = Vec::new();
+        let mut modules: BTreeSet<Vec<String>> = files.iter().map(Self::module).collect();
+        modules.extend(declared_modules(&self.module(), &self.tokens));
+        let mut tests = Vec::new();
+        walk(&self.tokens, &self.module(), &mut tests, &mut |module, path| {
+            paths.push(resolve(module, path, &modules));
+        });
+        paths
+    }
+
+    /// The modules that it declares for tests alone.
+    fn test_modules(&self) -> Vec<Vec<String>> {
+        let mut tests = Vec::new();
+        walk(&self.tokens, &self.module(), &mut tests, &mut |_, _| {});
+        tests
+    }
+
+    fn is_in(&self, places: &[&str]) -> bool {
+        places.iter().any(|place| {
+            if place.ends_with('/') { self.file.starts_with(place) } else { self.file == *place }
+        })
+    }
+}
+
+impl Named {
+    fn is_foreign(&self, name: &str) -> bool {
+        matches!(self, Self::Foreign(path) if path[0] == name)
+    }
+}
+
+fn offences(files: &[Source]) -> Vec<String> {
+    let mut offences = BTreeSet::new();
+    for file in files {
+        let owner = file.owner();
+        let Some((_, allowed)) = MAY_USE.iter().find(|(module, _)| *module == owner) else {
+            offences.insert(format!("{}: {owner} is not in the table", file.file));
+            continue;
+        };
+        for path in file.paths(files) {
+            match &path {
+                Named::Ours(used) if !used.is_empty() && used[0] != owner && used[0] != "telemetry" => {
+                    let used = used.join("::");
+                    let may = allowed
+                        .iter()
+                        .any(|allowed| used == *allowed || used.starts_with(&format!("{allowed}::")));
+                    if !may {
+                        offences.insert(format!("{}: {owner} uses {used}", file.file));
+                    }
+                }
+                _ => {}
+            }
+            for (door, places) in DOORS {
+                if path.is_foreign(door) && !file.is_in(places) {
+                    offences.insert(format!("{}: names {door}, whose doors are {places:?}", file.file));
+                }
+            }
+            let (Named::Ours(segments) | Named::Foreign(segments)) = &path;
+            let is_clock = matches!(segments.as_slice(), [.., clock, now] if now == "now"
+                && (clock == "Instant" || clock == "SystemTime"));
+            if is_clock && !file.is_in(CLOCKS) {
+                offences.insert(format!("{}: looks at the clock; let the time be given", file.file));
+            }
+        }
+    }
+    offences.into_iter().collect()
+}
+
+fn resolve(module: &[String], mut path: Vec<String>, modules: &BTreeSet<Vec<String>>) -> Named {
+    let child = |name: &str| modules.contains(&[module, &[name.to_owned()]].concat());
+    let mut base = match path[0].as_str() {
+        "crate" | "weft" => Vec::new(),
+        "self" | "super" => module.to_vec(),
+        first if path.len() > 1 && child(first) => {
+            return Named::Ours([module.to_vec(), path].concat());
+        }
+        _ => return Named::Foreign(path),
+    };
+    while let Some("super" | "self" | "crate" | "weft") = path.first().map(String::as_str) {
+        if path.remove(0) == "super" {
+            base.pop();
+        }
+    }
+    base.extend(path);
+    Named::Ours(base)
+}
+
+/// Modules that the tokens declare, `mod name;` and `mod name { … }` alike.
+fn declared_modules(module: &[String], tokens: &TokenStream) -> Vec<Vec<String>> {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let pairs = tokens.windows(2);
+    pairs
+        .filter(|pair| matches!(&pair[0], TokenTree::Ident(word) if word == "mod"))
+        .map(|pair| [module, &[pair[1].to_string()]].concat())
+        .collect()
+}
+
+/// Calls `found` for every path of two or more segments, and for every import, with the module it is in.
+fn walk(
+    tokens: &TokenStream,
+    module: &[String],
+    tests: &mut Vec<Vec<String>>,
+    found: &mut dyn FnMut(&[String], Vec<String>),
+) {
+    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let mut at = 0;
+    while at < tokens.len() {
+        match &tokens[at] {
+            TokenTree::Punct(punct) if punct.as_char() == '#' && is_for_tests(tokens.get(at + 1)) => {
+                at = skip_item(&tokens, at + 2, module, tests);
+            }
+            TokenTree::Ident(word) if word == "mod" && inline(&tokens, at).is_some() => {
+                let (name, body) = inline(&tokens, at).expect("just seen");
+                walk(&body, &[module, &[name]].concat(), tests, found);
+                at += 3;
+            }
+            TokenTree::Ident(_) => {
+                let is_import = at > 0 && matches!(&tokens[at - 1], TokenTree::Ident(word) if word == "use");
+                let mut paths = Vec::new();
+                at = path(&tokens, at, &[], &mut paths);
+                for path in paths.into_iter().filter(|path| is_import || path.len() > 1) {
+                    found(module, path);
+                }
+            }
+            TokenTree::Group(group) => {
+                walk(&group.stream(), module, tests, found);
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+/// Reads a path or a tree of imports that begins at `at`, and says what comes after it.
+fn path(tokens: &[TokenTree], mut at: usize, before: &[String], paths: &mut Vec<Vec<String>>) -> usize {
+    let mut path = before.to_vec();
+    loop {
+        match tokens.get(at) {
+            Some(TokenTree::Ident(word)) => path.push(word.to_string()),
+            Some(TokenTree::Punct(star)) if star.as_char() == '*' => path.push("*".to_owned()),
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+                let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(p) if p.as_char() == ',');
+                for part in inside.split(is_comma).filter(|part| !part.is_empty()) {
+                    self::path(part, 0, &path, paths);
+                }
+                return at + 1;
+            }
+            // A turbofish, or the end of the tokens: the path ends here.
+            _ => break,
+        }
+        at += 1;
+        let colon = |at| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == ':');
+        if !(colon(at) && colon(at + 1)) {
+            break;
+        }
+        at += 2;
+    }
+    paths.push(path);
+    at
+}
+
+fn is_for_tests(attribute: Option<&TokenTree>) -> bool {
+    attribute.is_some_and(|attribute| attribute.to_string().replace(' ', "") == "[cfg(test)]")
+}
+
+/// The name and the body of a module that is written in place.
+fn inline(tokens: &[TokenTree], at: usize) -> Option<(String, TokenStream)> {
+    match (tokens.get(at + 1)?, tokens.get(at + 2)?) {
+        (TokenTree::Ident(name), TokenTree::Group(body)) => Some((name.to_string(), body.stream())),
+        _ => None,
+    }
+}
+
+/// Skips the item behind an attribute, and notes it if it is a module in a file of its own.
+fn skip_item(tokens: &[TokenTree], mut at: usize, module: &[String], tests: &mut Vec<Vec<String>>) -> usize {
+    let mut name = None;
+    while let Some(token) = tokens.get(at) {
+        at += 1;
+        match token {
+            TokenTree::Ident(word) if word == "mod" => name = tokens.get(at).map(ToString::to_string),
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => break,
+            TokenTree::Punct(end) if end.as_char() == ';' => {
+                tests.extend(name.map(|name| [module, &[name]].concat()));
+                break;
+            }
+            _ => {}
+        }
+    }
+    at
+}
