@@ -113,11 +113,13 @@ fn open(state: Bytes) -> Result<(Doc, Vec<(String, Root)>), String> {
     Ok((doc, roots))
 }
 
-/// A document may be larger than any message that made it, but not nested deeper.
+/// A document may be larger than any message that made it, and somewhat deeper: the replica looks at its depth
+/// only now and then.
 fn whole_document() -> Limits {
     let all = usize::MAX;
     let (clients, structs, delete_ranges, values) = (all, all, all, all);
-    Limits { update_bytes: all, clients, structs, delete_ranges, values, ..Limits::default() }
+    let type_depth = 8 * Limits::default().type_depth;
+    Limits { update_bytes: all, clients, structs, delete_ranges, values, type_depth, ..Limits::default() }
 }
 
 /// A root type. Its kind is not part of the document: clients agree on it by the way they use it, so it is

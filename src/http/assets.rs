@@ -45,7 +45,8 @@ fn wants_page(request: &HttpRequest) -> bool {
 }
 
 fn file(path: &str, request: &HttpRequest) -> Option<HttpResponse> {
-    if path.is_empty() || path.ends_with(".br") || path.ends_with(".gz") {
+    let leaves = path.split('/').any(|segment| segment == "..");
+    if path.is_empty() || leaves || path.ends_with(".br") || path.ends_with(".gz") {
         return None;
     }
     let plain = Assets::get(path)?;
