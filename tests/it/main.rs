@@ -3,6 +3,11 @@
 //! One binary, one behaviour per file. [`support`] has the servers and the people; nothing here sleeps in the
 //! hope that something has happened meanwhile, everything waits for what it wants to see, with a deadline.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must stop where it stands, helpers included"
+)]
+
 mod support;
 
 mod config;
