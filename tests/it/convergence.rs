@@ -256,7 +256,9 @@ impl Scene {
         let text = rest::get(&self.server, "/api/v1/documents/plan/json").await.expect(200).json();
         assert_eq!(text["map"], witness.content()["map"]);
         assert_eq!(text["array"], witness.content()["array"]);
-        assert_eq!(self.server.metrics().documents_poisoned.get(), 0);
+        let metrics = self.server.metrics();
+        assert_eq!(metrics.documents_poisoned.get(), 0);
+        println!("{} catch-ups since the restart", metrics.slow_session_catch_ups.get());
         let expected = witness.content();
         drop(fresh);
         self.server.restart().await;

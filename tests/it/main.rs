@@ -3,10 +3,7 @@
 //! One binary, one behaviour per file. [`support`] has the servers and the people; nothing here sleeps in the
 //! hope that something has happened meanwhile, everything waits for what it wants to see, with a deadline.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on must stop where it stands, helpers included"
-)]
+#![allow(clippy::unwrap_used, reason = "in a test, what must not happen may panic where it happens")]
 
 mod support;
 
