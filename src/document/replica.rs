@@ -207,12 +207,20 @@ impl Replica {
             }
             // Before the commit: that joins a run of typing into one long block, and to encode the end of it
             // would mean to count through all of it, for every batch.
-            let update = txn.has_changes().then(|| match batch {
-                // One author's single change travels on as it came.
-                [only] if !mended && verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
-                    only.bytes().clone()
+            let update = txn.has_changes().then(|| {
+                let encoded = kept(txn.encode_update_v1());
+                // Structs between neighbours that have nothing to do with each other pass the guard, and make
+                // yrs forget what it still refers to. It shows in what is encoded next; nothing of that is
+                // stored or sent, and the document is not kept.
+                let checked = Update::check(encoded.clone(), &boundless());
+                assert!(checked.is_ok(), "the document no longer encodes what can be decoded");
+                match batch {
+                    // One author's single change travels on as it came.
+                    [only] if !mended && verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
+                        only.bytes().clone()
+                    }
+                    _ => encoded,
                 }
-                _ => kept(txn.encode_update_v1()),
             });
             txn.commit();
             let pending = txn.has_missing_updates();
@@ -338,17 +346,23 @@ fn panic_if_asked(update: &Update) {
 
 /// Whether shared types lie deeper in each other than one update may nest them.
 fn is_nested_too_deep(txn: &impl ReadTxn) -> bool {
-    let limits = Limits {
+    let limits = Limits { type_depth: Limits::default().type_depth, ..boundless() };
+    let state = txn.encode_state_as_update_v1(&StateVector::default());
+    matches!(Update::check(state.into(), &limits), Err(Refusal::TypeDepth))
+}
+
+/// For our own encodings, which may hold more than any single message.
+fn boundless() -> Limits {
+    Limits {
         update_bytes: usize::MAX,
         clients: usize::MAX,
         structs: usize::MAX,
         delete_ranges: usize::MAX,
         values: usize::MAX,
         value_depth: usize::MAX,
+        type_depth: usize::MAX,
         ..Limits::default()
-    };
-    let state = txn.encode_state_as_update_v1(&StateVector::default());
-    matches!(Update::check(state.into(), &limits), Err(Refusal::TypeDepth))
+    }
 }
 
 fn known(clocks: &HashMap<ClientId, u32>, client: ClientId) -> u32 {

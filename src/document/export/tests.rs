@@ -290,7 +290,7 @@ fn text_where_only_values_can_be_read_is_unreadable() {
 fn shared_types_nested_too_deep_are_unreadable() {
     let writer = Writer::new(1);
     let mut last = None;
-    for _ in 0..600 {
+    for _ in 0..4_200 {
         writer.edit(|_, txn| {
             let parent: ArrayRef = last.take().unwrap_or_else(|| txn.get_or_insert_array("array"));
             last = Some(parent.push_back(txn, ArrayPrelim::default()));
