@@ -36,7 +36,8 @@ pub struct Config {
     /// A checkpoint is written when the log since the last one has grown past this many bytes (and past the
     /// size of the state, so that a large document is not rewritten for every few edits).
     pub checkpoint_bytes: usize,
-    /// Updates applied in one transaction at most, so that a flood cannot delay its own broadcast for ever.
+    /// Updates applied in one transaction at most: a flood must not delay its own broadcast for ever, and yrs
+    /// searches longer the more blocks a transaction has added.
     pub batch_updates: usize,
     /// Bytes applied in one transaction at most.
     pub batch_bytes: usize,
@@ -50,7 +51,7 @@ impl Default for Config {
             outbox: outbox::Limits::default(),
             idle: Duration::from_secs(30),
             checkpoint_bytes: 64 * 1024,
-            batch_updates: 1024,
+            batch_updates: 256,
             batch_bytes: 1024 * 1024,
         }
     }

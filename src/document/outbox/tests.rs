@@ -191,6 +191,20 @@ fn awareness_is_the_first_to_go() {
 }
 
 #[test]
+fn awareness_that_finds_no_room_is_owed() {
+    let socket = Socket::new(100, 10);
+    socket.push(update(90, 1, 0));
+    socket.push(awareness(20));
+    assert_eq!(socket.drain(), ["update 90"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    socket.outbox.catch_up(|lag, presence| {
+        assert!(lag.is_none() && presence);
+        smallvec![]
+    });
+}
+
+#[test]
 fn updates_are_dropped_together_and_replies_and_control_never() {
     let socket = Socket::new(100, 10);
     socket.outbox.control(Control::Ping);

@@ -335,6 +335,28 @@ fn a_state_keeps_what_waits_and_a_difference_drops_it() {
     assert!(store.is_waiting());
     assert_eq!(text_of([&store.state(), &hello]), "hello world");
     assert_eq!(text_of([&store.difference(&StateVector::default()), &hello]), "hello");
+    // Nothing ever waits in a replica. If yrs were wrong about that, its state would still hold it.
+    let mut replica = Replica::new();
+    let waits = replica.contain(|doc, _| {
+        let mut txn = doc.transact_mut();
+        txn.apply_update(DecodedUpdate::decode_v1(&world).unwrap()).unwrap();
+        txn.has_missing_updates()
+    });
+    assert!(waits.unwrap());
+    assert_eq!(text_of([&replica.state().unwrap(), &hello]), "hello world");
+}
+
+#[test]
+fn a_long_log_is_loaded_in_several_transactions() {
+    let ann = Writer::new(1);
+    let log: Vec<_> = (0..3 * LOADED_TOGETHER as u32 + 1).map(|at| ann.insert(at, "x")).collect();
+    let mut replica = Replica::load(&log).unwrap();
+    assert_eq!(vector_of(&mut replica), ann.vector());
+    assert_eq!(replica.text(), ann.text());
+    // What is incomplete after the first transaction may be whole after the last.
+    let (tail, head) = log.split_at(log.len() / 2);
+    let turned = Replica::load(head.iter().chain(tail)).unwrap();
+    assert_eq!(turned.clocks, replica.clocks);
 }
 
 #[test]
