@@ -120,6 +120,11 @@ impl Registry {
         open.get(name).map_or(0, |entry| entry.lease.editors.load(Ordering::Relaxed))
     }
 
+    /// Whether the document is open, whoever uses it.
+    pub fn is_open(&self, name: &DocumentName) -> bool {
+        self.0.open.lock().contains_key(name)
+    }
+
     /// How many documents are open.
     pub fn len(&self) -> usize {
         self.0.open.lock().len()

@@ -299,8 +299,8 @@ async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
     match app.registry.head(name).await?.map(|head| head.presence) {
         Some(Presence::Deleted(_)) => return Err(ApiError::deleted()),
         Some(_) => {}
-        // Open and not yet written counts as existing only once somebody has written something.
-        None if app.registry.editors(name) == 0 => return Err(ApiError::not_found()),
+        // Open and not yet stored counts as existing once somebody has written something.
+        None if !app.registry.is_open(name) => return Err(ApiError::not_found()),
         None => {}
     }
     let ask = async |handle: DocumentHandle| handle.details().await;
