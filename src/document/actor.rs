@@ -95,6 +95,8 @@ struct Serving {
     write_started: Option<Instant>,
     backlog_reported: usize,
     reloads: u32,
+    /// Counts the journals this document has had: deleting it, or creating it again, begins a new one.
+    life: u64,
 }
 
 impl Serving {
@@ -180,6 +182,7 @@ impl DocumentActor {
             write_started: None,
             backlog_reported: 0,
             reloads: 0,
+            life: 0,
         };
         if serving.title.is_none() {
             serving.title = serving.state.replica().title().unwrap_or_default();
@@ -366,7 +369,14 @@ impl DocumentActor {
             let append = Append { document: self.name.clone(), updates, summary };
             let written = self.store.append(vec![append]);
             serving.write_started = Some(now.instant);
-            ctx.spawn(written.into_actor(self).map(|written, actor, ctx| actor.written(written, ctx)));
+            let life = serving.life;
+            ctx.spawn(written.into_actor(self).map(move |written, actor, ctx| {
+                // An answer to a write from before the document was deleted or begun anew says nothing about
+                // the journal it has now.
+                if matches!(&actor.phase, Phase::Serving(serving) if serving.life == life) {
+                    actor.written(written, ctx);
+                }
+            }));
         }
         self.report_backlog();
     }
@@ -912,6 +922,7 @@ impl Handler<Govern> for DocumentActor {
                 if fresh && !serving.replica_is_new() {
                     serving.state.replace_replica(Replica::new());
                     serving.journal = journal;
+                    serving.life += 1;
                     serving.title = None;
                     serving.state_bytes = 0;
                     serving.log_bytes = 0;

@@ -52,7 +52,7 @@ impl Default for Config {
             idle: Duration::from_secs(30),
             checkpoint_bytes: 64 * 1024,
             batch_updates: 256,
-            batch_bytes: 1024 * 1024,
+            batch_bytes: 128 * 1024,
         }
     }
 }
