@@ -10,7 +10,7 @@
 //! broadcast and one journal entry of whatever came meanwhile.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -60,6 +60,9 @@ pub struct DocumentActor {
     phase: Phase,
     /// The queues to the sessions that have joined.
     outboxes: HashMap<SessionId, Outbox>,
+    /// Of these, the ones that have not yet been told what they lack. They hear no changes: the answer to
+    /// their step 1 will hold them, and what comes before it would build upon what they do not have.
+    unsynced: HashSet<SessionId>,
     /// Requests without a connection that wait for their acknowledgement.
     requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
     /// Acknowledgements that wait for the journal, oldest first.
@@ -125,6 +128,7 @@ impl DocumentActor {
             lease,
             phase: Phase::Loading,
             outboxes: HashMap::new(),
+            unsynced: HashSet::new(),
             requests: HashMap::new(),
             owed: VecDeque::new(),
             flush_scheduled: false,
@@ -288,8 +292,11 @@ impl DocumentActor {
         self.write(ctx);
     }
 
-    fn send(&self, to: SessionId, message: &Outgoing) {
+    fn send(&mut self, to: SessionId, message: &Outgoing) {
         if let Some(outbox) = self.outboxes.get(&to) {
+            if matches!(message, Outgoing::SyncStep2(_)) {
+                self.unsynced.remove(&to);
+            }
             outbox.push(Frame::Reply(ysync::encode(message)), Instant::now());
         }
     }
@@ -297,10 +304,11 @@ impl DocumentActor {
     /// One encoding, shared by every queue. Returns whether a session began to lag.
     fn broadcast(&self, except: Option<SessionId>, frame: &Frame) -> bool {
         let now = Instant::now();
+        let is_update = matches!(frame, Frame::Update(..));
         let mut queued = 0;
         let mut lagging = false;
         for (session, outbox) in &self.outboxes {
-            if Some(*session) == except {
+            if Some(*session) == except || (is_update && self.unsynced.contains(session)) {
                 continue;
             }
             match outbox.push(frame.clone(), now) {
@@ -313,7 +321,7 @@ impl DocumentActor {
                 Pushed::Lagging | Pushed::Closed => {}
             }
         }
-        if matches!(frame, Frame::Update(..)) {
+        if is_update {
             self.metrics.updates_sent.inc_by(queued);
         }
         lagging
@@ -675,6 +683,7 @@ impl Handler<Join> for DocumentActor {
             return Err(JoinError::Full(limit));
         }
         let mut effects = serving.state.join(joining.session, joining.access, joining.acknowledged);
+        self.unsynced.insert(joining.session);
         self.outboxes.insert(joining.session, joining.outbox);
         self.idle_since = None;
         self.report_editors();
@@ -729,6 +738,7 @@ impl Handler<Leave> for DocumentActor {
         // What the session said before it left is applied before it is forgotten.
         self.flush(ctx);
         self.outboxes.remove(&session);
+        self.unsynced.remove(&session);
         self.report_editors();
         if let Ok(serving) = self.serving() {
             let mut effects = serving.state.leave(session, clean, now());

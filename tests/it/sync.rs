@@ -131,6 +131,29 @@ async fn an_empty_update_is_acknowledged() {
 }
 
 #[tokio::test]
+async fn nobody_hears_a_change_before_what_it_builds_upon() {
+    let server = TestServer::start().await;
+    let ann = server.client("ann", "notes").await;
+    let bob = server.client("bob", "notes").await;
+    ann.types("written before, ");
+    bob.reads("written before, ").await;
+    // Connected, and not yet asking what there is.
+    let mut raw = Raw::open(&server, "notes").await;
+    raw.hears(|frame| frame.starts_with(&[0, 0])).await;
+    ann.types("while somebody joins, ");
+    bob.reads("written before, while somebody joins, ").await;
+    raw.send(frames::empty_step1()).await;
+    let first = raw.hears(|frame| frame[0] == 0).await;
+    assert_eq!(first[..2], [0, 1], "a change came before the answer");
+    let carl = Client::named("carl");
+    carl.hears(&first);
+    assert_eq!(carl.text(), ann.text());
+    ann.types("and after");
+    carl.hears(&raw.hears(|frame| frame.starts_with(&[0, 2])).await);
+    assert_eq!(carl.text(), ann.text());
+}
+
+#[tokio::test]
 async fn client_ids_of_53_bits_work() {
     let server = TestServer::start().await;
     let ids = [(1 << 53) - 1, 1 << 52, 1 << 32, 7];

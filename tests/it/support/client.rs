@@ -309,6 +309,16 @@ impl Client {
         let _ = self.link().outgoing.send(message);
     }
 
+    /// Takes in a sync frame that somebody else received.
+    pub(crate) fn hears(&self, frame: &[u8]) {
+        match frames::only_message(frame).unwrap() {
+            sync::Message::Sync(SyncMessage::SyncStep2(update) | SyncMessage::Update(update)) => {
+                self.shared.apply(&update).unwrap();
+            }
+            other => panic!("{other:?} holds no update"),
+        }
+    }
+
     // ---- presence -------------------------------------------------------------------------------------
 
     /// The id under which this client writes and is seen.
@@ -547,8 +557,7 @@ impl Shared {
         let update = Update::decode_v1(update).map_err(|error| error.to_string())?;
         let mut txn = self.doc.transact_mut();
         txn.apply_update(update).map_err(|error| error.to_string())?;
-        // Until the first answer a change may come that builds upon what that answer will bring.
-        if self.seen().synced && txn.has_missing_updates() {
+        if txn.has_missing_updates() {
             return Err("an update came before what it builds upon".to_owned());
         }
         Ok(())
