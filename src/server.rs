@@ -80,6 +80,9 @@ impl Server {
         .backlog(4096)
         .tcp_nodelay(true)
         .keep_alive(Duration::from_secs(75))
+        // After our close frame the socket lingers this long for a peer that has more to say. A peer that waits
+        // for us to hang up, as RFC 6455 asks and browsers do, reconnects that much later.
+        .client_disconnect_timeout(Duration::from_millis(200))
         .shutdown_timeout(2)
         .disable_signals()
         .bind(config.listen)

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// How often the heartbeat looks. A connection that got nothing during one interval gets a keepalive, so
-    /// that it is never silent for two: keep it below half of the 30 s that clients allow.
+    /// that it is never silent for two: below half of the 20 s that we promise, while clients allow 30 s.
     pub interval: Duration,
     /// A peer that has not been heard for this long is pinged.
     pub ping_after: Duration,
@@ -24,7 +24,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            interval: Duration::from_secs(10),
+            interval: Duration::from_secs(9),
             ping_after: Duration::from_secs(25),
             pong_within: Duration::from_secs(30),
             probe_within: Duration::from_secs(4),
