@@ -41,6 +41,26 @@ test("offline edits of both sides meet, and both see each other again at once", 
   await bo.page.locator(".caret").waitFor();
 });
 
+/** Waits until the browser has stored what was written: a transaction of our own comes after all earlier ones. */
+const kept = (person) =>
+  person.page.evaluate(async () => {
+    for (const { name } of await indexedDB.databases()) {
+      await new Promise((resolve, reject) => {
+        const opening = indexedDB.open(name);
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const db = opening.result;
+          const stores = [...db.objectStoreNames];
+          const done = () => (db.close(), resolve());
+          if (stores.length === 0) return done();
+          const transaction = db.transaction(stores, "readwrite");
+          transaction.oncomplete = done;
+          transaction.onerror = () => reject(transaction.error);
+        };
+      });
+    }
+  });
+
 test("a reload with the socket blocked shows the copy on this device, to be written in", async () => {
   const [ann, bo] = await annAndBo("copy");
   await write(ann, "On both. ");
@@ -51,6 +71,7 @@ test("a reload with the socket blocked shows the copy on this device, to be writ
   await words(ann, "On both.").waitFor();
   await status(ann, "offline");
   await write(ann, "Here only. ");
+  await kept(ann);
   await ann.page.reload();
   await words(ann, "On both. Here only.").waitFor();
   await ann.page.getByText(/changes kept on this device/).waitFor();
