@@ -2,7 +2,7 @@
 
 use std::future::{Ready, ready};
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, http::StatusCode, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, body::MessageBody, dev, http::StatusCode, web};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -246,28 +246,19 @@ pub async fn restore(
 /// `GET /api/v1/documents/{name}/state`: everything, as one Yjs update (v1).
 pub async fn state(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
     let state = read(&app, &name).await?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/octet-stream")
-        .insert_header(("cache-control", "no-store"))
-        .body(state))
+    Ok(content("application/octet-stream", state))
 }
 
 /// `GET /api/v1/documents/{name}/text`.
 pub async fn text(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
     let text = export::to_text(read(&app, &name).await?).await.map_err(ApiError::internal)?;
-    Ok(HttpResponse::Ok()
-        .content_type("text/plain; charset=utf-8")
-        .insert_header(("cache-control", "no-store"))
-        .body(text))
+    Ok(content("text/plain; charset=utf-8", text))
 }
 
 /// `GET /api/v1/documents/{name}/json`.
 pub async fn json(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
     let json = export::to_json(read(&app, &name).await?).await.map_err(ApiError::internal)?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header(("cache-control", "no-store"))
-        .body(json))
+    Ok(content("application/json", json))
 }
 
 /// `POST /api/v1/documents/{name}/updates`: applies a Yjs update (v1); answers when it is durable. A document
@@ -321,4 +312,9 @@ async fn read(app: &App, name: &DocumentName) -> Result<Bytes, ApiError> {
 
 fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header(("cache-control", "no-store")).json(body)
+}
+
+/// A document's content, in one of the forms it can be had in.
+fn content(content_type: &'static str, body: impl MessageBody + 'static) -> HttpResponse {
+    HttpResponse::Ok().content_type(content_type).insert_header(("cache-control", "no-store")).body(body)
 }
