@@ -10,11 +10,11 @@
 //! |---|---|---|
 //! | [`ids`] | names and ids, parsed once and valid for ever after | |
 //! | [`telemetry`] | logs, and every metric by name; its handles are everybody's | |
-//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::close`] every close code | ids |
-//! | [`auth`] | who, and what they may do | ids |
+//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::close`] every close code | ids |
+//! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
 //! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
@@ -53,6 +53,8 @@
 //! | document | a named CRDT with everybody's edits; addressed by its [`ids::DocumentName`] |
 //! | connection | one socket, from upgrade to close |
 //! | session | one document opened over one connection |
+//! | dialect | how a client speaks; what it means is the same in all of them |
+//! | address | in the Hocuspocus dialect, the head of a frame that says which session it belongs to |
 //! | client id | the id under which a replica writes; it names a replica, not a person |
 //! | replica | one copy of a document's CRDT: ours, or a browser's |
 //! | update | a change in Yjs's v1 encoding; idempotent and commutative |
@@ -65,7 +67,7 @@
 //! | acknowledge | to say that something is durable. Nothing else may be said so |
 //! | log, checkpoint | what is stored: updates in order, and a full state that replaces the log before it |
 //! | sequence | an update's place in its document's log |
-//! | outbox | what a document has for a session and the socket has not taken |
+//! | outbox, lane | what a document has for a session and the socket has not taken: the session's lane in the queue of its connection |
 //! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
 //! | quarantine | where bytes go that must not be applied, for a person to look at |
@@ -74,7 +76,7 @@
 //! # The path of a keystroke
 //!
 //! Browser: editor → Y.Doc → provider → bytes. Server: [`connection::socket`] (a frame within limits) →
-//! [`protocol::ysync`] ([`Message`](protocol::message::Message), its update through the guard) →
+//! [`protocol::ysync`] or [`protocol::hocuspocus`] ([`Message`](protocol::message::Message), its update through the guard) →
 //! [`connection::session`] (what it means) → [`document::handle`] (waits for room) → [`document::actor`] →
 //! [`document::state`] (access, apply; [`Effect`](document::state::Effect)s: broadcast, store, acknowledge) →
 //! [`document::outbox`] (encoded once) → every other session's [`connection::socket`]; and

@@ -64,6 +64,7 @@ impl Server {
             registry: registry.clone(),
             metrics: metrics.clone(),
             connections: Connections::new(config.http.limits),
+            policy: config.http.policy.clone(),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };

@@ -1,15 +1,16 @@
 //! The loop of one connection. Nothing else reads or writes a socket.
 //!
-//! Two tasks share a connection. The reading one is [`run`], a loop over three named inputs:
+//! Two tasks share a connection. The reading one is [`run`], a loop over four named inputs:
 //!
-//! - *the peer*: WebSocket messages, taken as many as have arrived, decoded, and handed to the document in
+//! - *the peer*: WebSocket messages, taken as many as have arrived, decoded, and handed to the documents in
 //!   one piece. While the peer does not read what it asked for, nothing more is read from it;
-//! - *the outbox*: the document wants the connection closed, the peer probed, or a slow session caught up;
+//! - *the queue*: a document ends its session, wants the peer probed, or has a slow session to catch up;
+//! - *the conversation* itself: a document that was being opened is open, or is not to be had;
 //! - *the clock*: pings, keepalives, and the end of patience.
 //!
 //! The writing one is the response body ([`Frames`]), polled by the HTTP server whenever the socket takes
-//! bytes: it takes everything out of the outbox and writes it at once. Every way out of the loop ends in one
-//! place, with a close reason in the outbox and a `leave` at the document.
+//! bytes: it takes everything out of the queue and writes it at once. Every way out of the loop ends in one
+//! place, with a close reason in the queue and a `leave` at the documents.
 
 use std::{
     collections::VecDeque,
@@ -32,28 +33,25 @@ use actix_web::{
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, Stream, StreamExt};
-use tracing::{debug, trace};
+use tracing::debug;
 
 use super::{
     Config,
-    error::close_reason,
     frame_guard::FrameGuard,
-    heartbeat::Heartbeat,
-    session::{Inbound, Session, Step, asks},
+    heartbeat::{self, Heartbeat},
+    many::Many,
+    session::Inbound,
+    single::Single,
+    talk::{Heard, Talk},
 };
 use crate::{
-    auth::Access,
-    document::{
-        handle::{DocumentHandle, JoinError, Joining},
-        outbox::{Control, Drained, Frame, Notice, Outbox},
-        registry::Registry,
-    },
-    ids::{ConnectionId, DocumentName, SessionId},
-    protocol::{close::CloseReason, message::Message, ysync},
+    document::outbox::{Control, Drained, Frame, Notice, Queued, SendQueue},
+    ids::ConnectionId,
+    protocol::close::CloseReason,
     telemetry::Metrics,
 };
 
-/// Messages taken from the peer before the document gets them: enough to make a burst one batch, few enough
+/// Messages taken from the peer before the documents get them: enough to make a burst one batch, few enough
 /// that a flood does not fill memory.
 const BURST: usize = 256;
 
@@ -61,22 +59,24 @@ const BURST: usize = 256;
 pub struct Opening<P> {
     /// For the logs.
     pub connection: ConnectionId,
-    /// Which document it wants.
-    pub document: DocumentName,
-    /// What it may do there.
-    pub access: Access,
-    /// Whether it wants its own updates back once they are durable.
-    pub acknowledged: bool,
-    /// Most sessions the document may have.
-    pub max_sessions: usize,
-    /// Open documents.
-    pub registry: Registry,
+    /// Whom it speaks with.
+    pub with: With,
     /// Figures.
     pub metrics: Metrics,
     /// Settings.
     pub config: Arc<Config>,
+    /// When the peer hears from us: its own wish, or that of the settings.
+    pub heartbeat: heartbeat::Config,
     /// Held for as long as the connection lives: its place within the limits.
     pub permit: P,
+}
+
+/// The dialects.
+pub enum With {
+    /// One document.
+    One(Single),
+    /// Many.
+    Many(Many),
 }
 
 /// Answers the upgrade and runs the connection on this thread until it ends.
@@ -93,67 +93,53 @@ pub async fn open<P: 'static>(
     // connection. Its body is kept only because dropping it ends the message stream.
     let (response, _, messages) = actix_ws::handle(request, payload)?;
     let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-    let outbox = Outbox::new(opening.config.outbox);
+    let queue = SendQueue::new(opening.config.outbox);
     let metrics = opening.metrics.clone();
-    actix_web::rt::spawn(run(opening, outbox.clone(), messages));
-    Ok(response.map_body(|_, inner| BoxBody::new(Frames::new(outbox, metrics, inner))))
+    let Opening { connection, config, heartbeat, permit, .. } = opening;
+    let line = Line { connection, queue: queue.clone(), metrics: metrics.clone(), messages, heartbeat };
+    match opening.with {
+        With::One(single) => {
+            let talk = single.converse(queue.open(Bytes::new()), config.guard.clone());
+            actix_web::rt::spawn(run(line, talk, permit));
+        }
+        With::Many(many) => {
+            let talk = many.converse(queue.clone(), &config, Instant::now());
+            actix_web::rt::spawn(run(line, talk, permit));
+        }
+    }
+    Ok(response.map_body(|_, inner| BoxBody::new(Frames::new(queue, metrics, inner))))
+}
+
+/// The socket as the reading task has it.
+struct Line {
+    connection: ConnectionId,
+    queue: SendQueue,
+    metrics: Metrics,
+    messages: AggregatedMessageStream,
+    heartbeat: heartbeat::Config,
 }
 
 /// The reading task, from the first byte to the last.
-async fn run<P>(opening: Opening<P>, outbox: Outbox, mut messages: AggregatedMessageStream) {
-    let session = SessionId::new();
-    let metrics = opening.metrics.clone();
-    let config = opening.config.clone();
-    let connection = opening.connection;
+async fn run<P>(line: Line, mut talk: impl Talk, permit: P) {
+    let Line { connection, queue, metrics, mut messages, heartbeat } = line;
     metrics.connections.inc();
-    // Boxed, because joining needs much more room than reading, and most of a connection's life is reading.
-    let (joined, permit) = Box::pin(join(opening, session, outbox.clone())).await;
-    match joined {
-        Ok(handle) => {
-            let mut reader = Reader {
-                session: Session::new(config.guard.clone()),
-                id: session,
-                handle,
-                outbox: outbox.clone(),
-                metrics: metrics.clone(),
-                heartbeat: Heartbeat::new(config.heartbeat, Instant::now()),
-            };
-            let end = reader.read(&mut messages).await;
-            debug!(%connection, %session, ?end, "connection ended");
-            outbox.close(end.reason.unwrap_or(CloseReason::Normal));
-            reader.handle.leave(session, end.clean).await;
+    let end = match talk.begin().await {
+        Ok(()) => {
+            let heartbeat = Heartbeat::new(heartbeat, Instant::now());
+            let mut reader =
+                Reader { talk: &mut talk, queue: queue.clone(), metrics: metrics.clone(), heartbeat };
+            reader.read(&mut messages).await
         }
-        Err(error) => {
-            debug!(%connection, %error, "connection refused");
-            metrics.refused("join");
-            outbox.close(close_reason(&error));
-        }
-    }
+        Err(reason) => End::because(reason),
+    };
+    debug!(%connection, ?end, "connection ended");
+    queue.close(end.reason.unwrap_or(CloseReason::Normal));
+    talk.leave(end.clean).await;
     metrics.connections.dec();
     drop(permit);
+    drop(talk);
     // A peer that keeps talking is read to its end, so that our close frame is not lost to a reset.
     while let Some(Ok(_)) = messages.next().await {}
-}
-
-/// Opens the document for the session.
-async fn join<P>(
-    opening: Opening<P>,
-    session: SessionId,
-    outbox: Outbox,
-) -> (Result<DocumentHandle, JoinError>, P) {
-    let Opening { connection, document, registry, .. } = &opening;
-    debug!(%connection, %session, %document, "connection opened");
-    let joined = registry.ask(document, async |handle: DocumentHandle| {
-        let joining = Joining {
-            session,
-            access: opening.access,
-            acknowledged: opening.acknowledged,
-            outbox: outbox.clone(),
-            max_sessions: opening.max_sessions,
-        };
-        handle.join(joining).await.map(|()| handle)
-    });
-    (joined.await, opening.permit)
 }
 
 /// How a connection came to its end.
@@ -171,30 +157,38 @@ impl End {
     }
 }
 
-struct Reader {
-    session: Session,
-    id: SessionId,
-    handle: DocumentHandle,
-    outbox: Outbox,
+impl From<CloseReason> for End {
+    fn from(reason: CloseReason) -> Self {
+        Self::because(reason)
+    }
+}
+
+struct Reader<'a, T> {
+    talk: &'a mut T,
+    queue: SendQueue,
     metrics: Metrics,
     heartbeat: Heartbeat,
 }
 
-impl Reader {
+impl<T: Talk> Reader<'_, T> {
     async fn read(&mut self, messages: &mut AggregatedMessageStream) -> End {
         let clock = tokio::time::sleep_until(self.heartbeat.next(Instant::now()).into());
         tokio::pin!(clock);
         loop {
-            let has_room = self.outbox.has_room();
+            let has_room = self.queue.has_room();
             let outcome = tokio::select! {
                 message = messages.next(), if has_room => match message {
                     Some(message) => self.take_in(message, messages).await,
                     None => Err(End { reason: None, clean: false }),
                 },
-                notice = poll_fn(|context| match self.outbox.notice(context.waker()) {
+                notice = poll_fn(|context| match self.queue.notice(context.waker()) {
                     Some(notice) => Poll::Ready(notice),
                     None => Poll::Pending,
                 }) => self.heed(notice).await,
+                news = self.talk.news() => match self.talk.take_news(news, Instant::now()).await {
+                    Ok(()) => Ok(Again::Same),
+                    Err(reason) => Err(reason.into()),
+                },
                 () = &mut clock => {
                     let outcome = self.beat();
                     clock.as_mut().reset(self.heartbeat.next(Instant::now()).into());
@@ -209,28 +203,34 @@ impl Reader {
         }
     }
 
-    /// Takes in a message and all that have arrived with it, and hands them to the document together.
+    /// Takes in a message and all that have arrived with it, and acts on them together.
     async fn take_in(
         &mut self,
         first: Result<AggregatedMessage, ProtocolError>,
         messages: &mut AggregatedMessageStream,
     ) -> Result<Again, End> {
-        self.heartbeat.heard(Instant::now());
-        let mut batch: Vec<Message> = Vec::new();
+        let now = Instant::now();
+        self.heartbeat.heard(now);
         let mut taken = 0;
         let mut next = Some(first);
         let mut end = None;
         let mut asked = false;
         while let Some(message) = next {
-            match self.step(message) {
-                Step::Deliver(decoded) => {
-                    asked = decoded.iter().any(asks);
-                    batch.extend(decoded);
+            let heard = match inbound(message) {
+                Ok(inbound) => {
+                    if let Inbound::Binary(bytes) = &inbound {
+                        self.metrics.bytes_received.inc_by(bytes.len() as u64);
+                    }
+                    self.talk.hear(inbound, now)
                 }
-                Step::Pong(payload) => self.outbox.control(Control::Pong(payload)),
-                Step::Idle => {}
-                Step::Ended { clean } => end = Some(End { reason: None, clean }),
-                Step::Refuse(reason, label) => {
+                Err(heard) => heard,
+            };
+            match heard {
+                Heard::More => {}
+                Heard::Asked => asked = true,
+                Heard::Pong(payload) => self.queue.control(Control::Pong(payload)),
+                Heard::Ended { clean } => end = Some(End { reason: None, clean }),
+                Heard::Refuse(reason, label) => {
                     self.metrics.refused(label);
                     end = Some(End::because(reason));
                 }
@@ -251,60 +251,45 @@ impl Reader {
             };
         }
         // What came before a bad frame was said and stands.
-        if !batch.is_empty() {
-            let updates = batch.iter().filter(|message| is_update(message)).count();
-            self.metrics.updates_received.inc_by(updates as u64);
-            trace!(session = %self.id, messages = batch.len(), "messages taken in");
-            if self.handle.deliver(self.id, batch).await.is_err() {
-                return Err(End::because(CloseReason::Reset));
-            }
-        }
+        self.talk.act().await?;
         end.map_or(Ok(Again::Same), Err)
-    }
-
-    fn step(&mut self, message: Result<AggregatedMessage, ProtocolError>) -> Step {
-        let inbound = match message {
-            Ok(AggregatedMessage::Binary(bytes)) => {
-                self.metrics.bytes_received.inc_by(bytes.len() as u64);
-                Inbound::Binary(bytes)
-            }
-            Ok(AggregatedMessage::Text(_)) => Inbound::Text,
-            Ok(AggregatedMessage::Ping(payload)) => Inbound::Ping(payload),
-            Ok(AggregatedMessage::Pong(_)) => Inbound::Pong,
-            Ok(AggregatedMessage::Close(reason)) => {
-                Inbound::Close(reason.map(|reason| u16::from(reason.code)))
-            }
-            Err(error) => return refuse(&error),
-        };
-        self.session.step(inbound)
     }
 
     async fn heed(&mut self, notice: Notice) -> Result<Again, End> {
         match notice {
             Notice::Closed => Err(End { reason: None, clean: true }),
+            Notice::Ended(lane, reason) => match self.talk.ended(lane, reason).await {
+                Ok(()) => Ok(Again::Same),
+                // Whom a document sends away is gone from it.
+                Err(reason) => Err(End { reason: Some(reason), clean: true }),
+            },
             Notice::Room => Ok(Again::Same),
             Notice::Probe => {
                 self.heartbeat.probe(Instant::now());
-                self.outbox.control(Control::Ping);
+                self.queue.control(Control::Ping);
                 Ok(Again::Sooner)
             }
-            Notice::CatchUp => match self.handle.catch_up(self.id).await {
-                Ok(()) => Ok(Again::Same),
-                Err(_) => Err(End::because(CloseReason::Reset)),
-            },
+            Notice::CatchUp(lane) => {
+                self.talk.catch_up(lane).await?;
+                Ok(Again::Same)
+            }
         }
     }
 
     fn beat(&mut self) -> Result<Again, End> {
-        let beat = self.heartbeat.tick(self.outbox.take_activity(), Instant::now());
+        let now = Instant::now();
+        let beat = self.heartbeat.tick(self.queue.take_activity(), now);
         if beat.dead {
             return Err(End::because(CloseReason::Idle));
         }
+        self.talk.tick(now)?;
         if beat.ping {
-            self.outbox.control(Control::Ping);
+            self.queue.control(Control::Ping);
         }
-        if beat.keepalive {
-            self.outbox.push(Frame::Awareness(ysync::KEEPALIVE), Instant::now());
+        if beat.keepalive
+            && let Some((address, payload)) = self.talk.keepalive()
+        {
+            self.queue.send(address, payload);
         }
         Ok(Again::Same)
     }
@@ -316,22 +301,31 @@ enum Again {
     Sooner,
 }
 
-fn is_update(message: &Message) -> bool {
-    matches!(message, Message::SyncStep2(_) | Message::Update(_))
+fn inbound(message: Result<AggregatedMessage, ProtocolError>) -> Result<Inbound, Heard> {
+    match message {
+        Ok(AggregatedMessage::Binary(bytes)) => Ok(Inbound::Binary(bytes)),
+        Ok(AggregatedMessage::Text(_)) => Ok(Inbound::Text),
+        Ok(AggregatedMessage::Ping(payload)) => Ok(Inbound::Ping(payload)),
+        Ok(AggregatedMessage::Pong(_)) => Ok(Inbound::Pong),
+        Ok(AggregatedMessage::Close(reason)) => {
+            Ok(Inbound::Close(reason.map(|reason| u16::from(reason.code))))
+        }
+        Err(error) => Err(refuse(&error)),
+    }
 }
 
 /// A broken WebSocket stream, as the close reason that names what is wrong with it.
-fn refuse(error: &ProtocolError) -> Step {
+fn refuse(error: &ProtocolError) -> Heard {
     match error {
-        ProtocolError::Overflow => Step::Refuse(CloseReason::TooBig, "frame_too_large"),
-        ProtocolError::Io(io) if is_overflow(io) => Step::Refuse(CloseReason::TooBig, "frame_too_large"),
+        ProtocolError::Overflow => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
+        ProtocolError::Io(io) if is_overflow(io) => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
         // A text in several pieces that is not UTF-8.
         ProtocolError::Io(io) if io.kind() == io::ErrorKind::InvalidData => {
-            Step::Refuse(CloseReason::ProtocolError, "websocket")
+            Heard::Refuse(CloseReason::ProtocolError, "websocket")
         }
         // The line broke; nobody is there to be told.
-        ProtocolError::Io(_) => Step::Ended { clean: false },
-        _ => Step::Refuse(CloseReason::ProtocolError, "websocket"),
+        ProtocolError::Io(_) => Heard::Ended { clean: false },
+        _ => Heard::Refuse(CloseReason::ProtocolError, "websocket"),
     }
 }
 
@@ -364,29 +358,37 @@ impl Stream for Guarded {
 
 /// The response body: everything that leaves the connection, framed.
 struct Frames {
-    outbox: Outbox,
+    queue: SendQueue,
     metrics: Metrics,
-    taken: VecDeque<Frame>,
+    taken: VecDeque<Queued>,
     closed: bool,
     /// actix-ws's own body; never polled, and dropped last, which ends the message stream.
     _inner: BoxBody,
 }
 
 impl Frames {
-    fn new(outbox: Outbox, metrics: Metrics, inner: BoxBody) -> Self {
-        Self { outbox, metrics, taken: VecDeque::new(), closed: false, _inner: inner }
+    fn new(queue: SendQueue, metrics: Metrics, inner: BoxBody) -> Self {
+        Self { queue, metrics, taken: VecDeque::new(), closed: false, _inner: inner }
     }
 
     fn encode(&mut self) -> Bytes {
-        let size: usize = self.taken.iter().map(|frame| frame.payload().len() + 10).sum();
+        let size: usize = self.taken.iter().map(|queued| queued.size() + 10).sum();
         let mut buffer = BytesMut::with_capacity(size);
-        for frame in self.taken.drain(..) {
-            let opcode = match &frame {
+        let mut addressed = Vec::new();
+        for queued in self.taken.drain(..) {
+            let opcode = match &queued.frame {
                 Frame::Control(Control::Ping) => OpCode::Ping,
                 Frame::Control(Control::Pong(_)) => OpCode::Pong,
                 _ => OpCode::Binary,
             };
-            Parser::write_message(&mut buffer, frame.payload(), opcode, true, false);
+            if queued.address.is_empty() {
+                Parser::write_message(&mut buffer, queued.frame.payload(), opcode, true, false);
+            } else {
+                addressed.clear();
+                addressed.extend_from_slice(&queued.address);
+                addressed.extend_from_slice(queued.frame.payload());
+                Parser::write_message(&mut buffer, &addressed, opcode, true, false);
+            }
         }
         // A burst is over; its queue need not be remembered by a connection that may now be idle for hours.
         if self.taken.capacity() > 64 {
@@ -412,7 +414,7 @@ impl MessageBody for Frames {
             return Poll::Ready(None);
         }
         let this = &mut *self;
-        match this.outbox.drain(&mut this.taken, context.waker()) {
+        match this.queue.drain(&mut this.taken, context.waker()) {
             Drained::Frames => Poll::Ready(Some(Ok(this.encode()))),
             Drained::Close(reason) => {
                 this.closed = true;
@@ -429,6 +431,6 @@ impl MessageBody for Frames {
 impl Drop for Frames {
     fn drop(&mut self) {
         // The server gave the connection up, for whatever reason: the reading task must not wait for more.
-        self.outbox.close(CloseReason::GoingAway);
+        self.queue.close(CloseReason::GoingAway);
     }
 }

@@ -287,6 +287,21 @@ impl Replica {
         self.contain(|doc, _| kept(doc.transact().encode_diff_v1(&vector)))
     }
 
+    /// Whether all of an update is here already, its deletions too.
+    pub fn contains(&mut self, update: &Update) -> Result<bool, Poisoned> {
+        if update.sections().iter().any(|section| section.end > known(&self.clocks, section.client)) {
+            return Ok(false);
+        }
+        if !update.has_deletions() {
+            return Ok(true);
+        }
+        let Ok(decoded) = update.decode() else { return Ok(false) };
+        self.contain(|doc, _| {
+            let here = doc.transact().snapshot().delete_set;
+            decoded.delete_set().diff(&here).is_empty()
+        })
+    }
+
     /// The title that people see: the string `title` in the root map `meta`, if there is one.
     pub fn title(&mut self) -> Result<Option<String>, Poisoned> {
         self.contain(|doc, _| {

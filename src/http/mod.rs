@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use actix_web::{Route, guard, web};
 
-use crate::{connection, document::registry::Registry, telemetry::Metrics};
+use crate::{auth::Policy, connection, document::registry::Registry, telemetry::Metrics};
 
 /// Everything about HTTP that can be set.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub raw_names: bool,
     /// What each connection gets.
     pub connection: connection::Config,
+    /// Who may do what. Not a setting: a program that embeds the server brings its own.
+    pub policy: Arc<dyn Policy>,
 }
 
 /// What every handler may use.
@@ -39,6 +41,8 @@ pub struct App {
     pub config: Arc<Config>,
     /// Settings of each connection: the same as in `config`, shared by all of them.
     pub connection: Arc<connection::Config>,
+    /// Who may do what.
+    pub policy: Arc<dyn Policy>,
     /// Who is connected.
     pub connections: upgrade::Connections,
 }
@@ -55,9 +59,12 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/{name}/text", read().to(documents::text))
         .route("/{name}/json", read().to(documents::json))
         .route("/{name}/updates", web::post().to(documents::update))
+        .route("/{name}/stateless", web::post().to(documents::stateless))
         .default_service(web::to(error::no_such_endpoint));
     config
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
+        .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
+        .route("/hocuspocus/{anything:.*}", web::get().to(upgrade::hocuspocus))
         .route("/livez", read().to(health::alive))
         .route("/readyz", read().to(health::ready))
         .route("/metrics", read().to(metrics::text))

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["config", "server", "telemetry", "maintenance"]),
     ("server", &["config", "connection", "document", "http", "ids", "protocol", "store", "auth"]),
     // Composes what each module declares.
-    ("config", &["connection", "document", "http", "store", "protocol::guard"]),
+    ("config", &["auth", "connection", "document", "http", "store", "protocol::guard"]),
     // The commands that work on a folder of a server that is stopped.
     ("maintenance", &["document", "ids", "store"]),
     ("http", &["connection", "document", "auth", "protocol", "ids"]),

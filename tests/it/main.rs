@@ -11,6 +11,7 @@ mod config;
 mod convergence;
 mod durability;
 mod eviction;
+mod hocuspocus;
 mod hostile;
 mod http;
 mod kill;
