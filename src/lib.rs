@@ -14,7 +14,7 @@
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
 //! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] or by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
@@ -23,7 +23,7 @@
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
 //! and `server.rs`, `actix_ws` in `connection/socket.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
-//! `document/`, `sled` in `store/sled`, the clock in `actor.rs`, `socket.rs` and `server.rs`. The
+//! `document/`, `sled` in `store/sled`, the clock in `actor.rs`, `line.rs`, `socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.
 //!
 //! # Invariants
@@ -51,7 +51,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | document | a named CRDT with everybody's edits; addressed by its [`ids::DocumentName`] |
-//! | connection | one socket, from upgrade to close |
+//! | connection, line | one socket, from upgrade to close; or what stands for one over plain HTTP |
 //! | session | one document opened over one connection |
 //! | dialect | how a client speaks; what it means is the same in all of them |
 //! | address | in the Hocuspocus dialect, the head of a frame that says which session it belongs to |

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
+    connection::feed::Feeds,
     document::registry::Registry,
     http::{self, upgrade::Connections},
     ids::DocumentName,
@@ -65,6 +66,7 @@ impl Server {
             metrics: metrics.clone(),
             connections: Connections::new(config.http.limits),
             policy: config.http.policy.clone(),
+            feeds: Feeds::default(),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };

@@ -1,14 +1,17 @@
 //! One WebSocket: from the upgrade to the close frame.
 //!
-//! [`socket`] is the loop, and the only file that reads or writes the socket. Who is spoken with through it is a
+//! [`mod@line`] is the loop. What carries it is a WebSocket in [`socket`], the only file that reads or writes one, or
+//! plain HTTP in [`feed`]. Who is spoken with through it is a
 //! [`talk::Talk`]: [`single`] for one document of the y-websocket dialect, [`many`] for all documents of a
 //! Hocuspocus socket. What a frame means is decided in pure files: [`session`] for the first,
 //! [`multiplex`] for the second. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
 //! frames that announce more than they may hold; [`error`] turns every refusal into a close code or words.
 
 pub mod error;
+pub mod feed;
 pub mod frame_guard;
 pub mod heartbeat;
+mod line;
 pub mod many;
 pub mod multiplex;
 pub mod session;

@@ -1,4 +1,4 @@
-//! One document over one socket: the y-websocket dialect.
+//! One document over one line: the y-websocket dialect, or what is left of Hocuspocus where no address is needed.
 
 use std::{convert::Infallible, future::pending, sync::Arc, time::Instant};
 
@@ -30,8 +30,8 @@ pub struct Single {
     pub document: DocumentName,
     /// What it may do there.
     pub access: Access,
-    /// Whether it wants its own updates back once they are durable.
-    pub echo: bool,
+    /// How it is spoken with.
+    pub dialect: Dialect,
     /// Most sessions the document may have.
     pub max_sessions: usize,
     /// Open documents.
@@ -86,7 +86,7 @@ impl Conversation {
             let joining = Joining {
                 session,
                 access: single.access,
-                dialect: Dialect::YWebSocket { echo: single.echo },
+                dialect: single.dialect,
                 outbox: self.outbox.clone(),
                 max_sessions: single.max_sessions,
             };

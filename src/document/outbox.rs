@@ -268,6 +268,11 @@ impl SendQueue {
         }
     }
 
+    /// Wakes the socket, although there is nothing new.
+    pub fn nudge(&self) {
+        self.0.queue.lock().wake_writer();
+    }
+
     /// Whether anything was queued since the last call: the heartbeat's question.
     pub fn take_activity(&self) -> bool {
         std::mem::take(&mut self.0.queue.lock().active)

@@ -79,7 +79,7 @@ impl Document {
 
 /// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
 /// would turn `%2F` into a boundary.
-pub struct Named(DocumentName);
+pub struct Named(pub(super) DocumentName);
 
 impl FromRequest for Named {
     type Error = ApiError;
@@ -94,7 +94,7 @@ impl FromRequest for Named {
 }
 
 /// Refuses changes that a stranger's web page asks for.
-fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
+pub(super) fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
     if app.config.origins.admits(request.headers()) {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod documents;
 pub mod error;
+pub mod events;
 pub mod health;
 pub mod metrics;
 pub mod origin;
@@ -12,7 +13,12 @@ use std::sync::Arc;
 
 use actix_web::{Route, guard, web};
 
-use crate::{auth::Policy, connection, document::registry::Registry, telemetry::Metrics};
+use crate::{
+    auth::Policy,
+    connection::{self, feed::Feeds},
+    document::registry::Registry,
+    telemetry::Metrics,
+};
 
 /// Everything about HTTP that can be set.
 #[derive(Clone, Debug)]
@@ -45,6 +51,8 @@ pub struct App {
     pub policy: Arc<dyn Policy>,
     /// Who is connected.
     pub connections: upgrade::Connections,
+    /// Connections over plain HTTP.
+    pub feeds: Feeds,
 }
 
 /// The route table.
@@ -60,6 +68,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/{name}/json", read().to(documents::json))
         .route("/{name}/updates", web::post().to(documents::update))
         .route("/{name}/stateless", web::post().to(documents::stateless))
+        .route("/{name}/events", web::get().to(events::stream))
+        .route("/{name}/poll", web::get().to(events::poll))
+        .route("/{name}/messages", web::post().to(events::say))
         .default_service(web::to(error::no_such_endpoint));
     config
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))

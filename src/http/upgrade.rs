@@ -20,13 +20,14 @@ use percent_encoding::percent_decode_str;
 
 use super::{App, error::ApiError};
 use crate::{
-    auth::{self, Denied},
+    auth::{self, Access, Denied},
     connection::{
         many::Many,
         single::Single,
         socket::{self, Opening, With},
     },
     ids::{ConnectionId, DocumentName, InvalidName},
+    protocol::Dialect,
 };
 
 /// How many connections there may be.
@@ -115,20 +116,13 @@ pub async fn y_websocket(
     let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
     let asked = Asked::of(&request);
     let token = asked.token.clone().or_else(|| token_in_protocols(&request));
-    let admitted = app.policy.admit(auth::Request { document: document.clone(), token: token.clone() }).await;
-    let access = admitted.map_err(|Denied(reason)| {
-        app.metrics.turned_away.inc();
-        match token {
-            None => ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", reason),
-            Some(_) => ApiError::new(StatusCode::FORBIDDEN, "forbidden", reason),
-        }
-    })?;
+    let access = access(&app, &document, token).await?;
     let connection = ConnectionId::new();
     let with = With::One(Single {
         connection,
         document,
         access,
-        echo: asked.echo,
+        dialect: Dialect::YWebSocket { echo: asked.echo },
         max_sessions: app.config.limits.per_document,
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
@@ -193,11 +187,29 @@ fn token_in_protocols(request: &HttpRequest) -> Option<String> {
     (!token.is_empty()).then(|| token.to_owned())
 }
 
+/// What somebody with this token, or without one, may do with a document.
+pub(super) async fn access(
+    app: &App,
+    document: &DocumentName,
+    token: Option<String>,
+) -> Result<Access, ApiError> {
+    let is_anonymous = token.is_none();
+    let asked = auth::Request { document: document.clone(), token };
+    app.policy.admit(asked).await.map_err(|Denied(reason)| {
+        app.metrics.turned_away.inc();
+        if is_anonymous {
+            ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", reason)
+        } else {
+            ApiError::new(StatusCode::FORBIDDEN, "forbidden", reason)
+        }
+    })
+}
+
 /// What every connection must pass, and its place.
-fn admit(request: &HttpRequest, app: &App) -> Result<Permit, actix_web::Error> {
+pub(super) fn admit(request: &HttpRequest, app: &App) -> Result<Permit, ApiError> {
     let refused = |status, code, message: String| {
         app.metrics.turned_away.inc();
-        Err(ApiError::new(status, code, message).into())
+        Err(ApiError::new(status, code, message))
     };
     if !app.config.origins.admits(request.headers()) {
         let message = "pages of this origin may not connect; the setting allow_origin lists those that may";

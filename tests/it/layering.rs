@@ -46,6 +46,7 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Where the time is looked at; everywhere else it is given. The store times its own commits.
 const CLOCKS: &[&str] = &[
     "document/actor.rs",
+    "connection/line.rs",
     "connection/socket.rs",
     "http/upgrade.rs",
     "server.rs",

@@ -10,6 +10,7 @@ mod support;
 mod config;
 mod convergence;
 mod durability;
+mod events;
 mod eviction;
 mod hocuspocus;
 mod hostile;
