@@ -9,6 +9,7 @@ pub mod export;
 pub mod handle;
 pub mod journal;
 pub mod outbox;
+pub mod plain_text;
 pub mod presence;
 pub mod registry;
 pub mod replica;

@@ -6,7 +6,9 @@
 
 pub mod close;
 pub mod guard;
+pub mod json;
 pub mod message;
+pub mod text_operation;
 pub mod wire;
 pub mod ysync;
 
