@@ -14,6 +14,7 @@ pub mod presence;
 pub mod registry;
 pub mod replica;
 pub mod state;
+pub mod text_history;
 
 #[cfg(test)]
 mod testing;
