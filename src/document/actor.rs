@@ -22,13 +22,13 @@ use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    Config,
-    handle::{Details, JoinError, Joining, OpenError},
+    Config, export,
+    handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::{Journal, Ticket},
-    outbox::{Frame, Outbox, Pushed},
+    outbox::{Before, Frame, Outbox, Pushed},
     registry::{Lease, Registry},
     replica::{Poisoned, Replica, Unloadable},
-    state::{DocumentState, Effect, Effects, Now, Outcome, Suspect},
+    state::{DocumentState, Effect, Effects, Line, Now, Outcome, Suspect},
 };
 use crate::{
     auth::Access,
@@ -36,6 +36,7 @@ use crate::{
     protocol::{
         close::CloseReason,
         guard::Update,
+        json::{self, FieldName},
         message::{Message, Outgoing},
         ysync,
     },
@@ -63,6 +64,8 @@ pub struct DocumentActor {
     /// Of these, the ones that have not yet been told what they lack. They hear no changes: the answer to
     /// their step 1 will hold them, and what comes before it would build upon what they do not have.
     unsynced: HashSet<SessionId>,
+    /// Of these, the ones that speak the JSON dialect. They hear of changes as operations.
+    by_operations: HashSet<SessionId>,
     /// Requests without a connection that wait for their acknowledgement.
     requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
     /// Acknowledgements that wait for the journal, oldest first.
@@ -129,6 +132,7 @@ impl DocumentActor {
             phase: Phase::Loading,
             outboxes: HashMap::new(),
             unsynced: HashSet::new(),
+            by_operations: HashSet::new(),
             requests: HashMap::new(),
             owed: VecDeque::new(),
             flush_scheduled: false,
@@ -166,7 +170,8 @@ impl DocumentActor {
         ctx: &mut Context<Self>,
     ) {
         if let Phase::Serving(serving) = &mut self.phase {
-            serving.state.replace_replica(replica);
+            let mut effects = serving.state.replace_replica(replica, now());
+            self.carry_out(&mut effects, ctx);
             self.try_suspects(suspects.into(), ctx);
             return;
         }
@@ -268,6 +273,8 @@ impl DocumentActor {
                     let payload = ysync::encode(&Outgoing::Awareness(awareness));
                     lagging |= self.broadcast(except, &Frame::Awareness(payload));
                 }
+                Effect::Tell { to, line } => lagging |= self.tell(&to, &line),
+                Effect::ReadRich(field) => self.read_rich(field, ctx),
                 Effect::Store(update) => {
                     if let Phase::Serving(serving) = &mut self.phase {
                         serving.log_bytes += update.bytes.len();
@@ -308,23 +315,62 @@ impl DocumentActor {
         let mut queued = 0;
         let mut lagging = false;
         for (session, outbox) in &self.outboxes {
-            if Some(*session) == except || (is_update && self.unsynced.contains(session)) {
+            if Some(*session) == except
+                || (is_update && self.unsynced.contains(session))
+                || self.by_operations.contains(session)
+            {
                 continue;
             }
-            match outbox.push(frame.clone(), now) {
-                Pushed::Queued => queued += 1,
-                Pushed::BeganToLag => {
-                    debug!(document = %self.name, %session, "session is slow, its queue is replaced");
-                    self.metrics.slow_session_catch_ups.inc();
-                    lagging = true;
-                }
-                Pushed::Lagging | Pushed::Closed => {}
-            }
+            let pushed = outbox.push(frame.clone(), now);
+            queued += u64::from(pushed == Pushed::Queued);
+            lagging |= self.note_lag(*session, pushed);
         }
         if is_update {
             self.metrics.updates_sent.inc_by(queued);
         }
         lagging
+    }
+
+    /// The same for sessions of the JSON dialect that are named. What a slow one misses is made up for by its
+    /// next `init`, so its outbox need not note what that is.
+    fn tell(&self, to: &[SessionId], line: &Line) -> bool {
+        let now = Instant::now();
+        let frame = match line {
+            Line::Reply(text) => Frame::Reply(text.clone()),
+            Line::Change(text) => Frame::Update(text.clone(), Before::default()),
+            Line::Presence(text) => Frame::Awareness(text.clone()),
+        };
+        let mut lagging = false;
+        for session in to {
+            let Some(outbox) = self.outboxes.get(session) else { continue };
+            lagging |= self.note_lag(*session, outbox.push(frame.clone(), now));
+        }
+        lagging
+    }
+
+    fn note_lag(&self, session: SessionId, pushed: Pushed) -> bool {
+        let began = pushed == Pushed::BeganToLag;
+        if began {
+            debug!(document = %self.name, %session, "session is slow, its queue is replaced");
+            self.metrics.slow_session_catch_ups.inc();
+        }
+        began
+    }
+
+    /// Reads a rich text for those who have it open as text.
+    fn read_rich(&mut self, field: FieldName, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let state = match serving.state.replica().state() {
+            Ok(state) => state,
+            Err(Poisoned(what)) => return self.reload(&what, Vec::new(), ctx),
+        };
+        let reading = export::root_to_text(state, field.as_str().to_owned());
+        ctx.spawn(reading.into_actor(self).map(move |text, actor, ctx| {
+            let Phase::Serving(serving) = &mut actor.phase else { return };
+            let text = text.map_err(|unreadable| unreadable.to_string());
+            let mut effects = serving.state.rich_text(&field, text, now());
+            actor.carry_out(&mut effects, ctx);
+        }));
     }
 
     fn close_session(&self, session: SessionId, reason: CloseReason) {
@@ -348,7 +394,12 @@ impl DocumentActor {
     }
 
     fn acknowledge(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
-        if !self.answer_request(to, outcome) && outcome == Outcome::Applied {
+        if self.answer_request(to, outcome) || outcome != Outcome::Applied {
+            return;
+        }
+        if self.by_operations.contains(&to) {
+            self.tell(&[to], &Line::Reply(update));
+        } else {
             self.send(to, &Outgoing::Update(update));
         }
     }
@@ -724,6 +775,56 @@ impl Handler<Deliver> for DocumentActor {
     }
 }
 
+/// A session of the JSON dialect opens a text of the document.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), JoinError>")]
+pub(super) struct JoinText(pub JoiningText);
+
+impl Handler<JoinText> for DocumentActor {
+    type Result = Result<(), JoinError>;
+    fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
+        let JoiningText { session, access, editor, field, outbox, max_sessions } = joining;
+        let sessions = self.outboxes.len();
+        let serving = self.serving()?;
+        if serving.shelf != Shelf::Live {
+            return Err(JoinError::Gone);
+        }
+        if sessions >= max_sessions {
+            return Err(JoinError::Full(max_sessions));
+        }
+        let mut effects = serving.state.join_text(session, access, editor, field, now());
+        self.by_operations.insert(session);
+        self.outboxes.insert(session, outbox);
+        self.idle_since = None;
+        self.report_editors();
+        self.carry_out(&mut effects, ctx);
+        self.schedule_tick(ctx);
+        Ok(())
+    }
+}
+
+/// A session of the JSON dialect says something.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct DeliverText {
+    pub session: SessionId,
+    pub requests: Vec<Result<json::Request, json::Refusal>>,
+}
+
+impl Handler<DeliverText> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, DeliverText { session, requests }: DeliverText, ctx: &mut Context<Self>) {
+        for request in requests {
+            let Ok(serving) = self.serving() else { return };
+            if serving.shelf != Shelf::Live {
+                return;
+            }
+            let mut effects = serving.state.receive_text(session, request, now());
+            self.carry_out(&mut effects, ctx);
+        }
+    }
+}
+
 /// A session ended.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
@@ -739,6 +840,7 @@ impl Handler<Leave> for DocumentActor {
         self.flush(ctx);
         self.outboxes.remove(&session);
         self.unsynced.remove(&session);
+        self.by_operations.remove(&session);
         self.report_editors();
         if let Ok(serving) = self.serving() {
             let mut effects = serving.state.leave(session, clean, now());
@@ -762,6 +864,11 @@ impl Handler<CatchUp> for DocumentActor {
     type Result = ();
     fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
         let Some(outbox) = self.outboxes.get(&session).cloned() else { return };
+        if self.by_operations.contains(&session) {
+            self.flush(ctx);
+            let Phase::Serving(serving) = &mut self.phase else { return };
+            return outbox.catch_up(|_, _| serving.state.make_up_text(session).into_iter().collect());
+        }
         let Phase::Serving(serving) = &mut self.phase else { return };
         let mut failure = None;
         outbox.catch_up(|lag, presence| match serving.state.make_up(lag, presence) {
@@ -930,7 +1037,7 @@ impl Handler<Govern> for DocumentActor {
                 serving.modified = head.modified;
                 serving.exists = !matches!(head.presence, Shelf::Deleted(_));
                 if fresh && !serving.replica_is_new() {
-                    serving.state.replace_replica(Replica::new());
+                    serving.state.begin_anew();
                     serving.journal = journal;
                     serving.life += 1;
                     serving.title = None;

@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 use super::{
     actor::{
-        CatchUp, Contribute, Deliver, DocumentActor, Drain, Govern, Join, Leave, Order, ReadDetails,
-        ReadState,
+        CatchUp, Contribute, Deliver, DeliverText, DocumentActor, Drain, Govern, Join, JoinText, Leave,
+        Order, ReadDetails, ReadState,
     },
     outbox::Outbox,
     replica::Unloadable,
@@ -21,7 +21,12 @@ use super::{
 use crate::{
     auth::Access,
     ids::{DocumentName, SessionId, Timestamp},
-    protocol::{close::CloseReason, guard::Update, message::Message},
+    protocol::{
+        close::CloseReason,
+        guard::Update,
+        json::{EditorName, FieldName, Refusal, Request},
+        message::Message,
+    },
     store::{Presence, StoreError},
 };
 
@@ -34,6 +39,23 @@ pub struct Joining {
     pub access: Access,
     /// Whether each of its updates is to be sent back once it is durable.
     pub acknowledged: bool,
+    /// Where the document puts what the session should hear.
+    pub outbox: Outbox,
+    /// Most sessions the document may have, this one included.
+    pub max_sessions: usize,
+}
+
+/// A session of the JSON dialect that wants to open a text of a document.
+#[derive(Debug)]
+pub struct JoiningText {
+    /// Its id, fresh.
+    pub session: SessionId,
+    /// What it may do.
+    pub access: Access,
+    /// Under which name it edits.
+    pub editor: EditorName,
+    /// Which text.
+    pub field: FieldName,
     /// Where the document puts what the session should hear.
     pub outbox: Outbox,
     /// Most sessions the document may have, this one included.
@@ -151,6 +173,21 @@ impl DocumentHandle {
     /// Hands over what a session said, in order. Waits while the document is busy.
     pub async fn deliver(&self, session: SessionId, messages: Vec<Message>) -> Result<(), OpenError> {
         Ok(self.addr.send(Deliver { session, messages }).await?)
+    }
+
+    /// Opens a text of the document for a session of the JSON dialect.
+    pub async fn join_text(&self, joining: JoiningText) -> Result<(), JoinError> {
+        self.addr.send(JoinText(joining)).await?
+    }
+
+    /// Hands over what such a session said, in order, or what was not understood of it. Waits while the
+    /// document is busy.
+    pub async fn deliver_text(
+        &self,
+        session: SessionId,
+        requests: Vec<Result<Request, Refusal>>,
+    ) -> Result<(), OpenError> {
+        Ok(self.addr.send(DeliverText { session, requests }).await?)
     }
 
     /// Ends a session. After a `clean` end its presence goes at once, otherwise after a grace.

@@ -5,6 +5,7 @@
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
 pub mod actor;
+pub mod collab;
 pub mod export;
 pub mod handle;
 pub mod journal;

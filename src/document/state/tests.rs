@@ -336,7 +336,7 @@ impl Story {
                 return Ok(());
             }
             Command::Reload => {
-                self.state.replace_replica(Replica::load(&self.log)?);
+                drop(self.state.replace_replica(Replica::load(&self.log)?, now));
                 for suspect in std::mem::take(&mut self.suspects) {
                     let effects = self.state.retry(suspect, now);
                     self.carry_out(effects, out);
