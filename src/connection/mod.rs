@@ -1,11 +1,12 @@
 //! One WebSocket: from the upgrade to the close frame.
 //!
 //! [`socket`] is the loop of the binary dialects and [`text_socket`] that of those which speak JSON; nothing
-//! else reads or writes a socket. [`session`] decides what a
+//! else reads or writes a socket. [`collab`] is the conversation of those who edit by operations. [`session`] decides what a
 //! frame means for the document it belongs to; [`heartbeat`] decides whether the peer still lives;
 //! [`frame_guard`] refuses frames that announce more than they may hold; [`error`] turns every refusal into
 //! a close code.
 
+pub mod collab;
 pub mod error;
 pub mod frame_guard;
 pub mod heartbeat;

@@ -25,10 +25,11 @@ use super::{
     Config, export,
     handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::{Journal, Ticket},
-    outbox::{Before, Frame, Outbox, Pushed},
+    line::Line,
+    outbox::{Frame, Outbox, Pushed},
     registry::{Lease, Registry},
     replica::{Poisoned, Replica, Unloadable},
-    state::{DocumentState, Effect, Effects, Line, Now, Outcome, Suspect},
+    state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
 };
 use crate::{
     auth::Access,
@@ -64,8 +65,8 @@ pub struct DocumentActor {
     /// Of these, the ones that have not yet been told what they lack. They hear no changes: the answer to
     /// their step 1 will hold them, and what comes before it would build upon what they do not have.
     unsynced: HashSet<SessionId>,
-    /// Of these, the ones that speak the JSON dialect. They hear of changes as operations.
-    by_operations: HashSet<SessionId>,
+    /// The queues to the sessions of the JSON dialect, which hear of changes as operations.
+    lines: HashMap<SessionId, Line>,
     /// Requests without a connection that wait for their acknowledgement.
     requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
     /// Acknowledgements that wait for the journal, oldest first.
@@ -132,7 +133,7 @@ impl DocumentActor {
             phase: Phase::Loading,
             outboxes: HashMap::new(),
             unsynced: HashSet::new(),
-            by_operations: HashSet::new(),
+            lines: HashMap::new(),
             requests: HashMap::new(),
             owed: VecDeque::new(),
             flush_scheduled: false,
@@ -205,9 +206,7 @@ impl DocumentActor {
     /// The document cannot be opened. Whoever asks is told; nothing is written.
     fn refuse(&mut self, error: OpenError, ctx: &mut Context<Self>) {
         error!(document = %self.name, %error, "document cannot be opened");
-        for outbox in self.outboxes.values() {
-            outbox.close(CloseReason::Internal);
-        }
+        self.close_everybody(CloseReason::Internal);
         self.requests.clear();
         self.phase = Phase::Refused(error);
         self.idle_since = Some(Instant::now());
@@ -273,7 +272,7 @@ impl DocumentActor {
                     let payload = ysync::encode(&Outgoing::Awareness(awareness));
                     lagging |= self.broadcast(except, &Frame::Awareness(payload));
                 }
-                Effect::Tell { to, line } => lagging |= self.tell(&to, &line),
+                Effect::Tell { to, said } => lagging |= self.tell(&to, &said),
                 Effect::ReadRich(field) => self.read_rich(field, ctx),
                 Effect::Store(update) => {
                     if let Phase::Serving(serving) = &mut self.phase {
@@ -315,10 +314,7 @@ impl DocumentActor {
         let mut queued = 0;
         let mut lagging = false;
         for (session, outbox) in &self.outboxes {
-            if Some(*session) == except
-                || (is_update && self.unsynced.contains(session))
-                || self.by_operations.contains(session)
-            {
+            if Some(*session) == except || (is_update && self.unsynced.contains(session)) {
                 continue;
             }
             let pushed = outbox.push(frame.clone(), now);
@@ -331,19 +327,16 @@ impl DocumentActor {
         lagging
     }
 
-    /// The same for sessions of the JSON dialect that are named. What a slow one misses is made up for by its
-    /// next `init`, so its outbox need not note what that is.
-    fn tell(&self, to: &[SessionId], line: &Line) -> bool {
+    /// The same for sessions of the JSON dialect that are named.
+    fn tell(&self, to: &[SessionId], said: &Said) -> bool {
         let now = Instant::now();
-        let frame = match line {
-            Line::Reply(text) => Frame::Reply(text.clone()),
-            Line::Change(text) => Frame::Update(text.clone(), Before::default()),
-            Line::Presence(text) => Frame::Awareness(text.clone()),
-        };
         let mut lagging = false;
         for session in to {
-            let Some(outbox) = self.outboxes.get(session) else { continue };
-            lagging |= self.note_lag(*session, outbox.push(frame.clone(), now));
+            let Some(line) = self.lines.get(session) else { continue };
+            match said {
+                Said::Answer(text) => line.answer(text.clone()),
+                Said::Change(text) => lagging |= self.note_lag(*session, line.change(text.clone(), now)),
+            }
         }
         lagging
     }
@@ -377,6 +370,23 @@ impl DocumentActor {
         if let Some(outbox) = self.outboxes.get(&session) {
             outbox.close(reason);
         }
+        if let Some(line) = self.lines.get(&session) {
+            line.close(reason);
+        }
+    }
+
+    fn close_everybody(&self, reason: CloseReason) {
+        for outbox in self.outboxes.values() {
+            outbox.close(reason);
+        }
+        for line in self.lines.values() {
+            line.close(reason);
+        }
+    }
+
+    /// How many sessions have the document open, of whatever dialect.
+    fn sessions(&self) -> usize {
+        self.outboxes.len() + self.lines.len()
     }
 
     // ---- durability -----------------------------------------------------------------------------------
@@ -397,8 +407,8 @@ impl DocumentActor {
         if self.answer_request(to, outcome) || outcome != Outcome::Applied {
             return;
         }
-        if self.by_operations.contains(&to) {
-            self.tell(&[to], &Line::Reply(update));
+        if self.lines.contains_key(&to) {
+            self.tell(&[to], &Said::Answer(update));
         } else {
             self.send(to, &Outgoing::Update(update));
         }
@@ -559,6 +569,14 @@ impl DocumentActor {
                 outbox.close(CloseReason::TryAgainLater);
             }
         }
+        for (session, line) in &self.lines {
+            lagging |= line.is_behind();
+            if line.is_overdue(now.instant) && line.closing().is_none() {
+                warn!(document = %self.name, %session, "session too slow, closing");
+                self.metrics.slow_sessions_closed.inc();
+                line.close(CloseReason::TryAgainLater);
+            }
+        }
         let mut effects = Effects::new();
         if let Phase::Serving(serving) = &mut self.phase {
             effects = serving.state.tick(now);
@@ -571,14 +589,14 @@ impl DocumentActor {
             Phase::Serving(serving) => serving.state.needs_ticks(),
             _ => true,
         };
-        if timed || lagging || self.outboxes.is_empty() {
+        if timed || lagging || self.sessions() == 0 {
             self.schedule_tick(ctx);
         }
     }
 
     /// Gives the document up when nobody has used it for a while and all of it is stored.
     fn evict_if_idle(&mut self, now: Instant, ctx: &mut Context<Self>) -> bool {
-        if !self.outboxes.is_empty() || !self.requests.is_empty() {
+        if self.sessions() > 0 || !self.requests.is_empty() {
             self.idle_since = None;
             return false;
         }
@@ -658,7 +676,7 @@ impl DocumentActor {
     }
 
     fn report_editors(&self) {
-        self.lease.set_editors(self.outboxes.len());
+        self.lease.set_editors(self.sessions());
     }
 }
 
@@ -725,7 +743,7 @@ impl Handler<Join> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
         let limit = joining.max_sessions;
-        let sessions = self.outboxes.len();
+        let sessions = self.sessions();
         let serving = self.serving()?;
         if serving.shelf != Shelf::Live {
             return Err(JoinError::Gone);
@@ -783,8 +801,8 @@ pub(super) struct JoinText(pub JoiningText);
 impl Handler<JoinText> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
-        let JoiningText { session, access, editor, field, outbox, max_sessions } = joining;
-        let sessions = self.outboxes.len();
+        let JoiningText { session, access, editor, field, line, max_sessions } = joining;
+        let sessions = self.sessions();
         let serving = self.serving()?;
         if serving.shelf != Shelf::Live {
             return Err(JoinError::Gone);
@@ -793,8 +811,7 @@ impl Handler<JoinText> for DocumentActor {
             return Err(JoinError::Full(max_sessions));
         }
         let mut effects = serving.state.join_text(session, access, editor, field, now());
-        self.by_operations.insert(session);
-        self.outboxes.insert(session, outbox);
+        self.lines.insert(session, line);
         self.idle_since = None;
         self.report_editors();
         self.carry_out(&mut effects, ctx);
@@ -840,13 +857,13 @@ impl Handler<Leave> for DocumentActor {
         self.flush(ctx);
         self.outboxes.remove(&session);
         self.unsynced.remove(&session);
-        self.by_operations.remove(&session);
+        self.lines.remove(&session);
         self.report_editors();
         if let Ok(serving) = self.serving() {
             let mut effects = serving.state.leave(session, clean, now());
             self.carry_out(&mut effects, ctx);
         }
-        if self.outboxes.is_empty() {
+        if self.sessions() == 0 {
             self.idle_since = Some(Instant::now());
         }
         self.schedule_tick(ctx);
@@ -863,12 +880,12 @@ pub(super) struct CatchUp {
 impl Handler<CatchUp> for DocumentActor {
     type Result = ();
     fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
-        let Some(outbox) = self.outboxes.get(&session).cloned() else { return };
-        if self.by_operations.contains(&session) {
+        if let Some(line) = self.lines.get(&session).cloned() {
             self.flush(ctx);
             let Phase::Serving(serving) = &mut self.phase else { return };
-            return outbox.catch_up(|_, _| serving.state.make_up_text(session).into_iter().collect());
+            return line.catch_up(serving.state.make_up_text(session));
         }
+        let Some(outbox) = self.outboxes.get(&session).cloned() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
         let mut failure = None;
         outbox.catch_up(|lag, presence| match serving.state.make_up(lag, presence) {
@@ -919,7 +936,7 @@ impl Handler<ReadDetails> for DocumentActor {
 
 impl DocumentActor {
     fn details(&mut self) -> Result<Details, OpenError> {
-        let (name, editors) = (self.name.clone(), self.outboxes.len());
+        let (name, editors) = (self.name.clone(), self.sessions());
         let serving = self.serving()?;
         if let Ok(title) = serving.state.replica().title() {
             serving.title = title;
@@ -1003,9 +1020,7 @@ impl Handler<Govern> for DocumentActor {
         };
         // Whoever is inside goes first, so that nothing is written behind the move.
         if matches!(order, Order::Trash | Order::Delete) {
-            for outbox in self.outboxes.values() {
-                outbox.close(CloseReason::Gone);
-            }
+            self.close_everybody(CloseReason::Gone);
             if let Ok(serving) = self.serving() {
                 serving.shelf = Shelf::Trashed(at);
             }
@@ -1071,9 +1086,7 @@ impl Handler<Drain> for DocumentActor {
     type Result = ();
     fn handle(&mut self, Drain { reason, done }: Drain, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        for outbox in self.outboxes.values() {
-            outbox.close(reason);
-        }
+        self.close_everybody(reason);
         self.drained(done, ctx);
     }
 }

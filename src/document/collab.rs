@@ -23,7 +23,7 @@ use bytes::Bytes;
 use super::{
     plain_text::{Delta, Edit, PlainText},
     replica::{Poisoned, Replica},
-    state::{Effect, Effects, Line, Outcome},
+    state::{Effect, Effects, Outcome, Said},
     text_history::{self, Author, Stale, TextHistory},
 };
 use crate::{
@@ -216,7 +216,7 @@ impl Collab {
         if let Some(member) = self.members.get_mut(&session) {
             member.greeted = true;
         }
-        Some(Effect::Tell { to: vec![session], line: Line::Reply(line) })
+        Some(Effect::Tell { to: vec![session], said: Said::Answer(line) })
     }
 
     /// A session shows something of itself.
@@ -246,7 +246,7 @@ impl Collab {
         let Refusal { code, message, id } = refusal;
         let line = json::encode(&Answer::Error { code, message, id: id.as_deref() });
         let mut effects =
-            vec![Effect::Refused(code), Effect::Tell { to: vec![session], line: Line::Reply(line) }];
+            vec![Effect::Refused(code), Effect::Tell { to: vec![session], said: Said::Answer(line) }];
         if member.strikes > self.config.patience {
             effects.push(Effect::Close { session, reason: CloseReason::PolicyViolation });
         }
@@ -469,7 +469,7 @@ impl Collab {
             let answer =
                 Answer::Operation { epoch, revision, operation: &operation, editor: editor.as_ref() };
             // Before the acknowledgement, which waits anyway.
-            effects.insert(0, Effect::Tell { to, line: Line::Change(json::encode(&answer)) });
+            effects.insert(0, Effect::Tell { to, said: Said::Change(json::encode(&answer)) });
         }
         effects
     }
@@ -501,7 +501,7 @@ impl Collab {
         let to: Vec<_> = others.map(|(other, _)| *other).collect();
         if !to.is_empty() {
             let line = json::encode(&Answer::Presence { editor: &member.editor, present });
-            effects.push(Effect::Tell { to, line: Line::Presence(line) });
+            effects.push(Effect::Tell { to, said: Said::Change(line) });
         }
     }
 

@@ -14,6 +14,7 @@ use super::{
         CatchUp, Contribute, Deliver, DeliverText, DocumentActor, Drain, Govern, Join, JoinText, Leave,
         Order, ReadDetails, ReadState,
     },
+    line::Line,
     outbox::Outbox,
     replica::Unloadable,
     state::Outcome,
@@ -57,7 +58,7 @@ pub struct JoiningText {
     /// Which text.
     pub field: FieldName,
     /// Where the document puts what the session should hear.
-    pub outbox: Outbox,
+    pub line: Line,
     /// Most sessions the document may have, this one included.
     pub max_sessions: usize,
 }

@@ -67,7 +67,7 @@ pub enum Effect {
         /// Whom.
         to: Vec<SessionId>,
         /// What.
-        line: Line,
+        said: Said,
     },
     /// Read this rich text, on a thread of its own, and say what it says ([`DocumentState::rich_text`]).
     ReadRich(FieldName),
@@ -104,13 +104,11 @@ pub enum Effect {
 
 /// A message of the JSON dialect, encoded, and what may happen to it when a reader is slow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum Said {
     /// Never dropped.
-    Reply(Bytes),
+    Answer(Bytes),
     /// Dropped only together with all others that wait; `init` makes up for them.
     Change(Bytes),
-    /// The first to go.
-    Presence(Bytes),
 }
 
 /// What became of an update.
@@ -254,8 +252,8 @@ impl DocumentState {
                 effects
             }
             Ok(Request::Ping(ping)) => {
-                let line = Line::Reply(json::encode_pong(ping.as_deref()));
-                vec![Effect::Tell { to: vec![session], line }]
+                let said = Said::Answer(json::encode_pong(ping.as_deref()));
+                vec![Effect::Tell { to: vec![session], said }]
             }
             Err(refusal) => self.collab.refuse(session, &refusal, now.instant),
         }
@@ -321,7 +319,7 @@ impl DocumentState {
     /// waits to be applied.
     pub fn make_up_text(&mut self, session: SessionId) -> Option<Bytes> {
         match self.collab.greet(session) {
-            Some(Effect::Tell { line: Line::Reply(init), .. }) => Some(init),
+            Some(Effect::Tell { said: Said::Answer(init), .. }) => Some(init),
             _ => None,
         }
     }

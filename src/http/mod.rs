@@ -58,6 +58,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(error::no_such_endpoint));
     config
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
+        .route("/collab/{document:.*}/{editor}", web::get().to(upgrade::collab))
         .route("/livez", read().to(health::alive))
         .route("/readyz", read().to(health::ready))
         .route("/metrics", read().to(metrics::text))

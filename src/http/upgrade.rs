@@ -9,12 +9,19 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::{App, error::ApiError};
 use crate::{
     auth::Access,
-    connection::socket::{self, Opening},
+    connection::{
+        collab::{self, Visit},
+        socket::{self, Opening},
+        text_socket,
+    },
+    document::line::Line,
     ids::{ConnectionId, DocumentName, InvalidName},
+    protocol::json::{self, EditorName, FieldName},
 };
 
 /// How many connections there may be.
@@ -112,6 +119,54 @@ pub async fn y_websocket(
         permit,
     };
     socket::open(&request, payload, opening).await
+}
+
+/// The query of `/collab`.
+#[derive(Debug, Deserialize)]
+pub struct CollabQuery {
+    /// Which text of the document; `content` without it.
+    field: Option<String>,
+}
+
+/// `GET /collab/{document}/{editor}?field=content`: a connection of the JSON dialect. The editor's name is
+/// what follows the last slash; the document's name may hold slashes of its own.
+pub async fn collab(
+    request: HttpRequest,
+    payload: web::Payload,
+    query: web::Query<CollabQuery>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let permit = admit(&request, &app)?;
+    let (document, editor) = request.uri().path().rsplit_once('/').unwrap_or_default();
+    let document = named(document, "/collab/", app.config.raw_names).map_err(ApiError::from)?;
+    let editor = percent_decode_str(editor).decode_utf8_lossy();
+    let editor = EditorName::parse(&editor)
+        .map_err(|error| ApiError::bad_request("invalid_editor", format!("the editor's name {error}")))?;
+    let field = FieldName::parse(query.field.as_deref().unwrap_or("content"))
+        .map_err(|error| ApiError::bad_request("invalid_field", format!("the field's name {error}")))?;
+    let limits = json::Limits::default();
+    let opening = text_socket::Opening {
+        connection: ConnectionId::new(),
+        // A message that is somewhat too long is answered in words.
+        max_message_bytes: 2 * limits.message_bytes,
+        heartbeat: app.connection.heartbeat,
+        limits: app.connection.outbox,
+        keepalive: "",
+        metrics: app.metrics.clone(),
+        permit,
+    };
+    let visit = Visit {
+        document,
+        field,
+        editor,
+        access: Access::Write,
+        max_sessions: app.config.limits.per_document,
+        limits,
+        registry: app.registry.clone(),
+        metrics: app.metrics.clone(),
+    };
+    let talk = async move |peer: &mut text_socket::Peer, line: &Line| collab::talk(&visit, peer, line).await;
+    text_socket::open(&request, payload, opening, talk).await
 }
 
 /// A place for the connection that the request asks for, whatever it is going to speak. What is refused here
