@@ -2,7 +2,7 @@
 //! becomes of what they send.
 //!
 //! A text that somebody has open is *followed*: every change of it, whoever made it, becomes one operation in
-//! its [`TextHistory`] and is told to everybody who has it open, in order. The history outlives the last of
+//! its [`TextHistory`] and is told to everybody else who has it open, in order. The history outlives the last of
 //! them for a while, so that one who comes back can send again what it does not know the fate of.
 //!
 //! Three kinds of roots can be opened. *Plain* text is read and edited. *Rich* text (XML, as editors like
@@ -78,8 +78,8 @@ struct Member {
     field: FieldName,
     editor: Editor,
     may_write: bool,
-    /// It has had its `init`.
-    greeted: bool,
+    /// The revision of its last `init`, if it has had one.
+    greeted: Option<u64>,
     /// Refusals that are not forgotten, as of the last one.
     strikes: u32,
     struck: Instant,
@@ -120,7 +120,7 @@ struct Reading {
 pub enum Carried {
     /// It is to be applied: these edits of the replica, this operation for the history.
     Edit(TextOperation),
-    /// It was applied before, or nothing of it is left. The answer waits for durability all the same.
+    /// It was applied before. The answer waits for durability all the same.
     Known(Effect),
     /// It cannot be applied.
     Refused(Refusal),
@@ -135,6 +135,8 @@ pub struct Own {
     pub operation: TextOperation,
     /// How the editor calls it.
     pub id: Option<Box<str>>,
+    /// The revision it was made to.
+    pub base: u64,
 }
 
 impl Collab {
@@ -165,7 +167,7 @@ impl Collab {
             self.fields.insert(field.clone(), opened);
         }
         let member =
-            Member { field: field.clone(), editor, may_write, greeted: false, strikes: 0, struck: now };
+            Member { field: field.clone(), editor, may_write, greeted: None, strikes: 0, struck: now };
         self.members.insert(session, member);
         if let Some(opened) = self.fields.get_mut(&field) {
             opened.left = None;
@@ -213,8 +215,9 @@ impl Collab {
             read_only: !member.may_write || field.kind != Kind::Plain,
             editors,
         }));
+        let revision = field.history.revision();
         if let Some(member) = self.members.get_mut(&session) {
-            member.greeted = true;
+            member.greeted = Some(revision);
         }
         Some(Effect::Tell { to: vec![session], said: Said::Answer(line) })
     }
@@ -264,17 +267,24 @@ impl Collab {
     ) -> Result<Carried, Poisoned> {
         let Proposal { revision, operation, id, epoch } = proposal;
         let refused = |code, message: String, id| Ok(Carried::Refused(Refusal::new(code, message).about(id)));
+        let not_joined = "this session has no text open";
         let Some(member) = self.members.get(&session) else {
-            return refused("not_joined", "this session has no text open".to_owned(), id);
+            return refused("not_joined", not_joined.to_owned(), id);
         };
-        let (name, editor) = (member.field.clone(), member.editor.editor.clone());
-        let Some(field) = self.fields.get_mut(&name) else {
-            return refused("not_joined", "this session has no text open".to_owned(), id);
+        let (name, editor, greeted) = (member.field.clone(), member.editor.editor.clone(), member.greeted);
+        let Some(field) = self.fields.get(&name) else {
+            return refused("not_joined", not_joined.to_owned(), id);
         };
         if let Some(id) = &id
             && let Some(revision) = field.history.find(&editor, id)
         {
-            return Ok(Carried::Known(field.acknowledge(session, Some(id), revision)));
+            let answer = field.acknowledge(session, Some(id), revision);
+            // Who sends again what was applied after its last `init` may have sent it before it read that: then
+            // the operation is neither in the text it began anew with, nor told to it.
+            if greeted.is_none_or(|greeted| revision > greeted) {
+                effects.extend(self.greet(session));
+            }
+            return Ok(Carried::Known(answer));
         }
         if epoch.is_some_and(|epoch| epoch != field.history.epoch()) {
             let message = "the revision is of another epoch: the text has been put away meanwhile; compare it with \
@@ -289,7 +299,7 @@ impl Collab {
             effects.extend(self.turn(&name, replica, now)?);
         }
         let Some(field) = self.fields.get(&name) else {
-            return refused("not_joined", "this session has no text open".to_owned(), id);
+            return refused("not_joined", not_joined.to_owned(), id);
         };
         if field.kind != Kind::Plain {
             let message = format!(
@@ -299,10 +309,6 @@ impl Collab {
             return refused("read_only", message, id);
         }
         match field.history.carry(revision, operation) {
-            Ok(carried) if carried.is_noop() => {
-                let now = field.history.revision();
-                Ok(Carried::Known(field.acknowledge(session, id.as_deref(), now)))
-            }
             Ok(carried) if carried.target_length() > crate::protocol::text_operation::MAX_LENGTH => {
                 refused("too_long", "the text would become too long".to_owned(), id)
             }
@@ -342,13 +348,21 @@ impl Collab {
         for (name, delta) in replica.take_heard() {
             let Some(field) = self.fields.get(&name) else { continue };
             let was_plain = field.kind == Kind::Plain;
-            let found = replica.text(&name)?;
+            let found = replica.root_text(&name)?;
             let author =
                 own.take_if(|own| self.members.get(&own.session).is_some_and(|member| member.field == name));
             effects.extend(self.advance(&name, found.text, Some(&delta), author));
             if was_plain && !found.is_plain {
                 effects.extend(self.turn(&name, replica, now)?);
             }
+        }
+        if let Some(own) = own
+            && let Some(name) = self.members.get(&own.session).map(|member| member.field.clone())
+            && let Some(text) = self.fields.get(&name).map(|field| field.text.clone())
+        {
+            // Nothing of it was left to be done.
+            effects.extend(self.advance(&name, text, None, Some(own)));
+            return Ok(effects);
         }
         let pause = self.config.rich_pause;
         for (name, field) in &mut self.fields {
@@ -395,7 +409,7 @@ impl Collab {
                 continue;
             }
             replica.watch(&name)?;
-            let found = replica.text(&name)?;
+            let found = replica.root_text(&name)?;
             effects.extend(self.advance(&name, found.text, None, None));
         }
         effects.extend(self.follow(replica, None, now)?);
@@ -431,36 +445,33 @@ impl Collab {
         let Some(field) = self.fields.get_mut(name) else { return effects };
         let exact = own.as_ref().map(|own| &own.operation);
         let exact = exact.filter(|it| it.apply(&field.text.characters).as_ref() == Some(&new.characters));
+        let is_exact = exact.is_some();
         let operation = match exact {
             Some(operation) => operation.clone(),
-            None if new.characters == field.text.characters => TextOperation::default(),
+            None if own.is_none() && new.characters == field.text.characters => {
+                // Formatting, or an object.
+                field.text = new;
+                return effects;
+            }
             None => field.text.operation_to(&new, delta),
         };
         field.text = new;
         let operation = Arc::new(operation);
         let editor = own.as_ref().and_then(|own| self.members.get(&own.session));
         let editor = editor.map(|member| member.editor.editor.clone());
-        let revision = if operation.is_noop() {
-            field.history.revision()
-        } else {
-            let author = editor.clone().zip(own.as_ref());
-            let author = author.map(|(editor, own)| Author { editor, id: own.id.clone() });
-            field.history.record(operation.clone(), author)
-        };
-        if let Some(own) = &own {
-            effects.push(field.acknowledge(own.session, own.id.as_deref(), revision));
-        }
-        if operation.is_noop() {
-            return effects;
-        }
-        let author = own.map(|own| own.session);
+        let author = editor.clone().zip(own.as_ref());
+        let author = author.map(|(editor, own)| Author { editor, id: own.id.clone() });
+        let revision = field.history.record(operation.clone(), author);
         let mut to = Vec::new();
         for (session, member) in self.members.iter_mut().filter(|(_, member)| member.field == *name) {
             let Caret { cursor, anchor, .. } = &mut member.editor.caret;
             for position in [cursor, anchor].into_iter().flatten() {
                 *position = operation.carry(*position);
             }
-            if member.greeted && Some(*session) != author {
+            // The author knows what its operation has become, unless it has begun anew since it made it.
+            let knows =
+                |greeted| own.as_ref().is_some_and(|own| own.session == *session && own.base >= greeted);
+            if member.greeted.is_some_and(|greeted| !knows(greeted)) {
                 to.push(*session);
             }
         }
@@ -468,8 +479,14 @@ impl Collab {
             let epoch = field.history.epoch();
             let answer =
                 Answer::Operation { epoch, revision, operation: &operation, editor: editor.as_ref() };
-            // Before the acknowledgement, which waits anyway.
-            effects.insert(0, Effect::Tell { to, said: Said::Change(json::encode(&answer)) });
+            effects.push(Effect::Tell { to, said: Said::Change(json::encode(&answer)) });
+        }
+        if let Some(own) = own {
+            effects.push(field.acknowledge(own.session, own.id.as_deref(), revision));
+            if !is_exact {
+                // It cannot know what has become of its operation.
+                effects.extend(self.greet(own.session));
+            }
         }
         effects
     }
@@ -494,10 +511,9 @@ impl Collab {
     /// Tells the others that a session is here, or is not any more.
     fn announce(&self, session: SessionId, present: bool, effects: &mut Effects) {
         let Some(member) = self.members.get(&session) else { return };
-        let others = self
-            .members
-            .iter()
-            .filter(|(other, known)| **other != session && known.field == member.field && known.greeted);
+        let others = self.members.iter().filter(|(other, known)| {
+            **other != session && known.field == member.field && known.greeted.is_some()
+        });
         let to: Vec<_> = others.map(|(other, _)| *other).collect();
         if !to.is_empty() {
             let line = json::encode(&Answer::Presence { editor: &member.editor, present });
@@ -525,7 +541,7 @@ impl Field {
             super::replica::RootText::default()
         } else {
             replica.watch(name)?;
-            replica.text(name)?
+            replica.root_text(name)?
         };
         let kind = match shape {
             Some(Shape::Xml) => Kind::Rich(Reading::default()),
@@ -564,3 +580,6 @@ impl Field {
         Effect::Acknowledge { to, update, outcome: Outcome::Applied }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -338,7 +338,7 @@ impl Replica {
     }
 
     /// The text at a root.
-    pub fn text(&mut self, field: &FieldName) -> Result<RootText, Poisoned> {
+    pub fn root_text(&mut self, field: &FieldName) -> Result<RootText, Poisoned> {
         self.contain(|doc, _| {
             let txn = doc.transact();
             let Some(text) = txn.get_text(field.as_str()) else { return RootText::default() };

@@ -265,7 +265,7 @@ impl DocumentState {
             return Effects::new();
         };
         let mut effects = self.flush(now);
-        let id = proposal.id.clone();
+        let (id, base) = (proposal.id.clone(), proposal.revision);
         if self.poisoned {
             let refusal = Refusal::new("try_again", "the document is being loaded again").about(id);
             effects.extend(self.collab.refuse(session, &refusal, now.instant));
@@ -278,7 +278,7 @@ impl DocumentState {
         } else {
             match self.collab.carry(session, proposal, &mut self.replica, now.instant, &mut effects) {
                 Ok(Carried::Edit(operation)) => {
-                    self.edit(session, Own { session, operation, id }, now, &mut effects)
+                    self.edit(session, Own { session, operation, id, base }, now, &mut effects)
                 }
                 Ok(Carried::Known(answer)) => effects.push(answer),
                 Ok(Carried::Refused(refusal)) => {

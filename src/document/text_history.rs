@@ -115,8 +115,9 @@ impl TextHistory {
         self.length
     }
 
-    /// Notes a change of the present text, and returns the revision it makes. What changes nothing is not a
-    /// change: an operation of which nothing is left makes no revision.
+    /// Notes a change of the present text, and returns the revision it makes. An editor's operation of which
+    /// nothing is left, because others had done it before, makes a revision too: its author must be able to
+    /// count its own among the others'.
     pub fn record(&mut self, operation: Arc<TextOperation>, author: Option<Author>) -> u64 {
         debug_assert_eq!(operation.base_length(), self.length, "an operation that does not fit");
         self.length = operation.target_length();

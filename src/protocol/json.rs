@@ -111,7 +111,7 @@ impl PartialEq for RawPing {
 
 /// An operation that a client made.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct Proposal {
     /// The revision of the text it was made to.
     pub revision: u64,
@@ -128,7 +128,7 @@ pub struct Proposal {
 
 /// What an editor shows of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 pub struct Caret {
     /// A name for people.
     #[serde(default)]
@@ -314,6 +314,7 @@ pub fn encode_pong(ping: Option<&RawPing>) -> Bytes {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Envelope<'a> {
     #[serde(rename = "type", borrow, default)]
     kind: Option<std::borrow::Cow<'a, str>>,

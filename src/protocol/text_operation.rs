@@ -88,7 +88,14 @@ impl TextOperation {
     /// one place, this one's text comes first: every client does the same with what it has not sent yet.
     /// `None` if the two are not for texts of one length.
     pub fn after(&self, earlier: &Self) -> Option<Self> {
-        self.0.transform(&earlier.0).ok().map(|(transformed, _)| Self(transformed))
+        self.transform(earlier).map(|(this, _)| this)
+    }
+
+    /// What each of two operations made to the same text becomes when the other has been applied first. Where
+    /// both insert at one place, the text of `self` comes first.
+    pub fn transform(&self, other: &Self) -> Option<(Self, Self)> {
+        let (this, other) = self.0.transform(&other.0).ok()?;
+        Some((Self(this), Self(other)))
     }
 
     /// The text after it; `None` if `text` does not have the length it is for.

@@ -74,7 +74,6 @@ impl goldenscript::Runner for Story {
                     return Ok(out);
                 }
                 match self.history()?.carry(*base, serde_json::from_str(operation)?) {
-                    Ok(carried) if carried.is_noop() => writeln!(out, "nothing left to do")?,
                     Ok(carried) => {
                         let json = serde_json::to_string(&carried)?;
                         let revision = self.apply(carried, Some(author))?;
@@ -129,8 +128,6 @@ enum News {
     Change(Arc<TextOperation>),
     /// Its own operation made the next revision.
     Own,
-    /// Others had done already what its own operation was to do.
-    Nothing,
 }
 
 impl Editor {
@@ -138,7 +135,6 @@ impl Editor {
         let Some(news) = self.inbox.pop_front() else { return };
         match (news, self.sent.take()) {
             (News::Own, _) => self.revision += 1,
-            (News::Nothing, _) => {}
             (News::Change(news), None) => {
                 self.revision += 1;
                 self.text = news.apply(&self.text).unwrap();
@@ -146,42 +142,11 @@ impl Editor {
             (News::Change(news), Some((base, own))) => {
                 self.revision += 1;
                 // Its own is in the text already.
-                self.text = news_over(&news, &own).apply(&self.text).unwrap();
-                self.sent = Some((base, own.after(&news).unwrap()));
+                let (own, news) = own.transform(&news).unwrap();
+                self.text = news.apply(&self.text).unwrap();
+                self.sent = Some((base, own));
             }
         }
-    }
-}
-
-/// What `news` becomes for a text in which `own`, which stays in front, has been applied.
-fn news_over(news: &TextOperation, own: &TextOperation) -> TextOperation {
-    let parts: operational_transform::OperationSeq =
-        serde_json::from_str::<Raw>(&serde_json::to_string(own).unwrap()).unwrap().into();
-    let other: operational_transform::OperationSeq =
-        serde_json::from_str::<Raw>(&serde_json::to_string(news).unwrap()).unwrap().into();
-    let (_, carried) = parts.transform(&other).unwrap();
-    let parts = carried.ops().iter().map(|operation| match operation {
-        operational_transform::Operation::Retain(length) => Part::Retain(*length as usize),
-        operational_transform::Operation::Delete(length) => Part::Delete(*length as usize),
-        operational_transform::Operation::Insert(text) => Part::Insert(text),
-    });
-    parts.collect()
-}
-
-#[derive(serde::Deserialize)]
-struct Raw(Vec<serde_json::Value>);
-
-impl From<Raw> for operational_transform::OperationSeq {
-    fn from(raw: Raw) -> Self {
-        let mut operation = Self::default();
-        for part in raw.0 {
-            match part.as_i64() {
-                Some(count) if count < 0 => operation.delete(count.unsigned_abs()),
-                Some(count) => operation.retain(count.unsigned_abs()),
-                None => operation.insert(part.as_str().unwrap()),
-            }
-        }
-        operation
     }
 }
 
@@ -205,10 +170,6 @@ fn editors_that_hear_late_end_with_the_same_text() {
                 editor.sent = Some((editor.revision, operation.clone()));
                 // It is under way: what the server makes of it comes back in order.
                 let carried = Arc::new(history.carry(editor.revision, operation).unwrap());
-                if carried.is_noop() {
-                    editor.inbox.push_back(News::Nothing);
-                    continue;
-                }
                 text = carried.apply(&text).unwrap();
                 history.record(carried.clone(), None);
                 for (other, editor) in editors.iter_mut().enumerate() {
