@@ -551,8 +551,8 @@ impl Crowd {
             55..57 => {
                 let dropped =
                     |message: &Value| matches!(message["type"].as_str(), Some("operation" | "presence"));
-                self.scribes[who].inbox.retain(|message| !dropped(message));
                 self.flush();
+                self.scribes[who].inbox.retain(|message| !dropped(message));
                 let init = self.state.make_up_text(self.scribes[who].session).unwrap();
                 self.tell(self.scribes[who].session, &init);
             }
