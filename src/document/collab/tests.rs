@@ -543,7 +543,12 @@ impl Crowd {
                 let scribe = &mut self.scribes[who];
                 if scribe.sent.is_none() && !scribe.waits {
                     let message = scribe.edit(random);
-                    self.send(who, &message);
+                    if random.random_bool(0.1) {
+                        // The line breaks before it arrives.
+                        self.open(who);
+                    } else {
+                        self.send(who, &message);
+                    }
                 }
             }
             25..55 => self.hear(who),
