@@ -271,20 +271,14 @@ impl Collab {
         let Some(member) = self.members.get(&session) else {
             return refused("not_joined", not_joined.to_owned(), id);
         };
-        let (name, editor, greeted) = (member.field.clone(), member.editor.editor.clone(), member.greeted);
+        let (name, editor) = (member.field.clone(), member.editor.editor.clone());
         let Some(field) = self.fields.get(&name) else {
             return refused("not_joined", not_joined.to_owned(), id);
         };
         if let Some(id) = &id
             && let Some(revision) = field.history.find(&editor, id)
         {
-            let answer = field.acknowledge(session, Some(id), revision);
-            // Who sends again what was applied after its last `init` may have sent it before it read that: then
-            // the operation is neither in the text it began anew with, nor told to it.
-            if greeted.is_none_or(|greeted| revision > greeted) {
-                effects.extend(self.greet(session));
-            }
-            return Ok(Carried::Known(answer));
+            return Ok(Carried::Known(field.acknowledge(session, Some(id), revision)));
         }
         if epoch.is_some_and(|epoch| epoch != field.history.epoch()) {
             let message = "the revision is of another epoch: the text has been put away meanwhile; compare it with \

@@ -374,9 +374,16 @@ impl Scribe {
                 self.text = payload["content"].as_str().unwrap().to_owned();
                 self.revision = payload["revision"].as_u64().unwrap();
                 self.epoch = Some(serde_json::from_value(payload["epoch"].clone()).unwrap());
-                // What it has sent may be in there or not: it sends it again.
+                // What it has sent may be in there or not: it sends it again. If it was made to this very
+                // revision, it is not; otherwise it will be told what has become of it, if it was not.
                 let (sent, here) = self.sent.as_mut()?;
                 *here = None;
+                if sent["payload"]["revision"] == payload["revision"] {
+                    let own: TextOperation =
+                        serde_json::from_value(sent["payload"]["operation"].clone()).unwrap();
+                    self.text = own.apply(&self.text).unwrap();
+                    *here = Some(own);
+                }
                 return Some(sent.clone());
             }
             "operation" => {
