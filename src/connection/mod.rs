@@ -1,12 +1,14 @@
-//! One WebSocket: from the upgrade to the close frame.
+//! One line to a client: from the upgrade to the close frame.
 //!
 //! [`mod@line`] is the loop. What carries it is a WebSocket in [`socket`], the only file that reads or writes one, or
 //! plain HTTP in [`feed`]. Who is spoken with through it is a
 //! [`talk::Talk`]: [`single`] for one document of the y-websocket dialect, [`many`] for all documents of a
 //! Hocuspocus socket. What a frame means is decided in pure files: [`session`] for the first,
-//! [`multiplex`] for the second. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
+//! [`multiplex`] for the second. The dialects that speak JSON have a loop of their own in [`text_socket`];
+//! [`collab`] is the conversation of those who edit by operations. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
 //! frames that announce more than they may hold; [`error`] turns every refusal into a close code or words.
 
+pub mod collab;
 pub mod error;
 pub mod feed;
 pub mod frame_guard;
@@ -14,10 +16,12 @@ pub mod heartbeat;
 mod line;
 pub mod many;
 pub mod multiplex;
+pub mod rate;
 pub mod session;
 pub mod single;
 pub mod socket;
 pub mod talk;
+pub mod text_socket;
 
 use std::{fmt, sync::Arc};
 

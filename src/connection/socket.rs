@@ -118,7 +118,7 @@ fn inbound(message: Result<AggregatedMessage, ProtocolError>) -> Result<Inbound,
 }
 
 /// A broken WebSocket stream, as the close reason that names what is wrong with it.
-fn refuse(error: &ProtocolError) -> Heard {
+pub(super) fn refuse(error: &ProtocolError) -> Heard {
     match error {
         ProtocolError::Overflow => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
         ProtocolError::Io(io) if is_overflow(io) => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
@@ -140,9 +140,9 @@ fn is_overflow(error: &io::Error) -> bool {
 }
 
 /// The raw bytes of the connection, ended as soon as a frame announces too much.
-struct Guarded {
-    payload: Payload,
-    guard: FrameGuard,
+pub(super) struct Guarded {
+    pub(super) payload: Payload,
+    pub(super) guard: FrameGuard,
 }
 
 impl Stream for Guarded {

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
+    collab::{self, Carried, Collab, Own},
     outbox::{Before, Lag},
     presence::{self, Presence},
-    replica::{Poisoned, Replica, Verdict},
+    replica::{Applied, Poisoned, Replica, Verdict},
 };
 use crate::{
     auth::Access,
@@ -21,6 +22,7 @@ use crate::{
         Dialect,
         close::CloseReason,
         guard::Update,
+        json::{self, Caret, Editor, EditorName, FieldName, Proposal, Refusal, Request},
         message::{AwarenessUpdate, Message, Outgoing},
     },
     store::LoggedUpdate,
@@ -61,13 +63,22 @@ pub enum Effect {
         /// Encoded presence.
         awareness: Bytes,
     },
+    /// Tell sessions of the JSON dialect.
+    Tell {
+        /// Whom.
+        to: Vec<SessionId>,
+        /// What.
+        said: Said,
+    },
+    /// Read this rich text, on a thread of its own, and say what it says ([`DocumentState::rich_text`]).
+    ReadRich(FieldName),
     /// Keep this: it has been applied.
     Store(LoggedUpdate),
     /// Tell the author of an update what became of it, once everything stored so far is durable.
     Acknowledge {
         /// The author.
         to: SessionId,
-        /// Its update, as it came.
+        /// Its update, as it came; for an operation of the JSON dialect, the message that acknowledges it.
         update: Bytes,
         /// What became of it.
         outcome: Outcome,
@@ -90,6 +101,15 @@ pub enum Effect {
         /// The updates that were being applied.
         suspects: Vec<Suspect>,
     },
+}
+
+/// A message of the JSON dialect, encoded, and what may happen to it when a reader is slow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Never dropped.
+    Answer(Bytes),
+    /// Dropped only together with all others that wait; `init` makes up for them.
+    Change(Bytes),
 }
 
 /// What became of an update.
@@ -131,6 +151,7 @@ struct Member {
 pub struct DocumentState {
     replica: Replica,
     presence: Presence,
+    collab: Collab,
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
     waiting_bytes: usize,
@@ -151,6 +172,7 @@ impl DocumentState {
         Self {
             replica,
             presence: Presence::new(presence),
+            collab: Collab::new(collab::Config::default()),
             members: HashMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -209,6 +231,122 @@ impl DocumentState {
                 let (update, outcome) = (Bytes::new(), Outcome::Refused);
                 effects.push(Effect::Acknowledge { to: session, update, outcome });
             }
+        }
+    }
+
+    /// A session of the JSON dialect opens a text of the document.
+    pub fn join_text(
+        &mut self,
+        session: SessionId,
+        access: Access,
+        editor: EditorName,
+        field: FieldName,
+        now: Now,
+    ) -> Effects {
+        // What it is told first must hold what was said before it came.
+        let mut effects = self.flush(now);
+        self.members.insert(
+            session,
+            Member { access, dialect: Dialect::Json, answered: false, introduced: false, in_batch: 0 },
+        );
+        let editor = Editor { session, editor, caret: Caret::default() };
+        let joined = self.collab.join(editor, field, access.may_write(), &mut self.replica, now.instant);
+        self.extend(&mut effects, joined);
+        effects
+    }
+
+    /// A session of the JSON dialect says something, or what it says was not understood.
+    pub fn receive_text(
+        &mut self,
+        session: SessionId,
+        request: Result<Request, Refusal>,
+        now: Now,
+    ) -> Effects {
+        match request {
+            Ok(Request::Operation(proposal)) => self.propose(session, proposal, now),
+            Ok(Request::Presence(caret)) => self.collab.show(session, caret),
+            Ok(Request::Init) => {
+                let mut effects = self.flush(now);
+                effects.extend(self.collab.greet(session));
+                effects
+            }
+            Ok(Request::Ping(ping)) => {
+                let said = Said::Answer(json::encode_pong(ping.as_deref()));
+                vec![Effect::Tell { to: vec![session], said }]
+            }
+            Err(refusal) => self.collab.refuse(session, &refusal, now.instant),
+        }
+    }
+
+    /// An operation is applied at once, after what came before it.
+    fn propose(&mut self, session: SessionId, proposal: Proposal, now: Now) -> Effects {
+        let Some(access) = self.members.get(&session).map(|member| member.access) else {
+            return Effects::new();
+        };
+        let mut effects = self.flush(now);
+        let (id, base) = (proposal.id.clone(), proposal.revision);
+        if self.poisoned {
+            let refusal = Refusal::new("try_again", "the document is being loaded again").about(id);
+            effects.extend(self.collab.refuse(session, &refusal, now.instant));
+        } else if !access.may_write() {
+            let refusal = Refusal::new("read_only", "you may read this document, not change it").about(id);
+            effects.extend(self.collab.refuse(session, &refusal, now.instant));
+        } else if self.full {
+            effects.push(Effect::Refused("journal_full"));
+            effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
+        } else {
+            match self.collab.carry(session, proposal, &mut self.replica, now.instant, &mut effects) {
+                Ok(Carried::Edit(operation)) => {
+                    self.edit(session, Own { session, operation, id, base }, now, &mut effects);
+                }
+                Ok(Carried::Known(answer)) => effects.push(answer),
+                Ok(Carried::Refused(refusal)) => {
+                    effects.extend(self.collab.refuse(session, &refusal, now.instant));
+                }
+                Err(Poisoned(what)) => effects.extend(self.report_poisoned(what)),
+            }
+        }
+        effects
+    }
+
+    fn edit(&mut self, session: SessionId, own: Own, now: Now, effects: &mut Effects) {
+        let Some((field, edits)) = self.collab.edits(session, &own.operation) else { return };
+        let Applied { update, before, .. } = match self.replica.edit(&field, &edits) {
+            Ok(applied) => applied,
+            Err(Poisoned(what)) => {
+                // Nothing of it is in the document that is loaded now, and it is not tried again.
+                effects.push(Effect::Close { session, reason: CloseReason::PolicyViolation });
+                effects.extend(self.report_poisoned(what));
+                return;
+            }
+        };
+        if let Some(update) = update {
+            let before = Arc::new(before);
+            effects.push(Effect::BroadcastUpdate { except: Some(session), update: update.clone(), before });
+            effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: Some(session), at: now.wall }));
+        }
+        let followed = self.collab.follow(&mut self.replica, Some(own), now.instant);
+        self.extend(effects, followed);
+    }
+
+    /// What a text says that the actor was asked to read, or why it cannot be read.
+    pub fn rich_text(&mut self, field: &FieldName, text: Result<String, String>, now: Now) -> Effects {
+        self.collab.read(field, text, now.instant)
+    }
+
+    /// What makes up for messages of the JSON dialect that were dropped: everything anew. Ask when nothing
+    /// waits to be applied.
+    pub fn make_up_text(&mut self, session: SessionId) -> Option<Bytes> {
+        match self.collab.greet(session) {
+            Some(Effect::Tell { said: Said::Answer(init), .. }) => Some(init),
+            _ => None,
+        }
+    }
+
+    fn extend(&mut self, effects: &mut Effects, more: Result<Effects, Poisoned>) {
+        match more {
+            Ok(more) => effects.extend(more),
+            Err(Poisoned(what)) => effects.extend(self.report_poisoned(what)),
         }
     }
 
@@ -299,6 +437,7 @@ impl DocumentState {
         };
         let author = only_author(batch);
         let mut effects = Effects::new();
+        let changed = applied.update.is_some();
         if let Some(update) = applied.update {
             effects.push(Effect::BroadcastUpdate {
                 except: author,
@@ -310,6 +449,10 @@ impl DocumentState {
         let mut asked = SmallVec::new();
         for (suspect, verdict) in batch.iter().zip(&applied.verdicts) {
             self.judge(suspect, *verdict, &mut asked, &mut effects);
+        }
+        if changed && !self.collab.is_idle() {
+            let followed = self.collab.follow(&mut self.replica, None, now.instant);
+            self.extend(&mut effects, followed);
         }
         effects
     }
@@ -385,18 +528,22 @@ impl DocumentState {
             return Effects::new();
         }
         let changed = self.presence.leave(session, clean, now.instant);
-        announce(&changed, None).into_iter().collect()
+        let mut effects = self.collab.leave(session, now.instant);
+        effects.extend(announce(&changed, None));
+        effects
     }
 
-    /// Lets presence expire.
+    /// Lets presence expire, and what is kept of texts that nobody has open.
     pub fn tick(&mut self, now: Now) -> Effects {
         let changed = self.presence.tick(now.instant);
-        announce(&changed, None).into_iter().collect()
+        let mut effects = self.collab.tick(&mut self.replica, now.instant);
+        effects.extend(announce(&changed, None));
+        effects
     }
 
     /// Whether [`Self::tick`] has anything to watch.
     pub fn needs_ticks(&self) -> bool {
-        !self.presence.is_empty()
+        !self.presence.is_empty() || !self.collab.is_idle()
     }
 
     /// What makes up for dropped frames: one difference for `lag`, and everybody's presence.
@@ -415,9 +562,21 @@ impl DocumentState {
     }
 
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
-    pub fn replace_replica(&mut self, replica: Replica) {
+    pub fn replace_replica(&mut self, replica: Replica, now: Now) -> Effects {
         self.replica = replica;
         self.poisoned = false;
+        let mut effects = Effects::new();
+        let resumed = self.collab.resume(&mut self.replica, now.instant);
+        self.extend(&mut effects, resumed);
+        effects
+    }
+
+    /// Begins anew with nothing in it: the document was deleted, or is made again. Texts that were open are
+    /// forgotten, so that nothing of the old content comes back with an operation made to it.
+    pub fn begin_anew(&mut self) {
+        self.replica = Replica::new();
+        self.poisoned = false;
+        self.collab = Collab::new(collab::Config::default());
     }
 
     /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.

@@ -76,6 +76,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
         .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
         .route("/hocuspocus/{anything:.*}", web::get().to(upgrade::hocuspocus))
+        .route("/collab/{document:.*}/{editor}", web::get().to(upgrade::collab))
         .route("/livez", read().to(health::alive))
         .route("/readyz", read().to(health::ready))
         .route("/metrics", read().to(metrics::text))

@@ -17,17 +17,24 @@ use actix_web::{
 };
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::{App, error::ApiError};
 use crate::{
     auth::{self, Access, Denied},
     connection::{
+        collab::{self, Visit},
         many::Many,
         single::Single,
         socket::{self, Opening, With},
+        text_socket,
     },
+    document::line::Line,
     ids::{ConnectionId, DocumentName, InvalidName},
-    protocol::Dialect,
+    protocol::{
+        Dialect,
+        json::{self, EditorName, FieldName},
+    },
 };
 
 /// How many connections there may be.
@@ -206,7 +213,7 @@ pub(super) async fn access(
 }
 
 /// What every connection must pass, and its place.
-pub(super) fn admit(request: &HttpRequest, app: &App) -> Result<Permit, ApiError> {
+pub fn admit(request: &HttpRequest, app: &App) -> Result<Permit, ApiError> {
     let refused = |status, code, message: String| {
         app.metrics.turned_away.inc();
         Err(ApiError::new(status, code, message))
@@ -251,8 +258,60 @@ async fn open(
     Ok(response)
 }
 
+/// The query of `/collab`.
+#[derive(Debug, Deserialize)]
+pub struct CollabQuery {
+    /// Which text of the document; `content` without it.
+    field: Option<String>,
+    /// What a policy may want to see.
+    token: Option<String>,
+}
+
+/// `GET /collab/{document}/{editor}?field=content`: a connection of the JSON dialect. The editor's name is
+/// what follows the last slash; the document's name may hold slashes of its own.
+pub async fn collab(
+    request: HttpRequest,
+    payload: web::Payload,
+    query: web::Query<CollabQuery>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let permit = admit(&request, &app)?;
+    let (document, editor) = request.uri().path().rsplit_once('/').unwrap_or_default();
+    let document = named(document, "/collab/", app.config.raw_names).map_err(ApiError::from)?;
+    let editor = percent_decode_str(editor).decode_utf8_lossy();
+    let editor = EditorName::parse(&editor)
+        .map_err(|error| ApiError::bad_request("invalid_editor", format!("the editor's name {error}")))?;
+    let field = FieldName::parse(query.field.as_deref().unwrap_or("content"))
+        .map_err(|error| ApiError::bad_request("invalid_field", format!("the field's name {error}")))?;
+    let token = query.token.clone().filter(|token| !token.is_empty());
+    let access = access(&app, &document, token).await?;
+    let limits = json::Limits::default();
+    let opening = text_socket::Opening {
+        connection: ConnectionId::new(),
+        // A message that is somewhat too long is answered in words.
+        max_message_bytes: 2 * limits.message_bytes,
+        heartbeat: app.connection.heartbeat,
+        limits: app.connection.outbox,
+        keepalive: "",
+        metrics: app.metrics.clone(),
+        permit,
+    };
+    let visit = Visit {
+        document,
+        field,
+        editor,
+        access,
+        max_sessions: app.config.limits.per_document,
+        limits,
+        registry: app.registry.clone(),
+        metrics: app.metrics.clone(),
+    };
+    let talk = async move |peer: &mut text_socket::Peer, line: &Line| collab::talk(&visit, peer, line).await;
+    text_socket::open(&request, payload, opening, talk).await
+}
+
 /// The document's name: what follows `prefix` in the path, percent-decoded unless `raw`.
-fn named(path: &str, prefix: &str, raw: bool) -> Result<DocumentName, InvalidName> {
+pub fn named(path: &str, prefix: &str, raw: bool) -> Result<DocumentName, InvalidName> {
     let name = path.strip_prefix(prefix).unwrap_or_default();
     if raw {
         return DocumentName::parse(name);

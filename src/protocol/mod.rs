@@ -7,7 +7,9 @@
 pub mod close;
 pub mod guard;
 pub mod hocuspocus;
+pub mod json;
 pub mod message;
+pub mod text_operation;
 pub mod wire;
 pub mod ysync;
 
@@ -24,18 +26,20 @@ pub enum Dialect {
     },
     /// The Hocuspocus dialect, in which every step 2 and every update is answered.
     Hocuspocus,
+    /// The JSON dialect, in which every operation is answered. What is said in it is encoded elsewhere.
+    Json,
 }
 
 impl Dialect {
     /// Whether the session hears what became of each of its updates.
     pub fn is_acknowledged(self) -> bool {
-        matches!(self, Self::YWebSocket { echo: true } | Self::Hocuspocus)
+        !matches!(self, Self::YWebSocket { echo: false })
     }
 
     /// Everything behind the address of a frame.
     pub fn encode(self, message: &message::Outgoing) -> bytes::Bytes {
         match self {
-            Self::YWebSocket { .. } => ysync::encode(message),
+            Self::YWebSocket { .. } | Self::Json => ysync::encode(message),
             Self::Hocuspocus => hocuspocus::encode(message),
         }
     }

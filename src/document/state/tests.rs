@@ -336,7 +336,7 @@ impl Story {
                 return Ok(());
             }
             Command::Reload => {
-                self.state.replace_replica(Replica::load(&self.log)?);
+                drop(self.state.replace_replica(Replica::load(&self.log)?, now));
                 for suspect in std::mem::take(&mut self.suspects) {
                     let effects = self.state.retry(suspect, now);
                     self.carry_out(effects, out);
@@ -443,6 +443,8 @@ impl Story {
                 Effect::BroadcastAwareness { except, awareness } => {
                     format!("to {}: presence {}", self.all_but(except), self.presence_in_words(&awareness))
                 }
+                Effect::Tell { to, said } => format!("tell {}: {said:?}", to.len()),
+                Effect::ReadRich(field) => format!("read {field}"),
                 Effect::Store(update) => {
                     let by = update.origin.map_or("several".to_owned(), |origin| self.name(origin));
                     let line = format!("store {} by {by}", self.update_in_words(&update.bytes));
