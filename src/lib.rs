@@ -13,8 +13,8 @@
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::line`] the same for who speaks JSON; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
+//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::text_socket`] that of the JSON dialects, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
@@ -22,8 +22,8 @@
 //!
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
-//! and `server.rs`, `actix_ws` in `connection/socket.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
-//! `document/`, `sled` in `store/sled`, the clock in `actor.rs`, `socket.rs` and `server.rs`. The
+//! and `server.rs`, `actix_ws` in `connection/{socket,text_socket}.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
+//! `document/`, `sled` in `store/sled`, the clock in `actor.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.
 //!
 //! # Invariants

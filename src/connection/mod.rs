@@ -1,6 +1,7 @@
 //! One WebSocket: from the upgrade to the close frame.
 //!
-//! [`socket`] is the loop, and the only file that reads or writes the socket; [`session`] decides what a
+//! [`socket`] is the loop of the binary dialects and [`text_socket`] that of those which speak JSON; nothing
+//! else reads or writes a socket. [`session`] decides what a
 //! frame means for the document it belongs to; [`heartbeat`] decides whether the peer still lives;
 //! [`frame_guard`] refuses frames that announce more than they may hold; [`error`] turns every refusal into
 //! a close code.
@@ -8,8 +9,10 @@
 pub mod error;
 pub mod frame_guard;
 pub mod heartbeat;
+pub mod rate;
 pub mod session;
 pub mod socket;
+pub mod text_socket;
 
 use std::sync::Arc;
 

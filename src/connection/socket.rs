@@ -321,7 +321,7 @@ fn is_update(message: &Message) -> bool {
 }
 
 /// A broken WebSocket stream, as the close reason that names what is wrong with it.
-fn refuse(error: &ProtocolError) -> Step {
+pub(super) fn refuse(error: &ProtocolError) -> Step {
     match error {
         ProtocolError::Overflow => Step::Refuse(CloseReason::TooBig, "frame_too_large"),
         ProtocolError::Io(io) if is_overflow(io) => Step::Refuse(CloseReason::TooBig, "frame_too_large"),
@@ -343,9 +343,9 @@ fn is_overflow(error: &io::Error) -> bool {
 }
 
 /// The raw bytes of the connection, ended as soon as a frame announces too much.
-struct Guarded {
-    payload: Payload,
-    guard: FrameGuard,
+pub(super) struct Guarded {
+    pub(super) payload: Payload,
+    pub(super) guard: FrameGuard,
 }
 
 impl Stream for Guarded {

@@ -1,13 +1,15 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
-//! who is here, what is not yet durable, and what is not yet sent. [`actor`] owns all of them and carries
+//! who is here, what is not yet durable, and what is not yet sent ([`line`] is the queue of those who speak
+//! JSON). [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
 pub mod actor;
 pub mod export;
 pub mod handle;
 pub mod journal;
+pub mod line;
 pub mod outbox;
 pub mod presence;
 pub mod registry;

@@ -98,27 +98,8 @@ pub async fn y_websocket(
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let refused = |status, code, message: String| {
-        app.metrics.turned_away.inc();
-        Err(ApiError::new(status, code, message).into())
-    };
-    if !app.config.origins.admits(request.headers()) {
-        let message = "pages of this origin may not connect; the setting allow_origin lists those that may";
-        return refused(StatusCode::FORBIDDEN, "origin_not_allowed", message.to_owned());
-    }
-    if app.registry.is_draining() {
-        let message = "the server is shutting down";
-        return refused(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message.to_owned());
-    }
+    let permit = admit(&request, &app)?;
     let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
-    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let permit = match app.connections.admit(address) {
-        Ok(permit) => permit,
-        Err(setting) => {
-            let message = format!("there are as many connections as {setting} allows");
-            return refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message);
-        }
-    };
     let opening = Opening {
         connection: ConnectionId::new(),
         document,
@@ -133,8 +114,30 @@ pub async fn y_websocket(
     socket::open(&request, payload, opening).await
 }
 
+/// A place for the connection that the request asks for, whatever it is going to speak. What is refused here
+/// is counted.
+pub fn admit(request: &HttpRequest, app: &App) -> Result<Permit, ApiError> {
+    let refused = |status, code, message: String| {
+        app.metrics.turned_away.inc();
+        Err(ApiError::new(status, code, message))
+    };
+    if !app.config.origins.admits(request.headers()) {
+        let message = "pages of this origin may not connect; the setting allow_origin lists those that may";
+        return refused(StatusCode::FORBIDDEN, "origin_not_allowed", message.to_owned());
+    }
+    if app.registry.is_draining() {
+        let message = "the server is shutting down";
+        return refused(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message.to_owned());
+    }
+    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    app.connections.admit(address).or_else(|setting| {
+        let message = format!("there are as many connections as {setting} allows");
+        refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message)
+    })
+}
+
 /// The document's name: what follows `prefix` in the path, percent-decoded unless `raw`.
-fn named(path: &str, prefix: &str, raw: bool) -> Result<DocumentName, InvalidName> {
+pub fn named(path: &str, prefix: &str, raw: bool) -> Result<DocumentName, InvalidName> {
     let name = path.strip_prefix(prefix).unwrap_or_default();
     if raw {
         return DocumentName::parse(name);

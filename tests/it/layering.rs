@@ -34,9 +34,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The files, or folders, in which a foreign crate or the clock may be named.
 const DOORS: &[(&str, &[&str])] = &[
     ("actix", &["document/actor.rs", "document/handle.rs", "document/registry.rs", "server.rs"]),
-    ("actix_ws", &["connection/socket.rs", "http/upgrade.rs"]),
-    ("actix_http", &["connection/socket.rs", "http/upgrade.rs"]),
-    ("actix_web", &["connection/socket.rs", "http/", "server.rs", "main.rs"]),
+    ("actix_ws", &["connection/socket.rs", "connection/text_socket.rs", "http/upgrade.rs"]),
+    ("actix_http", &["connection/socket.rs", "connection/text_socket.rs", "http/upgrade.rs"]),
+    ("actix_web", &["connection/socket.rs", "connection/text_socket.rs", "http/", "server.rs", "main.rs"]),
     ("yrs", &["protocol/", "document/"]),
     ("sled", &["store/sled/epoch.rs"]),
     ("prometheus_client", &["telemetry.rs"]),
@@ -47,6 +47,7 @@ const DOORS: &[(&str, &[&str])] = &[
 const CLOCKS: &[&str] = &[
     "document/actor.rs",
     "connection/socket.rs",
+    "connection/text_socket.rs",
     "http/upgrade.rs",
     "server.rs",
     "store/sled.rs",
