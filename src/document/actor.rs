@@ -645,7 +645,8 @@ async fn replay(stored: Option<&Stored>, unsaved: Vec<Bytes>) -> Result<Replica,
     replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
 }
 
-fn now() -> Now {
+/// The time, both ways.
+pub(super) fn now() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
 }

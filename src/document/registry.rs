@@ -114,6 +114,16 @@ impl Registry {
         Err(last)
     }
 
+    /// The settings of documents.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// For what is kept beside documents.
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
     /// How many sessions have the document open.
     pub fn editors(&self, name: &DocumentName) -> usize {
         let open = self.0.open.lock();

@@ -72,11 +72,16 @@ impl Document {
             editors,
         }
     }
+
+    /// Whether it is in the trash.
+    pub(super) fn is_trashed(&self) -> bool {
+        self.state == "trashed"
+    }
 }
 
 /// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
 /// would turn `%2F` into a boundary.
-pub struct Named(DocumentName);
+pub struct Named(pub DocumentName);
 
 impl FromRequest for Named {
     type Error = ApiError;
@@ -91,7 +96,7 @@ impl FromRequest for Named {
 }
 
 /// Refuses changes that a stranger's web page asks for.
-fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
+pub(super) fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
     if app.config.origins.admits(request.headers()) {
         return Ok(());
     }
@@ -286,7 +291,7 @@ pub async fn update(
 }
 
 /// The document, if it exists in any way; its absence as an error.
-async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
+pub(super) async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
     match app.registry.head(name).await?.map(|head| head.presence) {
         Some(Presence::Deleted(_)) => return Err(ApiError::deleted()),
         Some(_) => {}
@@ -303,14 +308,14 @@ async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
 }
 
 async fn read(app: &App, name: &DocumentName) -> Result<Bytes, ApiError> {
-    if find(app, name).await?.state == "trashed" {
+    if find(app, name).await?.is_trashed() {
         return Err(ApiError::in_trash());
     }
     let ask = async |handle: DocumentHandle| handle.state().await;
     Ok(app.registry.ask(name, ask).await?)
 }
 
-fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header(("cache-control", "no-store")).json(body)
 }
 

@@ -1,6 +1,7 @@
 //! Everything that answers HTTP. The route table is [`routes`], on one page.
 
 pub mod assets;
+pub mod attachments;
 pub mod documents;
 pub mod error;
 pub mod health;
@@ -55,6 +56,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/{name}/text", read().to(documents::text))
         .route("/{name}/json", read().to(documents::json))
         .route("/{name}/updates", web::post().to(documents::update))
+        .route("/{name}/attachments", read().to(attachments::list))
+        .route("/{name}/attachments", web::post().to(attachments::upload))
+        .route("/{name}/attachments/{id}", read().to(attachments::serve))
+        .route("/{name}/attachments/{id}", web::delete().to(attachments::delete))
         .default_service(web::to(error::no_such_endpoint));
     config
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))

@@ -7,6 +7,7 @@
 
 mod support;
 
+mod attachments;
 mod config;
 mod convergence;
 mod durability;
