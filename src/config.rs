@@ -77,6 +77,9 @@ pub struct Settings {
     /// Largest message in bytes [default: 16777216]
     #[arg(long, env = "WEFT_MAX_MESSAGE_BYTES", value_name = "BYTES")]
     pub max_message_bytes: Option<usize>,
+    /// Longest chat message in bytes of UTF-8 [default: 4096]
+    #[arg(long, env = "WEFT_MAX_CHAT_BYTES", value_name = "BYTES")]
+    pub max_chat_bytes: Option<usize>,
     /// Largest attachment in bytes [default: 10485760]
     #[arg(long, env = "WEFT_MAX_ATTACHMENT_BYTES", value_name = "BYTES")]
     pub max_attachment_bytes: Option<usize>,
@@ -246,6 +249,7 @@ impl Settings {
         document.outbox.bytes = self.outbox_bytes.unwrap_or(document.outbox.bytes);
         document.outbox.frames = self.outbox_messages.unwrap_or(document.outbox.frames);
         document.outbox.deadline = seconds(self.slow_session_seconds, document.outbox.deadline);
+        document.chat.text_bytes = self.max_chat_bytes.unwrap_or(document.chat.text_bytes);
         document.attachments.bytes = self.max_attachment_bytes.unwrap_or(document.attachments.bytes);
         document.attachments.document_bytes =
             self.max_document_attachment_bytes.unwrap_or(document.attachments.document_bytes);
@@ -256,6 +260,7 @@ impl Settings {
             ("journal_limit_bytes", document.journal.limit_bytes),
             ("outbox_bytes", document.outbox.bytes),
             ("outbox_messages", document.outbox.frames),
+            ("max_chat_bytes", document.chat.text_bytes),
             ("max_attachment_bytes", document.attachments.bytes),
         ] {
             if value == 0 {

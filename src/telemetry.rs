@@ -96,6 +96,8 @@ pub struct Figures {
     pub store_failures: Counter,
     /// Sequence-number total of durable updates, so that tests and people see the watermark move.
     pub updates_durable: Counter,
+    /// Chat messages that were stored, those included that were sent a second time.
+    pub chat_messages: Counter,
     /// Times a slow session's queue was replaced by one difference.
     pub slow_session_catch_ups: Counter,
     /// Sessions closed because they stayed slow past the deadline.
@@ -159,6 +161,7 @@ impl Metrics {
         let updates_redundant = counter("updates_redundant", "Updates that brought nothing new");
         let store_failures = counter("store_failures", "Writes the store failed to take");
         let updates_durable = counter("updates_durable", "Updates reported durable by the store");
+        let chat_messages = counter("chat_messages", "Chat messages taken in and stored");
         let slow_session_catch_ups =
             counter("slow_session_catch_ups", "Slow sessions brought up to date by one difference");
         let slow_sessions_closed = counter("slow_sessions_closed", "Slow sessions closed past the deadline");
@@ -198,6 +201,7 @@ impl Metrics {
             journal_backlog_bytes,
             store_failures,
             updates_durable,
+            chat_messages,
             slow_session_catch_ups,
             slow_sessions_closed,
             documents_poisoned,

@@ -6,6 +6,7 @@
 //! [`frame_guard`] refuses frames that announce more than they may hold; [`error`] turns every refusal into
 //! a close code.
 
+pub mod chat;
 pub mod error;
 pub mod frame_guard;
 pub mod heartbeat;
@@ -26,6 +27,8 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// When the peer is asked whether it lives, and when it hears from us.
     pub heartbeat: heartbeat::Config,
+    /// How often one may speak in a chat.
+    pub chat: chat::Config,
     /// What waits for a slow reader.
     pub outbox: document::outbox::Limits,
     /// What the guard lets in.
@@ -37,6 +40,7 @@ impl Default for Config {
         Self {
             max_message_bytes: 16 * 1024 * 1024,
             heartbeat: heartbeat::Config::default(),
+            chat: chat::Config::default(),
             outbox: document::outbox::Limits::default(),
             guard: Arc::default(),
         }

@@ -924,6 +924,9 @@ impl Handler<Govern> for DocumentActor {
                         actor.answer_request(request, Outcome::Refused);
                     }
                 }
+                if head.presence != Shelf::Live {
+                    actor.registry.close_chat(&actor.name, CloseReason::Gone);
+                }
                 let journal = Journal::new(actor.config.journal, head.last);
                 let serving = actor.serving()?;
                 serving.shelf = head.presence;

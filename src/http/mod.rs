@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod attachments;
+pub mod chat;
 pub mod documents;
 pub mod error;
 pub mod health;
@@ -56,6 +57,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/{name}/text", read().to(documents::text))
         .route("/{name}/json", read().to(documents::json))
         .route("/{name}/updates", web::post().to(documents::update))
+        .route("/{name}/chat", read().to(chat::page))
         .route("/{name}/attachments", read().to(attachments::list))
         .route("/{name}/attachments", web::post().to(attachments::upload))
         .route("/{name}/attachments/{id}", read().to(attachments::serve))
@@ -63,6 +65,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(error::no_such_endpoint));
     config
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
+        .route("/chat/{document:.*}", web::get().to(chat::connect))
         .route("/livez", read().to(health::alive))
         .route("/readyz", read().to(health::ready))
         .route("/metrics", read().to(metrics::text))

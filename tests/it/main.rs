@@ -8,6 +8,7 @@
 mod support;
 
 mod attachments;
+mod chat;
 mod config;
 mod convergence;
 mod durability;
