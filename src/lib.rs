@@ -9,12 +9,12 @@
 //! | module | what | may import |
 //! |---|---|---|
 //! | [`ids`] | names and ids, parsed once and valid for ever after | |
-//! | [`telemetry`] | logs, and every metric by name; its handles are everybody's | |
+//! | [`telemetry`] | logs, and every metric by name, [`telemetry::live`] what happened in the last second; its handles are everybody's | |
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
 //! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::line`] the same for who speaks JSON, [`document::attachments`] files beside it, [`document::chat`] what people say beside it; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::text_socket`] that of the JSON dialects, [`connection::session`] what a frame means, [`connection::chat`] the conversation of a chat connection, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::text_socket`] that of the JSON dialects, [`connection::session`] what a frame means, [`connection::chat`] and [`connection::figures`] the conversations of those who chat and of those who watch, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |

@@ -8,6 +8,7 @@
 
 pub mod chat;
 pub mod error;
+pub mod figures;
 pub mod frame_guard;
 pub mod heartbeat;
 pub mod rate;

@@ -68,6 +68,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/chat/{document:.*}", web::get().to(chat::connect))
         .route("/livez", read().to(health::alive))
         .route("/readyz", read().to(health::ready))
+        .route("/metrics", web::get().guard(guard::fn_guard(metrics::wants_socket)).to(metrics::live))
         .route("/metrics", read().to(metrics::text))
         .service(documents)
         .route("/api/{rest:.*}", web::route().to(error::no_such_endpoint))

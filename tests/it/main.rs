@@ -13,6 +13,7 @@ mod config;
 mod convergence;
 mod durability;
 mod eviction;
+mod figures;
 mod hostile;
 mod http;
 mod kill;
