@@ -7,6 +7,7 @@ pub mod documents;
 pub mod error;
 pub mod health;
 pub mod metrics;
+pub mod openapi;
 pub mod origin;
 pub mod upgrade;
 
@@ -45,7 +46,7 @@ pub struct App {
     pub connections: upgrade::Connections,
 }
 
-/// The route table.
+/// The route table. What is not a WebSocket is described in `openapi.json`.
 pub fn routes(config: &mut web::ServiceConfig) {
     let documents = web::scope("/api/v1/documents")
         .route("", read().to(documents::list))
@@ -71,6 +72,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/metrics", web::get().guard(guard::fn_guard(metrics::wants_socket)).to(metrics::live))
         .route("/metrics", read().to(metrics::text))
         .service(documents)
+        .route("/api/v1/openapi.json", read().to(openapi::describe))
         .route("/api/{rest:.*}", web::route().to(error::no_such_endpoint))
         .default_service(read().to(assets::serve));
 }

@@ -19,6 +19,7 @@ mod http;
 mod kill;
 mod layering;
 mod limits;
+mod openapi;
 mod poison;
 mod presence;
 mod shutdown;
