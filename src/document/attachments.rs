@@ -121,10 +121,20 @@ impl Registry {
 
     /// What is attached to a document, oldest first.
     pub async fn attachments(&self, document: &DocumentName) -> Result<Vec<Attachment>, StoreError> {
-        let collection = Collection::Attachments;
-        let records = self.store().records(document.clone(), collection, None, usize::MAX).await?;
-        let decoded = records.into_iter().map(|record| decode(document, record.key, &record.value));
-        let mut attachments = decoded.collect::<Result<Vec<_>, _>>()?;
+        /// The store reads them between two commits, which must not wait for thousands.
+        const AT_ONCE: usize = 200;
+        let (mut attachments, mut before) = (Vec::new(), None);
+        loop {
+            let collection = Collection::Attachments;
+            let page = self.store().records(document.clone(), collection, before, AT_ONCE).await?;
+            for record in &page {
+                attachments.push(decode(document, record.key, &record.value)?);
+            }
+            before = page.last().map(|record| record.key);
+            if page.len() < AT_ONCE {
+                break;
+            }
+        }
         attachments.sort_by_key(|attachment| (attachment.description.created, attachment.id));
         Ok(attachments)
     }

@@ -36,7 +36,7 @@ pub async fn live(
     };
     let (registry, metrics) = (app.registry.clone(), app.metrics.clone());
     let talk = async move |peer: &mut text_socket::Peer, line: &_| {
-        figures::talk(registry, metrics, peer, line).await
+        figures::talk(registry, metrics, peer, line).await;
     };
     text_socket::open(&request, payload, opening, talk).await
 }
