@@ -9,12 +9,12 @@
 //! | module | what | may import |
 //! |---|---|---|
 //! | [`ids`] | names and ids, parsed once and valid for ever after | |
-//! | [`telemetry`] | logs, and every metric by name; its handles are everybody's | |
-//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect, [`protocol::close`] every close code | ids |
+//! | [`telemetry`] | logs, and every metric by name, [`telemetry::live`] what happened in the last second; its handles are everybody's | |
+//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect, [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::line`] the same for who speaks JSON; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] or by plain HTTP in [`connection::feed`], [`connection::text_socket`] that of the JSON dialects, [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::line`] the same for who speaks JSON, [`document::attachments`] files beside it, [`document::chat`] what people say beside it; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
+//! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] or by plain HTTP in [`connection::feed`], [`connection::text_socket`] that of the JSON dialects, [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
@@ -66,8 +66,11 @@
 //! | watermark | everything in the journal up to here is durable |
 //! | acknowledge | to say that something is durable. Nothing else may be said so |
 //! | log, checkpoint | what is stored: updates in order, and a full state that replaces the log before it |
+//! | record | a value beside a document, written once and found by its key: an attachment, a chat message |
 //! | sequence | an update's place in its document's log |
 //! | outbox, lane | what a document has for a session and the socket has not taken: the session's lane in the queue of its connection |
+//! | line | the same for a connection that speaks JSON |
+//! | room, seat | the chat of a document while somebody is in it, and somebody's place in it |
 //! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
 //! | quarantine | where bytes go that must not be applied, for a person to look at |

@@ -5,12 +5,15 @@
 //! [`talk::Talk`]: [`single`] for one document of the y-websocket dialect, [`many`] for all documents of a
 //! Hocuspocus socket. What a frame means is decided in pure files: [`session`] for the first,
 //! [`multiplex`] for the second. The dialects that speak JSON have a loop of their own in [`text_socket`];
-//! [`collab`] is the conversation of those who edit by operations. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
+//! [`collab`] is the conversation of those who edit by operations, [`chat`] of those who talk, [`figures`] of those
+//! who watch. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
 //! frames that announce more than they may hold; [`error`] turns every refusal into a close code or words.
 
+pub mod chat;
 pub mod collab;
 pub mod error;
 pub mod feed;
+pub mod figures;
 pub mod frame_guard;
 pub mod heartbeat;
 mod line;
@@ -58,6 +61,8 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// When the peer is asked whether it lives, and when it hears from us.
     pub heartbeat: heartbeat::Config,
+    /// How often one may speak in a chat.
+    pub chat: chat::Config,
     /// What waits for a slow reader.
     pub outbox: document::outbox::Limits,
     /// What the guard lets in.
@@ -73,6 +78,7 @@ impl Default for Config {
         Self {
             max_message_bytes: 16 * 1024 * 1024,
             heartbeat: heartbeat::Config::default(),
+            chat: chat::Config::default(),
             outbox: document::outbox::Limits::default(),
             guard: Arc::default(),
             multiplex: multiplex::Bounds::default(),

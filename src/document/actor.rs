@@ -728,7 +728,8 @@ async fn replay(stored: Option<&Stored>, unsaved: Vec<Bytes>) -> Result<Replica,
     replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
 }
 
-fn now() -> Now {
+/// The time, both ways.
+pub(super) fn now() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
 }
@@ -1095,6 +1096,9 @@ impl Handler<Govern> for DocumentActor {
                     for request in waiting {
                         actor.answer_request(request, Outcome::Refused);
                     }
+                }
+                if head.presence != Shelf::Live {
+                    actor.registry.close_chat(&actor.name, CloseReason::Gone);
                 }
                 let journal = Journal::new(actor.config.journal, head.last);
                 let serving = actor.serving()?;

@@ -75,11 +75,16 @@ impl Document {
             editors,
         }
     }
+
+    /// Whether it is in the trash.
+    pub(super) fn is_trashed(&self) -> bool {
+        self.state == "trashed"
+    }
 }
 
 /// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
 /// would turn `%2F` into a boundary.
-pub struct Named(pub(super) DocumentName);
+pub struct Named(pub DocumentName);
 
 impl FromRequest for Named {
     type Error = ApiError;
@@ -320,7 +325,7 @@ pub async fn stateless(
 }
 
 /// The document, if it exists in any way; its absence as an error.
-async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
+pub(super) async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
     match app.registry.head(name).await?.map(|head| head.presence) {
         Some(Presence::Deleted(_)) => return Err(ApiError::deleted()),
         Some(_) => {}
@@ -337,14 +342,14 @@ async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
 }
 
 async fn read(app: &App, name: &DocumentName) -> Result<Bytes, ApiError> {
-    if find(app, name).await?.state == "trashed" {
+    if find(app, name).await?.is_trashed() {
         return Err(ApiError::in_trash());
     }
     let ask = async |handle: DocumentHandle| handle.state().await;
     Ok(app.registry.ask(name, ask).await?)
 }
 
-fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header(("cache-control", "no-store")).json(body)
 }
 

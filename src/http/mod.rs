@@ -1,11 +1,14 @@
 //! Everything that answers HTTP. The route table is [`routes`], on one page.
 
 pub mod assets;
+pub mod attachments;
+pub mod chat;
 pub mod documents;
 pub mod error;
 pub mod events;
 pub mod health;
 pub mod metrics;
+pub mod openapi;
 pub mod origin;
 pub mod upgrade;
 
@@ -55,7 +58,7 @@ pub struct App {
     pub feeds: Feeds,
 }
 
-/// The route table.
+/// The route table. What is not a WebSocket is described in `openapi.json`.
 pub fn routes(config: &mut web::ServiceConfig) {
     let documents = web::scope("/api/v1/documents")
         .route("", read().to(documents::list))
@@ -71,16 +74,24 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .route("/{name}/events", web::get().to(events::stream))
         .route("/{name}/poll", web::get().to(events::poll))
         .route("/{name}/messages", web::post().to(events::say))
+        .route("/{name}/chat", read().to(chat::page))
+        .route("/{name}/attachments", read().to(attachments::list))
+        .route("/{name}/attachments", web::post().to(attachments::upload))
+        .route("/{name}/attachments/{id}", read().to(attachments::serve))
+        .route("/{name}/attachments/{id}", web::delete().to(attachments::delete))
         .default_service(web::to(error::no_such_endpoint));
     config
         .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
         .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
         .route("/hocuspocus/{anything:.*}", web::get().to(upgrade::hocuspocus))
         .route("/collab/{document:.*}/{editor}", web::get().to(upgrade::collab))
+        .route("/chat/{document:.*}", web::get().to(chat::connect))
         .route("/livez", read().to(health::alive))
         .route("/readyz", read().to(health::ready))
+        .route("/metrics", web::get().guard(guard::fn_guard(metrics::wants_socket)).to(metrics::live))
         .route("/metrics", read().to(metrics::text))
         .service(documents)
+        .route("/api/v1/openapi.json", read().to(openapi::describe))
         .route("/api/{rest:.*}", web::route().to(error::no_such_endpoint))
         .default_service(read().to(assets::serve));
 }

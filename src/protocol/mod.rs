@@ -2,9 +2,12 @@
 //!
 //! Everything that comes from outside is decoded here, completely and under limits, before any other part
 //! sees it: [`wire`] reads the primitives, [`guard`] checks the structure of update bytes, each dialect
-//! ([`ysync`], [`hocuspocus`]) turns frames into [`message::Message`]s and [`message::Outgoing`]s into frames.
+//! ([`ysync`], [`hocuspocus`]) turns frames into [`message::Message`]s and [`message::Outgoing`]s into frames. What
+//! speaks JSON ([`json`], [`chat`]) shares the shape of its messages ([`envelope`]).
 
+pub mod chat;
 pub mod close;
+pub mod envelope;
 pub mod guard;
 pub mod hocuspocus;
 pub mod json;

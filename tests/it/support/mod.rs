@@ -6,6 +6,7 @@ pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rest;
 pub(crate) mod server;
+pub(crate) mod talk;
 
 use std::{
     net::SocketAddr,
@@ -19,6 +20,7 @@ pub(crate) use self::{
     raw::Raw,
     rest::Answer,
     server::TestServer,
+    talk::Talk,
 };
 
 /// How long anything may take before it counts as broken. Long, because two busy cores are slow cores.
