@@ -7,6 +7,7 @@
 
 mod support;
 
+mod collab;
 mod config;
 mod convergence;
 mod durability;

@@ -5,6 +5,7 @@ pub(crate) mod frames;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rest;
+pub(crate) mod scribe;
 pub(crate) mod server;
 
 use std::{
@@ -18,6 +19,7 @@ pub(crate) use self::{
     process::Weft,
     raw::Raw,
     rest::Answer,
+    scribe::Scribe,
     server::TestServer,
 };
 
