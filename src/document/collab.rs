@@ -438,7 +438,7 @@ impl Collab {
         let mut effects = Effects::new();
         let Some(field) = self.fields.get_mut(name) else { return effects };
         let exact = own.as_ref().map(|own| &own.operation);
-        let exact = exact.filter(|it| it.apply(&field.text.characters).as_ref() == Some(&new.characters));
+        let exact = exact.filter(|it| it.leads(&field.text.characters, &new.characters));
         let is_exact = exact.is_some();
         let operation = match exact {
             Some(operation) => operation.clone(),

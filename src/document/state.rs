@@ -278,7 +278,7 @@ impl DocumentState {
         } else {
             match self.collab.carry(session, proposal, &mut self.replica, now.instant, &mut effects) {
                 Ok(Carried::Edit(operation)) => {
-                    self.edit(session, Own { session, operation, id, base }, now, &mut effects)
+                    self.edit(session, Own { session, operation, id, base }, now, &mut effects);
                 }
                 Ok(Carried::Known(answer)) => effects.push(answer),
                 Ok(Carried::Refused(refusal)) => {
