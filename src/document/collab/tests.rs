@@ -348,6 +348,32 @@ fn block_on<T, E: ToString>(work: impl Future<Output = Result<T, E>>) -> Result<
         .map_err(|error| error.to_string())
 }
 
+#[test]
+fn a_document_follows_so_many_texts_and_forgets_the_one_first_left() {
+    let mut state = DocumentState::new(Replica::new(), presence::Config::default());
+    let limit = Config::default().fields;
+    let start = Instant::now();
+    let session = |n: usize| SessionId(Uuid::from_u128(n as u128));
+    let now = |n: usize| Now { instant: start + Duration::from_millis(n as u64), wall: Timestamp(0) };
+    let mut open = |state: &mut DocumentState, n: usize, field: usize| {
+        let (editor, field) =
+            (EditorName::parse("ann").unwrap(), FieldName::parse(&format!("field {field}")).unwrap());
+        let effects = state.join_text(session(n), Access::Write, editor, field, now(n));
+        !effects.iter().any(|effect| matches!(effect, Effect::Close { .. }))
+    };
+    for n in 0..limit {
+        assert!(open(&mut state, n, n));
+    }
+    assert!(!open(&mut state, 1000, 1000), "all of them are in use");
+    assert!(open(&mut state, 1001, 5), "one that is followed anyway");
+    drop(state.leave(session(7), true, now(2000)));
+    drop(state.leave(session(3), true, now(2001)));
+    assert!(open(&mut state, 1002, 1000));
+    // The one left later is still known, so it is opened without making room.
+    assert!(open(&mut state, 1003, 3));
+    assert!(!open(&mut state, 1004, 7));
+}
+
 // ---- everybody at once ------------------------------------------------------------------------------------
 
 /// A client of the dialect as the README describes one: one operation under way at a time.
