@@ -10,11 +10,11 @@
 //! |---|---|---|
 //! | [`ids`] | names and ids, parsed once and valid for ever after | |
 //! | [`telemetry`] | logs, and every metric by name; its handles are everybody's | |
-//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::close`] every close code | ids |
+//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::line`] the same for who speaks JSON; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::text_socket`] that of the JSON dialects, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::line`] the same for who speaks JSON; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
+//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::text_socket`] that of the JSON dialects, [`connection::collab`] one of their conversations, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
@@ -23,7 +23,7 @@
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
 //! and `server.rs`, `actix_ws` in `connection/{socket,text_socket}.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
-//! `document/`, `sled` in `store/sled`, the clock in `actor.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
+//! `document/`, `operational_transform` in `protocol/text_operation.rs`, `sled` in `store/sled`, the clock in `actor.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.
 //!
 //! # Invariants
@@ -65,7 +65,11 @@
 //! | acknowledge | to say that something is durable. Nothing else may be said so |
 //! | log, checkpoint | what is stored: updates in order, and a full state that replaces the log before it |
 //! | sequence | an update's place in its document's log |
-//! | outbox | what a document has for a session and the socket has not taken |
+//! | outbox, line | what a document has for a session and the socket has not taken; lines hold texts |
+//! | operation | a change of a text, told from its first character to its last, in Unicode scalar values |
+//! | revision, epoch | the number of operations a followed text has seen, and which life of it they are counted in |
+//! | follow | to make an operation of every change of a text, because somebody has it open without a replica |
+//! | field | a root of a document that is opened as text |
 //! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
 //! | quarantine | where bytes go that must not be applied, for a person to look at |
@@ -80,6 +84,11 @@
 //! [`document::outbox`] (encoded once) → every other session's [`connection::socket`]; and
 //! [`document::journal`] → [`store`] (append, flush) → watermark → the author's acknowledgement. One
 //! direction; every arrow is a named type.
+//!
+//! One typed by a client without a replica: [`connection::text_socket`] → [`connection::collab`]
+//! ([`Request`](protocol::json::Request)) → [`document::handle`] → [`document::state`] (access;
+//! [`document::collab`] carries it over what its author had not seen) →
+//! [`Replica::edit`](document::replica::Replica::edit), and from there on it is an update like any other.
 
 pub mod auth;
 pub mod config;

@@ -355,7 +355,7 @@ fn a_document_follows_so_many_texts_and_forgets_the_one_first_left() {
     let start = Instant::now();
     let session = |n: usize| SessionId(Uuid::from_u128(n as u128));
     let now = |n: usize| Now { instant: start + Duration::from_millis(n as u64), wall: Timestamp(0) };
-    let mut open = |state: &mut DocumentState, n: usize, field: usize| {
+    let open = |state: &mut DocumentState, n: usize, field: usize| {
         let (editor, field) =
             (EditorName::parse("ann").unwrap(), FieldName::parse(&format!("field {field}")).unwrap());
         let effects = state.join_text(session(n), Access::Write, editor, field, now(n));
