@@ -851,7 +851,9 @@ impl Handler<DeliverText> for DocumentActor {
             if serving.shelf != Shelf::Live {
                 return;
             }
+            let is_operation = matches!(request, Ok(json::Request::Operation(_)));
             let mut effects = serving.state.receive_text(session, request, now());
+            self.metrics.updates_received.inc_by(u64::from(is_operation));
             self.carry_out(&mut effects, ctx);
         }
     }

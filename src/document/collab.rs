@@ -46,6 +46,9 @@ pub struct Config {
     pub linger: Duration,
     /// How often a rich text is read at most: each time costs as much as one more joiner.
     pub rich_pause: Duration,
+    /// Texts of one document that are followed at the same time. Each may keep a history, and costs a look
+    /// with every change.
+    pub fields: usize,
     /// Refusals in a row that a session is forgiven, before it is closed with 1008.
     pub patience: u32,
     /// In which time one refusal is forgotten.
@@ -58,6 +61,7 @@ impl Default for Config {
             history: text_history::Limits::default(),
             linger: Duration::from_secs(60),
             rich_pause: Duration::from_millis(250),
+            fields: 64,
             patience: 20,
             forgets: Duration::from_secs(1),
         }
@@ -91,6 +95,8 @@ struct Field {
     history: TextHistory,
     text: PlainText,
     kind: Kind,
+    /// Others have changed the document since its outline was last looked at.
+    stale: bool,
     /// When the last of those who had it open left.
     left: Option<Instant>,
 }
@@ -163,6 +169,12 @@ impl Collab {
         let mut effects = Effects::new();
         let session = editor.session;
         if !self.fields.contains_key(&field) {
+            if !self.make_room(replica) {
+                return Ok(vec![
+                    Effect::Refused("too_many_fields"),
+                    Effect::Close { session, reason: CloseReason::TryAgainLater },
+                ]);
+            }
             let opened = Field::open(&field, session, self.config.history, replica)?;
             self.fields.insert(field.clone(), opened);
         }
@@ -272,7 +284,7 @@ impl Collab {
             return refused("not_joined", not_joined.to_owned(), id);
         };
         let (name, editor) = (member.field.clone(), member.editor.editor.clone());
-        let Some(field) = self.fields.get(&name) else {
+        let Some(field) = self.fields.get_mut(&name) else {
             return refused("not_joined", not_joined.to_owned(), id);
         };
         if let Some(id) = &id
@@ -286,11 +298,12 @@ impl Collab {
             return refused("other_epoch", message.to_owned(), id);
         }
         // A root in which nothing is left may have been XML all the time, or have become it.
-        if field.kind == Kind::Plain
-            && field.text.characters.is_empty()
-            && !matches!(replica.shape(&name)?, None | Some(Shape::Text))
-        {
-            effects.extend(self.turn(&name, replica, now)?);
+        if field.kind == Kind::Plain && field.text.characters.is_empty() && field.stale {
+            let is_text = matches!(replica.shape(&name)?, None | Some(Shape::Text));
+            field.stale = false;
+            if !is_text {
+                effects.extend(self.turn(&name, replica, now)?);
+            }
         }
         let Some(field) = self.fields.get(&name) else {
             return refused("not_joined", not_joined.to_owned(), id);
@@ -338,6 +351,7 @@ impl Collab {
         now: Instant,
     ) -> Result<Effects, Poisoned> {
         let mut effects = Effects::new();
+        let is_own = own.is_some();
         let mut own = own;
         for (name, delta) in replica.take_heard() {
             let Some(field) = self.fields.get(&name) else { continue };
@@ -360,6 +374,7 @@ impl Collab {
         }
         let pause = self.config.rich_pause;
         for (name, field) in &mut self.fields {
+            field.stale |= !is_own;
             effects.extend(field.read(name, pause, now));
         }
         Ok(effects)
@@ -427,6 +442,19 @@ impl Collab {
         effects
     }
 
+    /// Whether one more text can be followed. One that nobody has open gives way, the one first left before
+    /// others.
+    fn make_room(&mut self, replica: &mut Replica) -> bool {
+        if self.fields.len() < self.config.fields {
+            return true;
+        }
+        let left = self.fields.iter().filter_map(|(name, field)| Some((field.left?, name.clone())));
+        let Some((_, name)) = left.min_by_key(|(left, _)| *left) else { return false };
+        let _ = replica.unwatch(&name);
+        self.fields.remove(&name);
+        true
+    }
+
     /// The text at `name` is `new` now. Everybody who has it open hears how it came about.
     fn advance(
         &mut self,
@@ -438,7 +466,7 @@ impl Collab {
         let mut effects = Effects::new();
         let Some(field) = self.fields.get_mut(name) else { return effects };
         let exact = own.as_ref().map(|own| &own.operation);
-        let exact = exact.filter(|it| it.apply(&field.text.characters).as_ref() == Some(&new.characters));
+        let exact = exact.filter(|it| it.leads(&field.text.characters, &new.characters));
         let is_exact = exact.is_some();
         let operation = match exact {
             Some(operation) => operation.clone(),
@@ -543,7 +571,7 @@ impl Field {
             _ => Kind::Opaque,
         };
         let history = TextHistory::new(limits, epoch, found.text.length());
-        Ok(Self { history, text: found.text, kind, left: None })
+        Ok(Self { history, text: found.text, kind, stale: false, left: None })
     }
 
     /// Whether what it says is not known yet.

@@ -69,7 +69,9 @@ impl PlainText {
                     at += units(text);
                 }
                 Part::Retain(length) => {
-                    for _ in 0..length {
+                    let plain = walk.plain(length);
+                    at += plain as u32;
+                    for _ in plain..length {
                         at += walk.objects_here() + walk.character().unwrap_or(0);
                     }
                 }
@@ -99,7 +101,7 @@ impl PlainText {
     pub fn operation_to(&self, new: &Self, delta: Option<&[Delta]>) -> TextOperation {
         delta
             .and_then(|delta| self.operation_of(delta))
-            .filter(|operation| operation.apply(&self.characters).as_ref() == Some(&new.characters))
+            .filter(|operation| operation.leads(&self.characters, &new.characters))
             .unwrap_or_else(|| difference(&self.characters, &new.characters))
     }
 
@@ -130,6 +132,10 @@ impl PlainText {
 
 /// How long a text is in Yjs's count.
 pub fn units(text: &str) -> u32 {
+    // Asked for the whole text with every change, and most text is plain.
+    if text.is_ascii() {
+        return text.len() as u32;
+    }
     text.chars().map(|character| character.len_utf16() as u32).sum()
 }
 
@@ -161,10 +167,25 @@ impl<'a> Walk<'a> {
         Some(character.len_utf16() as u32)
     }
 
+    /// Passes so many characters at once if each of them is one byte, hence one unit, and no object stands
+    /// among them or after them; otherwise none. Says how many.
+    fn plain(&mut self, length: usize) -> usize {
+        let is_plain = self.object == self.text.objects.len()
+            && self
+                .text
+                .characters
+                .get(self.byte..self.byte.saturating_add(length))
+                .is_some_and(str::is_ascii);
+        let passed = if is_plain { length } else { 0 };
+        self.byte += passed;
+        passed
+    }
+
     /// Passes so many units, and says how many characters they are; `None` if they end within one, or beyond
     /// the end.
     fn units(&mut self, mut left: u32) -> Option<usize> {
-        let mut characters = 0;
+        let mut characters = self.plain(left as usize);
+        left -= characters as u32;
         while left > 0 {
             if self.text.objects.get(self.object).is_some_and(|offset| *offset <= self.byte) {
                 self.object += 1;

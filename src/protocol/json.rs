@@ -260,6 +260,10 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
             Refusal::new("invalid_json", format!("this is not JSON: {error}"))
         }
     })?;
+    // serde takes an array of the fields for an object.
+    if !is_object(text) {
+        return Err(Refusal::new("invalid_message", "a message is an object with type and payload"));
+    }
     let kind = envelope.kind.ok_or_else(|| Refusal::new("missing_type", "the message has no type"))?;
     let payload = envelope.payload;
     match kind.as_ref() {
@@ -326,8 +330,15 @@ fn read<'a, T: Deserialize<'a>>(payload: Option<&'a RawValue>, kind: &str) -> Re
     let Some(payload) = payload else {
         return Err(Refusal::new("missing_payload", format!("{kind} messages have a payload")));
     };
+    if !is_object(payload.get()) {
+        return Err(Refusal::new("invalid_payload", format!("the payload of {kind} is an object")));
+    }
     serde_json::from_str(payload.get())
         .map_err(|error| Refusal::new("invalid_payload", format!("the payload of {kind}: {error}")))
+}
+
+fn is_object(json: &str) -> bool {
+    json.trim_start().starts_with('{')
 }
 
 #[cfg(test)]
@@ -368,7 +379,8 @@ mod tests {
             ("", "invalid_json"),
             ("{\"type\":\"ping\"", "invalid_json"),
             ("hello", "invalid_json"),
-            ("[]", "missing_type"),
+            ("[]", "invalid_message"),
+            (r#"["ping",{}]"#, "invalid_message"),
             ("3", "invalid_message"),
             (r#"{"type":3}"#, "invalid_message"),
             (r#"{"type":"init","type":"init"}"#, "invalid_message"),
@@ -379,7 +391,7 @@ mod tests {
             (r#"{"type":"operation"}"#, "missing_payload"),
             (r#"{"type":"operation","payload":null}"#, "missing_payload"),
             (r#"{"type":"presence"}"#, "missing_payload"),
-            (r#"{"type":"operation","payload":[]}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":[0,["x"]]}"#, "invalid_payload"),
             (r#"{"type":"operation","payload":{"revision":-1,"operation":[]}}"#, "invalid_payload"),
             (r#"{"type":"operation","payload":{"revision":1.5,"operation":[]}}"#, "invalid_payload"),
             (r#"{"type":"operation","payload":{"revision":1}}"#, "invalid_payload"),

@@ -98,6 +98,28 @@ impl TextOperation {
         Some((Self(this), Self(other)))
     }
 
+    /// Whether it makes `new` of `old`. Makes nothing itself, because it is asked for every change of a text.
+    pub fn leads(&self, mut old: &str, mut new: &str) -> bool {
+        for part in self.parts() {
+            match part {
+                Part::Retain(length) => {
+                    let Some((kept, rest)) = split(old, length) else { return false };
+                    let Some(after) = new.strip_prefix(kept) else { return false };
+                    (old, new) = (rest, after);
+                }
+                Part::Insert(text) => match new.strip_prefix(text) {
+                    Some(after) => new = after,
+                    None => return false,
+                },
+                Part::Delete(length) => match split(old, length) {
+                    Some((_, rest)) => old = rest,
+                    None => return false,
+                },
+            }
+        }
+        old.is_empty() && new.is_empty()
+    }
+
     /// The text after it; `None` if `text` does not have the length it is for.
     pub fn apply(&self, text: &str) -> Option<String> {
         self.0.apply(text).ok()
@@ -116,6 +138,18 @@ impl TextOperation {
             }
         }
         new
+    }
+}
+
+/// The first so many characters and the rest; `None` if there are fewer.
+fn split(text: &str, length: usize) -> Option<(&str, &str)> {
+    // Most text is plain enough for its bytes to be counted.
+    if text.get(..length).is_some_and(str::is_ascii) {
+        return text.split_at_checked(length);
+    }
+    match text.char_indices().nth(length) {
+        Some((at, _)) => text.split_at_checked(at),
+        None => (text.chars().count() == length).then_some((text, "")),
     }
 }
 
@@ -257,6 +291,23 @@ mod tests {
         let operation = read(r#"[0,"",2,3,"a","b",-1,-1]"#).unwrap();
         assert_eq!(serde_json::to_string(&operation).unwrap(), r#"[5,"ab",-2]"#);
         assert!(read("[]").unwrap().is_noop() && read("[7]").unwrap().is_noop());
+    }
+
+    #[test]
+    fn an_operation_leads_to_one_text_only() {
+        let operation = read(r#"[2,"漢",-1,1]"#).unwrap();
+        assert!(operation.leads("a😀bc", "a😀漢c"));
+        for (old, new) in [
+            ("a😀bc", "a😀漢"),
+            ("a😀bc", "a😀漢cc"),
+            ("a😀bcd", "a😀漢c"),
+            ("a😀b", "a😀漢"),
+            ("aabc", "a😀漢c"),
+            ("", ""),
+        ] {
+            assert!(!operation.leads(old, new), "{old} to {new}");
+        }
+        assert!(read("[]").unwrap().leads("", "") && !read("[]").unwrap().leads("a", "a"));
     }
 
     #[test]

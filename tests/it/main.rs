@@ -9,6 +9,7 @@ mod support;
 
 mod attachments;
 mod chat;
+mod collab;
 mod config;
 mod convergence;
 mod durability;

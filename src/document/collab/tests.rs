@@ -352,6 +352,32 @@ fn block_on<T, E: ToString>(work: impl Future<Output = Result<T, E>>) -> Result<
         .map_err(|error| error.to_string())
 }
 
+#[test]
+fn a_document_follows_so_many_texts_and_forgets_the_one_first_left() {
+    let mut state = DocumentState::new(Replica::new(), presence::Config::default());
+    let limit = Config::default().fields;
+    let start = Instant::now();
+    let session = |n: usize| SessionId(Uuid::from_u128(n as u128));
+    let now = |n: usize| Now { instant: start + Duration::from_millis(n as u64), wall: Timestamp(0) };
+    let open = |state: &mut DocumentState, n: usize, field: usize| {
+        let (editor, field) =
+            (EditorName::parse("ann").unwrap(), FieldName::parse(&format!("field {field}")).unwrap());
+        let effects = state.join_text(session(n), Access::Write, editor, field, now(n));
+        !effects.iter().any(|effect| matches!(effect, Effect::Close { .. }))
+    };
+    for n in 0..limit {
+        assert!(open(&mut state, n, n));
+    }
+    assert!(!open(&mut state, 1000, 1000), "all of them are in use");
+    assert!(open(&mut state, 1001, 5), "one that is followed anyway");
+    drop(state.leave(session(7), true, now(2000)));
+    drop(state.leave(session(3), true, now(2001)));
+    assert!(open(&mut state, 1002, 1000));
+    // The one left later is still known, so it is opened without making room.
+    assert!(open(&mut state, 1003, 3));
+    assert!(!open(&mut state, 1004, 7));
+}
+
 // ---- everybody at once ------------------------------------------------------------------------------------
 
 /// A client of the dialect as the README describes one: one operation under way at a time.
@@ -730,4 +756,68 @@ fn scribes_and_painters_end_with_the_same_text() {
             assert_eq!(painter.writer.text(), text, "round {round}");
         }
     }
+}
+
+/// A frame that somebody made who means no good, or does not know better.
+fn some_frame(random: &mut ChaCha8Rng) -> String {
+    let number = |random: &mut ChaCha8Rng| match random.random_range(0..8) {
+        0 => json!(i64::MIN),
+        1 => json!(u64::MAX),
+        2 => json!(-(1_i64 << 28)),
+        3 => json!(1.5),
+        _ => json!(random.random_range(-4..5)),
+    };
+    let part = |random: &mut ChaCha8Rng| match random.random_range(0..4) {
+        0 => json!(some_word(random)),
+        1 => json!("\u{0}\u{ffff}\u{fffd}"),
+        _ => number(random),
+    };
+    let parts: Vec<Value> = (0..random.random_range(0..4)).map(|_| part(random)).collect();
+    let payload = match random.random_range(0..6) {
+        0 => json!({"cursor": number(random), "anchor": number(random)}),
+        1 => json!({"revision": number(random), "operation": parts}),
+        // Near enough to be applied now and then.
+        _ => {
+            json!({"revision": random.random_range(0..4), "operation": parts, "id": number(random).to_string()})
+        }
+    };
+    let kind = ["operation", "operation", "operation", "presence", "ping", "init"].choose(random).unwrap();
+    let mut text = json!({"type": kind, "payload": payload}).to_string();
+    if random.random_bool(0.2) {
+        let at = random.random_range(0..text.len());
+        if text.is_char_boundary(at) {
+            text.truncate(at);
+        }
+    }
+    text
+}
+
+#[test]
+fn no_frame_does_more_than_it_may() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| rand::rng().random());
+    println!("SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (mut applied, mut refused) = (0, 0);
+    for _ in 0..300 {
+        let mut state = DocumentState::new(Replica::new(), presence::Config::default());
+        let now = Now { instant: Instant::now(), wall: Timestamp(0) };
+        let session = SessionId(Uuid::from_u128(1));
+        let (editor, field) = (EditorName::parse("eve").unwrap(), FieldName::parse("text").unwrap());
+        drop(state.join_text(session, Access::Write, editor, field.clone(), now));
+        for _ in 0..30 {
+            let request = json::decode(&some_frame(&mut random), &Limits::default());
+            let before = state.replica().root_text(&field).unwrap();
+            let effects = state.receive_text(session, request, now);
+            let after = state.replica().root_text(&field).unwrap();
+            let stored = effects.iter().any(|effect| matches!(effect, Effect::Store(_)));
+            let is_refused = effects.iter().any(|effect| matches!(effect, Effect::Refused(_)));
+            assert!(!effects.iter().any(|effect| matches!(effect, Effect::Poisoned { .. })));
+            assert!(stored || before == after, "changed and not stored");
+            assert!(!(stored && is_refused), "refused and stored");
+            applied += usize::from(stored);
+            refused += usize::from(is_refused);
+        }
+    }
+    assert!(applied > 100 && refused > 100, "{applied} applied, {refused} refused");
 }
