@@ -1,7 +1,7 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
-//! who is here, what is not yet durable, and what is not yet sent ([`line`] is the queue of those who speak
+//! who is here, what is not yet durable, and what is not yet sent ([`mod@line`] is the queue of those who speak
 //! JSON). [`attachments`] and the [`chat`] are kept beside it. [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 

@@ -258,7 +258,7 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
         // What was begun is finished after the restart, and whatever comes next lands in the right place.
         append(&mut survivor, "document 1", &["after the kill"]).unwrap();
         keep(&mut survivor, "document 1", record(Collection::Messages, 77, 9)).unwrap();
-        forget(&mut survivor, "document 2", Collection::AttachmentBytes, 1).unwrap();
+        forget(&mut survivor, "document 1", Collection::AttachmentBytes, 1).unwrap();
         let expected = content(&mut survivor);
         let beside = records(&mut survivor);
         while survivor.is_busy() {
