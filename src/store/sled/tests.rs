@@ -982,6 +982,28 @@ fn a_lost_record_is_found_by_a_check() {
     assert_eq!(report.damaged[0].0, name("a"));
 }
 
+/// sled shows what is applied before it is flushed. We do not.
+#[test]
+fn a_record_that_is_still_being_written_is_not_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    keep(&mut engine, "a", record(Collection::Messages, 1, 10)).unwrap();
+    let shared = engine.shared();
+    let seen = || {
+        let one = shared.record(&name("a"), Collection::Messages, Uuid::from_u128(2)).unwrap();
+        let all = shared.records(&name("a"), Collection::Messages, None, 9).unwrap();
+        (one.is_some(), all.len())
+    };
+    let mut group = Group::default();
+    let (reply, _answer) = oneshot::channel();
+    let (document, records) = (name("a"), vec![record(Collection::Messages, 2, 10)]);
+    let room = Room { collection: Collection::Messages, records: 9, bytes: 900 };
+    let request = Request::Keep { document, at: Timestamp(1), records, room, reply };
+    assert!(engine.stage(&mut group, request).is_none());
+    engine.commit_watched(group, || assert_eq!(seen(), (false, 1)));
+    assert_eq!(seen(), (true, 2));
+}
+
 /// A row that counts records and is older than the one written last brings its document under suspicion.
 #[test]
 fn a_count_that_looks_whole_but_older_is_suspect() {
