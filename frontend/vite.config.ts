@@ -1,12 +1,63 @@
-// How the page is built: one React app, every asset hashed into /assets so the server may let browsers keep it for ever.
+// How the page is built: one React app, every asset hashed into /assets so the server may let browsers keep it for ever,
+// and a service worker that opens the app without a network.
 import react from "@vitejs/plugin-react";
+import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
 
 /** Where `npm run dev` finds the Weft server; the same default as `weft --listen`. */
 const SERVER = "127.0.0.1:8080";
 
+/** What the server answers itself: never the page, and never from a cache. Mirrors the route table of src/http/mod.rs. */
+const NOT_THE_PAGE = /^\/(api|ws|collab|chat|hocuspocus|metrics|livez|readyz|assets)(\/|$)/;
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [
+    react(),
+    VitePWA({
+      registerType: "prompt",
+      // src/ui/offline.ts registers: the page's policy forbids inline scripts, and only the tab that asks is reloaded.
+      injectRegister: null,
+      manifestFilename: "manifest.webmanifest",
+      manifest: {
+        id: "/",
+        name: "Weft",
+        short_name: "Weft",
+        description: "Write together. Keep working when the network does not.",
+        lang: "en",
+        start_url: "/",
+        scope: "/",
+        display: "standalone",
+        background_color: "#fbfaf8",
+        theme_color: "#fbfaf8",
+        icons: [
+          { src: "/favicon.svg", sizes: "any", type: "image/svg+xml" },
+          { src: "/icons/192.png", sizes: "192x192", type: "image/png" },
+          { src: "/icons/512.png", sizes: "512x512", type: "image/png" },
+          { src: "/icons/maskable-512.png", sizes: "512x512", type: "image/png", purpose: "maskable" },
+        ],
+      },
+      workbox: {
+        globPatterns: ["**/*.{js,css,html,svg,webmanifest}"],
+        // Heavy and rarely needed: kept from the first time they are used (src/ui/offline.ts), not fetched ahead.
+        globIgnores: ["assets/board/**", "assets/code/**"],
+        dontCacheBustURLsMatching: /^assets\//,
+        navigateFallback: "index.html",
+        navigateFallbackDenylist: [NOT_THE_PAGE],
+        cleanupOutdatedCaches: true,
+        // The first visit is looked after at once, so that a reload without a network already works.
+        clientsClaim: true,
+        inlineWorkboxRuntime: true,
+        sourcemap: false,
+        runtimeCaching: [
+          {
+            urlPattern: ({ url, sameOrigin }) => sameOrigin && url.pathname.startsWith("/assets/"),
+            handler: "CacheFirst",
+            options: { cacheName: "weft-assets", expiration: { maxEntries: 400 } },
+          },
+        ],
+      },
+    }),
+  ],
   build: {
     target: "es2023",
     // The page's policy allows images from `data:`, but a file can be cached and compressed, a data address cannot.
@@ -14,6 +65,11 @@ export default defineConfig({
     // Vite's polyfill for module preloading is an inline concern of old browsers; ours all have it.
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rollupOptions: {
+      output: {
+        chunkFileNames: ({ moduleIds }) => `assets/${shelfOf(moduleIds)}[name]-[hash].js`,
+      },
+    },
   },
   server: {
     proxy: {
@@ -26,3 +82,10 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
   },
 });
+
+/** Chunks the service worker does not fetch ahead lie in folders of their own. */
+function shelfOf(moduleIds: readonly string[]): string {
+  if (moduleIds.some((id) => /node_modules\/@excalidraw\//.test(id))) return "board/";
+  if (moduleIds.every((id) => /node_modules\/(@lezer|@codemirror\/(lang-|legacy-modes))|\/plain\/languages\//.test(id))) return "code/";
+  return "";
+}

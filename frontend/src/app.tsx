@@ -1,5 +1,5 @@
 // The routes, and what every page shares: the skip link, the live region, toasts.
-import { FileQuestion } from "lucide-react";
+import { FileQuestion, RefreshCw } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Route, Switch, useLocation } from "wouter";
@@ -7,7 +7,9 @@ import { createApi } from "./documents/api";
 import { nameFromPath } from "./documents/name";
 import { ErrorBoundary } from "./ui/error-boundary";
 import { LiveRegion } from "./ui/live-region";
+import { waitingVersion } from "./ui/offline";
 import { Panel } from "./ui/panel";
+import { useStore } from "./ui/store";
 import { Toasts } from "./ui/toast";
 
 const api = createApi();
@@ -94,25 +96,36 @@ function NotFound(): React.JSX.Element {
   );
 }
 
-/** After an upgrade of the server an old tab asks for files that no longer exist. Reloading is for the person to decide. */
+/**
+ * A newer version waits, or this tab asked for files of its own version that no longer exist. Either way, when to reload
+ * is for the person to decide.
+ */
 function Outdated(): React.JSX.Element | null {
   const { t } = useTranslation();
-  const [outdated, setOutdated] = useState(false);
+  const waiting = useStore(waitingVersion);
+  const [missing, setMissing] = useState(false);
+  const [later, setLater] = useState(false);
   useEffect(() => {
     const onError = (event: Event): void => {
       event.preventDefault();
-      setOutdated(true);
+      setMissing(true);
     };
     window.addEventListener("vite:preloadError", onError);
     return () => window.removeEventListener("vite:preloadError", onError);
   }, []);
-  if (!outdated) return null;
+  if (!missing && (waiting === null || later)) return null;
   return (
-    <div className="banner banner-top" role="alert">
-      <p>{t("app.outdated")}</p>
-      <button type="button" className="button small" onClick={() => location.reload()}>
+    <div className="banner banner-top" role="status">
+      <RefreshCw aria-hidden="true" />
+      <p>{missing ? t("app.outdated") : t("app.updated")}</p>
+      <button type="button" className="button small" onClick={waiting?.change ?? (() => location.reload())}>
         {t("app.reload")}
       </button>
+      {!missing && (
+        <button type="button" className="button small" onClick={() => setLater(true)}>
+          {t("app.later")}
+        </button>
+      )}
     </div>
   );
 }

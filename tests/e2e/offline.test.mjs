@@ -1,7 +1,7 @@
 // The network goes, the server goes, the page is reloaded: no word is lost, and the page says what is happening.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
+import { kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -41,26 +41,6 @@ test("offline edits of both sides meet, and both see each other again at once", 
   await bo.page.locator(".caret").waitFor();
 });
 
-/** Waits until the browser has stored what was written: a transaction of our own comes after all earlier ones. */
-const kept = (person) =>
-  person.page.evaluate(async () => {
-    for (const { name } of await indexedDB.databases()) {
-      await new Promise((resolve, reject) => {
-        const opening = indexedDB.open(name);
-        opening.onerror = () => reject(opening.error);
-        opening.onsuccess = () => {
-          const db = opening.result;
-          const stores = [...db.objectStoreNames];
-          const done = () => (db.close(), resolve());
-          if (stores.length === 0) return done();
-          const transaction = db.transaction(stores, "readwrite");
-          transaction.oncomplete = done;
-          transaction.onerror = () => reject(transaction.error);
-        };
-      });
-    }
-  });
-
 test("a reload with the socket blocked shows the copy on this device, to be written in", async () => {
   const [ann, bo] = await annAndBo("copy");
   await write(ann, "On both. ");
@@ -81,25 +61,6 @@ test("a reload with the socket blocked shows the copy on this device, to be writ
   const fresh = await ann.context.newPage();
   await fresh.goto(ann.page.url());
   await words(bo, "On both. Here only.").waitFor();
-});
-
-test("the page is reloaded while the server is down: what was written meanwhile is kept and arrives", async () => {
-  const [ann, bo] = await annAndBo("down");
-  await write(ann, "Saved. ");
-  await words(bo, "Saved.").waitFor();
-  await server.stop();
-  await status(ann, "reconnecting");
-  await write(ann, "While it was down. ");
-  await ann.page.getByText(/changes kept on this device/).waitFor();
-  await status(ann, "offline");
-
-  await ann.page.reload().catch((error) => assert.match(error.message, /ERR_CONNECTION_REFUSED/));
-  await server.start();
-  // The browser may still be on its way to its own page about the refusal.
-  await until("the page loads", () => ann.page.goto(`${server.url}/d/down`).then(() => true, () => false));
-  await words(ann, "Saved. While it was down.").waitFor();
-  await status(ann, "connected");
-  await words(bo, "Saved. While it was down.").waitFor();
 });
 
 test("kill -9 in mid-sentence: both go on where they were", async () => {

@@ -27,8 +27,11 @@ export async function startBrowser() {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   const people = new Set();
 
-  /** Somebody with a browser of their own. `size` is [width, height]. */
-  const person = async (server, { name = "Ann", colour = "#0e7490", size = [1280, 820], theme = "light", language = "en-GB" } = {}) => {
+  /**
+   * Somebody with a browser of their own. `size` is [width, height]. Service workers are for the tests about them:
+   * requests that pass through one cannot be routed.
+   */
+  const person = async (server, { name = "Ann", colour = "#0e7490", size = [1280, 820], theme = "light", language = "en-GB", worker = false } = {}) => {
     const phone = size[0] < 500;
     const context = await browser.newContext({
       viewport: { width: size[0], height: size[1] },
@@ -38,6 +41,7 @@ export async function startBrowser() {
       ...(phone ? { hasTouch: true, isMobile: true } : {}),
     });
     context.setDefaultTimeout(PATIENCE);
+    if (!worker) await context.addInitScript(() => delete Navigator.prototype.serviceWorker);
     await context.addInitScript(
       ([key, settings]) => {
         if (localStorage.getItem(key) === null) localStorage.setItem(key, settings);
@@ -49,7 +53,8 @@ export async function startBrowser() {
     );
     const page = await context.newPage();
     const somebody = { name, page, context, server, troubles: [], mayLoseNetwork: false };
-    watch(somebody);
+    somebody.watch = () => watch(somebody);
+    somebody.watch();
     people.add(somebody);
     return somebody;
   };
@@ -148,6 +153,26 @@ export async function sameText(one, other) {
   );
   return read[0];
 }
+
+/** Waits until the browser has stored what was written: a transaction of our own comes after all earlier ones. */
+export const kept = (person) =>
+  person.page.evaluate(async () => {
+    for (const { name } of await indexedDB.databases()) {
+      await new Promise((resolve, reject) => {
+        const opening = indexedDB.open(name);
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const db = opening.result;
+          const stores = [...db.objectStoreNames];
+          const done = () => (db.close(), resolve());
+          if (stores.length === 0) return done();
+          const transaction = db.transaction(stores, "readwrite");
+          transaction.oncomplete = done;
+          transaction.onerror = () => reject(transaction.error);
+        };
+      });
+    }
+  });
 
 export async function screenshot({ page }, name) {
   await mkdir(RESULTS, { recursive: true });
