@@ -38,8 +38,8 @@ export default defineConfig({
       },
       workbox: {
         globPatterns: ["**/*.{js,css,html,svg,webmanifest}"],
-        // Heavy and rarely needed: kept from the first time they are used (src/ui/offline.ts), not fetched ahead.
-        globIgnores: ["assets/board/**", "assets/code/**"],
+        // Heavy, and not everybody draws: kept from the first time it is used (src/ui/offline.ts), not fetched ahead.
+        globIgnores: ["assets/board/**"],
         dontCacheBustURLsMatching: /^assets\//,
         navigateFallback: "index.html",
         navigateFallbackDenylist: [NOT_THE_PAGE],
@@ -83,9 +83,7 @@ export default defineConfig({
   },
 });
 
-/** Chunks the service worker does not fetch ahead lie in folders of their own. */
+/** Chunks the service worker does not fetch ahead lie in a folder of their own. */
 function shelfOf(moduleIds: readonly string[]): string {
-  if (moduleIds.some((id) => /node_modules\/@excalidraw\//.test(id))) return "board/";
-  if (moduleIds.every((id) => /node_modules\/(@lezer|@codemirror\/(lang-|legacy-modes))|\/plain\/languages\//.test(id))) return "code/";
-  return "";
+  return moduleIds.some((id) => id.includes("/node_modules/@excalidraw/")) ? "board/" : "";
 }

@@ -4,7 +4,9 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { createApi } from "./documents/api";
+import { keptDocuments } from "./documents/device";
 import { nameFromPath } from "./documents/name";
+import { fetchView } from "./documents/views";
 import { ErrorBoundary } from "./ui/error-boundary";
 import { LiveRegion } from "./ui/live-region";
 import { waitingVersion } from "./ui/offline";
@@ -20,15 +22,19 @@ const api = createApi();
  */
 const pages = {
   home: () => import("./documents/home"),
-  text: () => import("./text/page"),
+  document: () => import("./documents/page"),
 };
 const Home = lazy(() => pages.home().then(({ Home }) => ({ default: Home })));
-const TextPage = lazy(() => pages.text().then(({ TextPage }) => ({ default: TextPage })));
+const DocumentPage = lazy(() => pages.document().then(({ DocumentPage }) => ({ default: DocumentPage })));
 
 /** Starts fetching what an address needs. A failure is left to the page itself, which asks again. */
 export function fetchPage(path: string): void {
-  const page: Promise<unknown> = path.startsWith("/d/") ? pages.text() : pages.home();
+  const name = nameFromPath(path);
+  const page: Promise<unknown> = name === null ? pages.home() : pages.document();
   page.catch(() => undefined);
+  // What kind it is, the document itself says; a device that has it need not wait for that.
+  const kept = name === null ? undefined : keptDocuments().find((entry) => entry.name === name);
+  if (kept) fetchView(kept.kind);
 }
 
 export function App(): React.JSX.Element {
@@ -77,7 +83,7 @@ function DocumentRoute(): React.JSX.Element {
   useLocation();
   const name = nameFromPath(location.pathname);
   if (name === null) return <NotFound />;
-  return <TextPage key={name} api={api} name={name} />;
+  return <DocumentPage key={name} api={api} name={name} />;
 }
 
 function NotFound(): React.JSX.Element {

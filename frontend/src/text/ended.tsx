@@ -9,6 +9,7 @@ import { forgetKept } from "../documents/device";
 import type { DocumentName } from "../documents/name";
 import { removeCopy } from "../sync/copy";
 import { Panel } from "../ui/panel";
+import { saveFile } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { BackHome } from "./unreachable";
 import { plainText } from "./plain-text";
@@ -107,11 +108,5 @@ function hasContent(doc: Doc): boolean {
 
 function saveAsFile(doc: Doc): void {
   const title = readTitle(doc);
-  const address = URL.createObjectURL(new Blob([title === "" ? "" : `${title}\n\n`, plainText(doc)], { type: "text/plain" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = `${title.replace(/[\\/:*?"<>|]+/g, " ").trim() || "document"}.txt`;
-  link.click();
-  // The browser has taken the file by the next turn; until then the address must live.
-  setTimeout(() => URL.revokeObjectURL(address), 0);
+  saveFile(`${title.trim() || "document"}.txt`, "text/plain", `${title === "" ? "" : `${title}\n\n`}${plainText(doc)}`);
 }

@@ -13,7 +13,8 @@ export interface MenuItem {
 
 export function Menu(props: {
   readonly button: ReactElement;
-  readonly items: readonly MenuItem[];
+  /** As a function, asked each time the menu opens. */
+  readonly items: readonly MenuItem[] | (() => readonly MenuItem[]);
   readonly align?: "start" | "end";
   /** Where the focus goes when the menu closes, if not back to the button. */
   readonly returnFocus?: () => void;
@@ -34,20 +35,29 @@ export function Menu(props: {
             returnFocus();
           }}
         >
-          {props.items.map((item) => (
-            <DropdownMenu.Item
-              key={item.label}
-              className={item.danger ? "menu-item danger" : "menu-item"}
-              data-checked={item.checked === true ? "" : undefined}
-              onSelect={item.run}
-            >
-              {item.icon}
-              <span className="menu-label">{item.label}</span>
-              {item.hint && <kbd>{item.hint}</kbd>}
-            </DropdownMenu.Item>
-          ))}
+          <Items items={props.items} />
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
+  );
+}
+
+function Items(props: { readonly items: readonly MenuItem[] | (() => readonly MenuItem[]) }): React.JSX.Element {
+  const items = typeof props.items === "function" ? props.items() : props.items;
+  return (
+    <>
+      {items.map((item) => (
+        <DropdownMenu.Item
+          key={item.label}
+          className={item.danger ? "menu-item danger" : "menu-item"}
+          data-checked={item.checked === true ? "" : undefined}
+          onSelect={item.run}
+        >
+          {item.icon}
+          <span className="menu-label">{item.label}</span>
+          {item.hint && <kbd>{item.hint}</kbd>}
+        </DropdownMenu.Item>
+      ))}
+    </>
   );
 }
