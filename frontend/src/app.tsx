@@ -8,6 +8,7 @@ import { keptDocuments } from "./documents/device";
 import { nameFromPath } from "./documents/name";
 import { fetchView } from "./documents/views";
 import { ErrorBoundary } from "./ui/error-boundary";
+import { Shell } from "./shell/shell";
 import { LiveRegion } from "./ui/live-region";
 import { waitingVersion } from "./ui/offline";
 import { Panel } from "./ui/panel";
@@ -23,14 +24,16 @@ const api = createApi();
 const pages = {
   home: () => import("./documents/home"),
   document: () => import("./documents/page"),
+  settings: () => import("./settings/page"),
 };
 const Home = lazy(() => pages.home().then(({ Home }) => ({ default: Home })));
+const SettingsPage = lazy(() => pages.settings().then(({ SettingsPage }) => ({ default: SettingsPage })));
 const DocumentPage = lazy(() => pages.document().then(({ DocumentPage }) => ({ default: DocumentPage })));
 
 /** Starts fetching what an address needs. A failure is left to the page itself, which asks again. */
 export function fetchPage(path: string): void {
   const name = nameFromPath(path);
-  const page: Promise<unknown> = name === null ? pages.home() : pages.document();
+  const page: Promise<unknown> = name !== null ? pages.document() : path === "/settings" ? pages.settings() : pages.home();
   page.catch(() => undefined);
   // What kind it is, the document itself says; a device that has it need not wait for that.
   const kept = name === null ? undefined : keptDocuments().find((entry) => entry.name === name);
@@ -49,10 +52,16 @@ export function App(): React.JSX.Element {
         <Suspense fallback={<Fetching />}>
         <Switch>
           <Route path="/">
-            <Home key="live" api={api} shelf="live" />
+            <Home key="recent" api={api} tab="recent" />
+          </Route>
+          <Route path="/starred">
+            <Home key="starred" api={api} tab="starred" />
           </Route>
           <Route path="/trash">
-            <Home key="trash" api={api} shelf="trash" />
+            <Home key="trash" api={api} tab="trash" />
+          </Route>
+          <Route path="/settings">
+            <SettingsPage />
           </Route>
           <Route path="/d/*?">
             <DocumentRoute />
@@ -63,6 +72,7 @@ export function App(): React.JSX.Element {
         </Switch>
         </Suspense>
       </ErrorBoundary>
+      <Shell api={api} />
       <Toasts />
       <LiveRegion />
     </>

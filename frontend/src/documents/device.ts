@@ -32,6 +32,39 @@ export function forgetKept(name: DocumentName): void {
   write(keptDocuments().filter((kept) => kept.name !== name));
 }
 
+/** A document the server told of when it last answered: what can be named without it, though not opened. */
+export interface ListedDocument {
+  readonly name: DocumentName;
+  readonly title: string | null;
+  readonly modified: number;
+}
+
+const LISTED = "weft.listed";
+
+export function listedDocuments(): readonly ListedDocument[] {
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(LISTED) ?? "[]");
+    if (!Array.isArray(value)) return [];
+    return value.flatMap((entry: unknown): ListedDocument[] => {
+      if (typeof entry !== "object" || entry === null) return [];
+      const { name: text, title, modified } = entry as Record<string, unknown>;
+      const name = typeof text === "string" ? parseName(text) : null;
+      if (name === null || typeof modified !== "number") return [];
+      return [{ name, title: typeof title === "string" ? title : null, modified }];
+    });
+  } catch {
+    return [];
+  }
+}
+
+export function rememberListed(documents: readonly ListedDocument[]): void {
+  try {
+    localStorage.setItem(LISTED, JSON.stringify(documents.slice(0, 100).map(({ name, title, modified }) => ({ name, title, modified }))));
+  } catch {
+    // Without storage the list is empty without a server, as it was.
+  }
+}
+
 /** Newest first; entries that are not ours are left out. */
 export function parseKept(text: string | null): readonly KeptDocument[] {
   let value: unknown;

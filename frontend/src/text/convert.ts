@@ -81,13 +81,6 @@ export function importFile(fileName: string, text: string): Imported {
   return { title, kind: "text", update: encoded(doc) };
 }
 
-/** A document that holds nothing yet but says what it is. */
-export function emptyOf(kind: Kind): Uint8Array<ArrayBuffer> {
-  const doc = new Doc();
-  writeKind(doc, kind);
-  return encoded(doc);
-}
-
 /** Read by the schema and written again: what the schema does not know is dropped here rather than stored. */
 function valid(content: JSONContent): JSONContent {
   const schema = textSchema();

@@ -24,8 +24,10 @@ export function LinkButton(props: {
     const dom = editor.view.dom;
     const onKey = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+      // Without words to link, the key opens the command palette, as everywhere.
+      if (!editor.isEditable || (editor.state.selection.empty && !editor.isActive("link"))) return;
       event.preventDefault();
-      if (editor.isEditable) setOpen(true);
+      setOpen(true);
     };
     dom.addEventListener("keydown", onKey);
     return () => dom.removeEventListener("keydown", onKey);

@@ -49,7 +49,7 @@ export const LinkMark = Mark.create({
 
   markdownTokenName: "link",
   parseMarkdown: (token, helpers) =>
-    helpers.applyMark("link", helpers.parseInline(token.tokens ?? []), { href: token.href, title: token["title"] ?? null }),
+    helpers.applyMark("link", helpers.parseInline(token.tokens ?? []), { href: String(token.href ?? ""), title: typeof token["title"] === "string" ? token["title"] : null }),
   renderMarkdown: (node, helpers) => {
     const { href, title } = node.attrs ?? {};
     const address = typeof href === "string" ? href : "";

@@ -27,10 +27,9 @@ import { Toolbar as Bar } from "radix-ui";
 import { useEffect, useRef, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Menu } from "../ui/menu";
+import { MOD } from "../ui/platform";
 import { LinkButton } from "./link-button";
 import { useEditorState } from "./use-editor";
-
-const MOD = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘" : "Ctrl";
 
 export function Toolbar(props: { readonly editor: Editor; readonly disabled: boolean }): React.JSX.Element {
   const { t } = useTranslation();
