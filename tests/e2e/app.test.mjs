@@ -81,7 +81,7 @@ test("without a server the first page opens cold too, and a document that is not
   await installed(ann);
   await server.kill();
   await ann.page.goto(server.url);
-  await ann.page.getByRole("heading", { name: "The server does not answer" }).waitFor();
+  await ann.page.getByRole("alert").getByText("The server does not answer").waitFor();
   await ann.page.goto(`${server.url}/d/never-seen-here`);
   await ann.page.getByRole("heading", { name: "This document is not on this device" }).waitFor();
   const api = await ann.page.evaluate(() => fetch("/api/v1/documents").then(() => "answered", () => "no answer"));

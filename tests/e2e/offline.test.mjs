@@ -1,7 +1,7 @@
 // The network goes, the server goes, the page is reloaded: no word is lost, and the page says what is happening.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
+import { api, kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -103,16 +103,22 @@ test("a document that is not on this device says so, and opens by itself when th
   await write(ann, "here now");
 });
 
-test("the home page without a server offers what is on this device", async () => {
+test("the home page without a server offers what is on this device, and names what is not", async () => {
   const ann = await browser.person(server, { name: "Ann" });
   ann.mayLoseNetwork = true;
+  await api(server, "POST", "", { title: "Never opened here" });
   await openDocument(ann, "kept here");
   await write(ann, "words");
   await ann.page.getByRole("link", { name: "All documents" }).first().click();
   await ann.page.getByRole("link", { name: /Untitled/ }).first().waitFor();
   await ann.page.route("**/api/**", (route) => route.abort());
   await ann.page.reload();
-  await ann.page.getByRole("heading", { name: "The server does not answer" }).waitFor();
+  await ann.page.getByRole("alert").getByText("The server does not answer").waitFor();
+  await ann.page.getByRole("list", { name: "On this device" }).getByRole("link", { name: /Untitled/ }).waitFor();
+  const rows = await ann.page.getByRole("list", { name: "On this device" }).getByRole("listitem").allTextContents();
+  assert.match(rows[0], /On this device/);
+  assert.match(rows.at(-1), /Not on this device/);
+  assert.ok(rows.some((row) => row.includes("Never opened here")), rows.join());
   await screenshot(ann, "home-unreachable-light");
   await ann.page.unroute("**/api/**");
   await ann.page.getByRole("button", { name: "Try again" }).click();

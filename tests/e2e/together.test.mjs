@@ -16,7 +16,7 @@ const annAndBo = async () => [
 test("a new document, a title, and two people writing in it", async () => {
   const [ann, bo] = await annAndBo();
   await openHome(ann);
-  await ann.page.getByRole("button", { name: "New document" }).first().click();
+  await ann.page.getByRole("button", { name: "New text" }).first().click();
   await status(ann, "connected");
   await title(ann).fill("The weaving workshop");
   await title(ann).press("Enter");

@@ -97,7 +97,7 @@ function usePlainWords(): PlainWords {
   return useMemo(
     () => ({
       label: t("doc.body"),
-      placeholder: t("doc.placeholder"),
+      placeholder: t("doc.plainPlaceholder"),
       nameless: t("people.nameless"),
       find: {
         Find: t("find.find"),

@@ -24,6 +24,8 @@ export interface EditorPorts {
   readonly doc: Doc;
   readonly awareness: Awareness;
   readonly editable: boolean;
+  /** What the page around the text adds: menus at the caret, images on their way, colours in code. */
+  readonly additions?: Extensions;
   /** Asked again whenever something is drawn, so that a change of language is followed. */
   readonly words: () => EditorWords;
 }
@@ -45,6 +47,7 @@ export function createEditor(ports: EditorPorts): Editor {
         yUndoOptions: { protectedNodes: blockNames(written) },
       }),
       carets({ awareness: ports.awareness, nameless: () => ports.words().nameless }),
+      ...(ports.additions ?? []),
       Placeholder.configure({ placeholder: () => ports.words().placeholder }),
     ],
     editorProps: {

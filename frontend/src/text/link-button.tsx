@@ -10,11 +10,12 @@ export function LinkButton(props: {
   readonly editor: Editor;
   readonly disabled: boolean;
   readonly hint: string;
+  readonly open: boolean;
+  readonly onOpen: (open: boolean) => void;
   readonly children: ReactNode;
 }): React.JSX.Element {
   const { t } = useTranslation();
-  const { editor } = props;
-  const [open, setOpen] = useState(false);
+  const { editor, open, onOpen: setOpen } = props;
   const { href } = useEditorState(editor, (current) => {
     const value: unknown = current.getAttributes("link")["href"];
     return { href: typeof value === "string" ? value : null };
@@ -31,7 +32,7 @@ export function LinkButton(props: {
     };
     dom.addEventListener("keydown", onKey);
     return () => dom.removeEventListener("keydown", onKey);
-  }, [editor]);
+  }, [editor, setOpen]);
 
   const close = (): void => {
     setOpen(false);

@@ -1,42 +1,153 @@
 // The view of a text: toolbar, title, the editor, and what surrounds it.
-import type { Editor } from "@tiptap/core";
-import { Printer } from "lucide-react";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { Extension, type Editor, type Extensions } from "@tiptap/core";
+import type { TFunction } from "i18next";
+import { Download, ListTree, Printer, Search as SearchIcon } from "lucide-react";
+import { search } from "prosemirror-search";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import type { Api } from "../documents/api";
+import type { DocumentName } from "../documents/name";
+import { pickImages, uploadImage } from "../documents/upload";
 import type { ViewProps } from "../documents/view";
+import { Avatar } from "../presence/avatar";
 import { caretOf } from "../presence/caret";
+import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
-import { WordCount } from "./word-count";
+import { MOD } from "../ui/platform";
+import { showToast } from "../ui/toast";
+import { Bubble } from "./bubble";
 import { createEditor } from "./editor";
+import { exportText } from "./export";
+import { FindBar } from "./find-bar";
+import { Highlight } from "./highlight";
+import { images, insertImages, type ImagesPorts } from "./images";
+import { OutlinePanel } from "./outline-panel";
+import { slashOffers } from "./slash";
+import { createSuggestStore, suggest, type Offer } from "./suggest";
+import { SuggestPopup } from "./suggest-popup";
+import { readTitle } from "./title";
 import { TitleField } from "./title-field";
 import { Toolbar } from "./toolbar";
 import { useEditorState } from "./use-editor";
+import { WordCount } from "./word-count";
 import "./text.css";
 
 export function TextView(props: ViewProps): React.JSX.Element {
-  const { t } = useTranslation();
-  const { room, editable, onHandle } = props;
+  const { t, i18n } = useTranslation();
+  const { api, name, room, editable, onHandle } = props;
   const [editor, setEditor] = useState<Editor | null>(null);
+  const [suggestions] = useState(createSuggestStore);
+  const [linkOpen, setLinkOpen] = useState(false);
+  const [finding, setFinding] = useState(false);
+  const [outline, setOutline] = useState(false);
+  // The editor is made once and asks these when it needs them: words change with the language, people come and go.
+  const latest = useRef<Surroundings>({ t, api, name, room, pickImage: () => undefined });
+
+  const imagePorts = useMemo<ImagesPorts>(
+    () => ({
+      upload: (file) => uploadImage(latest.current.api, latest.current.name, file, latest.current.t),
+      uploading: () => latest.current.t("image.uploading"),
+      refused: (text) => showToast({ text }),
+    }),
+    [],
+  );
+  const pickImage = useCallback(() => {
+    if (editor) pickImages((files) => insertImages(editor, files, imagePorts));
+  }, [editor, imagePorts]);
+  useEffect(() => {
+    latest.current = { t, api, name, room, pickImage };
+  });
+  const additions = useCallback(
+    (): Extensions => [
+      suggest(suggestions, [
+        {
+          char: "/",
+          label: () => latest.current.t("slash.title"),
+          offers: (query) => slashOffers(query, latest.current.t, () => latest.current.pickImage()),
+        },
+        { char: "@", label: () => latest.current.t("mention.title"), spaces: true, offers: (query) => mentionOffers(query, latest.current.room, latest.current.t) },
+      ]),
+      images(imagePorts),
+      Highlight,
+      Search,
+    ],
+    [suggestions, imagePorts],
+  );
 
   useEffect(() => {
     if (editor === null) return;
+    const onKey = (event: KeyboardEvent): void => {
+      const find = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "f";
+      // The second press goes on to the browser's own search.
+      if (!find || (event.target instanceof Element && event.target.closest(".find"))) return;
+      event.preventDefault();
+      setFinding(true);
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [editor]);
+
+  useEffect(() => {
+    if (editor === null) return;
+    const save = (format: "markdown" | "html" | "json"): void => {
+      exportText(editor.getJSON(), readTitle(room.doc), format, i18n.language).catch(() => showToast({ text: t("export.failed") }));
+    };
     onHandle({
       goTo: (client) => goToCaret(editor, client),
-      items: () => [{ label: t("doc.print"), icon: <Printer />, run: () => window.print() }],
+      items: () => [
+        { label: t("outline.title"), icon: <ListTree />, checked: outline, run: () => setOutline((open) => !open) },
+        { label: t("find.open"), icon: <SearchIcon />, hint: `${MOD} F`, run: () => setFinding(true) },
+        { label: t("export.markdown"), icon: <Download />, run: () => save("markdown") },
+        { label: t("export.html"), icon: <Download />, run: () => save("html") },
+        { label: t("export.json"), icon: <Download />, run: () => save("json") },
+        { label: t("doc.print"), icon: <Printer />, run: () => window.print() },
+      ],
     });
     return () => onHandle(null);
-  }, [editor, onHandle, t]);
+  }, [editor, onHandle, outline, room, t, i18n.language]);
 
   return (
     <>
-      {editor && <Toolbar editor={editor} disabled={!editable} />}
+      {editor && (
+        <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
+      )}
+      {editor && <Bubble editor={editor} onLink={() => setLinkOpen(true)} />}
+      {editor && finding && <FindBar editor={editor} editable={editable} onClose={() => setFinding(false)} />}
+      {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
+      <SuggestPopup store={suggestions} />
       <article className="sheet">
         <TitleField doc={room.doc} editable={editable} onLeave={() => editor && writeFromStart(editor)} />
-        <Writing room={room} editable={editable} onEditor={setEditor} />
+        <Writing room={room} editable={editable} additions={additions} onEditor={setEditor} />
         {editor && <TextWordCount editor={editor} />}
       </article>
     </>
   );
+}
+
+interface Surroundings {
+  readonly t: TFunction<"words">;
+  readonly api: Api;
+  readonly name: DocumentName;
+  readonly room: Room;
+  readonly pickImage: () => void;
+}
+
+const Search = Extension.create({ name: "search", addProseMirrorPlugins: () => [search()] });
+
+/** The people inside, oneself included: a note to oneself is one too. */
+function mentionOffers(query: string, room: Room, t: TFunction<"words">): readonly Offer[] {
+  const wanted = query.toLocaleLowerCase();
+  return peopleIn(room.awareness.getStates(), room.awareness.clientID)
+    .filter(({ name }) => name !== "" && name.toLocaleLowerCase().includes(wanted))
+    .map((person) => ({
+      id: String(person.client),
+      label: person.self ? t("people.you", { name: person.name }) : person.name,
+      icon: <Avatar name={person.name} colour={person.colour} />,
+      run: (editor, range) => {
+        const mention = { type: "mention", attrs: { id: person.name, label: person.name } };
+        editor.chain().focus().insertContentAt(range, [mention, { type: "text", text: " " }]).run();
+      },
+    }));
 }
 
 function TextWordCount(props: { readonly editor: Editor }): React.JSX.Element {
@@ -51,10 +162,11 @@ function TextWordCount(props: { readonly editor: Editor }): React.JSX.Element {
 function Writing(props: {
   readonly room: Room;
   readonly editable: boolean;
+  readonly additions: () => Extensions;
   readonly onEditor: (editor: Editor | null) => void;
 }): React.JSX.Element {
   const { t, i18n } = useTranslation();
-  const { room, editable, onEditor } = props;
+  const { room, editable, additions, onEditor } = props;
   const host = useRef<HTMLDivElement>(null);
   const made = useRef<Editor | null>(null);
   const words = useRef(t);
@@ -66,6 +178,7 @@ function Writing(props: {
       doc: room.doc,
       awareness: room.awareness,
       editable: false,
+      additions: additions(),
       words: () => ({
         label: words.current("doc.body"),
         placeholder: words.current("doc.placeholder"),
@@ -80,7 +193,7 @@ function Writing(props: {
       onEditor(null);
       editor.destroy();
     };
-  }, [room, onEditor]);
+  }, [room, additions, onEditor]);
 
   useEffect(() => {
     made.current?.setEditable(editable, false);

@@ -1,0 +1,112 @@
+// The menu over a selection: the marks for words, a description for an image. On touch screens the system has a menu of
+// its own at that place, and the toolbar is within reach of the thumb.
+import { NodeSelection, PluginKey } from "@tiptap/pm/state";
+import type { Editor } from "@tiptap/core";
+import { BubbleMenuPlugin } from "@tiptap/extension-bubble-menu";
+import { Bold, Code, Italic, Link2, Strikethrough, Underline } from "lucide-react";
+import { useEffect, useState } from "react";
+import { createPortal } from "react-dom";
+import { Toolbar as Bar } from "radix-ui";
+import { useTranslation } from "react-i18next";
+import { MOD } from "../ui/platform";
+import { Tool } from "./toolbar";
+import { useEditorState } from "./use-editor";
+
+export function Bubble(props: { readonly editor: Editor; readonly onLink: () => void }): React.JSX.Element | null {
+  const { editor } = props;
+  const [host] = useState(() => {
+    const element = document.createElement("div");
+    element.className = "bubble-place";
+    return element;
+  });
+
+  useEffect(() => {
+    if (window.matchMedia("(hover: none)").matches) return;
+    const pluginKey = new PluginKey("bubble");
+    editor.registerPlugin(
+      BubbleMenuPlugin({
+        pluginKey,
+        editor,
+        element: host,
+        updateDelay: 150,
+        appendTo: () => document.body,
+        options: { strategy: "absolute", placement: "top", offset: 8, flip: { padding: 120 }, shift: { padding: 8 } },
+        shouldShow: ({ view, state, from, to }) => {
+          if (!editor.isEditable || !(view.hasFocus() || host.contains(document.activeElement))) return false;
+          const { selection } = state;
+          if (selection instanceof NodeSelection) return selection.node.type.name === "image";
+          return !selection.empty && state.doc.textBetween(from, to).length > 0 && !selection.$from.parent.type.spec.code;
+        },
+      }),
+    );
+    return () => {
+      if (!editor.isDestroyed) editor.unregisterPlugin(pluginKey);
+      host.remove();
+    };
+  }, [editor, host]);
+
+  return createPortal(<Marks editor={editor} onLink={props.onLink} />, host);
+}
+
+function Marks(props: { readonly editor: Editor; readonly onLink: () => void }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor } = props;
+  const state = useEditorState(editor, (current) => ({
+    bold: current.isActive("bold"),
+    italic: current.isActive("italic"),
+    underline: current.isActive("underline"),
+    strike: current.isActive("strike"),
+    code: current.isActive("code"),
+    link: current.isActive("link"),
+    image: current.state.selection instanceof NodeSelection && current.state.selection.node.type.name === "image",
+    at: current.state.selection.from,
+  }));
+  if (state.image) return <Description key={state.at} editor={editor} />;
+  const marks = [
+    ["bold", <Bold key="b" />, `${MOD} B`, () => editor.chain().focus().toggleBold().run()],
+    ["italic", <Italic key="i" />, `${MOD} I`, () => editor.chain().focus().toggleItalic().run()],
+    ["underline", <Underline key="u" />, `${MOD} U`, () => editor.chain().focus().toggleUnderline().run()],
+    ["strike", <Strikethrough key="s" />, `${MOD} ⇧ S`, () => editor.chain().focus().toggleStrike().run()],
+    ["code", <Code key="c" />, `${MOD} E`, () => editor.chain().focus().toggleCode().run()],
+  ] as const;
+  return (
+    <Bar.Root className="tools bubble" aria-label={t("tools.selection")}>
+      {marks.map(([name, icon, hint, run]) => (
+        <Tool key={name} label={t(`tools.${name}`)} hint={hint} on={state[name]} disabled={false} run={run}>
+          {icon}
+        </Tool>
+      ))}
+      <Tool label={t("tools.link")} hint={`${MOD} K`} on={state.link} disabled={false} run={props.onLink}>
+        <Link2 />
+      </Tool>
+    </Bar.Root>
+  );
+}
+
+/** What an image shows, for those who cannot see it. */
+function Description(props: { readonly editor: Editor }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor } = props;
+  const alt: unknown = editor.getAttributes("image")["alt"];
+  const keep = (text: string): void => {
+    if (text.trim() !== alt) editor.commands.updateAttributes("image", { alt: text.trim() });
+  };
+  return (
+    <div className="tools bubble" role="group" aria-label={t("image.describe")}>
+      <input
+        className="input bubble-input"
+        aria-label={t("image.describe")}
+        placeholder={t("image.describe")}
+        defaultValue={typeof alt === "string" ? alt : ""}
+        maxLength={300}
+        onBlur={(event) => keep(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.nativeEvent.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
+          event.preventDefault();
+          keep(event.currentTarget.value);
+          editor.commands.focus();
+        }}
+      />
+    </div>
+  );
+}
