@@ -2,7 +2,7 @@
 import type { Editor } from "@tiptap/core";
 import { ArrowDown, ArrowUp, X } from "lucide-react";
 import { SearchQuery, findNext, findPrev, getMatchHighlights, getSearchState, replaceAll, replaceNext, setSearchState } from "prosemirror-search";
-import { useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { announce } from "../ui/live-region";
 import { useEditorState } from "./use-editor";
@@ -40,20 +40,23 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
     command(editor.state, editor.view.dispatch, editor.view);
     editor.view.domAtPos(editor.state.selection.from).node.parentElement?.scrollIntoView({ block: "center" });
   };
-  const close = (): void => {
+  const close = useCallback(() => {
     onClose();
     editor.view.focus();
-  };
+  }, [editor, onClose]);
+  useEffect(() => {
+    // Wherever the focus went meanwhile: a button that has just done its work may be disabled and have lost it.
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented) close();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [close]);
   return (
     <div
       className="find"
       role="search"
       aria-label={t("find.open")}
-      onKeyDown={(event) => {
-        if (event.key !== "Escape" || event.nativeEvent.isComposing) return;
-        event.stopPropagation();
-        close();
-      }}
     >
       <div className="find-row">
         <input

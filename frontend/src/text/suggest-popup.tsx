@@ -16,7 +16,7 @@ function Offers(props: { readonly open: OpenSuggestion }): React.JSX.Element {
     list.current?.children[selected]?.scrollIntoView({ block: "nearest" });
   }, [selected]);
   return (
-    <ul ref={list} id={LIST_ID} className="menu suggest" role="listbox" aria-label={label}>
+    <ul ref={list} id={LIST_ID} className="menu suggest" role="listbox" aria-label={label} tabIndex={0}>
       {offers.map((offer, index) => (
         // The text keeps the focus and the keys; the pointer is the second way.
         <li

@@ -51,6 +51,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
     }),
     [],
   );
+  const closeFind = useCallback(() => setFinding(false), []);
   const pickImage = useCallback(() => {
     if (editor) pickImages((files) => insertImages(editor, files, imagePorts));
   }, [editor, imagePorts]);
@@ -112,7 +113,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
         <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
       )}
       {editor && <Bubble editor={editor} onLink={() => setLinkOpen(true)} />}
-      {editor && finding && <FindBar editor={editor} editable={editable} onClose={() => setFinding(false)} />}
+      {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
       {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
       <SuggestPopup store={suggestions} />
       <article className="sheet">
