@@ -89,7 +89,7 @@ test("finding in it, in words of one's own language", async () => {
   await openHome(ann);
   await ann.page.getByRole("button", { name: "新增純文字" }).click();
   await status(ann, "connected");
-  await ann.page.getByRole("textbox", { name: "文件內文" }).focus();
+  await ann.page.getByRole("textbox", { name: "文件內容" }).focus();
   await ann.page.keyboard.insertText("warp weft warp");
   await ann.page.keyboard.press("Control+f");
   await ann.page.getByRole("textbox", { name: "尋找" }).fill("warp");

@@ -131,7 +131,7 @@ test("a copy with changes the server does not have is removed only after a quest
   await ann.page.getByRole("button", { name: "Remove Unsent" }).click();
   await ann.page.getByRole("alertdialog", { name: "Remove the copy of “Unsent”?" }).waitFor();
   await ann.page.getByRole("button", { name: "Cancel" }).click();
-  await ann.page.getByRole("list", { name: "Documents on this device" }).getByText("Unsent").waitFor();
+  await ann.page.getByRole("link", { name: "Unsent" }).waitFor();
 });
 
 test("stars are this device's, and the starred documents have a shelf of their own", async () => {
@@ -143,7 +143,7 @@ test("stars are this device's, and the starred documents have a shelf of their o
   await row(ann, "Menu for Saturday").getByRole("button", { name: /More for/ }).click();
   await ann.page.getByRole("menuitem", { name: "Star", exact: true }).click();
   await row(ann, "Menu for Saturday").getByRole("img", { name: "Starred" }).waitFor();
-  await ann.page.getByRole("link", { name: "Starred" }).click();
+  await ann.page.getByRole("link", { name: "Starred", exact: true }).click();
   await row(ann, "Menu for Saturday").waitFor();
   assert.equal(await ann.page.locator(".row").count(), 1);
   await accessible(ann, "the starred documents");

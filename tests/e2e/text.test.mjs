@@ -79,6 +79,8 @@ test("a selection brings its own menu", async () => {
   await select(ann, "Shift+Home");
   const bubble = ann.page.getByRole("toolbar", { name: "Selection" });
   await bubble.waitFor();
+  const [over, under] = await Promise.all([bubble.boundingBox(), words(ann, "plain words").boundingBox()]);
+  assert.ok(over.y < under.y && Math.abs(over.x - under.x) < over.width, "the menu stands over the words");
   await screenshot(ann, "bubble-light");
   await accessible(ann, "the menu over a selection", ["region"]);
   await bubble.getByRole("button", { name: "Bold" }).click();
@@ -244,6 +246,8 @@ test("an imported page is cleaned, and a file that is no text is refused in word
   await ann.page.locator(".prose a.picture-away", { hasText: "a picture" }).waitFor();
   assert.equal(await ann.page.locator(".prose img:not(.ProseMirror-separator)").count(), 0);
   await screenshot(ann, "imported-light");
+  // The browser names the handler it would not run even while the page is only being parsed, before it is cleaned.
+  ann.troubles.splice(0, Infinity, ...ann.troubles.filter((trouble) => !/inline event handler|script-src-attr/.test(trouble)));
 });
 
 test("paper gets the text and nothing else", async () => {

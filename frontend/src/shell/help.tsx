@@ -3,6 +3,7 @@ import { X } from "lucide-react";
 import { Dialog } from "radix-ui";
 import { useTranslation } from "react-i18next";
 import { ALT, MOD } from "../ui/platform";
+import { useReturnFocus } from "../ui/return-focus";
 import "./shell.css";
 
 const EVERYWHERE = [
@@ -35,11 +36,12 @@ const TEXT = [
 
 export function Help(props: { readonly onClose: () => void }): React.JSX.Element {
   const { t } = useTranslation();
+  const giveBack = useReturnFocus();
   return (
     <Dialog.Root open onOpenChange={(open) => !open && props.onClose()}>
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="dialog help" aria-describedby={undefined}>
+        <Dialog.Content className="dialog help" aria-describedby={undefined} onCloseAutoFocus={giveBack}>
           <header className="dialog-head">
             <Dialog.Title className="dialog-title">{t("help.title")}</Dialog.Title>
             <Dialog.Close className="icon-button" aria-label={t("app.dismiss")}>

@@ -11,6 +11,7 @@ import { documentPath, type DocumentName } from "../documents/name";
 import type { Creating } from "../documents/use-create";
 import { commandsHere } from "../ui/commands";
 import { ALT, MOD } from "../ui/platform";
+import { useReturnFocus } from "../ui/return-focus";
 import { changeSettings } from "../ui/settings";
 import { openLayer } from "./layers";
 import "./shell.css";
@@ -30,7 +31,9 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
   const documents = useDocuments(api);
   // Asked once: while the palette is open, the page behind it does not change.
   const [here] = useState(commandsHere);
-  const chosen = useRef<(() => void) | null>(null);
+  // What was chosen may have put the focus elsewhere; only a palette left as it was gives it back.
+  const chosen = useRef(false);
+  const giveBack = useReturnFocus(() => chosen.current);
 
   const go: readonly Choice[] = [
     { label: t("app.toDocuments"), icon: <House />, run: () => navigate("/") },
@@ -51,7 +54,7 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
   ];
 
   const choose = (run: () => void): void => {
-    chosen.current = run;
+    chosen.current = true;
     onClose();
     run();
   };
@@ -75,8 +78,7 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
         <Dialog.Content
           className="palette"
           aria-describedby={undefined}
-          // What was chosen may have put the focus elsewhere; only a palette left as it was gives it back.
-          onCloseAutoFocus={(event) => chosen.current && event.preventDefault()}
+          onCloseAutoFocus={giveBack}
         >
           <Dialog.Title className="visually-hidden">{t("palette.title")}</Dialog.Title>
           <Command label={t("palette.title")} loop>
