@@ -92,7 +92,7 @@ test("finding in it, in words of one's own language", async () => {
   await ann.page.getByRole("textbox", { name: "文件內容" }).focus();
   await ann.page.keyboard.insertText("warp weft warp");
   await ann.page.keyboard.press("Control+f");
-  await ann.page.getByRole("textbox", { name: "尋找" }).fill("warp");
+  await ann.page.getByRole("textbox", { name: "尋找" }).pressSequentially("warp");
   await until("both places are marked", async () => (await ann.page.locator(".cm-searchMatch").count()) === 2);
   await accessible(ann, "the search of plain text");
   await screenshot(ann, "plain-find-light");

@@ -1,9 +1,10 @@
 // One document, whatever its kind: opens its room, shows where it stands, and puts the kind's own view into the frame.
-import { ArrowLeft, Ellipsis, FileQuestion, Link2, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
+import { ArrowLeft, Ellipsis, Eye, FileQuestion, Link2, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
 import { lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { Others } from "../presence/others";
+import { useFollow } from "../presence/use-follow";
 import { useAnnouncement, useArrivals, usePeople } from "../presence/use-people";
 import { You } from "../presence/you";
 import { socketBase } from "../sync/address";
@@ -52,6 +53,9 @@ function useRoom(name: DocumentName): Room | null {
   return room;
 }
 
+/** In a room full of people the menu would be nothing else; the others are reached by their avatars. */
+const MOST_FOLLOWABLE = 5;
+
 function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; readonly room: Room }): React.JSX.Element {
   const { t } = useTranslation();
   const { api, name, room } = props;
@@ -61,6 +65,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const kind = useKind(room);
   const people = usePeople(room.awareness);
   const [handle, setHandle] = useState<ViewHandle | null>(null);
+  const following = useFollow(room.awareness, handle?.goTo);
+  const followed = people.find(({ client }) => client === following.client);
   const [titleHidden, titleMark] = useScrolledPast();
   const starred = useStarred().has(name);
   const moveToTrash = useMoveToTrash(api, name, title);
@@ -80,6 +86,10 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     starred
       ? { label: t("row.unstar"), icon: <StarOff />, run: () => setStarred(name, false) }
       : { label: t("row.star"), icon: <Star />, run: () => setStarred(name, true) },
+    ...people
+      .filter(({ self }) => !self)
+      .slice(0, MOST_FOLLOWABLE)
+      .map(({ client, name: who }) => ({ label: t("people.follow", { name: who || t("people.nameless") }), icon: <Eye />, run: () => following.follow(client) })),
     ...(readable && handle ? handle.items() : []),
     { label: t("row.trash"), icon: <Trash2 />, danger: true, run: moveToTrash },
   ];
@@ -115,6 +125,14 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           <TriangleAlert aria-hidden="true" />
           <p>{t("status.onlyInThisTab")}</p>
         </div>
+      )}
+      {followed && (
+        <p className="following" role="status" style={{ borderColor: followed.colour }}>
+          {t("people.following", { name: followed.name || t("people.nameless") })}
+          <button type="button" className="button small" onClick={following.stop}>
+            {t("people.stopFollowing")}
+          </button>
+        </p>
       )}
       {ended ? (
         <main id="content" className="home" tabIndex={-1}>

@@ -61,8 +61,8 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
   const group = (heading: string, choices: readonly Choice[]): ReactNode =>
     choices.length > 0 && (
       <Command.Group heading={heading}>
-        {choices.map((choice) => (
-          <Command.Item key={choice.label} className={choice.danger ? "menu-item danger" : "menu-item"} onSelect={() => choose(choice.run)}>
+        {choices.map((choice, index) => (
+          <Command.Item key={`${choice.label} ${index}`} value={`${heading} ${choice.label} ${index}`} className={choice.danger ? "menu-item danger" : "menu-item"} onSelect={() => choose(choice.run)}>
             {choice.icon}
             <span className="menu-label">{choice.label}</span>
             {choice.hint && <kbd>{choice.hint}</kbd>}

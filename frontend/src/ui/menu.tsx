@@ -46,9 +46,10 @@ function Items(props: { readonly items: readonly MenuItem[] | (() => readonly Me
   const items = typeof props.items === "function" ? props.items() : props.items;
   return (
     <>
-      {items.map((item) => (
+      {items.map((item, index) => (
         <DropdownMenu.Item
-          key={item.label}
+          // Two people may have one name.
+          key={`${item.label} ${index}`}
           className={item.danger ? "menu-item danger" : "menu-item"}
           data-checked={item.checked === true ? "" : undefined}
           onSelect={item.run}
