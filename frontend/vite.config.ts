@@ -65,9 +65,18 @@ export default defineConfig({
     // Vite's polyfill for module preloading is an inline concern of old browsers; ours all have it.
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
-    rollupOptions: {
+    rolldownOptions: {
       output: {
         chunkFileNames: ({ moduleIds }) => `assets/${shelfOf(moduleIds)}[name]-[hash].js`,
+        // What always travels together is one file: split by who else uses a part of it, it compresses worse and asks
+        // for more round trips.
+        codeSplitting: {
+          groups: [
+            { name: "react", priority: 2, test: /node_modules\/(react|react-dom|scheduler|i18next|react-i18next|use-sync-external-store|wouter|regexparam)\// },
+            { name: "yjs", priority: 2, test: /node_modules\/(yjs|lib0|y-protocols)\// },
+            { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight)[a-z-]+|@tiptap\/(core|pm|y-tiptap|extensions|extension-(?!bubble)[a-z-]+)|orderedmap|rope-sequence)\// },
+          ],
+        },
       },
     },
   },

@@ -2,6 +2,7 @@
 // heavier than promised, and pictures of all of it.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
+import { Doc, encodeStateAsUpdate } from "yjs";
 import { accessible, api, fitsSideways, openDocument, openHome, screenshot, startBrowser, startServer, status, text, title, until, words, write } from "./support.mjs";
 
 let server, browser;
@@ -12,6 +13,12 @@ before(async () => {
   }
   await api(server, "POST", "", { name: "binned", title: "Old plans" });
   await api(server, "DELETE", "/binned");
+  const plain = new Doc();
+  plain.getMap("meta").set("kind", "plain");
+  plain.getMap("meta").set("title", "plainly.py");
+  plain.getText("content").insert(0, 'def warp(n: int) -> str:\n    """Threads."""\n    return "|" * n  # up and down\n');
+  const answer = await fetch(`${server.url}/api/v1/documents/plainly/updates`, { method: "POST", body: encodeStateAsUpdate(plain) });
+  assert.ok(answer.ok, `${answer.status}`);
   const author = await browser.person(server, { name: "Author" });
   await openDocument(author, "shown");
   await title(author).fill("The weaving workshop");
@@ -36,6 +43,18 @@ const SCREENS = {
   trash: async (somebody) => {
     await openHome(somebody, "/trash");
     await somebody.page.locator(".row-trash").first().waitFor();
+  },
+  starred: async (somebody) => {
+    await openHome(somebody, "/starred");
+    await somebody.page.locator(".panel").waitFor();
+  },
+  settings: async (somebody) => {
+    await openHome(somebody, "/settings");
+    await somebody.page.locator(".settings-note").waitFor();
+  },
+  plain: async (somebody) => {
+    await openDocument(somebody, "plainly");
+    await somebody.page.locator(".cm-line", { hasText: "warp" }).first().waitFor();
   },
   document: async (somebody) => {
     await openDocument(somebody, "shown");
@@ -62,7 +81,7 @@ for (const [screen, open] of Object.entries(SCREENS)) {
         if (language !== "en") {
           const left = await ann.page.locator("body").evaluate((body) => {
             const own = body.cloneNode(true);
-            for (const content of own.querySelectorAll(".prose, .row-title, .title-field, .title-twin, h1.visually-hidden, .bar-title, .avatar, option, kbd, .brand, script, noscript, .row-actions .visually-hidden")) content.remove();
+            for (const content of own.querySelectorAll(".prose, .cm-editor, .copies, .row-title, .title-field, .title-twin, h1.visually-hidden, .bar-title, .avatar, option, kbd, .brand, script, noscript, .row-actions .visually-hidden")) content.remove();
             return [...own.innerText.matchAll(/[A-Za-z]{3,}/g)].map(([word]) => word).filter((word) => word !== "Weft");
           });
           assert.deepEqual(left, [], "words left in English");
@@ -157,6 +176,7 @@ test("first loads are as light as promised, and a second visit loads no script",
   for (const [path, ready, script, all] of [
     ["/", ".row", 130, 180],
     ["/d/shown", ".prose p", 290, 350],
+    ["/d/plainly", ".cm-line", 330, 390],
   ]) {
     const ann = await browser.person(server);
     const loads = () =>

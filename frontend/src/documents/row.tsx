@@ -2,7 +2,8 @@
 import { CloudOff, Ellipsis, FileCode2, FileText, Link2, RotateCcw, Shapes, Star, StarOff, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
-import { Menu, type MenuItem } from "../ui/menu";
+import { LazyMenu } from "../ui/lazy-menu";
+import type { MenuItem } from "../ui/menu";
 import type { DocumentSummary } from "./api";
 import type { KeptDocument, ListedDocument } from "./device";
 import type { Kind } from "./kind";
@@ -67,7 +68,7 @@ export function LiveRow(props: {
           {t("row.inside", { count: document.editors })}
         </span>
       )}
-      <Menu
+      <LazyMenu
         button={
           <button type="button" className="icon-button row-menu" aria-label={t("row.menu", { title })}>
             <Ellipsis />

@@ -1,37 +1,38 @@
-// One's own avatar and what is behind it: name, colour, theme, language. The same on every page.
-import { Settings } from "lucide-react";
-import { Popover } from "radix-ui";
+// One's own avatar, the same on every page. What is behind it is fetched when somebody reaches for it.
+import { lazy, Suspense, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Link } from "wouter";
 import { useSettings } from "../ui/settings";
 import { Avatar } from "./avatar";
 import { COLOURS } from "./colours";
-import { PageFields, PersonFields } from "./fields";
+
+const fetchPopover = () => import("./you-popover");
+const YouPopover = lazy(() => fetchPopover().then(({ YouPopover }) => ({ default: YouPopover })));
 
 export function You(): React.JSX.Element {
   const { t } = useTranslation();
   const settings = useSettings();
+  const [wanted, setWanted] = useState(false);
+  const prefetch = (): void => void fetchPopover().catch(() => undefined);
   const name = settings.name ?? "";
-  const colour = settings.colour ?? COLOURS[0];
-
-  return (
-    <Popover.Root>
-      <Popover.Trigger className="avatar-button" aria-label={t("you.open", { name })}>
-        <Avatar name={name} colour={colour} />
-      </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content className="popover you" align="end" sideOffset={8} collisionPadding={8} aria-label={t("you.title")}>
-          <p className="popover-title">{t("you.title")}</p>
-          <PersonFields id="you" />
-          <PageFields id="you" />
-          <Popover.Close asChild>
-            <Link href="/settings" className="button">
-              <Settings aria-hidden="true" />
-              {t("settings.title")}
-            </Link>
-          </Popover.Close>
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
+  const avatar = (
+    <button
+      type="button"
+      className="avatar-button"
+      aria-label={t("you.open", { name })}
+      aria-haspopup="dialog"
+      aria-expanded={false}
+      onClick={() => setWanted(true)}
+      onFocus={prefetch}
+      onPointerEnter={prefetch}
+    >
+      <Avatar name={name} colour={settings.colour ?? COLOURS[0]} />
+    </button>
+  );
+  return wanted ? (
+    <Suspense fallback={avatar}>
+      <YouPopover />
+    </Suspense>
+  ) : (
+    avatar
   );
 }

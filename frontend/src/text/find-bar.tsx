@@ -1,7 +1,7 @@
 // Finding, and replacing, in the text. The browser's own search stays within reach: pressing the key again opens it.
 import type { Editor } from "@tiptap/core";
 import { ArrowDown, ArrowUp, X } from "lucide-react";
-import { SearchQuery, findNext, findPrev, getMatchHighlights, getSearchState, replaceAll, replaceNext, setSearchState } from "prosemirror-search";
+import { SearchQuery, findNext, findPrev, getMatchHighlights, getSearchState, replaceAll, replaceNext, search, setSearchState } from "prosemirror-search";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { announce } from "../ui/live-region";
@@ -14,15 +14,18 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
   const [wanted, setWanted] = useState(() => selected(editor));
   const [instead, setInstead] = useState("");
   const { count, current } = useEditorState(editor, ({ state }) => {
-    const matches = getMatchHighlights(state).find();
+    // Before the plugin is in place there is nothing to be found.
+    const matches = getSearchState(state) === undefined ? [] : getMatchHighlights(state).find();
     const index = matches.findIndex(({ from, to }) => from === state.selection.from && to === state.selection.to);
     return { count: matches.length, current: index + 1 };
   });
 
   useEffect(() => {
+    const plugin = search();
+    editor.registerPlugin(plugin);
     input.current?.select();
     return () => {
-      if (!editor.isDestroyed) editor.view.dispatch(setSearchState(editor.state.tr, new SearchQuery({ search: "" })));
+      if (!editor.isDestroyed && plugin.spec.key) editor.unregisterPlugin(plugin.spec.key);
     };
   }, [editor]);
   useEffect(() => {

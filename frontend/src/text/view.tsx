@@ -1,9 +1,8 @@
 // The view of a text: toolbar, title, the editor, and what surrounds it.
-import { Extension, type Editor, type Extensions } from "@tiptap/core";
+import type { Editor, Extensions } from "@tiptap/core";
 import type { TFunction } from "i18next";
 import { Download, ListTree, Printer, Search as SearchIcon } from "lucide-react";
-import { search } from "prosemirror-search";
-import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
@@ -15,13 +14,10 @@ import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
 import { MOD } from "../ui/platform";
 import { showToast } from "../ui/toast";
-import { Bubble } from "./bubble";
 import { createEditor } from "./editor";
 import { exportText } from "./export";
-import { FindBar } from "./find-bar";
 import { Highlight } from "./highlight";
 import { images, insertImages, type ImagesPorts } from "./images";
-import { OutlinePanel } from "./outline-panel";
 import { slashOffers } from "./slash";
 import { createSuggestStore, suggest, type Offer } from "./suggest";
 import { SuggestPopup } from "./suggest-popup";
@@ -31,6 +27,11 @@ import { Toolbar } from "./toolbar";
 import { useEditorState } from "./use-editor";
 import { WordCount } from "./word-count";
 import "./text.css";
+
+// Not part of opening a text: fetched with the first selection, the first search, the first look at the outline.
+const Bubble = lazy(() => import("./bubble").then(({ Bubble }) => ({ default: Bubble })));
+const FindBar = lazy(() => import("./find-bar").then(({ FindBar }) => ({ default: FindBar })));
+const OutlinePanel = lazy(() => import("./outline-panel").then(({ OutlinePanel }) => ({ default: OutlinePanel })));
 
 export function TextView(props: ViewProps): React.JSX.Element {
   const { t, i18n } = useTranslation();
@@ -51,6 +52,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
     }),
     [],
   );
+  const openLink = useCallback(() => setLinkOpen(true), []);
   const closeFind = useCallback(() => setFinding(false), []);
   const pickImage = useCallback(() => {
     if (editor) pickImages((files) => insertImages(editor, files, imagePorts));
@@ -70,7 +72,6 @@ export function TextView(props: ViewProps): React.JSX.Element {
       ]),
       images(imagePorts),
       Highlight,
-      Search,
     ],
     [suggestions, imagePorts],
   );
@@ -112,9 +113,11 @@ export function TextView(props: ViewProps): React.JSX.Element {
       {editor && (
         <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
       )}
-      {editor && <Bubble editor={editor} onLink={() => setLinkOpen(true)} />}
-      {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
-      {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
+      <Suspense fallback={null}>
+        {editor && <SelectionMenu editor={editor} onLink={openLink} />}
+        {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
+        {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
+      </Suspense>
       <SuggestPopup store={suggestions} />
       <article className="sheet">
         <TitleField doc={room.doc} editable={editable} onLeave={() => editor && writeFromStart(editor)} />
@@ -133,7 +136,15 @@ interface Surroundings {
   readonly pickImage: () => void;
 }
 
-const Search = Extension.create({ name: "search", addProseMirrorPlugins: () => [search()] });
+function SelectionMenu(props: { readonly editor: Editor; readonly onLink: () => void }): React.JSX.Element | null {
+  const { editor } = props;
+  const { selected } = useEditorState(editor, ({ state }) => ({ selected: !state.selection.empty }));
+  const [used, setUsed] = useState(false);
+  useEffect(() => {
+    if (selected) setUsed(true);
+  }, [selected]);
+  return used ? <Bubble editor={editor} onLink={props.onLink} /> : null;
+}
 
 /** The people inside, oneself included: a note to oneself is one too. */
 function mentionOffers(query: string, room: Room, t: TFunction<"words">): readonly Offer[] {

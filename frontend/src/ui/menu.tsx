@@ -1,6 +1,6 @@
 // A menu behind a button: Radix for the behaviour, our own style.
 import { DropdownMenu } from "radix-ui";
-import type { ReactElement, ReactNode } from "react";
+import type { ButtonHTMLAttributes, ReactElement, ReactNode } from "react";
 
 export interface MenuItem {
   readonly label: string;
@@ -12,16 +12,17 @@ export interface MenuItem {
 }
 
 export function Menu(props: {
-  readonly button: ReactElement;
+  readonly button: ReactElement<ButtonHTMLAttributes<HTMLButtonElement>>;
   /** As a function, asked each time the menu opens. */
   readonly items: readonly MenuItem[] | (() => readonly MenuItem[]);
   readonly align?: "start" | "end";
+  readonly defaultOpen?: boolean;
   /** Where the focus goes when the menu closes, if not back to the button. */
   readonly returnFocus?: () => void;
 }): React.JSX.Element {
   const { returnFocus } = props;
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} defaultOpen={props.defaultOpen ?? false}>
       <DropdownMenu.Trigger asChild>{props.button}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content
