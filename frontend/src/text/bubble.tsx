@@ -1,10 +1,7 @@
-// The menu over a selection: the marks for words, a description for an image. On touch screens the system has a menu of
-// its own at that place, and the toolbar is within reach of the thumb.
-import { NodeSelection, PluginKey } from "@tiptap/pm/state";
+// The menu over a selection: the marks for words, a description for an image.
 import type { Editor } from "@tiptap/core";
-import { BubbleMenuPlugin } from "@tiptap/extension-bubble-menu";
+import { NodeSelection } from "@tiptap/pm/state";
 import { Bold, Code, Italic, Link2, Strikethrough, Underline } from "lucide-react";
-import { useEffect, useState } from "react";
 import { createPortal } from "react-dom";
 import { Toolbar as Bar } from "radix-ui";
 import { useTranslation } from "react-i18next";
@@ -12,40 +9,9 @@ import { MOD } from "../ui/platform";
 import { Tool } from "./toolbar";
 import { useEditorState } from "./use-editor";
 
-export function Bubble(props: { readonly editor: Editor; readonly onLink: () => void }): React.JSX.Element | null {
-  const { editor } = props;
-  const [host] = useState(() => {
-    const element = document.createElement("div");
-    element.className = "bubble-place";
-    return element;
-  });
-
-  useEffect(() => {
-    if (window.matchMedia("(hover: none)").matches) return;
-    const pluginKey = new PluginKey("bubble");
-    editor.registerPlugin(
-      BubbleMenuPlugin({
-        pluginKey,
-        editor,
-        element: host,
-        updateDelay: 150,
-        appendTo: () => document.body,
-        options: { strategy: "absolute", placement: "top", offset: 8, flip: { padding: 120 }, shift: { padding: 8 } },
-        shouldShow: ({ view, state, from, to }) => {
-          if (!editor.isEditable || !(view.hasFocus() || host.contains(document.activeElement))) return false;
-          const { selection } = state;
-          if (selection instanceof NodeSelection) return selection.node.type.name === "image";
-          return !selection.empty && state.doc.textBetween(from, to).length > 0 && !selection.$from.parent.type.spec.code;
-        },
-      }),
-    );
-    return () => {
-      if (!editor.isDestroyed) editor.unregisterPlugin(pluginKey);
-      host.remove();
-    };
-  }, [editor, host]);
-
-  return createPortal(<Marks editor={editor} onLink={props.onLink} />, host);
+/** `host` is the place the plugin of bubble-place.ts keeps over the selection. */
+export function Bubble(props: { readonly editor: Editor; readonly host: HTMLElement; readonly onLink: () => void }): React.JSX.Element {
+  return createPortal(<Marks editor={props.editor} onLink={props.onLink} />, props.host);
 }
 
 function Marks(props: { readonly editor: Editor; readonly onLink: () => void }): React.JSX.Element {

@@ -14,6 +14,7 @@ import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
 import { MOD } from "../ui/platform";
 import { showToast } from "../ui/toast";
+import { bubblePlace, createBubbleHost } from "./bubble-place";
 import { createEditor } from "./editor";
 import { exportText } from "./export";
 import { Highlight } from "./highlight";
@@ -38,6 +39,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
   const { api, name, room, editable, onHandle } = props;
   const [editor, setEditor] = useState<Editor | null>(null);
   const [suggestions] = useState(createSuggestStore);
+  const [bubbleHost] = useState(createBubbleHost);
   const [linkOpen, setLinkOpen] = useState(false);
   const [finding, setFinding] = useState(false);
   const [outline, setOutline] = useState(false);
@@ -70,10 +72,11 @@ export function TextView(props: ViewProps): React.JSX.Element {
         },
         { char: "@", label: () => latest.current.t("mention.title"), spaces: true, offers: (query) => mentionOffers(query, latest.current.room, latest.current.t) },
       ]),
+      bubblePlace(bubbleHost),
       images(imagePorts),
       Highlight,
     ],
-    [suggestions, imagePorts],
+    [suggestions, bubbleHost, imagePorts],
   );
 
   useEffect(() => {
@@ -114,7 +117,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
         <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
       )}
       <Suspense fallback={null}>
-        {editor && <SelectionMenu editor={editor} onLink={openLink} />}
+        {editor && <SelectionMenu editor={editor} host={bubbleHost} onLink={openLink} />}
         {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
         {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
       </Suspense>
@@ -136,14 +139,14 @@ interface Surroundings {
   readonly pickImage: () => void;
 }
 
-function SelectionMenu(props: { readonly editor: Editor; readonly onLink: () => void }): React.JSX.Element | null {
+function SelectionMenu(props: { readonly editor: Editor; readonly host: HTMLElement; readonly onLink: () => void }): React.JSX.Element | null {
   const { editor } = props;
   const { selected } = useEditorState(editor, ({ state }) => ({ selected: !state.selection.empty }));
   const [used, setUsed] = useState(false);
   useEffect(() => {
     if (selected) setUsed(true);
   }, [selected]);
-  return used ? <Bubble editor={editor} onLink={props.onLink} /> : null;
+  return used ? <Bubble editor={editor} host={props.host} onLink={props.onLink} /> : null;
 }
 
 /** The people inside, oneself included: a note to oneself is one too. */
