@@ -74,6 +74,8 @@ export default defineConfig({
           groups: [
             { name: "react", priority: 2, test: /node_modules\/(react|react-dom|scheduler|i18next|react-i18next|use-sync-external-store|wouter|regexparam)\// },
             { name: "yjs", priority: 2, test: /node_modules\/(yjs|lib0|y-protocols)\// },
+            // Both editors of words need these; in the group below they would drag one editor into the page of the other.
+            { name: "keys", priority: 2, test: /node_modules\/(w3c-keyname|@floating-ui)\// },
             { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight)[a-z-]+|@tiptap\/(core|pm|y-tiptap|extensions|extension-(?!bubble)[a-z-]+)|orderedmap|rope-sequence)\// },
           ],
         },
