@@ -176,7 +176,7 @@ test("first loads are as light as promised, and a second visit loads no script",
   for (const [path, ready, script, all] of [
     ["/", ".row", 130, 180],
     ["/d/shown", ".prose p", 290, 350],
-    ["/d/plainly", ".cm-line", 330, 390],
+    ["/d/plainly", ".cm-line", 350, 410],
   ]) {
     const ann = await browser.person(server);
     const loads = () =>

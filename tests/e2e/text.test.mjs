@@ -179,6 +179,10 @@ test("a pasted picture is stored on the server, and the document holds its addre
 
   await ann.page.locator(".prose img:not(.ProseMirror-separator)").click();
   const description = ann.page.getByRole("textbox", { name: "Describe the image" });
+  await until("it stands over the picture", async () => {
+    const [over, under] = await Promise.all([description.boundingBox(), ann.page.locator(".prose img:not(.ProseMirror-separator)").boundingBox()]);
+    return over.y + over.height <= under.y + 1 && Math.abs(over.x + over.width / 2 - under.x - under.width / 2) < 40;
+  });
   await description.fill("The plan of the loom");
   await screenshot(ann, "picture-light");
   await description.press("Enter");

@@ -1,9 +1,16 @@
 // The place over a selection, for the menu that bubble.tsx draws into it. There from the beginning: a plugin that comes
 // later would make the editor read the selection anew, and a selected image would no longer be. On touch screens the
 // system has a menu of its own at that place, and the toolbar is within reach of the thumb.
-import { Extension } from "@tiptap/core";
+import { Extension, type Editor } from "@tiptap/core";
 import { NodeSelection, PluginKey } from "@tiptap/pm/state";
 import { BubbleMenuPlugin } from "@tiptap/extension-bubble-menu";
+
+const KEY = new PluginKey("bubble");
+
+/** To be called when what stands in the place has changed its size. */
+export function placeBubble(editor: Editor): void {
+  if (!editor.isDestroyed) editor.view.dispatch(editor.state.tr.setMeta(KEY, "updatePosition"));
+}
 
 export function createBubbleHost(): HTMLElement {
   const element = document.createElement("div");
@@ -19,7 +26,7 @@ export function bubblePlace(host: HTMLElement): Extension {
       if (window.matchMedia("(hover: none)").matches) return [];
       return [
         BubbleMenuPlugin({
-          pluginKey: new PluginKey("bubble"),
+          pluginKey: KEY,
           editor,
           element: host,
           updateDelay: 150,

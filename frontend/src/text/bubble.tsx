@@ -2,10 +2,12 @@
 import type { Editor } from "@tiptap/core";
 import { NodeSelection } from "@tiptap/pm/state";
 import { Bold, Code, Italic, Link2, Strikethrough, Underline } from "lucide-react";
+import { useEffect } from "react";
 import { createPortal } from "react-dom";
 import { Toolbar as Bar } from "radix-ui";
 import { useTranslation } from "react-i18next";
 import { MOD } from "../ui/platform";
+import { placeBubble } from "./bubble-place";
 import { Tool } from "./toolbar";
 import { useEditorState } from "./use-editor";
 
@@ -27,6 +29,8 @@ function Marks(props: { readonly editor: Editor; readonly onLink: () => void }):
     image: current.state.selection instanceof NodeSelection && current.state.selection.node.type.name === "image",
     at: current.state.selection.from,
   }));
+  // Fetched after the place was chosen for an empty element, or of another width than before.
+  useEffect(() => placeBubble(editor), [editor, state.image]);
   if (state.image) return <Description key={state.at} editor={editor} />;
   const marks = [
     ["bold", <Bold key="b" />, `${MOD} B`, () => editor.chain().focus().toggleBold().run()],
