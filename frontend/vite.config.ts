@@ -3,6 +3,7 @@
 import react from "@vitejs/plugin-react";
 import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
+import { excalidraw } from "./scripts/excalidraw";
 
 /** Where `npm run dev` finds the Weft server; the same default as `weft --listen`. */
 const SERVER = "127.0.0.1:8080";
@@ -13,6 +14,7 @@ const NOT_THE_PAGE = /^\/(api|ws|collab|chat|hocuspocus|metrics|livez|readyz|ass
 export default defineConfig({
   plugins: [
     react(),
+    excalidraw(),
     VitePWA({
       registerType: "prompt",
       // src/ui/offline.ts registers: the page's policy forbids inline scripts, and only the tab that asks is reloaded.

@@ -1,5 +1,5 @@
 // The first page: what there is, what is new, and a way to begin. Starred and trash are the same page with other shelves.
-import { CircleAlert, CloudOff, FileCode2, Import, Plus, Search, Star, Trash2 } from "lucide-react";
+import { CircleAlert, CloudOff, FileCode2, Import, Plus, Search, Shapes, Star, Trash2 } from "lucide-react";
 import { lazy, Suspense, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
@@ -190,6 +190,10 @@ function NewDocument(props: { readonly creating: Creating }): React.JSX.Element 
       <button type="button" className="button primary large" onClick={() => create("text")} disabled={busy}>
         <Plus aria-hidden="true" />
         {t("home.newText")}
+      </button>
+      <button type="button" className="button large" onClick={() => create("board")} disabled={busy}>
+        <Shapes aria-hidden="true" />
+        {t("home.newBoard")}
       </button>
       <button type="button" className="button large" onClick={() => create("plain")} disabled={busy}>
         <FileCode2 aria-hidden="true" />

@@ -12,6 +12,7 @@ import { connectByWebsocket } from "../sync/connection";
 import { openIndexedDbCopy } from "../sync/copy";
 import { openRoom, type Room } from "../sync/room";
 import { isReadable } from "../sync/status";
+import { BarTitle } from "../text/bar-title";
 import { StatusPill } from "../text/status-pill";
 import { TitleField, useTitle } from "../text/title-field";
 import { Unreachable } from "../text/unreachable";
@@ -103,9 +104,14 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
         <Link className="icon-button back" href="/" aria-label={t("doc.back")} data-tip={t("doc.back")}>
           <ArrowLeft />
         </Link>
-        <span className="bar-title" aria-hidden="true">
-          {title || t("doc.untitled")}
-        </span>
+        {readable && kind === "board" ? (
+          // A board fills the page: there is no sheet to carry the title.
+          <BarTitle doc={room.doc} editable onLeave={() => handle?.focus?.()} />
+        ) : (
+          <span className="bar-title" aria-hidden="true">
+            {title || t("doc.untitled")}
+          </span>
+        )}
         <StatusPill status={status} />
         <div className="bar-end">
           <Others people={people} onGoTo={({ client }) => handle?.goTo(client)} />

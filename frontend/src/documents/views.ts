@@ -8,6 +8,7 @@ type Fetched = Promise<{ readonly default: ComponentType<ViewProps> }>;
 
 const VIEWS: Readonly<Partial<Record<Kind, () => Fetched>>> = {
   text: () => import("../text/view").then(({ TextView }) => ({ default: TextView })),
+  board: () => import("../board/view").then(({ BoardView }) => ({ default: BoardView })),
   plain: () => import("../plain/view").then(({ PlainView }) => ({ default: PlainView })),
 };
 

@@ -1,6 +1,6 @@
 // The command palette: everything that can be done from here, and every document, by a few letters.
 import { Command } from "cmdk";
-import { FileCode2, FileText, FilePlus2, House, Import, Keyboard, Moon, Settings, Star, Sun, SunMoon, Trash2 } from "lucide-react";
+import { FileCode2, FilePlus2, FileText, House, Import, Keyboard, Moon, Settings, Shapes, Star, Sun, SunMoon, Trash2 } from "lucide-react";
 import { Dialog } from "radix-ui";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
@@ -44,6 +44,7 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
   ];
   const begin: readonly Choice[] = [
     { label: t("home.newText"), icon: <FilePlus2 />, hint: `${MOD} ${ALT} N`, run: () => creating.create("text") },
+    { label: t("home.newBoard"), icon: <Shapes />, run: () => creating.create("board") },
     { label: t("home.newPlain"), icon: <FileCode2 />, run: () => creating.create("plain") },
     { label: t("home.import"), icon: <Import />, run: creating.pick },
   ];

@@ -5,7 +5,9 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
 import { ApiError, type Api } from "../documents/api";
+import { hasShapes, sceneFile } from "../board/scene-file";
 import { forgetKept } from "../documents/device";
+import { readKind } from "../documents/kind";
 import type { DocumentName } from "../documents/name";
 import { removeCopy } from "../sync/copy";
 import { Panel } from "../ui/panel";
@@ -103,10 +105,11 @@ function SaveCopy(props: { readonly doc: Doc }): React.JSX.Element | null {
 }
 
 function hasContent(doc: Doc): boolean {
-  return plainText(doc).trim() !== "" || readTitle(doc) !== "";
+  return plainText(doc).trim() !== "" || readTitle(doc) !== "" || hasShapes(doc);
 }
 
 function saveAsFile(doc: Doc): void {
   const title = readTitle(doc);
+  if (readKind(doc) === "board") return saveFile(`${title.trim() || "board"}.excalidraw`, "application/json", sceneFile(doc));
   saveFile(`${title.trim() || "document"}.txt`, "text/plain", `${title === "" ? "" : `${title}\n\n`}${plainText(doc)}`);
 }
