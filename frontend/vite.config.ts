@@ -1,12 +1,65 @@
-// How the page is built: one React app, every asset hashed into /assets so the server may let browsers keep it for ever.
+// How the page is built: one React app, every asset hashed into /assets so the server may let browsers keep it for ever,
+// and a service worker that opens the app without a network.
 import react from "@vitejs/plugin-react";
+import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
+import { excalidraw } from "./scripts/excalidraw";
 
 /** Where `npm run dev` finds the Weft server; the same default as `weft --listen`. */
 const SERVER = "127.0.0.1:8080";
 
+/** What the server answers itself: never the page, and never from a cache. Mirrors the route table of src/http/mod.rs. */
+const NOT_THE_PAGE = /^\/(api|ws|collab|chat|hocuspocus|metrics|livez|readyz|assets)(\/|$)/;
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [
+    react(),
+    excalidraw(),
+    VitePWA({
+      registerType: "prompt",
+      // src/ui/offline.ts registers: the page's policy forbids inline scripts, and only the tab that asks is reloaded.
+      injectRegister: null,
+      manifestFilename: "manifest.webmanifest",
+      manifest: {
+        id: "/",
+        name: "Weft",
+        short_name: "Weft",
+        description: "Write together. Keep working when the network does not.",
+        lang: "en",
+        start_url: "/",
+        scope: "/",
+        display: "standalone",
+        background_color: "#fbfaf8",
+        theme_color: "#fbfaf8",
+        icons: [
+          { src: "/favicon.svg", sizes: "any", type: "image/svg+xml" },
+          { src: "/icons/192.png", sizes: "192x192", type: "image/png" },
+          { src: "/icons/512.png", sizes: "512x512", type: "image/png" },
+          { src: "/icons/maskable-512.png", sizes: "512x512", type: "image/png", purpose: "maskable" },
+        ],
+      },
+      workbox: {
+        globPatterns: ["**/*.{js,css,html,svg,webmanifest}"],
+        // Heavy, and not everybody draws: kept from the first time it is used (src/ui/offline.ts), not fetched ahead.
+        globIgnores: ["assets/board/**"],
+        dontCacheBustURLsMatching: /^assets\//,
+        navigateFallback: "index.html",
+        navigateFallbackDenylist: [NOT_THE_PAGE],
+        cleanupOutdatedCaches: true,
+        // The first visit is looked after at once, so that a reload without a network already works.
+        clientsClaim: true,
+        inlineWorkboxRuntime: true,
+        sourcemap: false,
+        runtimeCaching: [
+          {
+            urlPattern: ({ url, sameOrigin }) => sameOrigin && url.pathname.startsWith("/assets/"),
+            handler: "CacheFirst",
+            options: { cacheName: "weft-assets", expiration: { maxEntries: 400 } },
+          },
+        ],
+      },
+    }),
+  ],
   build: {
     target: "es2023",
     // The page's policy allows images from `data:`, but a file can be cached and compressed, a data address cannot.
@@ -14,6 +67,22 @@ export default defineConfig({
     // Vite's polyfill for module preloading is an inline concern of old browsers; ours all have it.
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    rolldownOptions: {
+      output: {
+        chunkFileNames: ({ moduleIds }) => `assets/${shelfOf(moduleIds)}[name]-[hash].js`,
+        // What always travels together is one file: split by who else uses a part of it, it compresses worse and asks
+        // for more round trips.
+        codeSplitting: {
+          groups: [
+            { name: "react", priority: 2, test: /node_modules\/(react|react-dom|scheduler|i18next|react-i18next|use-sync-external-store|wouter|regexparam)\// },
+            { name: "yjs", priority: 2, test: /node_modules\/(yjs|lib0|y-protocols)\// },
+            // Both editors of words need these; in the group below they would drag one editor into the page of the other.
+            { name: "keys", priority: 2, test: /node_modules\/(w3c-keyname|@floating-ui)\// },
+            { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight)[a-z-]+|@tiptap\/(core|pm|y-tiptap|extensions|extension-(?!bubble)[a-z-]+)|orderedmap|rope-sequence)\// },
+          ],
+        },
+      },
+    },
   },
   server: {
     proxy: {
@@ -26,3 +95,8 @@ export default defineConfig({
     include: ["src/**/*.test.{ts,tsx}"],
   },
 });
+
+/** Chunks the service worker does not fetch ahead lie in a folder of their own. */
+function shelfOf(moduleIds: readonly string[]): string {
+  return moduleIds.some((id) => id.includes("/node_modules/@excalidraw/")) ? "board/" : "";
+}

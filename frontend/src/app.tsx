@@ -1,13 +1,18 @@
 // The routes, and what every page shares: the skip link, the live region, toasts.
-import { FileQuestion } from "lucide-react";
+import { FileQuestion, RefreshCw } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { createApi } from "./documents/api";
+import { keptDocuments } from "./documents/device";
 import { nameFromPath } from "./documents/name";
+import { fetchView } from "./documents/views";
 import { ErrorBoundary } from "./ui/error-boundary";
+import { Shell } from "./shell/shell";
 import { LiveRegion } from "./ui/live-region";
+import { waitingVersion } from "./ui/offline";
 import { Panel } from "./ui/panel";
+import { useStore } from "./ui/store";
 import { Toasts } from "./ui/toast";
 
 const api = createApi();
@@ -18,15 +23,21 @@ const api = createApi();
  */
 const pages = {
   home: () => import("./documents/home"),
-  text: () => import("./text/page"),
+  document: () => import("./documents/page"),
+  settings: () => import("./settings/page"),
 };
 const Home = lazy(() => pages.home().then(({ Home }) => ({ default: Home })));
-const TextPage = lazy(() => pages.text().then(({ TextPage }) => ({ default: TextPage })));
+const SettingsPage = lazy(() => pages.settings().then(({ SettingsPage }) => ({ default: SettingsPage })));
+const DocumentPage = lazy(() => pages.document().then(({ DocumentPage }) => ({ default: DocumentPage })));
 
 /** Starts fetching what an address needs. A failure is left to the page itself, which asks again. */
 export function fetchPage(path: string): void {
-  const page: Promise<unknown> = path.startsWith("/d/") ? pages.text() : pages.home();
+  const name = nameFromPath(path);
+  const page: Promise<unknown> = name !== null ? pages.document() : path === "/settings" ? pages.settings() : pages.home();
   page.catch(() => undefined);
+  // What kind it is, the document itself says; a device that has it need not wait for that.
+  const kept = name === null ? undefined : keptDocuments().find((entry) => entry.name === name);
+  if (kept) fetchView(kept.kind);
 }
 
 export function App(): React.JSX.Element {
@@ -41,10 +52,16 @@ export function App(): React.JSX.Element {
         <Suspense fallback={<Fetching />}>
         <Switch>
           <Route path="/">
-            <Home key="live" api={api} shelf="live" />
+            <Home key="recent" api={api} tab="recent" />
+          </Route>
+          <Route path="/starred">
+            <Home key="starred" api={api} tab="starred" />
           </Route>
           <Route path="/trash">
-            <Home key="trash" api={api} shelf="trash" />
+            <Home key="trash" api={api} tab="trash" />
+          </Route>
+          <Route path="/settings">
+            <SettingsPage />
           </Route>
           <Route path="/d/*?">
             <DocumentRoute />
@@ -55,6 +72,7 @@ export function App(): React.JSX.Element {
         </Switch>
         </Suspense>
       </ErrorBoundary>
+      <Shell api={api} />
       <Toasts />
       <LiveRegion />
     </>
@@ -75,7 +93,7 @@ function DocumentRoute(): React.JSX.Element {
   useLocation();
   const name = nameFromPath(location.pathname);
   if (name === null) return <NotFound />;
-  return <TextPage key={name} api={api} name={name} />;
+  return <DocumentPage key={name} api={api} name={name} />;
 }
 
 function NotFound(): React.JSX.Element {
@@ -94,25 +112,36 @@ function NotFound(): React.JSX.Element {
   );
 }
 
-/** After an upgrade of the server an old tab asks for files that no longer exist. Reloading is for the person to decide. */
+/**
+ * A newer version waits, or this tab asked for files of its own version that no longer exist. Either way, when to reload
+ * is for the person to decide.
+ */
 function Outdated(): React.JSX.Element | null {
   const { t } = useTranslation();
-  const [outdated, setOutdated] = useState(false);
+  const waiting = useStore(waitingVersion);
+  const [missing, setMissing] = useState(false);
+  const [later, setLater] = useState(false);
   useEffect(() => {
     const onError = (event: Event): void => {
       event.preventDefault();
-      setOutdated(true);
+      setMissing(true);
     };
     window.addEventListener("vite:preloadError", onError);
     return () => window.removeEventListener("vite:preloadError", onError);
   }, []);
-  if (!outdated) return null;
+  if (!missing && (waiting === null || later)) return null;
   return (
-    <div className="banner banner-top" role="alert">
-      <p>{t("app.outdated")}</p>
-      <button type="button" className="button small" onClick={() => location.reload()}>
+    <div className="banner banner-top" role="status">
+      <RefreshCw aria-hidden="true" />
+      <p>{missing ? t("app.outdated") : t("app.updated")}</p>
+      <button type="button" className="button small" onClick={waiting?.change ?? (() => location.reload())}>
         {t("app.reload")}
       </button>
+      {!missing && (
+        <button type="button" className="button small" onClick={() => setLater(true)}>
+          {t("app.later")}
+        </button>
+      )}
     </div>
   );
 }

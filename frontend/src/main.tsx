@@ -4,6 +4,7 @@ import { createRoot } from "react-dom/client";
 import { App, fetchPage } from "./app";
 import { startWords } from "./i18n";
 import { ensurePerson } from "./presence/name";
+import { startOffline } from "./ui/offline";
 import { startSettings } from "./ui/settings";
 import "./ui/theme.css";
 import "./ui/controls.css";
@@ -20,6 +21,7 @@ async function start(): Promise<void> {
       <App />
     </StrictMode>,
   );
+  await startOffline();
 }
 
 void start();

@@ -15,7 +15,7 @@ test("from an empty shelf to a document in the list", async () => {
   await openHome(ann);
   await ann.page.getByRole("heading", { name: "A blank loom" }).waitFor();
   await screenshot(ann, "home-empty-light");
-  await ann.page.getByRole("main").getByRole("button", { name: "New document" }).last().click();
+  await ann.page.getByRole("main").getByRole("button", { name: "New text" }).last().click();
   await status(ann, "saved");
   await title(ann).fill("Notes for the winter issue");
   await title(ann).press("Enter");

@@ -1,7 +1,7 @@
 // The network goes, the server goes, the page is reloaded: no word is lost, and the page says what is happening.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
+import { api, kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -41,26 +41,6 @@ test("offline edits of both sides meet, and both see each other again at once", 
   await bo.page.locator(".caret").waitFor();
 });
 
-/** Waits until the browser has stored what was written: a transaction of our own comes after all earlier ones. */
-const kept = (person) =>
-  person.page.evaluate(async () => {
-    for (const { name } of await indexedDB.databases()) {
-      await new Promise((resolve, reject) => {
-        const opening = indexedDB.open(name);
-        opening.onerror = () => reject(opening.error);
-        opening.onsuccess = () => {
-          const db = opening.result;
-          const stores = [...db.objectStoreNames];
-          const done = () => (db.close(), resolve());
-          if (stores.length === 0) return done();
-          const transaction = db.transaction(stores, "readwrite");
-          transaction.oncomplete = done;
-          transaction.onerror = () => reject(transaction.error);
-        };
-      });
-    }
-  });
-
 test("a reload with a socket that breaks each time shows the copy on this device, to be written in", async () => {
   const [ann, bo] = await annAndBo("copy");
   await write(ann, "On both. ");
@@ -95,25 +75,6 @@ test("a network that blocks sockets is named, and the copy on this device can be
   await words(ann, "To be read.").waitFor();
   assert.equal(await text(ann).getAttribute("contenteditable"), "false");
   await screenshot(ann, "no-websocket-light");
-});
-
-test("the page is reloaded while the server is down: what was written meanwhile is kept and arrives", async () => {
-  const [ann, bo] = await annAndBo("down");
-  await write(ann, "Saved. ");
-  await words(bo, "Saved.").waitFor();
-  await server.stop();
-  await status(ann, "reconnecting");
-  await write(ann, "While it was down. ");
-  await ann.page.getByText(/changes kept on this device/).waitFor();
-  await status(ann, "offline");
-
-  await ann.page.reload().catch((error) => assert.match(error.message, /ERR_CONNECTION_REFUSED/));
-  await server.start();
-  // The browser may still be on its way to its own page about the refusal.
-  await until("the page loads", () => ann.page.goto(`${server.url}/d/down`).then(() => true, () => false));
-  await words(ann, "Saved. While it was down.").waitFor();
-  await status(ann, "saved");
-  await words(bo, "Saved. While it was down.").waitFor();
 });
 
 test("kill -9 in mid-sentence: both go on where they were", async () => {
@@ -186,16 +147,22 @@ test("a document that is not on this device says so, and opens by itself when th
   await write(ann, "here now");
 });
 
-test("the home page without a server offers what is on this device", async () => {
+test("the home page without a server offers what is on this device, and names what is not", async () => {
   const ann = await browser.person(server, { name: "Ann" });
   ann.mayLoseNetwork = true;
+  await api(server, "POST", "", { title: "Never opened here" });
   await openDocument(ann, "kept here");
   await write(ann, "words");
   await ann.page.getByRole("link", { name: "All documents" }).first().click();
   await ann.page.getByRole("link", { name: /Untitled/ }).first().waitFor();
   await ann.page.route("**/api/**", (route) => route.abort());
   await ann.page.reload();
-  await ann.page.getByRole("heading", { name: "The server does not answer" }).waitFor();
+  await ann.page.getByRole("alert").getByText("The server does not answer").waitFor();
+  await ann.page.getByRole("list", { name: "On this device" }).getByRole("link", { name: /Untitled/ }).waitFor();
+  const rows = await ann.page.getByRole("list", { name: "On this device" }).getByRole("listitem").allTextContents();
+  assert.match(rows[0], /On this device/);
+  assert.match(rows.at(-1), /Not on this device/);
+  assert.ok(rows.some((row) => row.includes("Never opened here")), rows.join());
   await screenshot(ann, "home-unreachable-light");
   await ann.page.unroute("**/api/**");
   await ann.page.getByRole("button", { name: "Try again" }).click();

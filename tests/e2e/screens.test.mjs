@@ -2,7 +2,8 @@
 // heavier than promised, and pictures of all of it.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { accessible, api, fitsSideways, openDocument, openHome, screenshot, startBrowser, startServer, status, text, title, until, words, write } from "./support.mjs";
+import { Doc, encodeStateAsUpdate } from "yjs";
+import { accessible, api, fitsSideways, openDocument, openHome, screenshot, startBrowser, startServer, status, text, title, until, words, write, makeBoard } from "./support.mjs";
 
 let server, browser;
 before(async () => {
@@ -12,6 +13,12 @@ before(async () => {
   }
   await api(server, "POST", "", { name: "binned", title: "Old plans" });
   await api(server, "DELETE", "/binned");
+  const plain = new Doc();
+  plain.getMap("meta").set("kind", "plain");
+  plain.getMap("meta").set("title", "plainly.py");
+  plain.getText("content").insert(0, 'def warp(n: int) -> str:\n    """Threads."""\n    return "|" * n  # up and down\n');
+  const answer = await fetch(`${server.url}/api/v1/documents/plainly/updates`, { method: "POST", body: encodeStateAsUpdate(plain) });
+  assert.ok(answer.ok, `${answer.status}`);
   const author = await browser.person(server, { name: "Author" });
   await openDocument(author, "shown");
   await title(author).fill("The weaving workshop");
@@ -24,6 +31,26 @@ before(async () => {
     await author.page.keyboard.press("Tab");
   }
   await words(author, "Flax").waitFor();
+  await makeBoard(server, "drawn");
+  await makeBoard(server, "never drawn on");
+  await author.page.goto(`${server.url}/d/drawn`);
+  await author.page.locator(".board-hint").waitFor();
+  await title(author).fill("Where the looms stand");
+  await author.page.keyboard.press("Enter");
+  for (const [key, from, to] of [["r", [330, 260], [480, 350]], ["o", [330, 430], [480, 530]], ["a", [405, 360], [405, 424]], ["p", [560, 480], [700, 520]]]) {
+    await author.page.keyboard.press(key);
+    await author.page.mouse.move(...from);
+    await author.page.mouse.down();
+    await author.page.mouse.move(...to, { steps: 8 });
+    await author.page.mouse.up();
+  }
+  await author.page.keyboard.press("n");
+  await author.page.mouse.click(660, 340);
+  await author.page.locator("textarea.excalidraw-wysiwyg").waitFor();
+  await author.page.keyboard.type("Oil the treadles");
+  await author.page.keyboard.press("Escape");
+  await author.page.keyboard.press("Escape");
+  await until("it is stored", async () => JSON.stringify(await api(server, "GET", "/drawn/json")).includes("Oil the treadles"));
 });
 after(() => Promise.all([browser?.close(), server?.dispose()]));
 afterEach(() => browser.everybodyLeaves());
@@ -37,9 +64,31 @@ const SCREENS = {
     await openHome(somebody, "/trash");
     await somebody.page.locator(".row-trash").first().waitFor();
   },
+  starred: async (somebody) => {
+    await openHome(somebody, "/starred");
+    await somebody.page.locator(".panel").waitFor();
+  },
+  settings: async (somebody) => {
+    await openHome(somebody, "/settings");
+    await somebody.page.locator(".settings-note").waitFor();
+  },
+  plain: async (somebody) => {
+    await openDocument(somebody, "plainly");
+    await somebody.page.locator(".cm-line", { hasText: "warp" }).first().waitFor();
+  },
   document: async (somebody) => {
     await openDocument(somebody, "shown");
     await words(somebody, "undyed wool").waitFor();
+  },
+  board: async (somebody) => {
+    await somebody.page.goto(`${server.url}/d/drawn`);
+    await status(somebody, "saved");
+    await somebody.page.locator(".board .excalidraw canvas.interactive").waitFor();
+    await somebody.page.locator(".board-hint").waitFor({ state: "detached" });
+  },
+  "empty-board": async (somebody) => {
+    await somebody.page.goto(`${server.url}/d/never%20drawn%20on`);
+    await somebody.page.locator(".board-hint").waitFor();
   },
   "new-document": async (somebody) => openDocument(somebody, "never written in"),
   gone: async (somebody) => {
@@ -62,7 +111,7 @@ for (const [screen, open] of Object.entries(SCREENS)) {
         if (language !== "en") {
           const left = await ann.page.locator("body").evaluate((body) => {
             const own = body.cloneNode(true);
-            for (const content of own.querySelectorAll(".prose, .row-title, .title-field, .title-twin, h1.visually-hidden, .bar-title, .avatar, option, kbd, .brand, script, noscript, .row-actions .visually-hidden")) content.remove();
+            for (const content of own.querySelectorAll(".prose, .cm-editor, .copies, .row-title, .title-field, .title-twin, h1.visually-hidden, .bar-title, .avatar, option, kbd, .brand, .excalidraw, .bar-title-twin, script, noscript, .row-actions .visually-hidden")) content.remove();
             return [...own.innerText.matchAll(/[A-Za-z]{3,}/g)].map(([word]) => word).filter((word) => word !== "Weft");
           });
           assert.deepEqual(left, [], "words left in English");
@@ -111,6 +160,23 @@ test("what opens above the page: axe finds nothing, and Escape gives the focus b
   }
 });
 
+test("a board in use: what axe finds in Excalidraw's panels is known", async () => {
+  const ann = await browser.person(server);
+  await SCREENS.board(ann);
+  const { keyboard } = ann.page;
+  await keyboard.press("Control+a");
+  await ann.page.getByRole("button", { name: "Undo" }).waitFor();
+  await accessible(ann, "a board with a selection");
+  await ann.page.getByRole("button", { name: "Outline" }).click();
+  await ann.page.getByRole("complementary", { name: "Outline" }).getByRole("button", { name: "Note: Oil the treadles" }).waitFor();
+  await accessible(ann, "the outline");
+  await keyboard.press("Escape");
+  await keyboard.press("?");
+  await ann.page.locator(".HelpDialog").waitFor();
+  await screenshot(ann, "board-help-light");
+  await accessible(ann, "the help of a board");
+});
+
 test("by keyboard alone: skip link, title, text, toolbar, and back", async () => {
   const ann = await browser.person(server);
   await openDocument(ann, "by keyboard");
@@ -148,7 +214,7 @@ test("theme and language are kept, and follow a change at once", async () => {
   await ann.page.getByLabel("Language").selectOption("zh-Hant-TW");
   await ann.page.getByText("別人看到的您").waitFor();
   await ann.page.reload();
-  await ann.page.getByRole("button", { name: "新增文件" }).first().waitFor();
+  await ann.page.getByRole("button", { name: "新增文字" }).first().waitFor();
   assert.equal(await paper(), dark);
 });
 
@@ -157,6 +223,8 @@ test("first loads are as light as promised, and a second visit loads no script",
   for (const [path, ready, script, all] of [
     ["/", ".row", 130, 180],
     ["/d/shown", ".prose p", 290, 350],
+    ["/d/drawn", ".board .excalidraw canvas.interactive", 620, 750],
+    ["/d/plainly", ".cm-line", 350, 410],
   ]) {
     const ann = await browser.person(server);
     const loads = () =>

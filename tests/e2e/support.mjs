@@ -5,6 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { AxeBuilder } from "@axe-core/playwright";
 import { chromium } from "playwright-core";
+import { Doc, encodeStateAsUpdate } from "yjs";
 
 export { startServer } from "../interop/server.mjs";
 
@@ -27,8 +28,11 @@ export async function startBrowser() {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
   const people = new Set();
 
-  /** Somebody with a browser of their own. `size` is [width, height]. */
-  const person = async (server, { name = "Ann", colour = "#0e7490", size = [1280, 820], theme = "light", language = "en-GB" } = {}) => {
+  /**
+   * Somebody with a browser of their own. `size` is [width, height]. Service workers are for the tests about them:
+   * requests that pass through one cannot be routed.
+   */
+  const person = async (server, { name = "Ann", colour = "#0e7490", size = [1280, 820], theme = "light", language = "en-GB", worker = false } = {}) => {
     const phone = size[0] < 500;
     const context = await browser.newContext({
       viewport: { width: size[0], height: size[1] },
@@ -38,6 +42,7 @@ export async function startBrowser() {
       ...(phone ? { hasTouch: true, isMobile: true } : {}),
     });
     context.setDefaultTimeout(PATIENCE);
+    if (!worker) await context.addInitScript(() => delete Navigator.prototype.serviceWorker);
     await context.addInitScript(
       ([key, settings]) => {
         // The browser's own page about a refused connection has no storage.
@@ -51,7 +56,8 @@ export async function startBrowser() {
     );
     const page = await context.newPage();
     const somebody = { name, page, context, server, troubles: [], mayLoseNetwork: false };
-    watch(somebody);
+    somebody.watch = () => watch(somebody);
+    somebody.watch();
     people.add(somebody);
     return somebody;
   };
@@ -151,6 +157,26 @@ export async function sameText(one, other) {
   return read[0];
 }
 
+/** Waits until the browser has stored what was written: a transaction of our own comes after all earlier ones. */
+export const kept = (person) =>
+  person.page.evaluate(async () => {
+    for (const { name } of await indexedDB.databases()) {
+      await new Promise((resolve, reject) => {
+        const opening = indexedDB.open(name);
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => {
+          const db = opening.result;
+          const stores = [...db.objectStoreNames];
+          const done = () => (db.close(), resolve());
+          if (stores.length === 0) return done();
+          const transaction = db.transaction(stores, "readwrite");
+          transaction.oncomplete = done;
+          transaction.onerror = () => reject(transaction.error);
+        };
+      });
+    }
+  });
+
 export async function screenshot({ page }, name) {
   await mkdir(RESULTS, { recursive: true });
   await settled(page);
@@ -164,10 +190,17 @@ async function settled(page) {
   );
 }
 
+/** What axe finds inside Excalidraw. The list may only become shorter. */
+const EXCALIDRAW_FINDINGS = ["aria-allowed-attr", "aria-dialog-name"];
+
 /** No finding of axe, best practices included. */
 export async function accessible({ page }, what, without = []) {
   await settled(page);
-  const { violations } = await new AxeBuilder({ page }).disableRules(without).analyze();
+  const { violations } = await new AxeBuilder({ page }).exclude(".excalidraw").disableRules(without).analyze();
+  if (await page.locator(".excalidraw").count()) {
+    const theirs = await new AxeBuilder({ page }).include(".excalidraw").disableRules([...EXCALIDRAW_FINDINGS, ...without]).analyze();
+    violations.push(...theirs.violations);
+  }
   assert.deepEqual(
     violations.map(({ id, help, nodes }) => ({ id, help, at: nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`) })),
     [],
@@ -178,6 +211,14 @@ export async function accessible({ page }, what, without = []) {
 export async function fitsSideways({ page }, what) {
   const [inner, content] = await page.evaluate(() => [document.documentElement.clientWidth, document.documentElement.scrollWidth]);
   assert.ok(content <= inner, `${what} is ${content} px wide in ${inner} px`);
+}
+
+/** A board of this name, as the page makes one. */
+export async function makeBoard(server, name) {
+  const doc = new Doc();
+  doc.getMap("meta").set("kind", "board");
+  const response = await fetch(`${server.url}/api/v1/documents/${encodeURIComponent(name)}/updates`, { method: "POST", body: encodeStateAsUpdate(doc), headers: { "content-type": "application/octet-stream" } });
+  assert.ok(response.ok, `a board: ${response.status}`);
 }
 
 export async function api(server, method, path, body) {

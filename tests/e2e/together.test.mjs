@@ -16,7 +16,7 @@ const annAndBo = async () => [
 test("a new document, a title, and two people writing in it", async () => {
   const [ann, bo] = await annAndBo();
   await openHome(ann);
-  await ann.page.getByRole("button", { name: "New document" }).first().click();
+  await ann.page.getByRole("button", { name: "New text" }).first().click();
   await status(ann, "saved");
   await title(ann).fill("The weaving workshop");
   await title(ann).press("Enter");
@@ -159,4 +159,24 @@ test("the words are counted", async () => {
   await openDocument(ann, "counted");
   await write(ann, "one two three");
   await ann.page.getByText("3 words").waitFor();
+});
+
+test("one follows another through the text, until one moves oneself", async () => {
+  const [ann, bo] = await annAndBo();
+  await openDocument(ann, "followed");
+  await openDocument(bo, "followed");
+  await write(ann, `The beginning.\n${"A line.\n".repeat(60)}`);
+  await ann.page.keyboard.type("The end.");
+  await words(bo, "The end.").waitFor();
+  await bo.page.evaluate(() => scrollTo(0, 0));
+  await bo.page.getByRole("button", { name: "Document menu" }).click();
+  await bo.page.getByRole("menuitem", { name: "Follow Ann Lee" }).click();
+  await bo.page.getByText("Following Ann Lee").waitFor();
+  const inSight = (content) => words(bo, content).evaluate((element) => element.getBoundingClientRect().bottom > 0 && element.getBoundingClientRect().top < innerHeight);
+  await until("the end is in sight", () => inSight("The end."));
+  await screenshot(bo, "following-light");
+  await ann.page.keyboard.press("Control+Home");
+  await until("the beginning is in sight", () => inSight("The beginning."));
+  await bo.page.mouse.wheel(0, 50);
+  await until("Bo goes on alone", async () => (await bo.page.getByText("Following Ann Lee").count()) === 0);
 });

@@ -61,6 +61,25 @@ test("a title is sent only where there is one", async () => {
   expect(asked.map(({ body }) => body)).toEqual(["{}", '{"title":"Plan"}']);
 });
 
+test("an update and a file are sent as they are", async () => {
+  const { api, asked } = answering(200, { durable: true });
+  await api.contribute(named("a/b"), new Uint8Array([1, 2]));
+  expect(asked[0]).toMatchObject({ method: "POST", url: "/api/v1/documents/a%2Fb/updates" });
+  expect(asked[0]?.body).toBeInstanceOf(Blob);
+
+  const stored = { id: "1", url: "/api/v1/documents/x/attachments/1", type: "image/png", bytes: 3 };
+  const images = answering(201, stored);
+  expect(await images.api.upload(named("x"), new Blob(["abc"], { type: "image/png" }))).toEqual(stored);
+  expect(images.asked[0]).toMatchObject({ method: "POST", url: "/api/v1/documents/x/attachments" });
+});
+
+test("an image that would lie elsewhere is not believed: everybody who opens the document would load it", async () => {
+  for (const url of ["https://elsewhere.example/x", "//elsewhere.example/x", "/\\elsewhere.example", "data:image/png;base64,AA"]) {
+    const { api } = answering(201, { id: "1", url, type: "image/png", bytes: 3 });
+    expect(await problem(api.upload(named("x"), new Blob(["abc"])))).toEqual({ kind: "garbled" });
+  }
+});
+
 test("a refusal keeps the server's words", async () => {
   const { api } = answering(410, { error: { code: "deleted", message: "the document was deleted" } });
   expect(await problem(api.read(named("x")))).toEqual({

@@ -21,6 +21,15 @@ export interface DocumentPage {
   readonly next: string | null;
 }
 
+/** A file stored beside a document. Mirrors the answer of `POST …/attachments`. */
+export interface Attachment {
+  readonly id: string;
+  /** A path on this server. */
+  readonly url: string;
+  readonly type: string;
+  readonly bytes: number;
+}
+
 export type Shelf = "live" | "trash";
 
 /** Sorted by what the reader can do about it. */
@@ -48,6 +57,10 @@ export interface Api {
   readonly list: (shelf: Shelf, after?: string | null, signal?: AbortSignal) => Promise<DocumentPage>;
   readonly create: (title?: string) => Promise<DocumentSummary>;
   readonly read: (name: DocumentName, signal?: AbortSignal) => Promise<DocumentSummary>;
+  /** Applies a Yjs update; answers when it is durable. A document that does not exist begins with it. */
+  readonly contribute: (name: DocumentName, update: Uint8Array<ArrayBuffer>) => Promise<void>;
+  /** Stores a file beside a document, as it is. */
+  readonly upload: (name: DocumentName, file: Blob, signal?: AbortSignal) => Promise<Attachment>;
   readonly moveToTrash: (name: DocumentName) => Promise<void>;
   readonly restore: (name: DocumentName) => Promise<void>;
   readonly deleteForEver: (name: DocumentName) => Promise<void>;
@@ -59,8 +72,8 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
     try {
       response = await fetch(`/api/v1/documents${path}`, {
         method,
-        headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }) },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": typeOf(body) }) },
+        ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),
         ...(signal ? { signal } : {}),
       });
     } catch (error) {
@@ -80,6 +93,8 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
     },
     create: async (title) => summaryOf(await call("POST", "", title === undefined ? {} : { title })),
     read: async (name, signal) => summaryOf(await call("GET", at(name), undefined, signal)),
+    contribute: async (name, update) => void (await call("POST", `${at(name)}/updates`, new Blob([update]))),
+    upload: async (name, file, signal) => attachmentOf(await call("POST", `${at(name)}/attachments`, file, signal)),
     moveToTrash: async (name) => void (await call("DELETE", at(name))),
     restore: async (name) => void (await call("POST", `${at(name)}/restore`)),
     deleteForEver: async (name) => void (await call("DELETE", `${at(name)}?permanent=true`)),
@@ -120,6 +135,19 @@ function summaryOf(value: unknown): DocumentSummary {
     throw new ApiError({ kind: "garbled" });
   }
   return { name, title: title?.trim() ? title.trim() : null, bytes, created, modified, state, editors };
+}
+
+function attachmentOf(value: unknown): Attachment {
+  if (!isRecord(value)) throw new ApiError({ kind: "garbled" });
+  const { id, url, type, bytes } = value;
+  const usable = typeof id === "string" && typeof url === "string" && typeof type === "string" && typeof bytes === "number";
+  // What is stored in the document is loaded by everybody who opens it: it must be on this server.
+  if (!usable || !/^\/(?![/\\])/.test(url)) throw new ApiError({ kind: "garbled" });
+  return { id, url, type, bytes };
+}
+
+function typeOf(body: unknown): string {
+  return body instanceof Blob ? body.type || "application/octet-stream" : "application/json";
 }
 
 function isAddressable(value: unknown): boolean {

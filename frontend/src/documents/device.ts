@@ -1,10 +1,13 @@
 // Which documents have a copy on this device, with the title last seen: what the home page can offer without a server.
 // A list of names only; the copies themselves belong to sync/copy.ts.
+import { isKind, type Kind } from "./kind";
 import { parseName, type DocumentName } from "./name";
 
 export interface KeptDocument {
   readonly name: DocumentName;
   readonly title: string | null;
+  /** What it was when last open here. */
+  readonly kind: Kind;
   /** When it was last open here, in ms since 1970. */
   readonly seen: number;
 }
@@ -21,12 +24,45 @@ export function keptDocuments(): readonly KeptDocument[] {
   }
 }
 
-export function rememberKept(name: DocumentName, title: string | null): void {
-  write([{ name, title, seen: Date.now() }, ...keptDocuments().filter((kept) => kept.name !== name)].slice(0, MOST));
+export function rememberKept(name: DocumentName, title: string | null, kind: Kind = "text"): void {
+  write([{ name, title, kind, seen: Date.now() }, ...keptDocuments().filter((kept) => kept.name !== name)].slice(0, MOST));
 }
 
 export function forgetKept(name: DocumentName): void {
   write(keptDocuments().filter((kept) => kept.name !== name));
+}
+
+/** A document the server told of when it last answered: what can be named without it, though not opened. */
+export interface ListedDocument {
+  readonly name: DocumentName;
+  readonly title: string | null;
+  readonly modified: number;
+}
+
+const LISTED = "weft.listed";
+
+export function listedDocuments(): readonly ListedDocument[] {
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(LISTED) ?? "[]");
+    if (!Array.isArray(value)) return [];
+    return value.flatMap((entry: unknown): ListedDocument[] => {
+      if (typeof entry !== "object" || entry === null) return [];
+      const { name: text, title, modified } = entry as Record<string, unknown>;
+      const name = typeof text === "string" ? parseName(text) : null;
+      if (name === null || typeof modified !== "number") return [];
+      return [{ name, title: typeof title === "string" ? title : null, modified }];
+    });
+  } catch {
+    return [];
+  }
+}
+
+export function rememberListed(documents: readonly ListedDocument[]): void {
+  try {
+    localStorage.setItem(LISTED, JSON.stringify(documents.slice(0, 100).map(({ name, title, modified }) => ({ name, title, modified }))));
+  } catch {
+    // Without storage the list is empty without a server, as it was.
+  }
 }
 
 /** Newest first; entries that are not ours are left out. */
@@ -40,10 +76,10 @@ export function parseKept(text: string | null): readonly KeptDocument[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((entry: unknown): KeptDocument[] => {
     if (typeof entry !== "object" || entry === null) return [];
-    const { name: text, title, seen } = entry as Record<string, unknown>;
+    const { name: text, title, kind, seen } = entry as Record<string, unknown>;
     const name = typeof text === "string" ? parseName(text) : null;
     if (name === null || typeof seen !== "number") return [];
-    return [{ name, title: typeof title === "string" ? title : null, seen }];
+    return [{ name, title: typeof title === "string" ? title : null, kind: isKind(kind) ? kind : "text", seen }];
   });
 }
 

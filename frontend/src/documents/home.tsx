@@ -1,44 +1,75 @@
-// The first page: what there is, what is new, and a way to begin. The trash is the same page with the other shelf.
-import { CircleAlert, CloudOff, Plus, Search, Trash2 } from "lucide-react";
+// The first page: what there is, what is new, and a way to begin. Starred and trash are the same page with other shelves.
+import { CircleAlert, CloudOff, FileCode2, Import, Plus, Search, Shapes, Star, Trash2 } from "lucide-react";
 import { lazy, Suspense, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, useLocation } from "wouter";
+import { Link } from "wouter";
 import { You } from "../presence/you";
 import { EmptyLoom, Logo } from "../ui/logo";
 import { announce } from "../ui/live-region";
 import { Panel } from "../ui/panel";
 import { copyToClipboard } from "../ui/clipboard";
 import { showToast } from "../ui/toast";
-import { ApiError, type Api, type DocumentSummary, type Problem, type Shelf } from "./api";
-import { keptDocuments } from "./device";
+import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
+import { keptDocuments, listedDocuments } from "./device";
 import { documentPath } from "./name";
-import { KeptRow, LiveRow, TrashRow, type RowActions } from "./row";
-import { useShelf } from "./shelf";
+import { AwayRow, KeptRow, LiveRow, TrashRow, type RowActions } from "./row";
+import { useShelf, useStarredShelf, type ShelfControls } from "./shelf";
+import { useStarred } from "./starred";
+import { useCreate, type Creating } from "./use-create";
 import { partOfDay } from "./when";
 import "./home.css";
 
 // The question before deleting is rare; its dialog is fetched when it is asked.
 const Confirm = lazy(() => import("../ui/confirm").then((module) => ({ default: module.Confirm })));
 
-export function Home(props: { readonly api: Api; readonly shelf: Shelf }): React.JSX.Element {
+export type Tab = "recent" | "starred" | "trash";
+
+export function Home(props: { readonly api: Api; readonly tab: Tab }): React.JSX.Element {
+  // Which question is asked of the server differs by tab; hooks may not, so each tab is a component.
+  switch (props.tab) {
+    case "starred":
+      return <Starred api={props.api} />;
+    case "recent":
+    case "trash":
+      return <Listed api={props.api} tab={props.tab} />;
+  }
+}
+
+function Listed(props: { readonly api: Api; readonly tab: "recent" | "trash" }): React.JSX.Element {
+  const controls = useShelf(props.api, props.tab === "trash" ? "trash" : "live");
+  return <Documents api={props.api} tab={props.tab} controls={controls} />;
+}
+
+function Starred(props: { readonly api: Api }): React.JSX.Element {
+  const controls = useStarredShelf(props.api, useStarred());
+  return <Documents api={props.api} tab="starred" controls={controls} />;
+}
+
+function Documents(props: { readonly api: Api; readonly tab: Tab; readonly controls: ShelfControls }): React.JSX.Element {
   const { t } = useTranslation();
-  const { api, shelf } = props;
-  const { state, reload, more, drop } = useShelf(api, shelf);
+  const { api, tab } = props;
+  const { state, reload, more, drop } = props.controls;
   const [query, setQuery] = useState("");
   const [doomed, setDoomed] = useState<DocumentSummary | null>(null);
   const now = useNow();
+  const starred = useStarred();
   const actions = useRowActions(api, { drop, reload, askToDelete: setDoomed });
-  const create = useCreate(api);
+  const creating = useCreate(api, reload);
+  const heading = tab === "trash" ? t("home.trash") : tab === "starred" ? t("home.starred") : t(`home.${partOfDay(new Date(now).getHours())}`);
 
   useEffect(() => {
-    document.title = shelf === "trash" ? `${t("home.trash")} · Weft` : "Weft";
-  }, [shelf, t]);
+    document.title = tab === "recent" ? "Weft" : `${t(`home.${tab}`)} · Weft`;
+  }, [tab, t]);
 
   const needle = useDeferredValue(fold(query));
-  const found = useMemo(
-    () => (needle === "" ? state.documents : state.documents.filter((entry) => fold(entry.title ?? t("row.untitled")).includes(needle))),
-    [state.documents, needle, t],
-  );
+  const unreachable = state.phase === "failed" && state.problem?.kind === "unreachable";
+  const kept = useMemo(() => new Map(keptDocuments().map((entry) => [entry.name, entry])), [state.documents, unreachable]); // eslint-disable-line react-hooks/exhaustive-deps -- what is kept changes while other pages are open
+  const matches = (title: string | null): boolean => needle === "" || fold(title ?? t("row.untitled")).includes(needle);
+  const found = useMemo(() => {
+    const matching = state.documents.filter((entry) => needle === "" || fold(entry.title ?? t("row.untitled")).includes(needle));
+    // Without a server, what can be opened comes first.
+    return unreachable ? [...matching.filter(({ name }) => kept.has(name)), ...matching.filter(({ name }) => !kept.has(name))] : matching;
+  }, [state.documents, needle, t, unreachable, kept]);
   // A search is over the whole shelf: fetch what was not shown yet.
   useEffect(() => {
     if (needle !== "" && state.next !== null && state.phase === "ready") more();
@@ -47,7 +78,10 @@ export function Home(props: { readonly api: Api; readonly shelf: Shelf }): React
     if (needle !== "" && state.next === null) announce(t("home.found", { count: found.length }));
   }, [needle, state.next, found.length, t]);
 
-  const unreachable = state.phase === "failed" && state.problem?.kind === "unreachable";
+  const showsDevice = unreachable && state.documents.length === 0 && tab !== "trash";
+  const here = showsDevice ? [...kept.values()].filter(({ name, title }) => (tab === "recent" || starred.has(name)) && matches(title)) : [];
+  const away = showsDevice ? listedDocuments().filter(({ name, title }) => !kept.has(name) && (tab === "recent" || starred.has(name)) && matches(title)) : [];
+  const anything = state.documents.length > 0 || here.length + away.length > 0;
   return (
     <div className="frame">
       <header className="bar">
@@ -59,41 +93,55 @@ export function Home(props: { readonly api: Api; readonly shelf: Shelf }): React
           <You />
         </div>
       </header>
-      <main id="content" className="home" tabIndex={-1}>
+      <main
+        id="content"
+        className="home"
+        tabIndex={-1}
+        onDragOver={(event) => {
+          if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+        }}
+        onDrop={(event) => {
+          if (event.dataTransfer.files.length === 0) return;
+          event.preventDefault();
+          creating.take([...event.dataTransfer.files]);
+        }}
+      >
         <div className="hero">
           <div>
-            <h1>{shelf === "trash" ? t("home.trash") : t(`home.${partOfDay(new Date(now).getHours())}`)}</h1>
-            <p className="lead">{shelf === "trash" ? t("home.trashLead") : t("home.lead")}</p>
+            <h1>{heading}</h1>
+            <p className="lead">{tab === "trash" ? t("home.trashLead") : tab === "starred" ? t("home.starredLead") : t("home.lead")}</p>
           </div>
-          {shelf === "live" && (
-            <button type="button" className="button primary large" onClick={create.run} disabled={create.busy}>
-              <Plus aria-hidden="true" />
-              {t("home.new")}
-            </button>
-          )}
+          {tab !== "trash" && <NewDocument creating={creating} />}
         </div>
         <div className="shelf-bar">
           <nav aria-label={t("home.shelves")} className="tabs">
-            <Link href="/" className="tab" aria-current={shelf === "live" ? "page" : undefined}>
-              {t("home.recent")}
-            </Link>
-            <Link href="/trash" className="tab" aria-current={shelf === "trash" ? "page" : undefined}>
-              {t("home.trash")}
-            </Link>
+            {(["recent", "starred", "trash"] as const).map((name) => (
+              <Link key={name} href={name === "recent" ? "/" : `/${name}`} className="tab" aria-current={tab === name ? "page" : undefined}>
+                {t(`home.${name}`)}
+              </Link>
+            ))}
           </nav>
-          {(state.documents.length > 0 || query !== "") && <SearchField value={query} onChange={setQuery} />}
+          {(anything || query !== "") && <SearchField value={query} onChange={setQuery} />}
         </div>
 
-        {state.problem !== null && state.documents.length > 0 && <Banner problem={state.problem} onRetry={reload} />}
+        {state.problem !== null && anything && <Banner problem={state.problem} onRetry={reload} />}
         {state.phase === "loading" && <Skeleton />}
-        {state.phase === "failed" && state.documents.length === 0 && (
-          <Failed problem={state.problem} onRetry={reload} showKept={shelf === "live"} now={now} />
+        {state.phase === "failed" && !anything && query === "" && <Failed problem={state.problem} onRetry={reload} />}
+        {state.phase === "ready" && state.documents.length === 0 && <Empty tab={tab} creating={creating} />}
+        {(here.length > 0 || away.length > 0) && (
+          <ul className="rows" aria-label={t("row.here")}>
+            {here.map((entry) => (
+              <KeptRow key={entry.name} document={entry} now={now} />
+            ))}
+            {away.map((entry) => (
+              <AwayRow key={entry.name} document={entry} />
+            ))}
+          </ul>
         )}
-        {state.phase === "ready" && state.documents.length === 0 && <Empty shelf={shelf} onCreate={create.run} />}
         {state.documents.length > 0 && (
-          <ul className="rows" aria-label={shelf === "trash" ? t("home.listTrash") : t("home.list")}>
+          <ul className="rows" aria-label={tab === "trash" ? t("home.listTrash") : tab === "starred" ? t("home.listStarred") : t("home.list")}>
             {found.map((entry) =>
-              shelf === "trash" ? (
+              tab === "trash" ? (
                 <TrashRow key={entry.name} document={entry} now={now} actions={actions} />
               ) : (
                 <LiveRow
@@ -101,13 +149,15 @@ export function Home(props: { readonly api: Api; readonly shelf: Shelf }): React
                   document={entry}
                   now={now}
                   actions={actions}
-                  openable={!unreachable || isKept(entry)}
+                  openable={!unreachable || kept.has(entry.name)}
+                  kind={kept.get(entry.name)?.kind ?? "text"}
+                  starred={starred.has(entry.name)}
                 />
               ),
             )}
           </ul>
         )}
-        {needle !== "" && found.length === 0 && state.documents.length > 0 && state.next === null && (
+        {needle !== "" && found.length + here.length + away.length === 0 && state.next === null && state.phase !== "loading" && (
           <p className="quiet">{t("home.noMatch", { query })}</p>
         )}
         {needle === "" && state.next !== null && (
@@ -127,6 +177,32 @@ export function Home(props: { readonly api: Api; readonly shelf: Shelf }): React
           />
         )}
       </Suspense>
+    </div>
+  );
+}
+
+/** The ways to begin, the most common first. */
+function NewDocument(props: { readonly creating: Creating }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { busy, create, pick } = props.creating;
+  return (
+    <div className="begin">
+      <button type="button" className="button primary large" onClick={() => create("text")} disabled={busy}>
+        <Plus aria-hidden="true" />
+        {t("home.newText")}
+      </button>
+      <button type="button" className="button large" onClick={() => create("board")} disabled={busy}>
+        <Shapes aria-hidden="true" />
+        {t("home.newBoard")}
+      </button>
+      <button type="button" className="button large" onClick={() => create("plain")} disabled={busy}>
+        <FileCode2 aria-hidden="true" />
+        {t("home.newPlain")}
+      </button>
+      <button type="button" className="button large" onClick={pick} disabled={busy}>
+        <Import aria-hidden="true" />
+        {t("home.import")}
+      </button>
     </div>
   );
 }
@@ -185,48 +261,34 @@ function Skeleton(): React.JSX.Element {
   );
 }
 
-function Empty(props: { readonly shelf: Shelf; readonly onCreate: () => void }): React.JSX.Element {
+function Empty(props: { readonly tab: Tab; readonly creating: Creating }): React.JSX.Element {
   const { t } = useTranslation();
-  if (props.shelf === "trash") {
-    return <Panel icon={<Trash2 />} title={t("home.emptyTrash")} body={t("home.emptyTrashHint")} />;
+  switch (props.tab) {
+    case "trash":
+      return <Panel icon={<Trash2 />} title={t("home.emptyTrash")} body={t("home.emptyTrashHint")} />;
+    case "starred":
+      return <Panel icon={<Star />} title={t("home.emptyStarred")} body={t("home.emptyStarredHint")} />;
+    case "recent":
+      return (
+        <Panel icon={<EmptyLoom />} title={t("home.empty")} body={t("home.emptyHint")}>
+          <button type="button" className="button primary large" onClick={() => props.creating.create("text")} disabled={props.creating.busy}>
+            <Plus aria-hidden="true" />
+            {t("home.newText")}
+          </button>
+        </Panel>
+      );
   }
-  return (
-    <Panel icon={<EmptyLoom />} title={t("home.empty")} body={t("home.emptyHint")}>
-      <button type="button" className="button primary large" onClick={props.onCreate}>
-        <Plus aria-hidden="true" />
-        {t("home.new")}
-      </button>
-    </Panel>
-  );
 }
 
-function Failed(props: {
-  readonly problem: Problem | null;
-  readonly onRetry: () => void;
-  readonly showKept: boolean;
-  readonly now: number;
-}): React.JSX.Element {
+function Failed(props: { readonly problem: Problem | null; readonly onRetry: () => void }): React.JSX.Element {
   const { t } = useTranslation();
   const { title, hint } = useProblemWords(props.problem);
-  const kept = props.showKept && props.problem?.kind === "unreachable" ? keptDocuments() : [];
   return (
-    <>
-      <Panel icon={props.problem?.kind === "unreachable" ? <CloudOff /> : <CircleAlert />} title={title} body={hint}>
-        <button type="button" className="button primary" onClick={props.onRetry}>
-          {t("problem.retry")}
-        </button>
-      </Panel>
-      {kept.length > 0 && (
-        <>
-          <h2 className="rows-title">{t("row.here")}</h2>
-          <ul className="rows">
-            {kept.map((entry) => (
-              <KeptRow key={entry.name} document={entry} now={props.now} />
-            ))}
-          </ul>
-        </>
-      )}
-    </>
+    <Panel icon={props.problem?.kind === "unreachable" ? <CloudOff /> : <CircleAlert />} title={title} body={hint}>
+      <button type="button" className="button primary" onClick={props.onRetry}>
+        {t("problem.retry")}
+      </button>
+    </Panel>
   );
 }
 
@@ -301,38 +363,6 @@ function useRowActions(
   };
 }
 
-function useCreate(api: Api): { readonly run: () => void; readonly busy: boolean } {
-  const { t } = useTranslation();
-  const [, navigate] = useLocation();
-  const [busy, setBusy] = useState(false);
-  const run = (): void => {
-    setBusy(true);
-    api
-      .create()
-      .then(({ name }) => navigate(documentPath(name)))
-      .catch((error: unknown) => {
-        if (!(error instanceof ApiError)) throw error;
-        const { problem } = error;
-        showToast({ text: problem.kind === "refused" ? t("problem.refused", { message: problem.message }) : t("problem.unreachable") });
-      })
-      .finally(() => setBusy(false));
-  };
-  const latest = useRef(run);
-  useEffect(() => {
-    latest.current = run;
-  });
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent): void => {
-      if (event.key.toLowerCase() !== "n" || !event.altKey || !(event.ctrlKey || event.metaKey)) return;
-      event.preventDefault();
-      latest.current();
-    };
-    document.addEventListener("keydown", onKey);
-    return () => document.removeEventListener("keydown", onKey);
-  }, []);
-  return { run, busy };
-}
-
 /** The present moment, moving on every half minute so that "2 minutes ago" does not stay true for ever. */
 function useNow(): number {
   const [now, setNow] = useState(() => Date.now());
@@ -341,10 +371,6 @@ function useNow(): number {
     return () => clearInterval(timer);
   }, []);
   return now;
-}
-
-function isKept(entry: DocumentSummary): boolean {
-  return keptDocuments().some(({ name }) => name === entry.name);
 }
 
 /** Letters compared as people do: without case, width and accents. */

@@ -1,12 +1,17 @@
 // One document in a list: a link over the whole row, and what can be done with it.
-import { CloudOff, Ellipsis, FileText, Link2, RotateCcw, Trash2 } from "lucide-react";
+import { CloudOff, Ellipsis, FileCode2, FileText, Link2, RotateCcw, Shapes, Star, StarOff, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
-import { Menu, type MenuItem } from "../ui/menu";
+import { LazyMenu } from "../ui/lazy-menu";
+import type { MenuItem } from "../ui/menu";
 import type { DocumentSummary } from "./api";
-import type { KeptDocument } from "./device";
+import type { KeptDocument, ListedDocument } from "./device";
+import type { Kind } from "./kind";
 import { documentPath } from "./name";
+import { setStarred } from "./starred";
 import { relativeTime, size } from "./when";
+
+const ICONS: Readonly<Record<Kind, React.JSX.Element>> = { text: <FileText />, plain: <FileCode2 />, board: <Shapes /> };
 
 export interface RowActions {
   readonly copyLink: (document: DocumentSummary) => void;
@@ -21,17 +26,22 @@ export function LiveRow(props: {
   readonly actions: RowActions;
   /** Without a server only what is on this device can be opened. */
   readonly openable: boolean;
+  readonly kind: Kind;
+  readonly starred: boolean;
 }): React.JSX.Element {
   const { t, i18n } = useTranslation();
   const { document, actions } = props;
   const title = document.title ?? t("row.untitled");
   const items: readonly MenuItem[] = [
     { label: t("row.copyLink"), icon: <Link2 />, run: () => actions.copyLink(document) },
+    props.starred
+      ? { label: t("row.unstar"), icon: <StarOff />, run: () => setStarred(document.name, false) }
+      : { label: t("row.star"), icon: <Star />, run: () => setStarred(document.name, true) },
     { label: t("row.trash"), icon: <Trash2 />, danger: true, run: () => actions.moveToTrash(document) },
   ];
   const edited = relativeTime(document.modified, props.now, i18n.language) ?? t("row.justNow");
   const body = (
-    <RowBody title={title} untitled={document.title === null} icon={props.openable ? <FileText /> : <CloudOff />}>
+    <RowBody title={title} untitled={document.title === null} icon={props.openable ? ICONS[props.kind] : <CloudOff />} starred={props.starred}>
       {props.openable ? (
         <>
           {t("row.edited", { when: edited })}
@@ -58,7 +68,7 @@ export function LiveRow(props: {
           {t("row.inside", { count: document.editors })}
         </span>
       )}
-      <Menu
+      <LazyMenu
         button={
           <button type="button" className="icon-button row-menu" aria-label={t("row.menu", { title })}>
             <Ellipsis />
@@ -110,10 +120,25 @@ export function KeptRow(props: { readonly document: KeptDocument; readonly now: 
   return (
     <li className="row">
       <Link className="row-link" href={documentPath(document.name)}>
-        <RowBody title={document.title ?? t("row.untitled")} untitled={document.title === null} icon={<FileText />}>
+        <RowBody title={document.title ?? t("row.untitled")} untitled={document.title === null} icon={ICONS[document.kind]}>
           {t("row.here")} · {t("row.seen", { when: seen })}
         </RowBody>
       </Link>
+    </li>
+  );
+}
+
+/** A document the server told of earlier and this device does not have. */
+export function AwayRow(props: { readonly document: ListedDocument }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { document } = props;
+  return (
+    <li className="row row-away">
+      <div className="row-link">
+        <RowBody title={document.title ?? t("row.untitled")} untitled={document.title === null} icon={<CloudOff />}>
+          {t("row.notHere")}
+        </RowBody>
+      </div>
     </li>
   );
 }
@@ -129,15 +154,20 @@ function RowBody(props: {
   readonly title: string;
   readonly untitled: boolean;
   readonly icon: React.ReactNode;
+  readonly starred?: boolean;
   readonly children: React.ReactNode;
 }): React.JSX.Element {
+  const { t } = useTranslation();
   return (
     <>
       <span className="row-icon" aria-hidden="true">
         {props.icon}
       </span>
       <span className="row-text">
-        <span className={props.untitled ? "row-title row-untitled" : "row-title"}>{props.title}</span>
+        <span className={props.untitled ? "row-title row-untitled" : "row-title"}>
+          {props.title}
+          {props.starred && <Star className="row-star" role="img" aria-hidden="false" aria-label={t("row.isStarred")} />}
+        </span>
         <span className="row-meta">{props.children}</span>
       </span>
     </>

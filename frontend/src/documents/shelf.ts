@@ -2,6 +2,7 @@
 // does to what is shown; the hook asks.
 import { useCallback, useEffect, useReducer, useRef } from "react";
 import { ApiError, type Api, type DocumentPage, type DocumentSummary, type Problem, type Shelf } from "./api";
+import { rememberListed } from "./device";
 import type { DocumentName } from "./name";
 
 export interface ShelfState {
@@ -64,7 +65,10 @@ export function useShelf(api: Api, shelf: Shelf): ShelfControls {
       asking.current = controller;
       api
         .list(shelf, part === "tail" ? next.current : null, controller.signal)
-        .then((page) => dispatch({ type: part, page }))
+        .then((page) => {
+          if (shelf === "live" && part === "head") rememberListed(page.documents);
+          dispatch({ type: part, page });
+        })
         .catch((error: unknown) => {
           if (controller.signal.aborted) return;
           if (error instanceof ApiError) dispatch({ type: "failed", problem: error.problem });
@@ -101,6 +105,51 @@ export function useShelf(api: Api, shelf: Shelf): ShelfControls {
   const more = useCallback(() => ask("tail"), [ask]);
   const drop = useCallback((name: DocumentName) => dispatch({ type: "dropped", name }), []);
   return { state, reload, more, drop };
+}
+
+/** The starred documents, each asked for by name: the star is this device's, what the document is now is the server's. */
+export function useStarredShelf(api: Api, names: ReadonlySet<DocumentName>): ShelfControls {
+  const [state, dispatch] = useReducer(stepShelf, EMPTY_SHELF);
+  const asking = useRef<AbortController | null>(null);
+
+  const ask = useCallback(() => {
+    asking.current?.abort();
+    const controller = new AbortController();
+    asking.current = controller;
+    Promise.all([...names].map((name) => api.read(name, controller.signal).catch(nothingIfGone)))
+      .then((found) => {
+        const live = found.filter((document) => document?.state === "live").filter((document) => document !== null);
+        const documents = live.sort((a, b) => b.modified - a.modified);
+        if (!controller.signal.aborted) dispatch({ type: "head", page: { documents, next: null } });
+      })
+      .catch((error: unknown) => {
+        if (controller.signal.aborted) return;
+        if (error instanceof ApiError) dispatch({ type: "failed", problem: error.problem });
+        else throw error;
+      });
+  }, [api, names]);
+
+  const reload = useCallback(() => {
+    dispatch({ type: "asked-again" });
+    ask();
+  }, [ask]);
+  useEffect(() => {
+    ask();
+    window.addEventListener("online", ask);
+    return () => {
+      window.removeEventListener("online", ask);
+      asking.current?.abort();
+    };
+  }, [ask]);
+  const more = useCallback(() => undefined, []);
+  const drop = useCallback((name: DocumentName) => dispatch({ type: "dropped", name }), []);
+  return { state, reload, more, drop };
+}
+
+/** A starred document may have been deleted since; that is no reason to show none. */
+function nothingIfGone(error: unknown): null {
+  if (error instanceof ApiError && error.problem.kind === "refused" && [404, 410].includes(error.problem.status)) return null;
+  throw error;
 }
 
 /**

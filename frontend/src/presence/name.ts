@@ -15,6 +15,6 @@ export function suggestName(random: () => number = Math.random): string {
 export function ensurePerson(): void {
   const { name, colour } = settings.get();
   if (name === null || colour === null) {
-    changeSettings({ name: name ?? suggestName(), colour: colour ?? randomColour() });
+    changeSettings({ ...(name === null ? { name: suggestName(), named: false } : {}), colour: colour ?? randomColour() });
   }
 }

@@ -55,6 +55,36 @@ export async function removeCopy(document: string): Promise<void> {
   await clearDocument(databaseName(document));
 }
 
+/** What a copy holds, without opening the document. `null` where there is none. */
+export function inspectCopy(document: string): Promise<{ readonly bytes: number; readonly kept: number } | null> {
+  return new Promise((resolve) => {
+    try {
+      const request = indexedDB.open(databaseName(document));
+      // Nothing there: the database that asking for it made is not kept.
+      request.onupgradeneeded = () => request.transaction?.abort();
+      request.onerror = () => resolve(null);
+      request.onsuccess = () => {
+        const database = request.result;
+        const transaction = database.transaction(["updates", "custom"]);
+        const updates = transaction.objectStore("updates").getAll();
+        const kept = transaction.objectStore("custom").get(KEPT);
+        transaction.oncomplete = () => {
+          const stored: readonly unknown[] = updates.result;
+          const bytes = stored.reduce((sum: number, update) => sum + (update instanceof Uint8Array ? update.byteLength : 0), 0);
+          resolve({ bytes, kept: typeof kept.result === "number" ? kept.result : 0 });
+          database.close();
+        };
+        transaction.onerror = () => {
+          resolve(null);
+          database.close();
+        };
+      };
+    } catch {
+      resolve(null);
+    }
+  });
+}
+
 function canOpen(name: string): Promise<boolean> {
   return new Promise((resolve) => {
     try {

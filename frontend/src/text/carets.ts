@@ -5,6 +5,7 @@ import { Extension } from "@tiptap/core";
 import { Plugin } from "@tiptap/pm/state";
 import { yCursorPlugin } from "@tiptap/y-tiptap";
 import type { Awareness } from "y-protocols/awareness";
+import { caretOf, dressCaret, drawCaret, turnCaret } from "../presence/caret";
 import { personOf } from "../presence/people";
 
 export interface CaretsOptions {
@@ -19,17 +20,7 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
     return { name: name || nameless(), colour };
   };
 
-  const draw = (user: unknown, client: number): HTMLElement => {
-    const caret = document.createElement("span");
-    caret.className = "caret";
-    caret.dataset["client"] = String(client);
-    caret.setAttribute("aria-hidden", "true");
-    const label = document.createElement("span");
-    label.className = "caret-name";
-    caret.append(label);
-    dress(caret, show(client, user));
-    return caret;
-  };
+  const draw = (user: unknown, client: number): HTMLElement => drawCaret(client, show(client, user));
 
   return Extension.create({
     name: "carets",
@@ -50,15 +41,15 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
             for (const client of updated) {
               const caret = caretOf(view.dom, client);
               if (caret === null) continue;
-              dress(caret, show(client, awareness.getStates().get(client)?.["user"]));
-              turn(caret, view.dom);
+              dressCaret(caret, show(client, awareness.getStates().get(client)?.["user"]));
+              turnCaret(caret, view.dom);
               restartFade(caret);
             }
           };
           awareness.on("change", onChange);
           return {
             update: () => {
-              for (const caret of view.dom.querySelectorAll<HTMLElement>(".caret")) turn(caret, view.dom);
+              for (const caret of view.dom.querySelectorAll<HTMLElement>(".caret")) turnCaret(caret, view.dom);
             },
             destroy: () => awareness.off("change", onChange),
           };
@@ -66,25 +57,6 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
       }),
     ],
   });
-}
-
-/** The caret of one client, if it is drawn at the moment. */
-export function caretOf(editor: Element, client: number): HTMLElement | null {
-  return editor.querySelector<HTMLElement>(`.caret[data-client="${client}"]`);
-}
-
-function dress(caret: HTMLElement, person: { readonly name: string; readonly colour: string }): void {
-  caret.style.setProperty("--caret", person.colour);
-  const label = caret.firstElementChild;
-  if (label !== null && label.textContent !== person.name) label.textContent = person.name;
-}
-
-/** A name that would stand out of the text's right edge is written to the left of its caret. */
-function turn(caret: HTMLElement, text: Element): void {
-  const label = caret.firstElementChild;
-  if (label === null) return;
-  const room = text.getBoundingClientRect().right - caret.getBoundingClientRect().left;
-  caret.toggleAttribute("data-flip", label.getBoundingClientRect().width > room);
 }
 
 /** The name had faded; whoever moved is worth naming again. A new element starts its animation afresh. */

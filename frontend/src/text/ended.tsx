@@ -5,10 +5,13 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
 import { ApiError, type Api } from "../documents/api";
+import { hasShapes, sceneFile } from "../board/scene-file";
 import { forgetKept } from "../documents/device";
+import { readKind } from "../documents/kind";
 import type { DocumentName } from "../documents/name";
 import { removeCopy } from "../sync/copy";
 import { Panel } from "../ui/panel";
+import { saveFile } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { BackHome } from "./unreachable";
 import { plainText } from "./plain-text";
@@ -102,16 +105,11 @@ function SaveCopy(props: { readonly doc: Doc }): React.JSX.Element | null {
 }
 
 function hasContent(doc: Doc): boolean {
-  return plainText(doc).trim() !== "" || readTitle(doc) !== "";
+  return plainText(doc).trim() !== "" || readTitle(doc) !== "" || hasShapes(doc);
 }
 
 function saveAsFile(doc: Doc): void {
   const title = readTitle(doc);
-  const address = URL.createObjectURL(new Blob([title === "" ? "" : `${title}\n\n`, plainText(doc)], { type: "text/plain" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = `${title.replace(/[\\/:*?"<>|]+/g, " ").trim() || "document"}.txt`;
-  link.click();
-  // The browser has taken the file by the next turn; until then the address must live.
-  setTimeout(() => URL.revokeObjectURL(address), 0);
+  if (readKind(doc) === "board") return saveFile(`${title.trim() || "board"}.excalidraw`, "application/json", sceneFile(doc));
+  saveFile(`${title.trim() || "document"}.txt`, "text/plain", `${title === "" ? "" : `${title}\n\n`}${plainText(doc)}`);
 }

@@ -10,11 +10,12 @@ export function LinkButton(props: {
   readonly editor: Editor;
   readonly disabled: boolean;
   readonly hint: string;
+  readonly open: boolean;
+  readonly onOpen: (open: boolean) => void;
   readonly children: ReactNode;
 }): React.JSX.Element {
   const { t } = useTranslation();
-  const { editor } = props;
-  const [open, setOpen] = useState(false);
+  const { editor, open, onOpen: setOpen } = props;
   const { href } = useEditorState(editor, (current) => {
     const value: unknown = current.getAttributes("link")["href"];
     return { href: typeof value === "string" ? value : null };
@@ -24,12 +25,14 @@ export function LinkButton(props: {
     const dom = editor.view.dom;
     const onKey = (event: KeyboardEvent): void => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
+      // Without words to link, the key opens the command palette, as everywhere.
+      if (!editor.isEditable || (editor.state.selection.empty && !editor.isActive("link"))) return;
       event.preventDefault();
-      if (editor.isEditable) setOpen(true);
+      setOpen(true);
     };
     dom.addEventListener("keydown", onKey);
     return () => dom.removeEventListener("keydown", onKey);
-  }, [editor]);
+  }, [editor, setOpen]);
 
   const close = (): void => {
     setOpen(false);

@@ -1,8 +1,11 @@
-// The words of a document straight from its shared data, one line per block, without an editor.
+// The words of a text or plain text straight from its shared data, one line per block, without an editor.
 import { XmlElement, XmlText, type Doc, type XmlFragment } from "yjs";
+import { readKind } from "../documents/kind";
+import { CONTENT } from "../plain/content";
 import { FIELD } from "./field";
 
 export function plainText(doc: Doc): string {
+  if (readKind(doc) === "plain") return doc.getText(CONTENT).toJSON();
   const lines: string[] = [];
   collect(doc.getXmlFragment(FIELD), lines);
   return lines.join("\n");

@@ -8,6 +8,7 @@ import {
   Heading1,
   Heading2,
   Heading3,
+  Image,
   Italic,
   Link2,
   List,
@@ -27,12 +28,18 @@ import { Toolbar as Bar } from "radix-ui";
 import { useEffect, useRef, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Menu } from "../ui/menu";
+import { MOD } from "../ui/platform";
+import { CODE_LANGUAGES } from "./code-languages";
 import { LinkButton } from "./link-button";
 import { useEditorState } from "./use-editor";
 
-const MOD = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘" : "Ctrl";
-
-export function Toolbar(props: { readonly editor: Editor; readonly disabled: boolean }): React.JSX.Element {
+export function Toolbar(props: {
+  readonly editor: Editor;
+  readonly disabled: boolean;
+  readonly linkOpen: boolean;
+  readonly onLinkOpen: (open: boolean) => void;
+  readonly onImage: () => void;
+}): React.JSX.Element {
   const { t } = useTranslation();
   const { editor, disabled } = props;
   const bar = useRef<HTMLDivElement>(null);
@@ -48,6 +55,7 @@ export function Toolbar(props: { readonly editor: Editor; readonly disabled: boo
     tasks: current.isActive("taskList"),
     quote: current.isActive("blockquote"),
     codeBlock: current.isActive("codeBlock"),
+    language: languageAt(current),
     table: current.isActive("table"),
     canUndo: current.can().undo(),
     canRedo: current.can().redo(),
@@ -76,7 +84,7 @@ export function Toolbar(props: { readonly editor: Editor; readonly disabled: boo
   const style = styles.find(({ level }) => level === state.level) ?? styles[0];
 
   return (
-    <div className="tools-place" data-table={state.table ? "" : undefined}>
+    <div className="tools-place">
       <Bar.Root
         ref={bar}
         className="tools"
@@ -118,7 +126,7 @@ export function Toolbar(props: { readonly editor: Editor; readonly disabled: boo
         <Tool label={t("tools.code")} hint={`${MOD} E`} on={state.code} disabled={disabled} run={run((chain) => chain.toggleCode())}>
           <Code />
         </Tool>
-        <LinkButton editor={editor} disabled={disabled} hint={`${MOD} K`}>
+        <LinkButton editor={editor} disabled={disabled} hint={`${MOD} K`} open={props.linkOpen} onOpen={props.onLinkOpen}>
           <Link2 />
         </LinkButton>
         <Bar.Separator className="tools-gap" />
@@ -145,6 +153,9 @@ export function Toolbar(props: { readonly editor: Editor; readonly disabled: boo
         >
           <TableIcon />
         </Tool>
+        <Tool label={t("tools.image")} disabled={disabled} run={props.onImage}>
+          <Image />
+        </Tool>
         <Tool label={t("tools.divider")} disabled={disabled} run={run((chain) => chain.setHorizontalRule())}>
           <Minus />
         </Tool>
@@ -157,6 +168,37 @@ export function Toolbar(props: { readonly editor: Editor; readonly disabled: boo
         </Tool>
       </Bar.Root>
       {state.table && !disabled && <TableTools editor={editor} />}
+      {state.codeBlock && !disabled && <CodeTools editor={editor} language={state.language} />}
+    </div>
+  );
+}
+
+function languageAt(editor: Editor): string {
+  const language: unknown = editor.getAttributes("codeBlock")["language"];
+  return typeof language === "string" ? language : "";
+}
+
+/** Which language a code block is coloured as. One that is not in the list was written by hand, and stays. */
+function CodeTools(props: { readonly editor: Editor; readonly language: string }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor, language } = props;
+  const known = language === "" || CODE_LANGUAGES.some(([id]) => id === language);
+  return (
+    <div className="tools tools-table">
+      <select
+        className="tool-select"
+        aria-label={t("tools.codeLanguage")}
+        value={language}
+        onChange={(event) => editor.chain().focus().updateAttributes("codeBlock", { language: event.currentTarget.value || null }).run()}
+      >
+        <option value="">{t("tools.codePlain")}</option>
+        {!known && <option value={language}>{language}</option>}
+        {CODE_LANGUAGES.map(([id, name]) => (
+          <option key={id} value={id}>
+            {name}
+          </option>
+        ))}
+      </select>
     </div>
   );
 }

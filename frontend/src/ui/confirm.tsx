@@ -1,6 +1,7 @@
 // The question before something that cannot be undone.
 import { AlertDialog } from "radix-ui";
 import { useTranslation } from "react-i18next";
+import { useReturnFocus } from "./return-focus";
 
 export function Confirm(props: {
   readonly title: string;
@@ -10,11 +11,12 @@ export function Confirm(props: {
   readonly onClose: () => void;
 }): React.JSX.Element {
   const { t } = useTranslation();
+  const giveBack = useReturnFocus();
   return (
     <AlertDialog.Root open onOpenChange={(open) => !open && props.onClose()}>
       <AlertDialog.Portal>
         <AlertDialog.Overlay className="overlay" />
-        <AlertDialog.Content className="dialog">
+        <AlertDialog.Content className="dialog" onCloseAutoFocus={giveBack}>
           <AlertDialog.Title className="dialog-title">{props.title}</AlertDialog.Title>
           <AlertDialog.Description className="dialog-body">{props.body}</AlertDialog.Description>
           <div className="dialog-actions">

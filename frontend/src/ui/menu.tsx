@@ -1,6 +1,6 @@
 // A menu behind a button: Radix for the behaviour, our own style.
 import { DropdownMenu } from "radix-ui";
-import type { ReactElement, ReactNode } from "react";
+import type { ButtonHTMLAttributes, ReactElement, ReactNode } from "react";
 
 export interface MenuItem {
   readonly label: string;
@@ -12,15 +12,17 @@ export interface MenuItem {
 }
 
 export function Menu(props: {
-  readonly button: ReactElement;
-  readonly items: readonly MenuItem[];
+  readonly button: ReactElement<ButtonHTMLAttributes<HTMLButtonElement>>;
+  /** As a function, asked each time the menu opens. */
+  readonly items: readonly MenuItem[] | (() => readonly MenuItem[]);
   readonly align?: "start" | "end";
+  readonly defaultOpen?: boolean;
   /** Where the focus goes when the menu closes, if not back to the button. */
   readonly returnFocus?: () => void;
 }): React.JSX.Element {
   const { returnFocus } = props;
   return (
-    <DropdownMenu.Root modal={false}>
+    <DropdownMenu.Root modal={false} defaultOpen={props.defaultOpen ?? false}>
       <DropdownMenu.Trigger asChild>{props.button}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content
@@ -34,20 +36,30 @@ export function Menu(props: {
             returnFocus();
           }}
         >
-          {props.items.map((item) => (
-            <DropdownMenu.Item
-              key={item.label}
-              className={item.danger ? "menu-item danger" : "menu-item"}
-              data-checked={item.checked === true ? "" : undefined}
-              onSelect={item.run}
-            >
-              {item.icon}
-              <span className="menu-label">{item.label}</span>
-              {item.hint && <kbd>{item.hint}</kbd>}
-            </DropdownMenu.Item>
-          ))}
+          <Items items={props.items} />
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
+  );
+}
+
+function Items(props: { readonly items: readonly MenuItem[] | (() => readonly MenuItem[]) }): React.JSX.Element {
+  const items = typeof props.items === "function" ? props.items() : props.items;
+  return (
+    <>
+      {items.map((item, index) => (
+        <DropdownMenu.Item
+          // Two people may have one name.
+          key={`${item.label} ${index}`}
+          className={item.danger ? "menu-item danger" : "menu-item"}
+          data-checked={item.checked === true ? "" : undefined}
+          onSelect={item.run}
+        >
+          {item.icon}
+          <span className="menu-label">{item.label}</span>
+          {item.hint && <kbd>{item.hint}</kbd>}
+        </DropdownMenu.Item>
+      ))}
+    </>
   );
 }

@@ -6,13 +6,22 @@ import { createStore, useStore, type Store } from "./store";
 
 export type Theme = "system" | "light" | "dark";
 
+/** Whether the names of the others' carets fade, stay, or are not shown. */
+export const CARET_LABELS = ["fade", "always", "never"] as const;
+export type CaretLabels = (typeof CARET_LABELS)[number];
+
 export interface Settings {
   readonly theme: Theme;
   /** `null` follows the browser. */
   readonly language: Language | null;
   /** `null` until a name was made up or typed. */
   readonly name: string | null;
+  /** Whether the name was chosen rather than made up: a guest is asked once. */
+  readonly named: boolean;
   readonly colour: string | null;
+  readonly caretLabels: CaretLabels;
+  /** Less motion than the system asks for; `false` follows the system. */
+  readonly calm: boolean;
   /** Tells two tabs of one person from two people of one name. Made once per browser. */
   readonly person: string;
 }
@@ -52,12 +61,16 @@ export function parseSettings(text: string | null): Settings {
   } catch {
     // Not ours or half written: start afresh.
   }
-  const { theme, language, name, colour, person } = stored;
+  const { theme, language, name, named, colour, person, caretLabels, calm } = stored;
+  const known = typeof name === "string" && name.trim() !== "" ? name : null;
   return {
     theme: theme === "light" || theme === "dark" ? theme : "system",
     language: isLanguage(language) ? language : null,
-    name: typeof name === "string" && name.trim() !== "" ? name : null,
+    name: known,
+    named: known !== null && named !== false,
     colour: isColour(colour) ? colour : null,
+    caretLabels: CARET_LABELS.find((choice) => choice === caretLabels) ?? "fade",
+    calm: calm === true,
     person: typeof person === "string" && person !== "" ? person : randomId(),
   };
 }
@@ -78,8 +91,10 @@ function save(value: Settings): void {
   }
 }
 
-function dress({ theme }: Settings): void {
+function dress({ theme, caretLabels, calm }: Settings): void {
   const root = document.documentElement;
+  root.dataset["carets"] = caretLabels;
+  root.toggleAttribute("data-calm", calm);
   if (theme === "system") delete root.dataset["theme"];
   else root.dataset["theme"] = theme;
 }

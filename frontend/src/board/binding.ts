@@ -1,0 +1,561 @@
+// The board's two truths kept in step: the shared document (a map of shapes, each a map of fields) and what this
+// browser's view shows. Knows neither React nor Excalidraw nor a clock; the view comes in through `BoardView`.
+//
+// One rule carries the rest. For every shape the binding remembers what both sides last agreed on, its *base*:
+//   - a field in which the view differs from the base was changed here, and is written to the document;
+//   - a field in which the document differs from the base was changed elsewhere, and is shown, unless it was changed here too;
+// so two people who change different fields of one shape both keep their change, and nobody needs to recognise an echo.
+// What a read mends (see element.ts, and the links below) becomes part of the base and is therefore never written back.
+//
+// Layout of the document, which other programs read as well:
+//   elements: Y.Map  id -> Y.Map of an Excalidraw element's fields, without id, version, versionNonce, updated and status.
+//                    Lists and objects are replaced whole. Order is by `index`, then id. A deleted shape stays, with `isDeleted`.
+import { AbstractType, Map as YMap, UndoManager, type Doc, type Transaction, type YEvent } from "yjs";
+import { equal, isContainer, isShared, isShown, mended, sharedFields, type BoardElement, type Fields } from "./element";
+
+/** The root of the shapes in the shared data. */
+export const ELEMENTS = "elements";
+
+/** Changes within this time become one step of undo, in ms. A pointer that comes up ends the step at once. */
+const UNDO_PAUSE = 400;
+
+/** While a text is being written, these are the writer's: the caret stands in them. */
+const WRITTEN: ReadonlySet<string> = new Set(["text", "originalText", "x", "y", "width", "height"]);
+
+/** What the binding needs of a view. */
+export interface BoardView {
+  /** All shapes in drawing order, deleted ones too. The view may change them in place, and then raises their version. */
+  readonly elements: () => readonly BoardElement[];
+  /** Shows these from now on, without a step in a history of its own. It may mend an `index`, and nothing else. */
+  readonly show: (elements: readonly BoardElement[]) => void;
+}
+
+/** Shapes somebody here is in the middle of, besides what the pointer holds. */
+export interface Unfinished {
+  /** A text with the caret in it. Written on a pause. */
+  readonly text?: string;
+  /** A line that is placed click by click. Written when it is done. */
+  readonly line?: string;
+}
+
+export interface BoardBinding {
+  /** To be called after every change of the view. Writes what was changed here, unless it is held back. */
+  readonly changed: () => void;
+  /** The pointer went down: nothing is written until `release`. A stroke is one write, not one per move. */
+  readonly hold: () => void;
+  /** The pointer is up and the view has finished with it. Also ends a step of undo. */
+  readonly release: () => void;
+  readonly unfinished: (shapes: Unfinished) => void;
+  /** The writer of a text rests: what is there so far is written. */
+  readonly pause: () => void;
+  /** Writes everything, also what is held back: the page may be about to go. */
+  readonly flush: () => void;
+  /** Shapes, and fields of shapes, that were changed here and are not written yet: what others may be shown meanwhile. */
+  readonly inHand: () => ReadonlyMap<string, Fields>;
+  /** What others have in hand. Shown, never written. */
+  readonly showInHand: (shapes: ReadonlyMap<string, Fields>) => void;
+  readonly history: BoardHistory;
+  readonly dispose: () => void;
+}
+
+/** One's own steps, never a colleague's. */
+export interface BoardHistory {
+  readonly undo: () => void;
+  readonly redo: () => void;
+  readonly canUndo: () => boolean;
+  readonly canRedo: () => boolean;
+  /** Calls back when one of the two answers may have changed. Returns the end of it. */
+  readonly subscribe: (listener: () => void) => () => void;
+}
+
+/** What view and document last agreed on for one shape. */
+interface Base {
+  /** Field by field as the view showed it. */
+  readonly fields: Record<string, unknown>;
+  /** The document's `index`. The one in `fields` is the view's, who mends equal ones for itself. */
+  order: unknown;
+  /** The copy the view had then; another pair means that the view changed the shape since. */
+  version: number;
+  versionNonce: number;
+  /** Only in somebody's hand so far, not in the document. */
+  phantom: boolean;
+}
+
+/** What a stored shape says about others. Followed in both directions, because one end may arrive before the other. */
+interface Links {
+  readonly alive: boolean;
+  readonly type: unknown;
+  readonly container: string | null;
+  readonly frame: string | null;
+  readonly start: string | null;
+  readonly end: string | null;
+}
+
+const NO_LINKS: Links = { alive: false, type: null, container: null, frame: null, start: null, end: null };
+
+export function bindBoard(ports: {
+  readonly doc: Doc;
+  readonly view: BoardView;
+  /** For tests, which repeat themselves. */
+  readonly nonce?: () => number;
+}): BoardBinding {
+  const { doc, view } = ports;
+  const nonce = ports.nonce ?? (() => Math.floor(Math.random() * 2 ** 31));
+  const elements = doc.getMap<unknown>(ELEMENTS);
+  const bases = new Map<string, Base>();
+  const links = new Map<string, Links>();
+  /** From a shape to those that point to it. */
+  const pointing = new Map<string, Set<string>>();
+  let others: ReadonlyMap<string, Fields> = new Map();
+  let held = false;
+  let unfinished: Unfinished = {};
+  /** Shapes whose changes from elsewhere wait until the caret has left them. */
+  const deferred = new Set<string>();
+  let showing = false;
+
+  /** Marks transactions as ours. The second kind is ours too, but no step of undo. */
+  const STEP = { by: "board" };
+  const SETTING = { by: "board, beside undo" };
+  const history = new UndoManager(elements, { trackedOrigins: new Set([STEP]), captureTimeout: UNDO_PAUSE });
+
+  // ---- from the document to the view --------------------------------------------------------------------
+
+  const onEvents = (events: readonly YEvent<AbstractType<unknown>>[], transaction: Transaction): void => {
+    // Shapes that are not alive yet; the transaction behind it brings them, and names them again.
+    if (transaction.origin === SETTING) return;
+    const touched = new Set<string>();
+    for (const event of events) {
+      const [id] = event.path;
+      if (typeof id === "string") touched.add(id);
+      else if (event.target === elements) for (const key of event.keys.keys()) touched.add(key);
+    }
+    take(touched);
+  };
+
+  /** Shows what the document now says of these shapes, and of those they are tied to. */
+  const take = (touched: Iterable<string>): void => {
+    const ids = new Set<string>();
+    for (const id of touched) {
+      ids.add(id);
+      for (const tied of relink(id)) ids.add(tied);
+    }
+    const incoming = new Map<string, Record<string, unknown> | null>();
+    for (const id of ids) incoming.set(id, read(id));
+
+    const next: BoardElement[] = [];
+    let [differs, unordered] = [false, false];
+    for (const element of view.elements()) {
+      const fields = incoming.get(element.id);
+      if (fields === undefined) {
+        next.push(element);
+        continue;
+      }
+      incoming.delete(element.id);
+      const merged = merge(element, fields);
+      if (merged !== null) next.push(merged);
+      if (merged !== element) differs = true;
+      if (merged?.index !== element.index) unordered = true;
+    }
+    for (const [id, fields] of incoming) {
+      // What is deleted already was never here; there is nothing to take away.
+      if (fields === null || fields["isDeleted"] === true) continue;
+      next.push(added(id, fields));
+      [differs, unordered] = [true, true];
+    }
+    if (!differs) return;
+    if (unordered) next.sort(byOrder);
+    show(next);
+  };
+
+  /** The view's copy with what changed elsewhere; the same object if nothing did; `null` if it goes without a trace. */
+  const merge = (element: BoardElement, fields: Record<string, unknown> | null): BoardElement | null => {
+    const { id } = element;
+    // Made here, and held back so far.
+    if (fields === null && !bases.has(id)) return element;
+    const base = bases.get(id) ?? adopt(element);
+    if (fields === null && base.phantom) {
+      bases.delete(id);
+      return null;
+    }
+    const incoming = fields ?? { ...base.fields, index: base.order, isDeleted: true };
+    const clean = isClean(element, base);
+    const change: Record<string, unknown> = {};
+    for (const field of new Set([...Object.keys(base.fields), ...Object.keys(incoming)])) {
+      const theirs = incoming[field];
+      if (equal(field === "index" ? base.order : base.fields[field], theirs)) continue;
+      if (unfinished.text === id && WRITTEN.has(field)) {
+        deferred.add(id);
+        continue;
+      }
+      const ours = clean || equal(element[field], base.fields[field]);
+      if (field === "index") {
+        base.order = theirs;
+        if (!ours) continue;
+      }
+      if (ours) change[field] = theirs;
+      set(base.fields, field, theirs);
+    }
+    if (fields !== null) base.phantom = !elements.has(id);
+    if (Object.keys(change).length === 0) return element;
+    const merged: Record<string, unknown> = { ...element };
+    for (const [field, value] of Object.entries(change)) set(merged, field, value);
+    const version = { version: element.version + 1, versionNonce: nonce() };
+    if (clean) Object.assign(base, version);
+    return { ...(merged as BoardElement), ...version };
+  };
+
+  /** The view brought a shape that the document knows from elsewhere: the document is right about all of it. */
+  const adopt = (element: BoardElement): Base => agree(element, element.index);
+
+  const added = (id: string, fields: Record<string, unknown>): BoardElement => {
+    const version = { version: 1, versionNonce: nonce() };
+    bases.set(id, { fields, order: fields["index"], phantom: !elements.has(id), ...version });
+    const local = fields["type"] === "image" ? { status: "saved" } : {};
+    return { ...fields, ...local, id, updated: Date.now(), ...version } as unknown as BoardElement;
+  };
+
+  /** Hands the view its shapes, and accepts what it does to their `index`. */
+  const show = (next: readonly BoardElement[]): void => {
+    const dirty = new Set<string>();
+    const moved = new Set<string>();
+    for (const element of next) {
+      const base = bases.get(element.id);
+      if (base === undefined || isClean(element, base)) continue;
+      dirty.add(element.id);
+      if (element.index !== base.fields["index"]) moved.add(element.id);
+    }
+    showing = true;
+    try {
+      view.show(next);
+    } finally {
+      showing = false;
+    }
+    for (const element of view.elements()) {
+      const base = bases.get(element.id);
+      if (base === undefined) continue;
+      if (!moved.has(element.id)) base.fields["index"] = element.index;
+      if (!dirty.has(element.id)) [base.version, base.versionNonce] = [element.version, element.versionNonce];
+    }
+  };
+
+  /** A shape that was moved up or down here stands where it was put; every other where the document says. */
+  const orderOf = (element: BoardElement): string => {
+    const base = bases.get(element.id);
+    return keyOf(base === undefined || element.index !== base.fields["index"] ? element.index : base.order);
+  };
+
+  const byOrder = (one: BoardElement, other: BoardElement): number => {
+    const [a, b] = [orderOf(one), orderOf(other)];
+    return a < b ? -1 : a > b ? 1 : one.id < other.id ? -1 : 1;
+  };
+
+  // ---- reading a shape, with its ties ---------------------------------------------------------------------
+
+  /** What the document says of a shape, with what somebody has in hand of it on top. */
+  const stored = (id: string): Fields | null => {
+    const map = elements.get(id);
+    const inHand = others.get(id);
+    if (!(map instanceof YMap)) return inHand === undefined ? null : { ...inHand, isDeleted: false, locked: true };
+    const fields: Record<string, unknown> = {};
+    for (const [field, value] of map as YMap<unknown>) if (isShared(field) && !(value instanceof AbstractType)) fields[field] = value;
+    return inHand === undefined ? fields : { ...fields, ...inHand, isDeleted: fields["isDeleted"] };
+  };
+
+  /** Notes anew to whom a shape is tied. Answers which others look different by that. */
+  const relink = (id: string): ReadonlySet<string> => {
+    const before = links.get(id) ?? NO_LINKS;
+    const now = linksOf(stored(id));
+    links.set(id, now);
+    const affected = new Set<string>();
+    const appeared = before.alive !== now.alive || before.type !== now.type;
+    for (const end of ["container", "frame", "start", "end"] as const) {
+      if (before[end] !== null) pointing.get(before[end])?.delete(id);
+    }
+    for (const end of ["container", "frame", "start", "end"] as const) {
+      const target = now[end];
+      if (target !== null) {
+        const sources = pointing.get(target);
+        if (sources) sources.add(id);
+        else pointing.set(target, new Set([id]));
+      }
+      if (!appeared && before[end] === target) continue;
+      for (const other of [before[end], target]) {
+        if (other === null) continue;
+        affected.add(other);
+        if (end === "container") for (const rival of pointing.get(other) ?? []) affected.add(rival);
+      }
+    }
+    const sources = pointing.get(id) ?? new Set<string>();
+    // Two texts in one container: which of them stays is the container's to say.
+    if (appeared || [...sources].filter((source) => links.get(source)?.container === id).length > 1) {
+      for (const source of sources) affected.add(source);
+    }
+    affected.delete(id);
+    return affected;
+  };
+
+  /** A shape as it is to be shown; `null` if there is none, or none that can be shown. */
+  const read = (id: string): Record<string, unknown> | null => {
+    const raw = stored(id);
+    const fields = raw && mended(raw);
+    if (fields === null) return null;
+    const { container, frame, start, end } = links.get(id) ?? NO_LINKS;
+    if (frame !== null && !(isAlive(frame) && links.get(frame)?.type === "frame")) fields["frameId"] = null;
+    if (container !== null && textIn(container) !== id) fields["containerId"] = null;
+    if (start !== null && !isAlive(start)) fields["startBinding"] = null;
+    if (end !== null && !isAlive(end)) fields["endBinding"] = null;
+    fields["boundElements"] = boundTo(id, fields["type"], fields["boundElements"]);
+    return fields;
+  };
+
+  const isAlive = (id: string): boolean => links.get(id)?.alive === true;
+
+  /**
+   * The list of what is bound to a shape, made from the other ends. The stored list gives the order only: it is replaced
+   * whole, so of two arrows bound at the same time it remembers one.
+   */
+  const boundTo = (id: string, type: unknown, listed: unknown): unknown => {
+    const text = isContainer(type) ? textIn(id) : null;
+    const bound: { readonly id: string; readonly type: string }[] = [];
+    for (const source of pointing.get(id) ?? []) {
+      const { alive, type, start, end } = links.get(source) ?? NO_LINKS;
+      if (source === text) bound.push({ id: source, type: "text" });
+      else if (alive && type === "arrow" && (start === id || end === id)) bound.push({ id: source, type: "arrow" });
+    }
+    if (bound.length === 0) return Array.isArray(listed) ? [] : null;
+    const place = placesIn(listed);
+    return bound.sort((a, b) => (place.get(a.id) ?? Infinity) - (place.get(b.id) ?? Infinity) || (a.id < b.id ? -1 : 1));
+  };
+
+  /** Of several texts that say they are inside a container, the one it lists first; the others stand free. */
+  const textIn = (container: string): string | null => {
+    if (!isAlive(container) || !isContainer(links.get(container)?.type)) return null;
+    const texts = [...(pointing.get(container) ?? [])].filter((id) => isAlive(id) && links.get(id)?.container === container).sort();
+    if (texts.length < 2) return texts[0] ?? null;
+    const place = placesIn(stored(container)?.["boundElements"]);
+    return texts.reduce((best, text) => ((place.get(text) ?? Infinity) < (place.get(best) ?? Infinity) ? text : best));
+  };
+
+  // ---- from the view to the document ----------------------------------------------------------------------
+
+  const write = (what: { readonly text: boolean; readonly line: boolean }): void => {
+    const scene = view.elements();
+    const back = new Set<string>();
+    if (!what.text && unfinished.text !== undefined) back.add(unfinished.text);
+    if (!what.line && unfinished.line !== undefined) back.add(unfinished.line);
+
+    const dirty: BoardElement[] = [];
+    for (const element of scene) {
+      const base = bases.get(element.id);
+      if (base === undefined ? isBirth(element) : !base.phantom && !isClean(element, base)) dirty.push(element);
+      if (base === undefined && isUnready(element)) back.add(element.id);
+    }
+    if (dirty.length === 0) return;
+    const unborn = [...back].filter((id) => !elements.has(id));
+    const ready = dirty.filter((element) => !back.has(element.id) && !unborn.some((id) => isBoundTo(element, id)));
+
+    const born = ready.filter((element) => !bases.has(element.id));
+    const changes = ready.flatMap((element) => {
+      const base = bases.get(element.id);
+      return base === undefined ? [] : [{ element, base, fields: difference(element, base) }];
+    });
+    const reordered = orderRepairs(scene, born, changes.filter(({ fields }) => fields.has("index")).map(({ element }) => element));
+
+    if (born.length > 0) {
+      // Born deleted, and brought to life in the next transaction, which is the step of undo. Undoing a creation thus
+      // sets a field instead of removing the key with all that others have done to the shape since; redo finds it whole.
+      doc.transact(() => {
+        for (const element of born) elements.set(element.id, new YMap(Object.entries({ ...sharedFields(element), isDeleted: true })));
+      }, SETTING);
+    }
+    if (born.length > 0 || changes.some(({ fields }) => fields.size > 0) || reordered.length > 0) {
+      doc.transact(() => {
+        for (const { id } of born) (elements.get(id) as YMap<unknown>).set("isDeleted", false);
+        for (const { element, fields } of changes) {
+          const map = elements.get(element.id);
+          if (!(map instanceof YMap)) continue;
+          for (const [field, value] of fields) {
+            if (value === undefined) map.delete(field);
+            else map.set(field, value);
+          }
+        }
+        for (const { id, index } of reordered) (elements.get(id) as YMap<unknown>).set("index", index);
+        // Before the transaction ends and its events come: they are compared with what both sides agree on now.
+        for (const element of born) agree(element, element.index);
+        for (const { element, base, fields } of changes) agree(element, fields.has("index") ? element.index : base.order);
+        for (const { id, index } of reordered) {
+          const base = bases.get(id);
+          if (base) base.order = index;
+        }
+      }, STEP);
+    } else for (const { element, base } of changes) agree(element, base.order);
+  };
+
+  /** A shape made here. One that is deleted before others have heard of it stays unheard of. */
+  const isBirth = (element: BoardElement): boolean => !element.isDeleted && isShown(element.type) && !elements.has(element.id);
+
+  const agree = (element: BoardElement, order: unknown): Base => {
+    const { version, versionNonce } = element;
+    const base = { fields: sharedFields(element), order, version, versionNonce, phantom: false };
+    bases.set(element.id, base);
+    return base;
+  };
+
+  const difference = (element: BoardElement, base: Base): Map<string, unknown> => {
+    const changed = new Map<string, unknown>();
+    for (const field of new Set([...Object.keys(base.fields), ...Object.keys(element)])) {
+      if (isShared(field) && !equal(element[field], base.fields[field])) changed.set(field, element[field]);
+    }
+    return changed;
+  };
+
+  /**
+   * The view counts a new `index` between those it shows, which may be its own mended ones. If by the document's a shape
+   * would then stand elsewhere for others than it does here, the document gets the view's.
+   */
+  const orderRepairs = (
+    scene: readonly BoardElement[],
+    born: readonly BoardElement[],
+    moved: readonly BoardElement[],
+  ): readonly { readonly id: string; readonly index: unknown }[] => {
+    if (born.length === 0 && moved.length === 0) return [];
+    const fresh = new Set([...born, ...moved].map(({ id }) => id));
+    const known = scene.filter(({ id }) => fresh.has(id) || bases.get(id)?.phantom === false);
+    const key = (element: BoardElement): string => keyOf(fresh.has(element.id) ? element.index : bases.get(element.id)?.order);
+    const ascends = known.every((element, at) => {
+      const last = known[at - 1];
+      if (last === undefined) return true;
+      const [a, b] = [key(last), key(element)];
+      return a < b || (a === b && last.id < element.id);
+    });
+    if (ascends) return [];
+    const differs = ({ id, index }: BoardElement): boolean => !fresh.has(id) && elements.has(id) && index !== bases.get(id)?.order;
+    return known.filter(differs).map(({ id, index }) => ({ id, index }));
+  };
+
+  const writeSome = (): void => {
+    if (!held && !showing) write({ text: false, line: false });
+  };
+  const writeAll = (): void => write({ text: true, line: true });
+
+  const inHand = (): ReadonlyMap<string, Fields> => {
+    const hand = new Map<string, Fields>();
+    for (const element of view.elements()) {
+      const base = bases.get(element.id);
+      if (base === undefined) {
+        if (isBirth(element)) hand.set(element.id, sharedFields(element));
+      } else if (!base.phantom && !isClean(element, base)) {
+        const fields = difference(element, base);
+        if (fields.size > 0) hand.set(element.id, Object.fromEntries(fields));
+      }
+    }
+    return hand;
+  };
+
+  const step = (move: () => unknown): void => {
+    held = false;
+    writeAll();
+    history.stopCapturing();
+    move();
+  };
+
+  elements.observeDeep(onEvents);
+  take(elements.keys());
+
+  return {
+    changed: writeSome,
+    hold: () => {
+      held = true;
+    },
+    release: () => {
+      held = false;
+      writeSome();
+      history.stopCapturing();
+    },
+    unfinished: (shapes) => {
+      const left = unfinished.text !== shapes.text || unfinished.line !== shapes.line;
+      unfinished = shapes;
+      if (!left) return;
+      writeSome();
+      history.stopCapturing();
+      const waiting = [...deferred].filter((id) => id !== shapes.text);
+      for (const id of waiting) deferred.delete(id);
+      if (waiting.length > 0) take(waiting);
+    },
+    pause: () => {
+      if (!held && !showing) write({ text: true, line: false });
+    },
+    flush: writeAll,
+    inHand,
+    showInHand: (shapes) => {
+      const before = others;
+      others = shapes;
+      const touched = new Set([...before.keys(), ...shapes.keys()]);
+      take([...touched].filter((id) => before.get(id) !== shapes.get(id)));
+    },
+    history: {
+      undo: () => step(() => history.undo()),
+      redo: () => step(() => history.redo()),
+      canUndo: () => history.canUndo(),
+      canRedo: () => history.canRedo(),
+      subscribe: (listener) => {
+        const events = ["stack-item-added", "stack-item-popped", "stack-cleared"] as const;
+        for (const event of events) history.on(event, listener);
+        return () => {
+          for (const event of events) history.off(event, listener);
+        };
+      },
+    },
+    dispose: () => {
+      writeAll();
+      elements.unobserveDeep(onEvents);
+      history.destroy();
+    },
+  };
+}
+
+/** A shape without a place is below all others. */
+function keyOf(index: unknown): string {
+  return typeof index === "string" ? index : "";
+}
+
+/** A text without a letter and an image without a picture are on their way; to others they would be litter. */
+function isUnready(element: BoardElement): boolean {
+  return (element.type === "text" && element["text"] === "") || (element.type === "image" && typeof element["fileId"] !== "string");
+}
+
+function isClean(element: BoardElement, base: Base): boolean {
+  return element.version === base.version && element.versionNonce === base.versionNonce;
+}
+
+function set(fields: Record<string, unknown>, field: string, value: unknown): void {
+  if (value === undefined) delete fields[field];
+  else fields[field] = value;
+}
+
+function linksOf(fields: Fields | null): Links {
+  if (fields === null) return NO_LINKS;
+  const id = (value: unknown): string | null => (typeof value === "string" ? value : null);
+  const boundId = (value: unknown): string | null => (typeof value === "object" && value !== null ? id((value as Fields)["elementId"]) : null);
+  const { type } = fields;
+  const isLine = type === "arrow" || type === "line";
+  return {
+    alive: isShown(type) && fields["isDeleted"] !== true,
+    type,
+    container: type === "text" ? id(fields["containerId"]) : null,
+    frame: id(fields["frameId"]),
+    start: isLine ? boundId(fields["startBinding"]) : null,
+    end: isLine ? boundId(fields["endBinding"]) : null,
+  };
+}
+
+function isBoundTo(element: BoardElement, id: string): boolean {
+  const bound = element["boundElements"];
+  return Array.isArray(bound) && bound.some((entry: unknown) => typeof entry === "object" && entry !== null && (entry as Fields)["id"] === id);
+}
+
+/** Where each id stands in a stored list of bound shapes. */
+function placesIn(listed: unknown): ReadonlyMap<unknown, number> {
+  if (!Array.isArray(listed)) return new Map();
+  return new Map(listed.map((entry: unknown, place) => [typeof entry === "object" && entry !== null ? (entry as Fields)["id"] : null, place]));
+}

@@ -1,0 +1,228 @@
+// Excalidraw as the view of a board: dressed in our theme and language, without what needs another host, and joined to
+// the room by a session.
+import "./assets";
+import { Excalidraw, MainMenu } from "@excalidraw/excalidraw";
+import "@excalidraw/excalidraw/index.css";
+import type { ExcalidrawImperativeAPI } from "@excalidraw/excalidraw/types";
+import { ListTree, StickyNote } from "lucide-react";
+import { useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useTranslation } from "react-i18next";
+import type { Room } from "../sync/room";
+import { isLive } from "../sync/status";
+import { showToast } from "../ui/toast";
+import { bringIn } from "./file";
+import { passKeys } from "./keys";
+import { NOTE, pickNoteTool, putNote } from "./note";
+import { openSession, type BoardSession } from "./session";
+import { undoActions } from "./undo";
+import { useDarkness } from "./use-darkness";
+
+/** From here on a board becomes slow on an ordinary machine, and saying so early leaves time to split it. */
+const MANY = 5_000;
+
+/** What stands on the page around the board needs of it. */
+export interface OpenBoard {
+  readonly api: ExcalidrawImperativeAPI;
+  readonly session: BoardSession;
+  /** Gives the keyboard back to the board. */
+  readonly focus: () => void;
+}
+
+export function Board(props: {
+  readonly room: Room;
+  readonly attachments: string;
+  readonly title: string;
+  readonly outlined: boolean;
+  readonly onOutline: () => void;
+  /** A drawing was dropped. */
+  readonly onFile: (board: OpenBoard, file: Blob) => void;
+  readonly onOpen: (board: OpenBoard | null) => void;
+}): React.JSX.Element {
+  const { t, i18n } = useTranslation();
+  const { room, attachments, onOpen } = props;
+  const place = useRef<HTMLDivElement>(null);
+  const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
+  const [open, setOpen] = useState<OpenBoard | null>(null);
+  const session = open?.session ?? null;
+  const dark = useDarkness();
+  const words = useRef(t);
+  useEffect(() => {
+    words.current = t;
+  });
+
+  // Before the view is taken down, so that what is still in hand can be written.
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (api === null || element === null) return;
+    let opened: BoardSession | null = null;
+    const begin = (): void => {
+      if (opened !== null || api.getAppState().isLoading) return;
+      opened = openSession({
+        api,
+        room,
+        place: element,
+        attachments,
+        nameless: () => words.current("people.nameless"),
+        imageRefused: (refusal) =>
+          showToast({
+            text: refusal.kind === "unsupported" ? words.current("board.noImages") : words.current("problem.refused", { message: refusal.message }),
+          }),
+      });
+      for (const action of undoActions(opened.history)) api.registerAction(action);
+      api.refresh();
+      api.scrollToContent(undefined, { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
+      const board = { api, session: opened, focus: () => element.querySelector<HTMLElement>(".excalidraw")?.focus() };
+      setOpen(board);
+      onOpen(board);
+    };
+    // Excalidraw loads an empty scene first, and that must not come after ours.
+    const waiting = api.onChange(begin);
+    begin();
+    return () => {
+      waiting();
+      onOpen(null);
+      setOpen(null);
+      opened?.dispose();
+    };
+  }, [api, room, attachments, onOpen]);
+
+  useEffect(() => room.subscribe(() => isLive(room.state().status) && session?.retry()), [room, session]);
+
+  useEffect(() => {
+    // A picture that no server has yet would be gone with the tab.
+    const ask = (event: BeforeUnloadEvent): void => {
+      if (session !== null && session.unsent() > 0) event.preventDefault();
+    };
+    window.addEventListener("beforeunload", ask);
+    return () => window.removeEventListener("beforeunload", ask);
+  }, [session]);
+  useEffect(() => passKeys(() => place.current?.querySelector<HTMLElement>(".excalidraw") ?? null), []);
+
+  return (
+    <div
+      ref={place}
+      className="board"
+      data-open={session === null ? undefined : ""}
+      onDropCapture={(event) => {
+        const file = event.dataTransfer.files[0];
+        if (file === undefined || !event.isTrusted) return;
+        const isScene = /\.(excalidraw|json)$/i.test(file.name);
+        const mayHoldScene = ["image/png", "image/svg+xml"].includes(file.type);
+        if (!isScene && !mayHoldScene) return;
+        // Excalidraw would show the file instead of what everybody is working on.
+        event.preventDefault();
+        event.stopPropagation();
+        if (!open) return;
+        if (isScene) return props.onFile(open, file);
+        const { clientX, clientY, target } = event;
+        bringIn(open.api, file).catch(() => {
+          // A picture like any other.
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(file);
+          target.dispatchEvent(new DragEvent("drop", { dataTransfer, clientX, clientY, bubbles: true, cancelable: true }));
+        });
+      }}
+      onKeyDown={(event) => {
+        const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
+        // The board has a sheet of keys of its own.
+        if (event.key === "?") event.stopPropagation();
+        if (api && !typing && event.key.toLowerCase() === "n" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey) pickNoteTool(api);
+      }}
+    >
+      <Excalidraw
+        excalidrawAPI={(made) => queueMicrotask(() => setApi(made))}
+        theme={dark ? "dark" : "light"}
+        langCode={i18n.language.startsWith("zh") ? "zh-TW" : "en"}
+        name={props.title}
+        isCollaborating
+        autoFocus
+        aiEnabled={false}
+        validateEmbeddable={false}
+        UIOptions={{ canvasActions: { loadScene: false, saveToActiveFile: false, export: false, saveAsImage: false, clearCanvas: false, toggleTheme: false, changeViewBackgroundColor: false } }}
+        onPointerUpdate={({ pointer, button }) => session?.pointed({ ...pointer, button })}
+        onPointerDown={(tool, { origin }) => {
+          const element = place.current;
+          // A turn later, when Excalidraw has put away what it remembers of this press.
+          if (api && element && tool.type === "custom" && tool.customType === NOTE) whenUp(() => putNote(api, element, origin.x, origin.y));
+        }}
+        renderTopRightUI={(isPhone, { activeTool }) => (
+          <>
+          <button
+            type="button"
+            className={isPhone ? "board-tool board-tool-phone" : "board-tool"}
+            aria-label={t("board.note")}
+            aria-pressed={activeTool.type === "custom" && activeTool.customType === NOTE}
+            title={`${t("board.note")} — N`}
+            onClick={() => api && pickNoteTool(api)}
+          >
+            <StickyNote aria-hidden="true" />
+          </button>
+          {!isPhone && (
+            <button type="button" className="board-tool" aria-label={t("board.outline")} aria-pressed={props.outlined} title={t("board.outline")} onClick={props.onOutline}>
+              <ListTree aria-hidden="true" />
+            </button>
+          )}
+          </>
+        )}
+      >
+        {/* Its entries are in the menu of the document. */}
+        <MainMenu>
+          <MainMenu.DefaultItems.Help />
+        </MainMenu>
+      </Excalidraw>
+      {session && <Hint session={session} />}
+      {session && <Crowded session={session} />}
+    </div>
+  );
+}
+
+/** Calls back once the pointer is up and everybody has heard of it. */
+function whenUp(act: () => void): void {
+  const up = (): void => {
+    window.removeEventListener("pointerup", up);
+    window.removeEventListener("pointercancel", up);
+    setTimeout(act);
+  };
+  window.addEventListener("pointerup", up);
+  window.addEventListener("pointercancel", up);
+}
+
+function useCount(session: BoardSession): number {
+  return useSyncExternalStore(session.subscribe, () => session.elements().reduce((count, { isDeleted }) => count + (isDeleted ? 0 : 1), 0));
+}
+
+/** An empty board says how to begin. */
+function Hint(props: { readonly session: BoardSession }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  if (useCount(props.session) > 0) return null;
+  const keys = ["R", "A", "T", "N", "P"] as const;
+  return (
+    <div className="board-hint">
+      <p>
+        {t("board.empty")} <span className="board-hint-keys">{t("board.orKey")}</span>
+      </p>
+      <ul className="board-hint-keys">
+        {keys.map((key) => (
+          <li key={key}>
+            <kbd>{key}</kbd> {t(`board.key.${key}`)}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Crowded(props: { readonly session: BoardSession }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  const count = useCount(props.session);
+  const [noted, setNoted] = useState(false);
+  if (noted || count < MANY) return null;
+  return (
+    <div className="banner board-crowded" role="status">
+      <p>{t("board.crowded", { count })}</p>
+      <button type="button" className="button small" onClick={() => setNoted(true)}>
+        {t("app.dismiss")}
+      </button>
+    </div>
+  );
+}

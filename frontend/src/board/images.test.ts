@@ -1,0 +1,77 @@
+// @vitest-environment happy-dom
+import { expect, test, vi } from "vitest";
+import { Doc } from "yjs";
+import { syncImages, type Picture, type Refusal } from "./images";
+
+const PIXEL: Picture = { id: "f1", mimeType: "image/png", dataURL: "data:image/png;base64,iVBORw0KGgo=" };
+
+function stage(answer: (url: string, init?: RequestInit) => Response | Promise<Response>) {
+  const doc = new Doc();
+  const shown: Picture[] = [];
+  const refusals: [string, Refusal][] = [];
+  const fetch = vi.fn((url: string, init?: RequestInit) => Promise.resolve().then(() => answer(url, init)));
+  const images = syncImages({
+    doc,
+    address: "/api/v1/documents/d/attachments",
+    fetch: fetch as unknown as typeof globalThis.fetch,
+    show: (picture) => shown.push(picture),
+    refused: (id, refusal) => refusals.push([id, refusal]),
+  });
+  return { doc, images, fetch, shown, refusals, files: doc.getMap("files") };
+}
+
+test("a picture put in here goes to the server once, and the document learns its address only", async () => {
+  const { images, fetch, files } = stage(() => Response.json({ id: "a", url: "/api/v1/documents/d/attachments/a", type: "image/png", bytes: 8 }, { status: 201 }));
+  for (let times = 0; times < 3; times += 1) images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect(files.get("f1")).toBe("/api/v1/documents/d/attachments/a"));
+  expect(fetch).toHaveBeenCalledTimes(1);
+  expect(fetch.mock.calls[0]?.[1]).toMatchObject({ method: "POST", headers: { "content-type": "image/png" } });
+  expect([...(fetch.mock.calls[0]?.[1]?.body as Uint8Array)]).toEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  expect(images.unsent()).toBe(0);
+});
+
+test("a picture of somebody else is fetched from this server, and from no other", async () => {
+  const { images, fetch, files, shown } = stage(() => new Response(new Blob(["x"], { type: "image/png" }), { headers: { "content-type": "image/png" } }));
+  images.look(new Set(["f1", "f2", "f3"]), () => null);
+  files.set("f2", "https://elsewhere.example/x.png");
+  files.set("f3", "/api/../x");
+  files.set("f1", "/api/v1/documents/d/attachments/a");
+  await vi.waitFor(() => expect(shown).toHaveLength(1));
+  expect(shown[0]).toMatchObject({ id: "f1", mimeType: "image/png" });
+  expect(fetch).toHaveBeenCalledTimes(1);
+});
+
+test("what is not a picture is not shown", async () => {
+  const { images, files, shown, fetch } = stage(() => new Response("<script>", { headers: { "content-type": "text/html" } }));
+  files.set("f1", "/api/v1/documents/d/attachments/a");
+  images.look(new Set(["f1"]), () => null);
+  await vi.waitFor(() => expect(fetch).toHaveBeenCalled());
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(shown).toEqual([]);
+});
+
+test("nobody answers: the picture waits in this tab and is sent on the next try", async () => {
+  let up = false;
+  const { images, fetch, files } = stage(() => {
+    if (!up) throw new TypeError("no network");
+    return Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 });
+  });
+  images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect(fetch).toHaveBeenCalledTimes(1));
+  expect(images.unsent()).toBe(1);
+  up = true;
+  await vi.waitFor(() => {
+    images.retry();
+    expect(files.has("f1")).toBe(true);
+  });
+  expect(images.unsent()).toBe(0);
+});
+
+test("a server without attachments, and one that refuses, are told apart", async () => {
+  const without = stage(() => Response.json({ error: { code: "not_found", message: "there is nothing here" } }, { status: 404 }));
+  without.images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect(without.refusals).toEqual([["f1", { kind: "unsupported" }]]));
+  const full = stage(() => Response.json({ error: { code: "too_large", message: "a picture may have 10 MiB" } }, { status: 413 }));
+  full.images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect(full.refusals).toEqual([["f1", { kind: "refused", message: "a picture may have 10 MiB" }]]));
+});

@@ -1,0 +1,140 @@
+// Pictures on a board. Their bytes are attachments of the document on the server; the document itself knows, for each
+// file an image shape names, the address. What cannot be sent yet is tried again when the connection is back.
+import type { Doc, Map as YMap } from "yjs";
+
+/** The root of the files in the shared data: file id -> address on this server. */
+export const FILES = "files";
+
+/** A picture as the view has it. */
+export interface Picture {
+  readonly id: string;
+  readonly mimeType: string;
+  /** `data:`, which is how the view keeps pictures. */
+  readonly dataURL: string;
+}
+
+/** Why a picture is not on the server. */
+export type Refusal =
+  /** This server has no place for attachments. */
+  | { readonly kind: "unsupported" }
+  | { readonly kind: "refused"; readonly message: string };
+
+export interface ImagesPorts {
+  readonly doc: Doc;
+  /** Attachments of the document, e.g. `/api/v1/documents/{name}/attachments`. */
+  readonly address: string;
+  readonly fetch: typeof globalThis.fetch;
+  /** Hands a picture that arrived to the view. */
+  readonly show: (picture: Picture) => void;
+  /** A picture put in here will never be on the server: its shape cannot stay. */
+  readonly refused: (id: string, refusal: Refusal) => void;
+}
+
+export interface Images {
+  /** Which files the shapes on the board name now, and which of those the view has. */
+  readonly look: (named: ReadonlySet<string>, have: (id: string) => Picture | null) => void;
+  /** Tries again what did not work because nobody answered. */
+  readonly retry: () => void;
+  /** Pictures that exist in this tab only. */
+  readonly unsent: () => number;
+  readonly dispose: () => void;
+}
+
+export function syncImages(ports: ImagesPorts): Images {
+  const { doc, address, show, refused } = ports;
+  const files: YMap<unknown> = doc.getMap(FILES);
+  const ended = new AbortController();
+  /** Asked or sent, whatever came of it; unanswered ones are taken out again. */
+  const busy = new Set<string>();
+  const unsent = new Map<string, Picture>();
+  let named: ReadonlySet<string> = new Set();
+  let have: (id: string) => Picture | null = () => null;
+
+  const send = async (picture: Picture): Promise<void> => {
+    busy.add(picture.id);
+    unsent.set(picture.id, picture);
+    try {
+      const response = await ports.fetch(address, {
+        method: "POST",
+        body: bytesOf(picture.dataURL),
+        headers: { "content-type": picture.mimeType },
+        signal: ended.signal,
+      });
+      if (response.status === 502 || response.status === 503 || response.status === 504) throw new Error("nobody there");
+      const answer: unknown = await response.json().catch(() => null);
+      unsent.delete(picture.id);
+      const url = isRecord(answer) ? answer["url"] : null;
+      if (response.ok && isOwnAddress(url)) files.set(picture.id, url);
+      else refused(picture.id, response.status === 404 ? { kind: "unsupported" } : { kind: "refused", message: messageOf(answer) ?? String(response.status) });
+    } catch {
+      busy.delete(picture.id);
+    }
+  };
+
+  const receive = async (id: string, url: string): Promise<void> => {
+    busy.add(id);
+    try {
+      const response = await ports.fetch(url, { signal: ended.signal });
+      const blob = await response.blob();
+      // What is not a picture is never handed on; its shape stays an empty place.
+      if (response.ok && blob.type.startsWith("image/")) show({ id, mimeType: blob.type, dataURL: await dataUrl(blob) });
+    } catch {
+      busy.delete(id);
+    }
+  };
+
+  const look = (): void => {
+    for (const id of named) {
+      if (busy.has(id)) continue;
+      const url = files.get(id);
+      const picture = have(id);
+      if (isOwnAddress(url)) {
+        if (picture === null) void receive(id, url);
+      } else if (picture !== null) void send(picture);
+    }
+  };
+  files.observe(look);
+
+  return {
+    look: (shapes, pictures) => {
+      [named, have] = [shapes, pictures];
+      look();
+    },
+    retry: look,
+    unsent: () => unsent.size,
+    dispose: () => {
+      files.unobserve(look);
+      ended.abort();
+    },
+  };
+}
+
+/** Only our own server is asked: an address written by somebody else's client must not send readers anywhere. */
+function isOwnAddress(value: unknown): value is string {
+  // What a browser would resolve to another path is none of ours either.
+  return typeof value === "string" && value.startsWith("/api/v1/documents/") && new URL(value, "http://here").pathname === value;
+}
+
+function messageOf(answer: unknown): string | null {
+  const error = isRecord(answer) ? answer["error"] : null;
+  return isRecord(error) && typeof error["message"] === "string" ? error["message"] : null;
+}
+
+/** Not by `fetch`: the page's policy lets that reach this server only. */
+function bytesOf(dataURL: string): Uint8Array<ArrayBuffer> {
+  const [, base64 = ""] = dataURL.split(",");
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+function dataUrl(blob: Blob): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as string);
+    reader.onerror = () => reject(reader.error ?? new Error("unreadable"));
+    reader.readAsDataURL(blob);
+  });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}

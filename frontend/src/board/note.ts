@@ -1,0 +1,50 @@
+// A sticky note: a yellow square with a text bound into it, and a word about what it is, for those who list the board.
+import { CaptureUpdateAction, convertToExcalidrawElements } from "@excalidraw/excalidraw";
+import type { ExcalidrawImperativeAPI } from "@excalidraw/excalidraw/types";
+
+/** The name of the tool, for Excalidraw, which knows it as one of our own. */
+export const NOTE = "note";
+
+/** In scene units: a hand of words in the usual size. */
+const SIDE = 200;
+
+export function pickNoteTool(api: ExcalidrawImperativeAPI): void {
+  api.setActiveTool({ type: "custom", customType: NOTE });
+  (api.setCursor as (cursor: string) => void)("crosshair");
+}
+
+/** Puts a note with its middle at a place of the scene, and opens it for writing. */
+export function putNote(api: ExcalidrawImperativeAPI, place: HTMLElement, x: number, y: number): void {
+  const [note] = convertToExcalidrawElements([
+    {
+      type: "rectangle",
+      x: x - SIDE / 2,
+      y: y - SIDE / 2,
+      width: SIDE,
+      height: SIDE,
+      strokeColor: "#1e1e1e",
+      // Deep enough to be a yellow also when the dark theme turns all colours round.
+      backgroundColor: "#ffd43b",
+      fillStyle: "solid",
+      strokeWidth: 1,
+      roughness: 0,
+      customData: { kind: NOTE },
+    },
+  ]);
+  if (!note) return;
+  api.updateScene({
+    elements: [...api.getSceneElementsIncludingDeleted(), note],
+    appState: { selectedElementIds: { [note.id]: true } },
+    captureUpdate: CaptureUpdateAction.EVENTUALLY,
+  });
+  api.setActiveTool({ type: "selection" });
+  // With a shape selected, Enter means: write in it. There is no other way in from outside.
+  requestAnimationFrame(() => {
+    api.updateScene({ appState: { selectedElementIds: { [note.id]: true } } });
+    requestAnimationFrame(() => {
+      const canvas = place.querySelector<HTMLElement>(".excalidraw");
+      canvas?.focus();
+      canvas?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", code: "Enter", bubbles: true, cancelable: true }));
+    });
+  });
+}

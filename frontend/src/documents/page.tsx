@@ -1,0 +1,253 @@
+// One document, whatever its kind: opens its room, shows where it stands, and puts the kind's own view into the frame.
+import { ArrowLeft, Ellipsis, Eye, FileQuestion, Link2, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
+import { lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { useTranslation } from "react-i18next";
+import { Link, useLocation } from "wouter";
+import { Others } from "../presence/others";
+import { useFollow } from "../presence/use-follow";
+import { useAnnouncement, useArrivals, usePeople } from "../presence/use-people";
+import { You } from "../presence/you";
+import { socketBase } from "../sync/address";
+import { connectByHocuspocus } from "../sync/connection";
+import { openIndexedDbCopy } from "../sync/copy";
+import { openRoom, type Room } from "../sync/room";
+import { isEditable, isLive, isReadable } from "../sync/status";
+import { BarTitle } from "../text/bar-title";
+import { StatusPill } from "../text/status-pill";
+import { TitleField, useTitle } from "../text/title-field";
+import { Unreachable } from "../text/unreachable";
+import { copyToClipboard } from "../ui/clipboard";
+import { useCommands } from "../ui/commands";
+import { Menu, type MenuItem } from "../ui/menu";
+import { Panel } from "../ui/panel";
+import { browserSignals } from "../ui/signals";
+import { showToast } from "../ui/toast";
+import { ApiError, type Api } from "./api";
+import { rememberKept } from "./device";
+import { onKind, readKind, type Kind } from "./kind";
+import type { DocumentName } from "./name";
+import { setStarred, useStarred } from "./starred";
+import type { ViewHandle } from "./view";
+import { viewOf } from "./views";
+import "./page.css";
+
+const Gone = lazy(() => import("../text/ended").then(({ Gone }) => ({ default: Gone })));
+const Denied = lazy(() => import("../text/ended").then(({ Denied }) => ({ default: Denied })));
+
+export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName }): React.JSX.Element | null {
+  const room = useRoom(props.name);
+  return room && <OpenDocument api={props.api} name={props.name} room={room} />;
+}
+
+function useRoom(name: DocumentName): Room | null {
+  const [room, setRoom] = useState<Room | null>(null);
+  useEffect(() => {
+    const opened = openRoom(name, {
+      base: socketBase(location),
+      signals: browserSignals,
+      connect: connectByHocuspocus,
+      reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
+      openCopy: openIndexedDbCopy,
+    });
+    setRoom(opened);
+    return () => opened.dispose();
+  }, [name]);
+  return room;
+}
+
+/** In a room full of people the menu would be nothing else; the others are reached by their avatars. */
+const MOST_FOLLOWABLE = 5;
+
+function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; readonly room: Room }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { api, name, room } = props;
+  const { status, onlyInThisTab } = useSyncExternalStore(room.subscribe, room.state);
+  const readable = isReadable(status);
+  const title = useTitle(room.doc);
+  const kind = useKind(room);
+  const people = usePeople(room.awareness);
+  const [handle, setHandle] = useState<ViewHandle | null>(null);
+  const following = useFollow(room.awareness, handle?.goTo);
+  const followed = people.find(({ client }) => client === following.client);
+  const [titleHidden, titleMark] = useScrolledPast();
+  const starred = useStarred().has(name);
+  const moveToTrash = useMoveToTrash(api, name, title);
+
+  useAnnouncement(room.awareness);
+  useArrivals(people, isLive(status));
+  useLeaveGuard(onlyInThisTab);
+  useEffect(() => {
+    document.title = `${title || t("doc.untitled")} · Weft`;
+  }, [title, t]);
+  useEffect(() => {
+    if (readable) rememberKept(name, title || null, kind ?? undefined);
+  }, [readable, name, title, kind]);
+
+  const items = (): readonly MenuItem[] => [
+    { label: t("row.copyLink"), icon: <Link2 />, run: () => void copyToClipboard(location.href) },
+    starred
+      ? { label: t("row.unstar"), icon: <StarOff />, run: () => setStarred(name, false) }
+      : { label: t("row.star"), icon: <Star />, run: () => setStarred(name, true) },
+    ...people
+      .filter(({ self }) => !self)
+      .slice(0, MOST_FOLLOWABLE)
+      .map(({ client, name: who }) => ({ label: t("people.follow", { name: who || t("people.nameless") }), icon: <Eye />, run: () => following.follow(client) })),
+    ...(readable && handle ? handle.items() : []),
+    { label: t("row.trash"), icon: <Trash2 />, danger: true, run: moveToTrash },
+  ];
+  useCommands(items);
+
+  const View = viewOf(kind);
+  const ended = status.kind === "gone" || status.kind === "denied" || status.kind === "unreachable";
+  return (
+    <div className="frame doc-frame" data-kind={kind} data-title-hidden={titleHidden ? "" : undefined}>
+      <header className="bar doc-bar">
+        <Link className="icon-button back" href="/" aria-label={t("doc.back")} data-tip={t("doc.back")}>
+          <ArrowLeft />
+        </Link>
+        {readable && kind === "board" ? (
+          // A board fills the page: there is no sheet to carry the title.
+          <BarTitle doc={room.doc} editable onLeave={() => handle?.focus?.()} />
+        ) : (
+          <span className="bar-title" aria-hidden="true">
+            {title || t("doc.untitled")}
+          </span>
+        )}
+        <StatusPill status={status} />
+        <div className="bar-end">
+          <Others people={people} onGoTo={({ client }) => handle?.goTo(client)} />
+          <You />
+          <Menu
+            button={
+              <button type="button" className="icon-button" aria-label={t("doc.menu")}>
+                <Ellipsis />
+              </button>
+            }
+            items={items}
+          />
+        </div>
+      </header>
+      {onlyInThisTab && (
+        <div className="banner banner-top danger" role="alert">
+          <TriangleAlert aria-hidden="true" />
+          <p>{t("status.onlyInThisTab")}</p>
+        </div>
+      )}
+      {(status.kind === "full" || status.kind === "too-large" || status.kind === "no-websocket") && (
+        <div className="banner banner-top" role="alert">
+          <TriangleAlert aria-hidden="true" />
+          <p>{t(`status.${status.kind}Hint`)}</p>
+        </div>
+      )}
+      {followed && (
+        <p className="following" role="status" style={{ borderColor: followed.colour }}>
+          {t("people.following", { name: followed.name || t("people.nameless") })}
+          <button type="button" className="button small" onClick={following.stop}>
+            {t("people.stopFollowing")}
+          </button>
+        </p>
+      )}
+      {ended ? (
+        <main id="content" className="home" tabIndex={-1}>
+          <Suspense>
+            {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} onRestored={room.retry} />}
+            {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} />}
+          </Suspense>
+          {status.kind === "unreachable" && <Unreachable onRetry={room.retry} />}
+        </main>
+      ) : (
+        <main id="content" className="page" tabIndex={-1}>
+          {readable && View === null ? (
+            <Panel level={1} icon={<FileQuestion />} title={t("doc.newerKind")} body={t("doc.newerKindHint")}>
+              <button type="button" className="button primary" onClick={() => location.reload()}>
+                {t("app.reload")}
+              </button>
+            </Panel>
+          ) : readable && View !== null ? (
+            <Suspense fallback={<Opening room={room} />}>
+              {/* The mark the bar watches: while it is in sight, so is the title. */}
+              <div ref={titleMark} className="title-mark" aria-hidden="true" />
+              <View api={api} name={name} room={room} editable={isEditable(status)} onHandle={setHandle} />
+            </Suspense>
+          ) : (
+            <Opening room={room} />
+          )}
+        </main>
+      )}
+    </div>
+  );
+}
+
+function useKind(room: Room): Kind | null {
+  const subscribe = useCallback((listener: () => void) => onKind(room.doc, listener), [room]);
+  return useSyncExternalStore(subscribe, () => readKind(room.doc));
+}
+
+/** What is shown while nothing can be: the title's place, and lines on their way. */
+function Opening(props: { readonly room: Room }): React.JSX.Element {
+  return (
+    <article className="sheet">
+      <TitleField doc={props.room.doc} editable={false} onLeave={() => undefined} />
+      <div className="skeleton opening" aria-hidden="true">
+        {[92, 97, 88, 64, 0, 95, 90, 41].map((width, line) => (
+          <span key={line} className={width === 0 ? "bone-gap" : "bone bone-line"} style={{ inlineSize: `${width}%` }} />
+        ))}
+      </div>
+    </article>
+  );
+}
+
+function useMoveToTrash(api: Api, name: DocumentName, title: string): () => void {
+  const { t } = useTranslation();
+  const [, navigate] = useLocation();
+  const failed = (error: unknown): void => {
+    if (!(error instanceof ApiError)) throw error;
+    const { problem } = error;
+    showToast({ text: problem.kind === "refused" ? t("problem.refused", { message: problem.message }) : t("problem.unreachable") });
+  };
+  return () => {
+    api
+      .moveToTrash(name)
+      .then(() => {
+        navigate("/");
+        showToast({
+          text: t("row.trashed", { title: title || t("row.untitled") }),
+          action: {
+            label: t("row.undo"),
+            run: () => {
+              api
+                .restore(name)
+                .then(() => showToast({ text: t("row.restored", { title: title || t("row.untitled") }) }))
+                .catch(failed);
+            },
+          },
+        });
+      })
+      .catch(failed);
+  };
+}
+
+/** Asks before the tab is closed, as long as closing it would lose words. */
+function useLeaveGuard(active: boolean): void {
+  useEffect(() => {
+    if (!active) return;
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
+    window.addEventListener("beforeunload", ask);
+    return () => window.removeEventListener("beforeunload", ask);
+  }, [active]);
+}
+
+/** Whether the marked element has been scrolled out at the top; the bar then says the title instead. */
+function useScrolledPast(): [boolean, (element: HTMLElement | null) => void] {
+  const [past, setPast] = useState(false);
+  const [mark, setMark] = useState<HTMLElement | null>(null);
+  useEffect(() => {
+    if (mark === null) return;
+    const observer = new IntersectionObserver(([entry]) => {
+      if (entry) setPast(!entry.isIntersecting && entry.boundingClientRect.top < 100);
+    }, { rootMargin: "-64px 0px 0px 0px" });
+    observer.observe(mark);
+    return () => observer.disconnect();
+  }, [mark]);
+  return [past && mark !== null, setMark];
+}

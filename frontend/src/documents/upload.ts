@@ -1,0 +1,45 @@
+// Images on their way to the server. One door for every way they come in: pasted, dropped, picked.
+import type { TFunction } from "i18next";
+import { ApiError, type Api, type Attachment } from "./api";
+import type { DocumentName } from "./name";
+
+export type Upload =
+  | { readonly stored: Attachment }
+  /** Why not, in words for the person. */
+  | { readonly refused: string };
+
+/** Stores an image beside the document. Never throws for what a server or a network does. */
+export async function uploadImage(api: Api, name: DocumentName, file: File, t: TFunction<"words">): Promise<Upload> {
+  if (!file.type.startsWith("image/")) return { refused: t("image.notImage") };
+  try {
+    return { stored: await api.upload(name, file) };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const { problem } = error;
+    switch (problem.kind) {
+      case "unreachable":
+        return { refused: t("image.offline") };
+      case "garbled":
+        return { refused: t("image.noStore") };
+      case "refused":
+        // A server without attachments, or one that does not know this document any more.
+        if (problem.status === 404 || problem.status === 405) return { refused: t("image.noStore") };
+        return { refused: t("problem.refused", { message: problem.message }) };
+    }
+  }
+}
+
+/** The images among what was pasted or dropped. */
+export function imagesIn(data: DataTransfer | null): readonly File[] {
+  return [...(data?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
+}
+
+/** Lets the person choose images. */
+export function pickImages(take: (files: readonly File[]) => void): void {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.accept = "image/*";
+  input.multiple = true;
+  input.onchange = () => take([...(input.files ?? [])].filter(({ type }) => type.startsWith("image/")));
+  input.click();
+}

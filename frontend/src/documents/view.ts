@@ -1,0 +1,23 @@
+// What a kind of document brings to the page around it. Each kind's view is a chunk of its own.
+import type { Room } from "../sync/room";
+import type { MenuItem } from "../ui/menu";
+import type { Api } from "./api";
+import type { DocumentName } from "./name";
+
+export interface ViewProps {
+  readonly api: Api;
+  readonly name: DocumentName;
+  readonly room: Room;
+  readonly editable: boolean;
+  /** Called with what the page may ask of the view, and with `null` when the view goes. */
+  readonly onHandle: (handle: ViewHandle | null) => void;
+}
+
+export interface ViewHandle {
+  /** Shows where somebody is working. */
+  readonly goTo: (client: number) => void;
+  /** Gives the keyboard to what is written or drawn on. For views whose title is in the bar. */
+  readonly focus?: () => void;
+  /** What this kind adds to the document's menu. Asked when the menu is drawn. */
+  readonly items: () => readonly MenuItem[];
+}

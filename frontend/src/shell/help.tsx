@@ -1,0 +1,80 @@
+// The sheet of keys.
+import { X } from "lucide-react";
+import { Dialog } from "radix-ui";
+import { useTranslation } from "react-i18next";
+import { ALT, MOD } from "../ui/platform";
+import { useReturnFocus } from "../ui/return-focus";
+import "./shell.css";
+
+const EVERYWHERE = [
+  ["palette", `${MOD} K`],
+  ["new", `${MOD} ${ALT} N`],
+  ["search", "/"],
+  ["help", "?"],
+  ["close", "Esc"],
+] as const;
+
+const TEXT = [
+  ["slash", "/"],
+  ["mention", "@"],
+  ["heading", `${MOD} ${ALT} 1 – 3`],
+  ["paragraph", `${MOD} ${ALT} 0`],
+  ["bold", `${MOD} B`],
+  ["italic", `${MOD} I`],
+  ["underline", `${MOD} U`],
+  ["strike", `${MOD} ⇧ S`],
+  ["code", `${MOD} E`],
+  ["link", `${MOD} K`],
+  ["numbers", `${MOD} ⇧ 7`],
+  ["bullets", `${MOD} ⇧ 8`],
+  ["tasks", `${MOD} ⇧ 9`],
+  ["find", `${MOD} F`],
+  ["undo", `${MOD} Z`],
+  ["redo", `${MOD} ⇧ Z`],
+  ["toolbar", `${ALT} F10`],
+] as const;
+
+export function Help(props: { readonly onClose: () => void }): React.JSX.Element {
+  const { t } = useTranslation();
+  const giveBack = useReturnFocus();
+  return (
+    <Dialog.Root open onOpenChange={(open) => !open && props.onClose()}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content className="dialog help" aria-describedby={undefined} onCloseAutoFocus={giveBack}>
+          <header className="dialog-head">
+            <Dialog.Title className="dialog-title">{t("help.title")}</Dialog.Title>
+            <Dialog.Close className="icon-button" aria-label={t("app.dismiss")}>
+              <X />
+            </Dialog.Close>
+          </header>
+          <div className="help-columns">
+            <section>
+              <h3 className="help-group">{t("help.everywhere")}</h3>
+              <Keys rows={EVERYWHERE.map(([key, keys]) => [t(`help.${key}`), keys])} />
+            </section>
+            <section>
+              <h3 className="help-group">{t("help.text")}</h3>
+              <Keys rows={TEXT.map(([key, keys]) => [t(`help.${key}`), keys])} />
+            </section>
+          </div>
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+function Keys(props: { readonly rows: readonly (readonly [string, string])[] }): React.JSX.Element {
+  return (
+    <dl className="keys">
+      {props.rows.map(([what, keys]) => (
+        <div key={what}>
+          <dt>{what}</dt>
+          <dd>
+            <kbd>{keys}</kbd>
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,137 @@
+// The command palette: everything that can be done from here, and every document, by a few letters.
+import { Command } from "cmdk";
+import { FileCode2, FilePlus2, FileText, House, Import, Keyboard, Moon, Settings, Shapes, Star, Sun, SunMoon, Trash2 } from "lucide-react";
+import { Dialog } from "radix-ui";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useTranslation } from "react-i18next";
+import { useLocation } from "wouter";
+import type { Api } from "../documents/api";
+import { keptDocuments, listedDocuments } from "../documents/device";
+import { documentPath, type DocumentName } from "../documents/name";
+import type { Creating } from "../documents/use-create";
+import { commandsHere } from "../ui/commands";
+import { ALT, MOD } from "../ui/platform";
+import { useReturnFocus } from "../ui/return-focus";
+import { changeSettings } from "../ui/settings";
+import { openLayer } from "./layers";
+import "./shell.css";
+
+interface Choice {
+  readonly label: string;
+  readonly icon?: ReactNode;
+  readonly hint?: string;
+  readonly danger?: boolean;
+  readonly run: () => void;
+}
+
+export function Palette(props: { readonly api: Api; readonly creating: Creating; readonly onClose: () => void }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { api, creating, onClose } = props;
+  const [, navigate] = useLocation();
+  const documents = useDocuments(api);
+  // Asked once: while the palette is open, the page behind it does not change.
+  const [here] = useState(commandsHere);
+  // What was chosen may have put the focus elsewhere; only a palette left as it was gives it back.
+  const chosen = useRef(false);
+  const giveBack = useReturnFocus(() => chosen.current);
+
+  const go: readonly Choice[] = [
+    { label: t("app.toDocuments"), icon: <House />, run: () => navigate("/") },
+    { label: t("home.starred"), icon: <Star />, run: () => navigate("/starred") },
+    { label: t("home.trash"), icon: <Trash2 />, run: () => navigate("/trash") },
+    { label: t("settings.title"), icon: <Settings />, run: () => navigate("/settings") },
+    { label: t("help.title"), icon: <Keyboard />, hint: "?", run: () => openLayer.set("help") },
+  ];
+  const begin: readonly Choice[] = [
+    { label: t("home.newText"), icon: <FilePlus2 />, hint: `${MOD} ${ALT} N`, run: () => creating.create("text") },
+    { label: t("home.newBoard"), icon: <Shapes />, run: () => creating.create("board") },
+    { label: t("home.newPlain"), icon: <FileCode2 />, run: () => creating.create("plain") },
+    { label: t("home.import"), icon: <Import />, run: creating.pick },
+  ];
+  const look: readonly Choice[] = [
+    { label: t("palette.light"), icon: <Sun />, run: () => changeSettings({ theme: "light" }) },
+    { label: t("palette.dark"), icon: <Moon />, run: () => changeSettings({ theme: "dark" }) },
+    { label: t("palette.system"), icon: <SunMoon />, run: () => changeSettings({ theme: "system" }) },
+  ];
+
+  const choose = (run: () => void): void => {
+    chosen.current = true;
+    onClose();
+    run();
+  };
+  const group = (heading: string, choices: readonly Choice[]): ReactNode =>
+    choices.length > 0 && (
+      <Command.Group heading={heading}>
+        {choices.map((choice, index) => (
+          <Command.Item key={`${choice.label} ${index}`} value={`${heading} ${choice.label} ${index}`} className={choice.danger ? "menu-item danger" : "menu-item"} onSelect={() => choose(choice.run)}>
+            {choice.icon}
+            <span className="menu-label">{choice.label}</span>
+            {choice.hint && <kbd>{choice.hint}</kbd>}
+          </Command.Item>
+        ))}
+      </Command.Group>
+    );
+
+  return (
+    <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content
+          className="palette"
+          aria-describedby={undefined}
+          onCloseAutoFocus={giveBack}
+        >
+          <Dialog.Title className="visually-hidden">{t("palette.title")}</Dialog.Title>
+          <Command label={t("palette.title")} loop>
+            <Command.Input className="palette-input" placeholder={t("palette.placeholder")} autoFocus />
+            <Command.List className="palette-list" label={t("palette.results")}>
+              <Command.Empty className="quiet">{t("palette.nothing")}</Command.Empty>
+              {group(t("palette.here"), here)}
+              {group(t("palette.new"), begin)}
+              {documents.length > 0 && (
+                <Command.Group heading={t("home.title")}>
+                  {documents.map(({ name, title }) => (
+                    <Command.Item
+                      key={name}
+                      value={`${title ?? t("row.untitled")} ${name}`}
+                      className="menu-item"
+                      onSelect={() => choose(() => navigate(documentPath(name)))}
+                    >
+                      <FileText />
+                      <span className="menu-label">{title ?? t("row.untitled")}</span>
+                    </Command.Item>
+                  ))}
+                </Command.Group>
+              )}
+              {group(t("palette.go"), go)}
+              {group(t("you.theme"), look)}
+            </Command.List>
+          </Command>
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  );
+}
+
+interface Named {
+  readonly name: DocumentName;
+  readonly title: string | null;
+}
+
+/** What this device knows, and then what the server says; without one, the former is enough. */
+function useDocuments(api: Api): readonly Named[] {
+  const [documents, setDocuments] = useState<readonly Named[]>(() => unique([...keptDocuments(), ...listedDocuments()]));
+  useEffect(() => {
+    const controller = new AbortController();
+    api
+      .list("live", null, controller.signal)
+      .then((page) => setDocuments(page.documents))
+      .catch(() => undefined);
+    return () => controller.abort();
+  }, [api]);
+  return documents;
+}
+
+function unique(documents: readonly Named[]): readonly Named[] {
+  return [...new Map(documents.map((entry) => [entry.name, entry])).values()].slice(0, 100);
+}

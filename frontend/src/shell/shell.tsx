@@ -1,0 +1,53 @@
+// What works on every page: the command palette, the sheet of keys, making a document by keyboard, and the one question
+// a guest is asked. Each layer is fetched when it is opened.
+import { lazy, Suspense, useEffect, useRef } from "react";
+import { useLocation } from "wouter";
+import type { Api } from "../documents/api";
+import { useCreate } from "../documents/use-create";
+import { useSettings } from "../ui/settings";
+import { useStore } from "../ui/store";
+import { openLayer } from "./layers";
+
+const Palette = lazy(() => import("./palette").then(({ Palette }) => ({ default: Palette })));
+const Help = lazy(() => import("./help").then(({ Help }) => ({ default: Help })));
+const Welcome = lazy(() => import("./welcome").then(({ Welcome }) => ({ default: Welcome })));
+
+export function Shell(props: { readonly api: Api }): React.JSX.Element {
+  const layer = useStore(openLayer);
+  const [path] = useLocation();
+  const { named } = useSettings();
+  const creating = useCreate(props.api);
+  const create = useRef(creating.create);
+  useEffect(() => {
+    create.current = creating.create;
+  });
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      // Whoever has a closer use for the key has taken it: a selection in the text makes a link with Ctrl K.
+      if (event.defaultPrevented || event.isComposing) return;
+      const mod = event.ctrlKey || event.metaKey;
+      const key = event.key.toLowerCase();
+      if (mod && !event.altKey && !event.shiftKey && key === "k") openLayer.set(openLayer.get() === "palette" ? null : "palette");
+      else if (event.key === "?" && !mod && !event.altKey && !isTyping(event.target)) openLayer.set("help");
+      else if (mod && event.altKey && event.code === "KeyN") create.current("text");
+      else return;
+      event.preventDefault();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, []);
+
+  const close = (): void => openLayer.set(null);
+  return (
+    <Suspense fallback={null}>
+      {layer === "palette" && <Palette api={props.api} creating={creating} onClose={close} />}
+      {layer === "help" && <Help onClose={close} />}
+      {!named && path.startsWith("/d/") && <Welcome />}
+    </Suspense>
+  );
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("input, textarea, select, [contenteditable]:not([contenteditable=false])") !== null;
+}

@@ -1,0 +1,71 @@
+// Everything that can stand in a text. The editor, the import and the export share this list, so that none of them knows
+// less than the others.
+import { getSchema, type Extensions } from "@tiptap/core";
+import { Blockquote } from "@tiptap/extension-blockquote";
+import { Bold } from "@tiptap/extension-bold";
+import { Code } from "@tiptap/extension-code";
+import { CodeBlock } from "@tiptap/extension-code-block";
+import { Document } from "@tiptap/extension-document";
+import { HardBreak } from "@tiptap/extension-hard-break";
+import { HorizontalRule } from "@tiptap/extension-horizontal-rule";
+import { Italic } from "@tiptap/extension-italic";
+import { BulletList, ListItem, ListKeymap, OrderedList, TaskItem, TaskList } from "@tiptap/extension-list";
+import { Paragraph } from "@tiptap/extension-paragraph";
+import { Strike } from "@tiptap/extension-strike";
+import { TableKit } from "@tiptap/extension-table";
+import { Text } from "@tiptap/extension-text";
+import { Underline } from "@tiptap/extension-underline";
+import type { Schema } from "@tiptap/pm/model";
+import { TitledHeading } from "./heading";
+import { LinkMark } from "./link-mark";
+import { Mention } from "./mention";
+import { Picture } from "./picture";
+
+/**
+ * Tiptap's starter kit, spelled out, plus tables, tasks, images and mentions. Left out of it on purpose: its history
+ * (undo is the collaboration's: one's own steps, never a colleague's), its trailing paragraph (every reader of a
+ * document that ends otherwise would write one), and its links (see link-mark.ts).
+ */
+export function blocks(taskLabel: (text: string) => string = (text) => text): Extensions {
+  return [
+    Document,
+    // Alone in its paragraph an image stays in it: ours stand in lines.
+    Paragraph.extend({
+      parseMarkdown(token, helpers) {
+        const alone = token.tokens?.length === 1 && token.tokens[0]?.type === "image";
+        if (alone) return helpers.createNode("paragraph", undefined, helpers.parseInline(token.tokens ?? []));
+        return this.parent?.(token, helpers) ?? [];
+      },
+    }),
+    Text,
+    HardBreak,
+    TitledHeading,
+    Blockquote,
+    CodeBlock,
+    HorizontalRule,
+    BulletList,
+    OrderedList,
+    ListItem,
+    ListKeymap,
+    TaskList,
+    TaskItem.configure({ nested: true, a11y: { checkboxLabel: (node) => taskLabel(node.firstChild?.textContent ?? "") } }),
+    // Column widths are a matter of each screen, not of the document.
+    TableKit.configure({ table: { resizable: false, renderWrapper: true } }),
+    Picture,
+    Mention,
+    Bold,
+    Italic,
+    Underline,
+    Strike,
+    Code,
+    LinkMark,
+  ];
+}
+
+let known: Schema | null = null;
+
+/** The shape of a text, for code that has no editor. */
+export function textSchema(): Schema {
+  known ??= getSchema(blocks());
+  return known;
+}

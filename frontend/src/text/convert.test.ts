@@ -1,0 +1,121 @@
+// @vitest-environment happy-dom
+// What Markdown can say survives import and export, and nothing that runs survives an import.
+import { expect, test } from "vitest";
+import { Doc, XmlElement, applyUpdate } from "yjs";
+import { readKind } from "../documents/kind";
+import { CONTENT } from "../plain/content";
+import { formatOf, fromHtml, fromMarkdown, htmlFrom, importFile, markdownFrom } from "./convert";
+import { FIELD } from "./field";
+import { readTitle } from "./title";
+
+const EVERYTHING = `# First
+
+## Second
+
+###### Sixth
+
+Plain, **bold**, *italic*, ~~struck~~, \`code\`, <u>under</u> and [a link](https://example.org/x?y=1#z).
+
+A line\\
+broken on purpose.
+
+- one
+- two
+  - two and a half
+- three
+
+1. first
+2. second
+
+- [ ] to do
+- [x] done
+
+> Quoted **words**
+>
+> in two paragraphs
+
+\`\`\`rust
+fn main() {
+    println!("* not emphasis *");
+}
+\`\`\`
+
+| Yarn | Metres |
+| --- | --- |
+| Linen | 120 |
+| Wool \\| silk | 80 |
+
+![A loom](/api/v1/documents/x/attachments/1)
+
+---
+
+Last \\* words \\_ with \\# signs & <angles> and 100% 文字。
+`;
+
+test("what Markdown can say survives a round trip", () => {
+  const once = fromMarkdown(EVERYTHING);
+  const markdown = markdownFrom(once);
+  expect(fromMarkdown(markdown)).toEqual(once);
+  for (const part of ["# First", "###### Sixth", "**bold**", "~~struck~~", "[a link](https://example.org/x?y=1#z)", "two and a half", "- [x] done", "> in two", "```rust", '"* not emphasis *"', "Linen", "![A loom](/api/v1/documents/x/attachments/1)", "---", "文字。"]) {
+    expect(markdown).toContain(part);
+  }
+});
+
+test("each thing Markdown says becomes the block it means", () => {
+  const types = new Set<string>();
+  const walk = (node: { type?: string; content?: unknown[]; marks?: { type: string }[] }): void => {
+    if (node.type) types.add(node.type);
+    for (const mark of node.marks ?? []) types.add(mark.type);
+    for (const child of node.content ?? []) walk(child as never);
+  };
+  walk(fromMarkdown(EVERYTHING));
+  const wanted = ["heading", "bold", "italic", "strike", "code", "underline", "link", "hardBreak", "bulletList", "orderedList", "taskList", "blockquote", "codeBlock", "table", "image", "horizontalRule"];
+  expect(wanted.filter((type) => !types.has(type))).toEqual([]);
+});
+
+test("HTML is cleaned: nothing that runs or loads survives", () => {
+  const json = JSON.stringify(
+    fromHtml(`<h1 onclick="alert(1)">Title</h1><script>alert(2)</script><p style="background:url(//elsewhere)">words <a href="javascript:alert(3)">press</a>
+      <a href="https://example.org/">go</a><img src="data:image/png;base64,AAAA"><img src=x onerror=alert(4)><object data="//elsewhere"></object></p>`),
+  );
+  expect(json).toContain("words");
+  expect(json).toContain("https://example.org/");
+  for (const bad of ["alert", "javascript", "base64", "onerror", "elsewhere", "object"]) expect(json).not.toContain(bad);
+});
+
+test("an exported page is a page, with the levels its author gave", () => {
+  const html = htmlFrom(fromMarkdown("# One\n\n![x](/api/v1/a)\n\n<b>bold</b> & more"), "A <title>", "en");
+  expect(html).toContain("<!doctype html>");
+  expect(html).toContain("<title>A &lt;title&gt;</title>");
+  expect(html).toMatch(/src="http[^"]*\/api\/v1\/a"/);
+  expect(fromHtml(html).content?.some((node) => node.type === "heading" && node.attrs?.["level"] === 1)).toBe(true);
+});
+
+test("a file becomes a document of the right kind", () => {
+  const opened = (name: string, text: string): Doc => {
+    const doc = new Doc();
+    applyUpdate(doc, importFile(name, text).update);
+    return doc;
+  };
+  const text = opened("notes.md", "# Workshop\n\nBring wool.");
+  expect([readTitle(text), readKind(text)]).toEqual(["Workshop", "text"]);
+  const first = text.getXmlFragment(FIELD).get(0);
+  expect(first instanceof XmlElement && first.nodeName).toBe("paragraph");
+
+  const untitled = opened("a plan.html", "<p>no heading</p>");
+  expect(readTitle(untitled)).toBe("a plan");
+
+  const plain = opened("list.txt", "\ufeffone\r\ntwo");
+  expect([readTitle(plain), readKind(plain), plain.getText(CONTENT).toJSON()]).toEqual(["list", "plain", "one\ntwo"]);
+  expect(readTitle(opened("main.rs", "fn main() {}"))).toBe("main.rs");
+});
+
+test("empty and odd files are documents too", () => {
+  for (const name of ["x.md", "x.html", "x.txt"]) expect(() => importFile(name, "")).not.toThrow();
+  expect(() => fromMarkdown("| a |\n|--|\n\n```\nnever closed")).not.toThrow();
+  expect(() => fromMarkdown("![only](https://example.org/p.png)")).not.toThrow();
+});
+
+test("a file is told by its name", () => {
+  expect(["a.md", "B.MARKDOWN", "c.htm", "d.txt", "e.rs", "f"].map(formatOf)).toEqual(["markdown", "markdown", "html", "plain", "plain", "plain"]);
+});

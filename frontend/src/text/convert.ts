@@ -1,0 +1,98 @@
+// Texts from and to files: Markdown, HTML, JSON. Works on Tiptap's JSON, without an editor; what comes from outside is
+// cleaned before it is read. Fetched when somebody imports or exports.
+import { generateJSON, type JSONContent } from "@tiptap/core";
+import { MarkdownManager } from "@tiptap/markdown";
+import { DOMSerializer, Node } from "@tiptap/pm/model";
+import { prosemirrorJSONToYXmlFragment } from "@tiptap/y-tiptap";
+import DOMPurify from "dompurify";
+import { Doc, encodeStateAsUpdate } from "yjs";
+import { writeKind, type Kind } from "../documents/kind";
+import { CONTENT } from "../plain/content";
+import { blocks, textSchema } from "./blocks";
+import { FIELD } from "./field";
+import { writeTitle } from "./title";
+
+const manager = new MarkdownManager({ extensions: blocks() });
+
+export function markdownFrom(content: JSONContent): string {
+  return `${manager.serialize(content).trimEnd()}\n`;
+}
+
+export function fromMarkdown(markdown: string): JSONContent {
+  return valid(manager.parse(markdown.replace(/^\ufeff/, "")));
+}
+
+/** A whole page, to be opened anywhere: headings at their own level, images by full address. */
+export function htmlFrom(content: JSONContent, title: string, language: string): string {
+  const page = document.implementation.createHTMLDocument(title);
+  page.title = title;
+  page.documentElement.lang = language;
+  const charset = page.createElement("meta");
+  charset.setAttribute("charset", "utf-8");
+  page.head.prepend(charset);
+  const heading = page.createElement("h1");
+  heading.textContent = title;
+  const fragment = DOMSerializer.fromSchema(textSchema()).serializeFragment(Node.fromJSON(textSchema(), content).content, { document: page });
+  page.body.append(heading, fragment);
+  for (const image of page.querySelectorAll("img[src]")) image.setAttribute("src", new URL(image.getAttribute("src") ?? "", location.href).href);
+  return `<!doctype html>\n${page.documentElement.outerHTML}\n`;
+}
+
+export function fromHtml(html: string): JSONContent {
+  const clean = DOMPurify.sanitize(html, { FORBID_TAGS: ["style", "form"], ALLOW_DATA_ATTR: true });
+  return valid(generateJSON(clean, blocks()) as JSONContent);
+}
+
+/** A file, told by its name; what is not one of the two is taken as it stands. */
+export type Format = "markdown" | "html" | "plain";
+
+export function formatOf(fileName: string): Format {
+  if (/\.(md|markdown|mdown|mkd)$/i.test(fileName)) return "markdown";
+  if (/\.(html?|xhtml)$/i.test(fileName)) return "html";
+  return "plain";
+}
+
+export interface Imported {
+  readonly title: string;
+  readonly kind: Kind;
+  /** The whole document as one Yjs update. */
+  readonly update: Uint8Array<ArrayBuffer>;
+}
+
+/** A first heading of the first level is the title, and leaves the text; else the file's name is. */
+export function importFile(fileName: string, text: string): Imported {
+  const format = formatOf(fileName);
+  const doc = new Doc();
+  const stem = fileName.replace(/\.[^.]*$/, "").trim();
+  if (format === "plain") {
+    const title = /\.(txt|text)$/i.test(fileName) ? stem : fileName;
+    writeTitle(doc, title);
+    writeKind(doc, "plain");
+    doc.getText(CONTENT).insert(0, text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n"));
+    return { title, kind: "plain", update: encoded(doc) };
+  }
+  const content = format === "markdown" ? fromMarkdown(text) : fromHtml(text);
+  const [first, ...rest] = content.content ?? [];
+  const named = first?.type === "heading" && first.attrs?.["level"] === 1 ? wordsOf(first) : "";
+  const title = named || stem;
+  writeTitle(doc, title);
+  const body: JSONContent = named === "" ? content : { ...content, content: rest.length > 0 ? rest : [{ type: "paragraph" }] };
+  prosemirrorJSONToYXmlFragment(textSchema(), body, doc.getXmlFragment(FIELD));
+  return { title, kind: "text", update: encoded(doc) };
+}
+
+/** Read by the schema and written again: what the schema does not know is dropped here rather than stored. */
+function valid(content: JSONContent): JSONContent {
+  const schema = textSchema();
+  const node = Node.fromJSON(schema, content.content?.length ? content : { type: "doc", content: [{ type: "paragraph" }] });
+  node.check();
+  return node.toJSON() as JSONContent;
+}
+
+function wordsOf(content: JSONContent): string {
+  return content.text ?? (content.content ?? []).map(wordsOf).join("");
+}
+
+function encoded(doc: Doc): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(encodeStateAsUpdate(doc));
+}

@@ -1,0 +1,121 @@
+// Finding, and replacing, in the text. The browser's own search stays within reach: pressing the key again opens it.
+import type { Editor } from "@tiptap/core";
+import { ArrowDown, ArrowUp, X } from "lucide-react";
+import { SearchQuery, findNext, findPrev, getMatchHighlights, getSearchState, replaceAll, replaceNext, search, setSearchState } from "prosemirror-search";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { announce } from "../ui/live-region";
+import { useEditorState } from "./use-editor";
+
+export function FindBar(props: { readonly editor: Editor; readonly editable: boolean; readonly onClose: () => void }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor, editable, onClose } = props;
+  const input = useRef<HTMLInputElement>(null);
+  const [wanted, setWanted] = useState(() => selected(editor));
+  const [instead, setInstead] = useState("");
+  const { count, current } = useEditorState(editor, ({ state }) => {
+    // Before the plugin is in place there is nothing to be found.
+    const matches = getSearchState(state) === undefined ? [] : getMatchHighlights(state).find();
+    const index = matches.findIndex(({ from, to }) => from === state.selection.from && to === state.selection.to);
+    return { count: matches.length, current: index + 1 };
+  });
+
+  useEffect(() => {
+    const plugin = search();
+    editor.registerPlugin(plugin);
+    input.current?.select();
+    return () => {
+      if (!editor.isDestroyed && plugin.spec.key) editor.unregisterPlugin(plugin.spec.key);
+    };
+  }, [editor]);
+  useEffect(() => {
+    // Words are looked for as they stand; case is not what people remember.
+    const query = new SearchQuery({ search: wanted, replace: instead, caseSensitive: false, literal: true });
+    if (getSearchState(editor.state)?.query.eq(query) !== true) editor.view.dispatch(setSearchState(editor.state.tr, query));
+  }, [editor, wanted, instead]);
+  useEffect(() => {
+    if (wanted === "") return;
+    const timer = setTimeout(() => announce(t("find.count", { count })), 400);
+    return () => clearTimeout(timer);
+  }, [wanted, count, t]);
+
+  const run = (command: typeof findNext): void => {
+    command(editor.state, editor.view.dispatch, editor.view);
+    editor.view.domAtPos(editor.state.selection.from).node.parentElement?.scrollIntoView({ block: "center" });
+  };
+  const close = useCallback(() => {
+    onClose();
+    editor.view.focus();
+  }, [editor, onClose]);
+  useEffect(() => {
+    // Wherever the focus went meanwhile: a button that has just done its work may be disabled and have lost it.
+    const onKey = (event: KeyboardEvent): void => {
+      if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented) close();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [close]);
+  return (
+    <div
+      className="find"
+      role="search"
+      aria-label={t("find.open")}
+    >
+      <div className="find-row">
+        <input
+          ref={input}
+          className="input"
+          aria-label={t("find.find")}
+          placeholder={t("find.find")}
+          value={wanted}
+          autoFocus
+          onChange={(event) => setWanted(event.currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key !== "Enter" || event.nativeEvent.isComposing) return;
+            event.preventDefault();
+            run(event.shiftKey ? findPrev : findNext);
+          }}
+        />
+        <span className="find-count">{wanted === "" ? "" : t("find.place", { current, count })}</span>
+        <button type="button" className="icon-button" aria-label={t("find.previous")} disabled={count === 0} onClick={() => run(findPrev)}>
+          <ArrowUp />
+        </button>
+        <button type="button" className="icon-button" aria-label={t("find.next")} disabled={count === 0} onClick={() => run(findNext)}>
+          <ArrowDown />
+        </button>
+        <button type="button" className="icon-button" aria-label={t("find.close")} onClick={close}>
+          <X />
+        </button>
+      </div>
+      {editable && (
+        <div className="find-row">
+          <input
+            className="input"
+            aria-label={t("find.replaceWith")}
+            placeholder={t("find.replaceWith")}
+            value={instead}
+            onChange={(event) => setInstead(event.currentTarget.value)}
+            onKeyDown={(event) => {
+              if (event.key !== "Enter" || event.nativeEvent.isComposing) return;
+              event.preventDefault();
+              run(replaceNext);
+            }}
+          />
+          <button type="button" className="button small" disabled={count === 0} onClick={() => run(replaceNext)}>
+            {t("find.replace")}
+          </button>
+          <button type="button" className="button small" disabled={count === 0} onClick={() => run(replaceAll)}>
+            {t("find.replaceAll")}
+          </button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** The selected words are what one looks for, if they are of one line. */
+function selected(editor: Editor): string {
+  const { from, to } = editor.state.selection;
+  const text = editor.state.doc.textBetween(from, to, "\n");
+  return text.length > 80 || text.includes("\n") ? "" : text;
+}

@@ -1,0 +1,102 @@
+// Images that come into the text: while one is on its way its place is held by a sign that moves with the words around
+// it and is nobody else's business; then its address is written. The bytes never enter the document.
+import { Extension, type Editor } from "@tiptap/core";
+import { Plugin, PluginKey } from "@tiptap/pm/state";
+import { Decoration, DecorationSet } from "@tiptap/pm/view";
+import { imagesIn, type Upload } from "../documents/upload";
+
+export interface ImagesPorts {
+  readonly upload: (file: File) => Promise<Upload>;
+  /** The words of the place held, and what is said when an image was refused. */
+  readonly uploading: () => string;
+  readonly refused: (reason: string) => void;
+}
+
+type Meta = { readonly add: { readonly id: object; readonly at: number } } | { readonly remove: object };
+
+const key = new PluginKey<DecorationSet>("images");
+
+export function images(ports: ImagesPorts): Extension {
+  return Extension.create({
+    name: "images",
+    addProseMirrorPlugins() {
+      const { editor } = this;
+      return [
+        new Plugin<DecorationSet>({
+          key,
+          state: {
+            init: () => DecorationSet.empty,
+            apply: (transaction, set) => {
+              const mapped = set.map(transaction.mapping, transaction.doc);
+              const meta = transaction.getMeta(key) as Meta | undefined;
+              if (meta === undefined) return mapped;
+              if ("remove" in meta) return mapped.remove(mapped.find(undefined, undefined, heldBy(meta.remove)));
+              return mapped.add(transaction.doc, [Decoration.widget(meta.add.at, () => placeholder(ports.uploading()), { id: meta.add.id })]);
+            },
+          },
+          props: {
+            decorations: (state) => key.getState(state),
+            handlePaste: (_view, event) => {
+              const files = imagesIn(event.clipboardData);
+              // A cell copied from a spreadsheet brings a picture of itself beside its words; the words are meant.
+              if (files.length === 0 || event.clipboardData?.types.includes("text/plain")) return false;
+              insertImages(editor, files, ports);
+              return true;
+            },
+            handleDrop: (view, event, _slice, moved) => {
+              const files = moved ? [] : imagesIn(event.dataTransfer);
+              if (files.length === 0) return false;
+              event.preventDefault();
+              const at = view.posAtCoords({ left: event.clientX, top: event.clientY })?.pos;
+              insertImages(editor, files, ports, at);
+              return true;
+            },
+          },
+        }),
+      ];
+    },
+  });
+}
+
+const heldBy =
+  (id: object) =>
+  (spec: { readonly id?: unknown }): boolean =>
+    spec.id === id;
+
+/** Uploads images and writes them where they were put, or at the caret. */
+export function insertImages(editor: Editor, files: readonly File[], ports: ImagesPorts, at?: number): void {
+  for (const file of files) void insert(editor, file, ports, at ?? editor.state.selection.to);
+}
+
+async function insert(editor: Editor, file: File, ports: ImagesPorts, at: number): Promise<void> {
+  const id = {};
+  const { dispatch } = editor.view;
+  dispatch(editor.state.tr.setMeta(key, { add: { id, at } } satisfies Meta));
+  const result = await ports.upload(file);
+  if (editor.isDestroyed) return;
+  const [held] = key.getState(editor.state)?.find(undefined, undefined, heldBy(id)) ?? [];
+  const done = editor.state.tr.setMeta(key, { remove: id } satisfies Meta);
+  if ("refused" in result) {
+    editor.view.dispatch(done);
+    ports.refused(result.refused);
+    return;
+  }
+  // Whoever deleted the place meanwhile did not want the image.
+  const image = editor.schema.nodes["image"];
+  if (held && image) done.replaceWith(held.from, held.from, image.create({ src: result.stored.url, alt: describe(file.name) }));
+  editor.view.dispatch(done);
+}
+
+/** A first alternative text: the file's name, unless it is one that browsers make up for pasted pictures. */
+function describe(fileName: string): string {
+  const stem = fileName.replace(/\.[^.]*$/, "").replace(/[-_]+/g, " ").trim();
+  return /^image\s?\d*$/i.test(stem) ? "" : stem;
+}
+
+function placeholder(words: string): HTMLElement {
+  const place = document.createElement("span");
+  place.className = "image-place";
+  place.setAttribute("role", "status");
+  place.textContent = words;
+  return place;
+}

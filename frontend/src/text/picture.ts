@@ -1,0 +1,32 @@
+// Images in the text: an address, never the bytes. Only images of this server are loaded; one from elsewhere, brought by
+// an imported file or another client, is shown as a link, because loading it would tell a stranger who reads this.
+import { mergeAttributes } from "@tiptap/core";
+import { Image } from "@tiptap/extension-image";
+import { linkFrom } from "./link";
+
+export const Picture = Image.extend({
+  parseHTML() {
+    return [
+      { tag: 'img[src]:not([src^="data:"])' },
+      {
+        tag: "a[data-image]",
+        priority: 1100,
+        getAttrs: (element) => ({ src: element.getAttribute("data-image"), alt: element.textContent }),
+      },
+    ];
+  },
+
+  renderHTML({ node, HTMLAttributes }) {
+    const src: unknown = node.attrs["src"];
+    const alt: unknown = node.attrs["alt"];
+    if (isOurs(src)) return ["img", mergeAttributes(HTMLAttributes, { alt: typeof alt === "string" ? alt : "", loading: "lazy", draggable: "true" })];
+    const href = typeof src === "string" ? linkFrom(src) : null;
+    const words = typeof alt === "string" && alt !== "" ? alt : typeof src === "string" ? src : "?";
+    return ["a", { "data-image": String(src), href: href || null, target: "_blank", rel: "noopener noreferrer nofollow", class: "picture-away" }, words];
+  },
+}).configure({ inline: true });
+
+/** An address on this server. */
+export function isOurs(src: unknown): src is string {
+  return typeof src === "string" && /^\/(?![/\\])/.test(src);
+}

@@ -1,0 +1,254 @@
+// The view of a text: toolbar, title, the editor, and what surrounds it.
+import type { Editor, Extensions } from "@tiptap/core";
+import type { TFunction } from "i18next";
+import { Download, ListTree, Printer, Search as SearchIcon } from "lucide-react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import type { Api } from "../documents/api";
+import type { DocumentName } from "../documents/name";
+import { pickImages, uploadImage } from "../documents/upload";
+import type { ViewProps } from "../documents/view";
+import { Avatar } from "../presence/avatar";
+import { caretOf } from "../presence/caret";
+import { peopleIn } from "../presence/people";
+import type { Room } from "../sync/room";
+import { MOD } from "../ui/platform";
+import { showToast } from "../ui/toast";
+import { bubblePlace, createBubbleHost } from "./bubble-place";
+import { createEditor } from "./editor";
+import { exportText } from "./export";
+import { Highlight } from "./highlight";
+import { images, insertImages, type ImagesPorts } from "./images";
+import { slashOffers } from "./slash";
+import { createSuggestStore, suggest, type Offer } from "./suggest";
+import { SuggestPopup } from "./suggest-popup";
+import { readTitle } from "./title";
+import { TitleField } from "./title-field";
+import { Toolbar } from "./toolbar";
+import { useEditorState } from "./use-editor";
+import { WordCount } from "./word-count";
+import "./text.css";
+
+// Not part of opening a text: fetched with the first selection, the first search, the first look at the outline.
+const Bubble = lazy(() => import("./bubble").then(({ Bubble }) => ({ default: Bubble })));
+const FindBar = lazy(() => import("./find-bar").then(({ FindBar }) => ({ default: FindBar })));
+const OutlinePanel = lazy(() => import("./outline-panel").then(({ OutlinePanel }) => ({ default: OutlinePanel })));
+
+export function TextView(props: ViewProps): React.JSX.Element {
+  const { t, i18n } = useTranslation();
+  const { api, name, room, editable, onHandle } = props;
+  const [editor, setEditor] = useState<Editor | null>(null);
+  const [suggestions] = useState(createSuggestStore);
+  const [bubbleHost] = useState(createBubbleHost);
+  const [linkOpen, setLinkOpen] = useState(false);
+  const [finding, setFinding] = useState(false);
+  const [outline, setOutline] = useState(false);
+  // The editor is made once and asks these when it needs them: words change with the language, people come and go.
+  const latest = useRef<Surroundings>({ t, api, name, room, pickImage: () => undefined });
+
+  const imagePorts = useMemo<ImagesPorts>(
+    () => ({
+      upload: (file) => uploadImage(latest.current.api, latest.current.name, file, latest.current.t),
+      uploading: () => latest.current.t("image.uploading"),
+      refused: (text) => showToast({ text }),
+    }),
+    [],
+  );
+  const openLink = useCallback(() => setLinkOpen(true), []);
+  const closeFind = useCallback(() => setFinding(false), []);
+  const pickImage = useCallback(() => {
+    if (editor) pickImages((files) => insertImages(editor, files, imagePorts));
+  }, [editor, imagePorts]);
+  useEffect(() => {
+    latest.current = { t, api, name, room, pickImage };
+  });
+  const additions = useCallback(
+    (): Extensions => [
+      suggest(suggestions, [
+        {
+          char: "/",
+          label: () => latest.current.t("slash.title"),
+          offers: (query) => slashOffers(query, latest.current.t, () => latest.current.pickImage()),
+        },
+        { char: "@", label: () => latest.current.t("mention.title"), spaces: true, offers: (query) => mentionOffers(query, latest.current.room, latest.current.t) },
+      ]),
+      bubblePlace(bubbleHost),
+      images(imagePorts),
+      Highlight,
+    ],
+    [suggestions, bubbleHost, imagePorts],
+  );
+
+  useEffect(() => {
+    if (editor === null) return;
+    const onKey = (event: KeyboardEvent): void => {
+      const find = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "f";
+      // The second press goes on to the browser's own search.
+      if (!find || (event.target instanceof Element && event.target.closest(".find"))) return;
+      event.preventDefault();
+      setFinding(true);
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [editor]);
+
+  useEffect(() => {
+    if (editor === null) return;
+    const save = (format: "markdown" | "html" | "json"): void => {
+      exportText(editor.getJSON(), readTitle(room.doc), format, i18n.language).catch(() => showToast({ text: t("export.failed") }));
+    };
+    onHandle({
+      goTo: (client) => goToCaret(editor, client),
+      items: () => [
+        { label: t("outline.title"), icon: <ListTree />, checked: outline, run: () => setOutline((open) => !open) },
+        { label: t("find.open"), icon: <SearchIcon />, hint: `${MOD} F`, run: () => setFinding(true) },
+        { label: t("export.markdown"), icon: <Download />, run: () => save("markdown") },
+        { label: t("export.html"), icon: <Download />, run: () => save("html") },
+        { label: t("export.json"), icon: <Download />, run: () => save("json") },
+        { label: t("doc.print"), icon: <Printer />, run: () => window.print() },
+      ],
+    });
+    return () => onHandle(null);
+  }, [editor, onHandle, outline, room, t, i18n.language]);
+
+  return (
+    <>
+      {editor && (
+        <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
+      )}
+      <Suspense fallback={null}>
+        {editor && <SelectionMenu editor={editor} host={bubbleHost} onLink={openLink} />}
+        {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
+        {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
+      </Suspense>
+      <SuggestPopup store={suggestions} />
+      <article className="sheet">
+        <TitleField doc={room.doc} editable={editable} onLeave={() => editor && writeFromStart(editor)} />
+        <Writing room={room} editable={editable} additions={additions} onEditor={setEditor} />
+        {editor && <TextWordCount editor={editor} />}
+      </article>
+    </>
+  );
+}
+
+interface Surroundings {
+  readonly t: TFunction<"words">;
+  readonly api: Api;
+  readonly name: DocumentName;
+  readonly room: Room;
+  readonly pickImage: () => void;
+}
+
+function SelectionMenu(props: { readonly editor: Editor; readonly host: HTMLElement; readonly onLink: () => void }): React.JSX.Element | null {
+  const { editor } = props;
+  const { selected } = useEditorState(editor, ({ state }) => ({ selected: !state.selection.empty }));
+  const [used, setUsed] = useState(false);
+  useEffect(() => {
+    if (selected) setUsed(true);
+  }, [selected]);
+  return used ? <Bubble editor={editor} host={props.host} onLink={props.onLink} /> : null;
+}
+
+/** The people inside, oneself included: a note to oneself is one too. */
+function mentionOffers(query: string, room: Room, t: TFunction<"words">): readonly Offer[] {
+  const wanted = query.toLocaleLowerCase();
+  return peopleIn(room.awareness.getStates(), room.awareness.clientID)
+    .filter(({ name }) => name !== "" && name.toLocaleLowerCase().includes(wanted))
+    .map((person) => ({
+      id: String(person.client),
+      label: person.self ? t("people.you", { name: person.name }) : person.name,
+      icon: <Avatar name={person.name} colour={person.colour} />,
+      run: (editor, range) => {
+        const mention = { type: "mention", attrs: { id: person.name, label: person.name } };
+        editor.chain().focus().insertContentAt(range, [mention, { type: "text", text: " " }]).run();
+      },
+    }));
+}
+
+function TextWordCount(props: { readonly editor: Editor }): React.JSX.Element {
+  const { editor } = props;
+  // Any change of the text changes its size or, rarely, leaves the count as it was.
+  const { size } = useEditorState(editor, (current) => ({ size: current.state.doc.content.size }));
+  const read = useCallback(() => editor.state.doc.textBetween(0, editor.state.doc.content.size, "\n", " "), [editor]);
+  return <WordCount version={size} read={read} />;
+}
+
+/** The editor's place on the page. It is made once per room and told whether it may be written in. */
+function Writing(props: {
+  readonly room: Room;
+  readonly editable: boolean;
+  readonly additions: () => Extensions;
+  readonly onEditor: (editor: Editor | null) => void;
+}): React.JSX.Element {
+  const { t, i18n } = useTranslation();
+  const { room, editable, additions, onEditor } = props;
+  const host = useRef<HTMLDivElement>(null);
+  const made = useRef<Editor | null>(null);
+  const words = useRef(t);
+
+  useEffect(() => {
+    if (host.current === null) return;
+    const editor = createEditor({
+      element: host.current,
+      doc: room.doc,
+      awareness: room.awareness,
+      editable: false,
+      additions: additions(),
+      words: () => ({
+        label: words.current("doc.body"),
+        placeholder: words.current("doc.placeholder"),
+        nameless: words.current("people.nameless"),
+        task: (text) => words.current("doc.task", { text: text || words.current("doc.emptyTask") }),
+      }),
+    });
+    made.current = editor;
+    onEditor(editor);
+    return () => {
+      made.current = null;
+      onEditor(null);
+      editor.destroy();
+    };
+  }, [room, additions, onEditor]);
+
+  useEffect(() => {
+    made.current?.setEditable(editable, false);
+  }, [editable, room]);
+
+  useEffect(() => {
+    words.current = t;
+    // Label and placeholder are decorations; an empty transaction draws them in the new language.
+    const editor = made.current;
+    if (editor && !editor.isDestroyed) editor.view.dispatch(editor.state.tr.setMeta("addToHistory", false));
+  }, [t, i18n.language]);
+
+  return (
+    <div
+      ref={host}
+      className="writing"
+      hidden={!editable}
+      onClick={(event) => {
+        if (event.target === host.current) writeBelow(made.current);
+      }}
+    />
+  );
+}
+
+/** From the title into the text, at once: Tiptap's own focus waits for a frame, and the next key must not be lost to it. */
+function writeFromStart(editor: Editor): void {
+  editor.commands.setTextSelection(0);
+  editor.view.focus();
+}
+
+/** A click into the empty space under the text means "go on writing there", also under a table or a code block. */
+function writeBelow(editor: Editor | null): void {
+  if (editor === null || !editor.isEditable) return;
+  const last = editor.state.doc.lastChild;
+  if (last !== null && last.type.name !== "paragraph") {
+    editor.chain().insertContentAt(editor.state.doc.content.size, { type: "paragraph" }).focus("end").run();
+  } else editor.commands.focus("end");
+}
+
+function goToCaret(editor: Editor, client: number): void {
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  caretOf(editor.view.dom, client)?.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
+}

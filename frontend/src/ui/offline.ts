@@ -1,0 +1,69 @@
+// The service worker from the page's side: it opens the app without a network, and a newer version waits until somebody
+// says so. Only the tab that was told to change is loaded again; nobody's sentence is interrupted by another tab.
+import { createStore, type Store } from "./store";
+
+/** A newer version of the app is ready; `change` puts it in place and loads this page again. */
+export interface Waiting {
+  readonly change: () => void;
+}
+
+export const waitingVersion: Store<Waiting | null> = createStore<Waiting | null>(null);
+
+/** What the worker looks into for assets it did not fetch ahead; named in vite.config.ts too. */
+const ASSETS = "weft-assets";
+/** A tab that stays open for days asks for news this often, in ms. Browsers ask by themselves only on navigation. */
+const ASK_AGAIN = 60 * 60 * 1000;
+
+/** Call once, when the page is drawn. Does nothing where workers are not allowed: plain HTTP other than this machine. */
+export async function startOffline(): Promise<void> {
+  if (!("serviceWorker" in navigator) || !import.meta.env.PROD) return;
+  let registration: ServiceWorkerRegistration;
+  try {
+    registration = await navigator.serviceWorker.register("/sw.js", { updateViaCache: "none" });
+  } catch {
+    return; // a private window, or the server is away: the page works without, and the next visit tries again
+  }
+  offer(registration);
+  registration.addEventListener("updatefound", () => {
+    const { installing } = registration;
+    installing?.addEventListener("statechange", () => offer(registration));
+  });
+  let asked = Date.now();
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState !== "visible" || Date.now() - asked < ASK_AGAIN) return;
+    asked = Date.now();
+    registration.update().catch(() => undefined);
+  });
+  await navigator.serviceWorker.ready;
+  await keepLoaded();
+}
+
+/** A waiting worker is news only if another one is in charge; the very first has nobody to wait for. */
+function offer({ waiting }: ServiceWorkerRegistration): void {
+  if (waiting === null || navigator.serviceWorker.controller === null) return;
+  waitingVersion.set({
+    change: () => {
+      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+      waiting.postMessage({ type: "SKIP_WAITING" });
+    },
+  });
+}
+
+/**
+ * What the page loaded before its first worker was in charge passed it by. Hashed files never change, so the browser's
+ * own cache answers here without asking the server.
+ */
+async function keepLoaded(): Promise<void> {
+  const loaded = performance
+    .getEntriesByType("resource")
+    .map(({ name }) => new URL(name))
+    .filter(({ origin, pathname }) => origin === location.origin && pathname.startsWith("/assets/"));
+  try {
+    const cache = await caches.open(ASSETS);
+    for (const { href } of loaded) {
+      if ((await caches.match(href)) === undefined) await cache.add(href);
+    }
+  } catch {
+    // The disk is full or the server went away meanwhile; the worker keeps what it can.
+  }
+}

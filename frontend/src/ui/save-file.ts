@@ -1,0 +1,16 @@
+// Handing a file to the person, from words this page already has.
+
+export function saveFile(name: string, type: string, content: string): void {
+  const address = URL.createObjectURL(new Blob([content], { type: `${type};charset=utf-8` }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = safeFileName(name);
+  link.click();
+  // The browser has taken the file by the next turn; until then the address must live.
+  setTimeout(() => URL.revokeObjectURL(address), 0);
+}
+
+/** Without the characters some file systems refuse; never empty. */
+export function safeFileName(name: string): string {
+  return name.replace(/[\\/:*?"<>|\p{Cc}]+/gu, " ").trim() || "document";
+}

@@ -1,0 +1,380 @@
+// Two people at one board.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, test } from "node:test";
+import { crc32, deflateSync } from "node:zlib";
+import { api, makeBoard, openHome, screenshot, startBrowser, startServer, status, title, until } from "./support.mjs";
+
+let server, browser;
+before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
+after(() => Promise.all([browser?.close(), server?.dispose()]));
+afterEach(() => browser.everybodyLeaves());
+
+async function openBoard(somebody, name) {
+  await somebody.page.goto(`${server.url}/d/${encodeURIComponent(name)}`);
+  await status(somebody, "saved");
+  await onBoard(somebody);
+}
+
+/** Waits until the board stands and listens. */
+const onBoard = ({ page }) => page.locator(".board[data-open] .excalidraw canvas.interactive").waitFor();
+
+async function annAndBo(name) {
+  await makeBoard(server, name);
+  const ann = await browser.person(server, { name: "Ann Lee", colour: "#0e7490" });
+  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
+  await openBoard(ann, name);
+  await openBoard(bo, name);
+  return [ann, bo];
+}
+
+/** A place on the board, from the upper left corner of its part of the page. */
+async function at({ page }, x, y) {
+  const box = await page.locator(".board").boundingBox();
+  return [box.x + x, box.y + y];
+}
+
+async function drag(somebody, from, to, { hold = false } = {}) {
+  const { mouse } = somebody.page;
+  await mouse.move(...(await at(somebody, ...from)));
+  await mouse.down();
+  await mouse.move(...(await at(somebody, (from[0] + to[0]) / 2, (from[1] + to[1]) / 2)), { steps: 3 });
+  await mouse.move(...(await at(somebody, ...to)), { steps: 3 });
+  if (!hold) await mouse.up();
+}
+
+async function draw(somebody, key, from, to, options) {
+  await somebody.page.keyboard.press(key);
+  await drag(somebody, from, to, options);
+}
+
+const click = async (somebody, x, y) => somebody.page.mouse.click(...(await at(somebody, x, y)));
+
+async function menu({ page }, item) {
+  await page.getByRole("button", { name: "Document menu" }).click();
+  await page.getByRole("menuitem", { name: item }).click();
+}
+
+async function saved(somebody, item) {
+  const [download] = await Promise.all([somebody.page.waitForEvent("download"), menu(somebody, item)]);
+  return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+}
+
+/** What this person sees, as the file they would save: everything on the board, in drawing order. */
+async function seen(somebody) {
+  if (await somebody.page.locator(".board-hint").count()) return [];
+  const { bytes } = await saved(somebody, "Save as .excalidraw file");
+  return JSON.parse(bytes).elements;
+}
+
+const kinds = (elements) => elements.map(({ type }) => type);
+
+async function sees(somebody, what, test) {
+  let last;
+  return until(
+    () => `${somebody.name} sees ${what}: ${JSON.stringify(last)}`,
+    async () => test((last = await seen(somebody))) && last,
+  );
+}
+
+test("a new board, drawn on by two", async () => {
+  const ann = await browser.person(server, { name: "Ann Lee" });
+  await openHome(ann);
+  await ann.page.getByRole("button", { name: "New board" }).click();
+  await status(ann, "saved");
+  await onBoard(ann);
+  await title(ann).fill("Loom plans");
+  await title(ann).press("Enter");
+  await draw(ann, "r", [300, 200], [500, 300]);
+
+  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
+  await bo.page.goto(ann.page.url());
+  await onBoard(bo);
+  assert.equal(await bo.page.title(), "Loom plans · Weft");
+  await sees(bo, "Ann's rectangle", (elements) => kinds(elements).join() === "rectangle");
+  await draw(bo, "o", [700, 450], [800, 550]);
+  const both = await sees(ann, "Bo's ellipse too", (elements) => kinds(elements).join() === "rectangle,ellipse");
+  assert.equal(Math.round(both[0].width), 200);
+
+  const name = decodeURIComponent(new URL(ann.page.url()).pathname.slice(3));
+  const stored = await api(server, "GET", `/${encodeURIComponent(name)}/json`);
+  assert.equal(stored.meta.kind, "board");
+  assert.equal(Object.keys(stored.elements).length, 2);
+});
+
+test("one changes the colour and another the place of one shape at the same time: both hold", async () => {
+  const [ann, bo] = await annAndBo("both hold");
+  ann.mayLoseNetwork = true;
+  await draw(ann, "r", [300, 200], [500, 300]);
+  await sees(bo, "the rectangle", (elements) => elements.length === 1);
+  await bo.page.keyboard.press("Escape");
+
+  await ann.context.setOffline(true);
+  await status(ann, "offline");
+  await ann.page.getByTestId("color-top-pick-#e03131").click();
+  const [before] = await seen(bo);
+  await bo.page.keyboard.press("Control+a");
+  for (let step = 0; step < 10; step++) await bo.page.keyboard.press("ArrowRight");
+  await sees(bo, "it moved", ([moved]) => moved.x > before.x);
+  await ann.context.setOffline(false);
+  await status(ann, "saved");
+  for (const person of [ann, bo]) {
+    await sees(person, "a red rectangle that was moved", ([shape]) => shape.strokeColor === "#e03131" && shape.x > before.x);
+  }
+});
+
+test("undo takes back one's own shape and leaves the other's, by key and by button", async () => {
+  const [ann, bo] = await annAndBo("undo");
+  await draw(ann, "r", [300, 200], [400, 300]);
+  await draw(bo, "o", [500, 400], [600, 500]);
+  for (const person of [ann, bo]) await sees(person, "both", (elements) => elements.length === 2);
+  await ann.page.keyboard.press("Control+z");
+  for (const person of [ann, bo]) await sees(person, "the ellipse only", (elements) => kinds(elements).join() === "ellipse");
+  assert.ok(await ann.page.getByRole("button", { name: "Undo" }).isDisabled());
+  await ann.page.getByRole("button", { name: "Redo" }).click();
+  for (const person of [ann, bo]) await sees(person, "both again", (elements) => elements.length === 2);
+  await bo.page.getByRole("button", { name: "Undo" }).click();
+  for (const person of [ann, bo]) await sees(person, "the rectangle only", (elements) => kinds(elements).join() === "rectangle");
+});
+
+test("a stroke is seen while it is drawn, stored when it is done, and small", async () => {
+  const [ann, bo] = await annAndBo("stroke");
+  await draw(ann, "p", [300, 300], [600, 420], { hold: true });
+  await sees(bo, "the stroke in Ann's hand", ([stroke]) => stroke?.type === "freedraw" && stroke.locked);
+  const meanwhile = await api(server, "GET", "/stroke/json");
+  assert.deepEqual(meanwhile.elements ?? {}, {});
+  const { mouse } = ann.page;
+  for (let step = 0; step < 400; step++) await mouse.move(...(await point(ann, step)));
+  await mouse.up();
+  const [stroke] = await sees(bo, "the stroke itself", ([one]) => one?.type === "freedraw" && !one.locked);
+  assert.ok(stroke.points.length >= 300, `${stroke.points.length} points`);
+  const { bytes } = await api(server, "GET", "/stroke");
+  console.log(`a stroke of ${stroke.points.length} points: ${bytes} bytes stored`);
+  assert.ok(bytes < 20 * 1024, `${bytes} bytes`);
+});
+
+const corner = new WeakMap();
+async function point(somebody, step) {
+  if (!corner.has(somebody)) corner.set(somebody, await at(somebody, 0, 0));
+  const [x, y] = corner.get(somebody);
+  return [x + 600 - step * 0.5, y + 420 + 80 * Math.sin(step / 20)];
+}
+
+test("a sticky note is written on, listed in the outline, and found from there", async () => {
+  const [ann, bo] = await annAndBo("notes");
+  await ann.page.keyboard.press("n");
+  await click(ann, 600, 350);
+  await ann.page.locator("textarea.excalidraw-wysiwyg").waitFor();
+  await ann.page.keyboard.type("Buy wool");
+  // On a pause, while the caret is still in it.
+  const notes = await sees(bo, "the note", (elements) => kinds(elements).join() === "rectangle,text");
+  assert.equal(notes[0].customData.kind, "note");
+  assert.deepEqual([notes[1].originalText, notes[1].containerId], ["Buy wool", notes[0].id]);
+  await ann.page.keyboard.press("Escape");
+  await draw(ann, "f", [260, 160], [400, 240]);
+  await bo.page.getByRole("button", { name: "Outline" }).click();
+  const outline = bo.page.getByRole("complementary", { name: "Outline" });
+  await outline.getByRole("button", { name: "Frame: Frame without a name" }).waitFor();
+  await outline.getByRole("button", { name: "Note: Buy wool" }).click();
+  await screenshot(bo, "board-outline-light");
+  await bo.page.keyboard.press("Escape");
+  await outline.waitFor({ state: "detached" });
+});
+
+test("what is on a board outlives a reload, the server, and a time without network", async () => {
+  const [ann, bo] = await annAndBo("outlives");
+  ann.mayLoseNetwork = bo.mayLoseNetwork = true;
+  await draw(ann, "r", [300, 200], [400, 300]);
+  await sees(bo, "the rectangle", (elements) => elements.length === 1);
+  await ann.page.reload();
+  await onBoard(ann);
+  await sees(ann, "it again", (elements) => elements.length === 1);
+
+  await ann.context.setOffline(true);
+  await status(ann, "offline");
+  await draw(ann, "o", [500, 450], [600, 550]);
+  await draw(bo, "d", [260, 450], [340, 550]);
+  assert.equal((await seen(bo)).length, 2);
+  await ann.context.setOffline(false);
+  await status(ann, "saved");
+  for (const person of [ann, bo]) await sees(person, "all three", (elements) => kinds(elements).sort().join() === "diamond,ellipse,rectangle");
+
+  await server.kill();
+  await server.start();
+  await status(ann, "saved");
+  await bo.page.reload();
+  await onBoard(bo);
+  for (const person of [ann, bo]) await sees(person, "all three", (elements) => elements.length === 3);
+});
+
+test("people's pointers have names, and one goes along with another", async () => {
+  const [ann, bo] = await annAndBo("along");
+  await draw(ann, "r", [300, 200], [500, 300]);
+  await sees(bo, "the rectangle", (elements) => elements.length === 1);
+  await menu(ann, "Follow Bo");
+  await ann.page.getByText("Following Bo").waitFor();
+  const zoom = ({ page }) => page.locator(".reset-zoom-button").textContent();
+  const before = await zoom(ann);
+  for (let step = 0; step < 3; step++) await bo.page.locator(".zoom-out-button").click();
+  const there = await zoom(bo);
+  assert.notEqual(there, before);
+  await until("Ann sees as much as Bo", async () => Math.abs(parseInt(await zoom(ann)) - parseInt(there)) <= 1);
+  // Moving by oneself is the end of it.
+  await ann.page.mouse.move(...(await at(ann, 600, 400)));
+  await ann.page.mouse.wheel(0, 200);
+  await ann.page.getByText("Following Bo").waitFor({ state: "detached" });
+
+  await bo.page.keyboard.press("k");
+  await drag(bo, [400, 300], [700, 420], { hold: true });
+  await until("Bo's pointer is drawn", async () => (await ann.page.screenshot()).length > 0);
+  await screenshot(ann, "board-pointers-light");
+  await bo.page.mouse.up();
+});
+
+/** A red square, as a PNG file. */
+const PICTURE = (() => {
+  const part = (kind, data) => {
+    const body = Buffer.concat([Buffer.from(kind), data]);
+    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    check.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, check]);
+  };
+  const side = 32;
+  const rows = Buffer.concat(Array.from({ length: side }, () => Buffer.from([0, ...Array.from({ length: side }, () => [224, 49, 49]).flat()])));
+  const head = Buffer.from([0, 0, 0, side, 0, 0, 0, side, 8, 2, 0, 0, 0]);
+  return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), part("IHDR", head), part("IDAT", deflateSync(rows)), part("IEND", Buffer.alloc(0))]);
+})();
+
+/** Stands for the server's attachments: what is posted is kept, and given back. */
+async function attachments(context, kept) {
+  await context.route(/\/attachments/, async (route) => {
+    const request = route.request();
+    if (request.method() === "POST") {
+      kept.push(request.postDataBuffer());
+      const url = `/api/v1/documents/images/attachments/${kept.length}`;
+      return route.fulfill({ status: 201, json: { id: String(kept.length), url, type: "image/png", bytes: request.postDataBuffer().length } });
+    }
+    return route.fulfill({ status: 200, contentType: "image/png", body: kept[Number(request.url().split("/").at(-1)) - 1] });
+  });
+}
+
+/** Drops a picture on the board, as from a folder. */
+async function putImage(somebody) {
+  const [clientX, clientY] = await at(somebody, 600, 400);
+  const dataTransfer = await somebody.page.evaluateHandle((base64) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0))], "picture.png", { type: "image/png" }));
+    return transfer;
+  }, PICTURE.toString("base64"));
+  await somebody.page.dispatchEvent(".board canvas.interactive", "drop", { dataTransfer, clientX, clientY });
+}
+
+test("an image goes to the server once, and the document has its address only", async () => {
+  const [ann, bo] = await annAndBo("images");
+  const kept = [];
+  await attachments(ann.context, kept);
+  await attachments(bo.context, kept);
+  await putImage(ann);
+  await sees(bo, "the image", ([image]) => image?.type === "image");
+  await until("it is on the server", () => kept.length === 1);
+  await until("Bo has its bytes", async () => Object.keys(JSON.parse((await saved(bo, "Save as .excalidraw file")).bytes).files).length === 1);
+  const stored = await api(server, "GET", "/images/json");
+  assert.deepEqual(Object.values(stored.files), ["/api/v1/documents/images/attachments/1"]);
+  assert.ok(!JSON.stringify(stored).includes("base64"));
+  assert.equal(kept.length, 1);
+});
+
+test("a server without a place for images says so, and the image is not pretended", async () => {
+  const [ann] = await annAndBo("no images");
+  ann.mayLoseNetwork = true;
+  await ann.context.route(/\/attachments/, (route) => route.fulfill({ status: 404, json: { error: { code: "not_found", message: "there is nothing here" } } }));
+  await putImage(ann);
+  await ann.page.getByText("This server cannot store images").first().waitFor();
+  await sees(ann, "no image", (elements) => elements.length === 0);
+});
+
+test("a board as PNG, as SVG, as a file, and back", async () => {
+  const [ann, bo] = await annAndBo("files");
+  await menu(ann, "Save as PNG image");
+  await ann.page.getByText("There is nothing on this board yet").first().waitFor();
+  await draw(ann, "r", [300, 200], [500, 300]);
+  await ann.page.keyboard.press("Enter");
+  await ann.page.locator("textarea.excalidraw-wysiwyg").waitFor();
+  await ann.page.keyboard.type("Loom 織");
+  await ann.page.keyboard.press("Escape");
+  await title(ann).fill("Plans / 2026");
+  const png = await saved(ann, "Save as PNG image");
+  assert.equal(png.name, "Plans 2026.png");
+  assert.equal(png.bytes.subarray(1, 4).toString(), "PNG");
+  const svg = (await saved(ann, "Save as SVG drawing")).bytes.toString();
+  assert.match(svg, /^<svg.*Loom/s);
+  assert.match(svg, /@font-face[^}]*Excalifont[^}]*url\("?data:font\/woff2/);
+  assert.ok(!/https?:\/\/(?!www\.w3\.org)/.test(svg.replace(/<!--.*?-->/gs, "").replace(/<metadata>.*?<\/metadata>/gs, "")), "names no host");
+
+  const file = await saved(ann, "Save as .excalidraw file");
+  const bring = async (somebody, name, buffer) => {
+    const [chooser] = await Promise.all([somebody.page.waitForEvent("filechooser"), menu(somebody, "Bring in a file")]);
+    await chooser.setFiles({ name, mimeType: "application/json", buffer });
+  };
+  await bring(bo, "plans.excalidraw", file.bytes);
+  await bo.page.getByText("2 shapes were brought in").first().waitFor();
+  const all = await sees(ann, "the copies beside the originals", (elements) => elements.length === 4);
+  assert.equal(new Set(all.map(({ id }) => id)).size, 4);
+  assert.deepEqual(kinds(all), ["rectangle", "text", "rectangle", "text"]);
+  assert.equal(all[3].containerId, all[2].id);
+  await bring(bo, "notes.json", Buffer.from("{}"));
+  await bo.page.getByText("There is no drawing in this file").first().waitFor();
+});
+
+test("4,000 shapes: a change from elsewhere is shown at once", async () => {
+  const ann = await browser.person(server, { name: "Ann Lee" });
+  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
+  // From the arrival of a message to the frame that shows it, as Bo's own page measures it.
+  await bo.page.addInitScript(() => {
+    window.shown = [];
+    window.WebSocket = class extends WebSocket {
+      constructor(...address) {
+        super(...address);
+        this.addEventListener("message", () => {
+          const arrived = performance.now();
+          requestAnimationFrame(() => {
+            const { port1, port2 } = new MessageChannel();
+            port1.onmessage = () => window.shown.push(performance.now() - arrived);
+            port2.postMessage(null);
+          });
+        });
+      }
+    };
+  });
+  await makeBoard(server, "many");
+  await openBoard(ann, "many");
+  await openBoard(bo, "many");
+  const shapes = Array.from({ length: 4_000 }, (_, at) => ({
+    id: `s${at}`, type: at % 3 ? "rectangle" : "ellipse", x: (at % 80) * 60, y: Math.floor(at / 80) * 60, width: 50, height: 50,
+    strokeColor: "#1e1e1e", backgroundColor: "transparent", seed: at + 1, version: 1, versionNonce: at + 1, isDeleted: false, groupIds: [], boundElements: null,
+  }));
+  const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), menu(ann, "Bring in a file")]);
+  await chooser.setFiles({ name: "many.excalidraw", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ type: "excalidraw", version: 2, elements: shapes })) });
+  await ann.page.getByText(/4,?000 shapes were brought in/).first().waitFor();
+  await ann.page.keyboard.press("Escape");
+  await sees(bo, "them", (elements) => elements.length === 4_000);
+  await bo.page.keyboard.press("Shift+1");
+  await bo.page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)));
+
+  for (let round = 0; round < 8; round++) {
+    await draw(ann, "r", [400 + round * 30, 300], [420 + round * 30, 320], { hold: true });
+    const mark = await bo.page.evaluate(() => (window.shown = []).length);
+    assert.equal(mark, 0);
+    await ann.page.mouse.up();
+    await until("something arrived at Bo's", () => bo.page.evaluate(() => window.shown.length > 0));
+    times.push(...(await bo.page.evaluate(() => window.shown)));
+    await ann.page.keyboard.press("Escape");
+  }
+  await sees(bo, "the new ones", (elements) => elements.length === 4_008);
+  times.sort((a, b) => a - b);
+  const [middle, longest] = [times[Math.floor(times.length / 2)], times.at(-1)];
+  console.log(`4,000 shapes: from arrival to the frame that shows it ${middle.toFixed(0)} ms in the middle, ${longest.toFixed(0)} ms at most, of ${times.length}`);
+  assert.ok(middle < 250, `${middle} ms`);
+});
+const times = [];

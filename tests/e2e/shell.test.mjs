@@ -1,0 +1,174 @@
+// What works on every page: the palette, the keys, the settings, stars, and the one question a guest is asked.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { accessible, api, fitsSideways, openDocument, openHome, screenshot, startBrowser, startServer, status, text, title, until, words, write } from "./support.mjs";
+
+let server, browser;
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), startBrowser()]);
+  for (const name of ["Menu for Saturday", "Notes for the winter issue"]) await api(server, "POST", "", { title: name });
+});
+after(() => Promise.all([browser?.close(), server?.dispose()]));
+afterEach(() => browser.everybodyLeaves());
+
+const row = ({ page }, name) => page.getByRole("listitem").filter({ hasText: name });
+
+for (const theme of ["light", "dark"]) {
+  test(`the palette finds documents and commands, ${theme}`, async () => {
+    const ann = await browser.person(server, { theme });
+    const { page } = ann;
+    await openHome(ann);
+    await page.keyboard.press("Control+k");
+    const palette = page.getByRole("dialog", { name: "Command palette" });
+    await palette.getByRole("option", { name: "Menu for Saturday" }).waitFor();
+    await accessible(ann, "the palette");
+    await screenshot(ann, `palette-${theme}`);
+    await page.keyboard.type("winter");
+    await until("one is left", async () => (await palette.getByRole("option").count()) === 1);
+    await page.keyboard.press("Enter");
+    await status(ann, "saved");
+    assert.equal(await title(ann).inputValue(), "Notes for the winter issue");
+
+    await write(ann, "words");
+    await page.keyboard.press("Control+k");
+    await palette.getByRole("option", { name: "Outline" }).waitFor();
+    await page.keyboard.type("zzzz");
+    await palette.getByText("Nothing fits these letters").waitFor();
+    await page.keyboard.press("Escape");
+    await palette.waitFor({ state: "detached" });
+    await until("the focus is back in the text", () => text(ann).evaluate((element) => element === document.activeElement));
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("settings");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Settings", level: 1 }).waitFor();
+  });
+
+  test(`the keys are listed, ${theme}`, async () => {
+    const ann = await browser.person(server, { theme });
+    await openHome(ann);
+    await ann.page.keyboard.press("?");
+    const help = ann.page.getByRole("dialog", { name: "Keyboard shortcuts" });
+    await help.waitFor();
+    await accessible(ann, "the sheet of keys");
+    await screenshot(ann, `help-${theme}`);
+    await ann.page.keyboard.press("Escape");
+    await help.waitFor({ state: "detached" });
+    await openDocument(ann, "keys");
+    await write(ann, "really?");
+    await words(ann, "really?").waitFor();
+    assert.equal(await help.count(), 0);
+  });
+
+  test(`a guest is asked for a name once, ${theme}`, async () => {
+    const ann = await browser.person(server, { theme });
+    await ann.context.addInitScript(() => {
+      if (!sessionStorage.getItem("asked")) localStorage.removeItem("weft.settings");
+      sessionStorage.setItem("asked", "yes");
+    });
+    await openHome(ann);
+    assert.equal(await ann.page.getByRole("dialog").count(), 0);
+    await ann.page.goto(`${server.url}/d/guests`);
+    const question = ann.page.getByRole("dialog", { name: "How should others call you?" });
+    await question.waitFor();
+    await status(ann, "saved");
+    await accessible(ann, "the question for a name");
+    await screenshot(ann, `welcome-${theme}`);
+    const field = question.getByRole("textbox", { name: "Name" });
+    assert.notEqual(await field.inputValue(), "");
+    await field.fill("Mei");
+    await field.press("Enter");
+    await question.waitFor({ state: "detached" });
+    const bo = await browser.person(server, { name: "Bo", theme });
+    await openDocument(bo, "guests");
+    await bo.page.getByRole("button", { name: /where Mei is writing/ }).waitFor();
+    await ann.page.reload();
+    await status(ann, "saved");
+    assert.equal(await question.count(), 0);
+  });
+
+  test(`settings are kept and take effect, ${theme}`, async () => {
+    const ann = await browser.person(server, { theme });
+    const { page } = ann;
+    await openDocument(ann, "on this device");
+    await title(ann).fill("On this device");
+    await write(ann, "words");
+    await openHome(ann);
+    await page.getByRole("button", { name: /^You and this page/ }).click();
+    await page.getByRole("link", { name: "Settings" }).click();
+    await page.getByRole("heading", { name: "Settings", level: 1 }).waitFor();
+    await page.getByRole("list", { name: "Documents on this device" }).getByText(/kB/).waitFor();
+    await accessible(ann, "the settings");
+    await screenshot(ann, `settings-${theme}`);
+    await page.getByText("Always", { exact: true }).click();
+    await page.getByRole("checkbox", { name: /Reduce motion/ }).check();
+    await page.reload();
+    assert.ok(await page.getByRole("checkbox", { name: /Reduce motion/ }).isChecked());
+    assert.equal(await page.locator("html").getAttribute("data-carets"), "always");
+
+    await page.getByRole("button", { name: "Remove On this device" }).click();
+    await page.getByText("No document has been opened here yet.").waitFor();
+    const left = await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
+    assert.deepEqual(left.filter((name) => name.includes("on this device")), []);
+    await openDocument(ann, "on this device");
+    await words(ann, "words").waitFor();
+  });
+}
+
+test("a copy with changes the server does not have is removed only after a question", async () => {
+  const ann = await browser.person(server);
+  ann.mayLoseNetwork = true;
+  await openDocument(ann, "unsent");
+  await title(ann).fill("Unsent");
+  await ann.page.routeWebSocket(/\/ws\//, (socket) => socket.close());
+  await ann.page.reload();
+  await status(ann, "offline");
+  await write(ann, "never sent");
+  await ann.page.getByText(/changes kept on this device/).waitFor();
+  await ann.page.getByRole("link", { name: "All documents" }).first().click();
+  await ann.page.getByRole("heading", { level: 1 }).waitFor();
+  await ann.page.goto(`${server.url}/settings`);
+  await ann.page.getByText(/changes kept on this device/).waitFor();
+  await ann.page.getByRole("button", { name: "Remove Unsent" }).click();
+  await ann.page.getByRole("alertdialog", { name: "Remove the copy of “Unsent”?" }).waitFor();
+  await ann.page.getByRole("button", { name: "Cancel" }).click();
+  await ann.page.getByRole("link", { name: "Unsent" }).waitFor();
+});
+
+test("stars are this device's, and the starred documents have a shelf of their own", async () => {
+  const ann = await browser.person(server);
+  await openHome(ann, "/starred");
+  await ann.page.getByRole("heading", { name: "Nothing starred yet" }).waitFor();
+  await screenshot(ann, "starred-empty-light");
+  await ann.page.getByRole("link", { name: "Recent" }).click();
+  await row(ann, "Menu for Saturday").getByRole("button", { name: /More for/ }).click();
+  await ann.page.getByRole("menuitem", { name: "Star", exact: true }).click();
+  await row(ann, "Menu for Saturday").getByRole("img", { name: "Starred" }).waitFor();
+  await ann.page.getByRole("link", { name: "Starred", exact: true }).click();
+  await row(ann, "Menu for Saturday").waitFor();
+  assert.equal(await ann.page.locator(".row").count(), 1);
+  await accessible(ann, "the starred documents");
+  await screenshot(ann, "starred-light");
+  await ann.page.getByRole("link", { name: /Menu for Saturday/ }).click();
+  await status(ann, "saved");
+  await ann.page.getByRole("button", { name: "Document menu" }).click();
+  await ann.page.getByRole("menuitem", { name: "Remove star" }).click();
+  await openHome(ann, "/starred");
+  await ann.page.getByRole("heading", { name: "Nothing starred yet" }).waitFor();
+});
+
+test("on phones the layers and the settings fit", async () => {
+  for (const width of [390, 320]) {
+    const ann = await browser.person(server, { size: [width, 640] });
+    await openHome(ann, "/settings");
+    await fitsSideways(ann, "settings");
+    await screenshot(ann, `settings-${width}`);
+    await ann.page.getByRole("button", { name: "Keyboard shortcuts" }).click();
+    await ann.page.getByRole("dialog").waitFor();
+    await screenshot(ann, `help-${width}`);
+    await ann.page.keyboard.press("Escape");
+    await ann.page.keyboard.press("Control+k");
+    await ann.page.getByRole("dialog").waitFor();
+    await fitsSideways(ann, "the palette");
+    await screenshot(ann, `palette-${width}`);
+  }
+});

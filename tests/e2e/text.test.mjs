@@ -1,0 +1,268 @@
+// What the text offers beyond typing: menus at the caret and over the selection, finding, the outline, colours in code,
+// images, and ways out and back in.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, test } from "node:test";
+import { accessible, api, openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, until, words, write } from "./support.mjs";
+
+let server, browser;
+before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
+after(() => Promise.all([browser?.close(), server?.dispose()]));
+afterEach(() => browser.everybodyLeaves());
+
+const annAndBo = async (document) => {
+  const ann = await browser.person(server, { name: "Ann Lee", colour: "#0e7490" });
+  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
+  await openDocument(ann, document);
+  await openDocument(bo, document);
+  return [ann, bo];
+};
+const menu = async ({ page }, name) => {
+  await page.getByRole("button", { name: "Document menu" }).click();
+  await page.getByRole("menuitem", { name }).click();
+};
+
+test("slash offers blocks, by keys and by pointer, and a colleague's typing does not close it", async () => {
+  const [ann, bo] = await annAndBo("slash");
+  const { page } = ann;
+  const offers = page.getByRole("listbox", { name: "Insert a block" });
+  await write(ann, "/");
+  await offers.waitFor();
+  await screenshot(ann, "slash-light");
+  // A list drawn beside the caret, outside the landmarks, as a menu is; the text points to it.
+  await accessible(ann, "the slash menu", ["region"]);
+  assert.equal(await text(ann).getAttribute("aria-activedescendant"), "suggest-offer-0");
+  await page.keyboard.type("head");
+  await until("only headings are offered", async () => (await offers.getByRole("option").count()) === 3);
+  await bo.page.getByRole("textbox", { name: "Title" }).fill("Meanwhile");
+  await until("Ann sees the title", async () => (await title(ann).inputValue()) === "Meanwhile");
+  await offers.waitFor();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("A heading");
+  await page.locator(".prose h3", { hasText: "A heading" }).waitFor();
+  await offers.waitFor({ state: "detached" });
+
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("/");
+  await offers.getByRole("option", { name: "Task list" }).click();
+  await page.keyboard.type("buy wool");
+  await bo.page.getByRole("checkbox", { name: "Done: buy wool" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("either/or and ");
+  assert.equal(await offers.count(), 0);
+  await page.keyboard.type("/");
+  await offers.waitFor();
+  await page.keyboard.press("Escape");
+  await offers.waitFor({ state: "detached" });
+  await page.keyboard.type("etc");
+  assert.ok((await sameText(ann, bo)).includes("either/or and /etc"));
+});
+
+test("somebody inside is mentioned by name", async () => {
+  const [ann, bo] = await annAndBo("mention");
+  await bo.page.getByRole("button", { name: /where Ann Lee/ }).waitFor();
+  await ann.page.getByRole("button", { name: /where Bo/ }).waitFor();
+  await write(ann, "Ask @b");
+  await ann.page.getByRole("listbox", { name: "Mention somebody" }).getByRole("option", { name: "Bo" }).waitFor();
+  await screenshot(ann, "mention-light");
+  await ann.page.keyboard.press("Enter");
+  await ann.page.keyboard.type("about it");
+  await bo.page.locator(".prose .mention", { hasText: "@Bo" }).waitFor();
+  await words(bo, "Ask @Bo about it").waitFor();
+});
+
+test("a selection brings its own menu", async () => {
+  const [ann, bo] = await annAndBo("bubble");
+  await write(ann, "plain words");
+  await select(ann, "Shift+Home");
+  const bubble = ann.page.getByRole("toolbar", { name: "Selection" });
+  await bubble.waitFor();
+  const [over, under] = await Promise.all([bubble.boundingBox(), words(ann, "plain words").boundingBox()]);
+  assert.ok(over.y < under.y && Math.abs(over.x - under.x) < over.width, "the menu stands over the words");
+  await screenshot(ann, "bubble-light");
+  await accessible(ann, "the menu over a selection", ["region"]);
+  await bubble.getByRole("button", { name: "Bold" }).click();
+  await bo.page.locator(".prose strong", { hasText: "plain words" }).waitFor();
+  await bubble.getByRole("button", { name: "Link" }).click();
+  await ann.page.getByRole("textbox", { name: "Address" }).fill("example.org");
+  await ann.page.keyboard.press("Enter");
+  await bo.page.locator('.prose a[href="https://example.org/"]').waitFor();
+});
+
+test("find, go from place to place, and replace", async () => {
+  const [ann, bo] = await annAndBo("find");
+  const { page } = ann;
+  await write(ann, "Warp and weft.\nThe weft crosses the warp.\nWeft!");
+  await page.keyboard.press("Control+f");
+  const bar = page.getByRole("search", { name: "Find" });
+  await bar.getByRole("textbox", { name: "Find" }).fill("weft");
+  await bar.getByText("of 3").waitFor();
+  assert.equal(await page.locator(".prose .ProseMirror-search-match").count(), 3);
+  await page.keyboard.press("Enter");
+  await page.locator(".prose .ProseMirror-active-search-match").waitFor();
+  await bar.getByText(/^[123] of 3$/).waitFor();
+  await screenshot(ann, "find-light");
+  await accessible(ann, "the find bar");
+  await bar.getByRole("textbox", { name: "Replace with" }).fill("thread");
+  await bar.getByRole("button", { name: "Replace all" }).click();
+  await words(bo, "The thread crosses the warp.").waitFor();
+  await page.keyboard.press("Escape");
+  await bar.waitFor({ state: "detached" });
+  await until("the text has the focus", () => text(ann).evaluate((element) => element === document.activeElement));
+  assert.equal(await page.locator(".prose .ProseMirror-search-match").count(), 0);
+});
+
+test("the outline lists the headings, follows them, and leads to them", async () => {
+  const [ann, bo] = await annAndBo("outline");
+  await write(ann, `# Beginning\n${"A line.\n".repeat(40)}## The end`);
+  await menu(bo, "Outline");
+  const outline = bo.page.getByRole("complementary", { name: "Outline" });
+  await outline.getByRole("button", { name: "Beginning" }).waitFor();
+  await outline.getByRole("button", { name: "The end" }).click();
+  await until("the end is in sight", () => bo.page.locator(".prose h3", { hasText: "The end" }).evaluate((element) => element.getBoundingClientRect().top < innerHeight));
+  await ann.page.keyboard.type(" of it");
+  await outline.getByRole("button", { name: "The end of it" }).waitFor();
+  await screenshot(bo, "outline-light");
+  await accessible(bo, "the outline");
+  await outline.getByRole("button", { name: "Close the outline" }).click();
+  await outline.waitFor({ state: "detached" });
+});
+
+test("code is coloured, with grammars fetched only then", async () => {
+  const [ann, bo] = await annAndBo("code");
+  const grammars = () => ann.page.evaluate(() => performance.getEntriesByType("resource").filter(({ name }) => name.includes("highlight-parser")).length);
+  await write(ann, "no code yet");
+  assert.equal(await grammars(), 0);
+  await ann.page.keyboard.press("Enter");
+  await ann.page.keyboard.type("```rust fn main() { let x = 1; }");
+  await ann.page.locator(".prose pre .hljs-keyword", { hasText: "fn" }).waitFor();
+  await bo.page.locator(".prose pre .hljs-keyword", { hasText: "fn" }).waitFor();
+  assert.equal(await grammars(), 1);
+  await ann.page.getByRole("combobox", { name: "Language of the code" }).selectOption("python");
+  await until("Bo sees no Rust any more", async () => (await bo.page.locator(".prose pre .hljs-keyword", { hasText: "let" }).count()) === 0);
+  await screenshot(ann, "code-light");
+});
+
+const PICTURE = await readFile(new URL("../../frontend/public/icons/192.png", import.meta.url));
+const paste = ({ page }, base64) =>
+  page.evaluate((encoded) => {
+    const bytes = Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], "loom-plan.png", { type: "image/png" }));
+    document.querySelector(".prose").dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  }, base64);
+
+test("a pasted picture is stored on the server, and the document holds its address only", async () => {
+  const [ann, bo] = await annAndBo("pictures");
+  const url = "/api/v1/documents/pictures/attachments/1";
+  let stored = null;
+  for (const { context } of [ann, bo]) {
+    await context.route("**/attachments", (route) => {
+      stored = { type: route.request().headers()["content-type"], bytes: route.request().postDataBuffer() };
+      return route.fulfill({ status: 201, json: { id: "1", url, type: "image/png", bytes: PICTURE.length } });
+    });
+    await context.route(`**${url}`, (route) => route.fulfill({ contentType: "image/png", body: PICTURE }));
+  }
+  await write(ann, "See: ");
+  await paste(ann, PICTURE.toString("base64"));
+  const image = bo.page.locator(".prose img:not(.ProseMirror-separator)");
+  await image.waitFor();
+  assert.equal(await image.getAttribute("src"), url);
+  assert.equal(await image.getAttribute("alt"), "loom plan");
+  assert.equal(stored.type, "image/png");
+  assert.ok(stored.bytes.equals(PICTURE));
+  await until("it is drawn", () => image.evaluate((element) => element.naturalWidth === 192));
+  const json = JSON.stringify(await api(server, "GET", "/pictures/json"));
+  assert.ok(json.includes(url) && !json.includes("base64"), json.slice(0, 400));
+
+  await ann.page.locator(".prose img:not(.ProseMirror-separator)").click();
+  const description = ann.page.getByRole("textbox", { name: "Describe the image" });
+  await until("it stands over the picture", async () => {
+    const [over, under] = await Promise.all([description.boundingBox(), ann.page.locator(".prose img:not(.ProseMirror-separator)").boundingBox()]);
+    return over.y + over.height <= under.y + 1 && Math.abs(over.x + over.width / 2 - under.x - under.width / 2) < 40;
+  });
+  await description.fill("The plan of the loom");
+  await screenshot(ann, "picture-light");
+  await description.press("Enter");
+  await bo.page.getByRole("img", { name: "The plan of the loom" }).waitFor();
+});
+
+test("a server that stores no images says so in words, and nothing is left behind", async () => {
+  const ann = await browser.person(server);
+  ann.mayLoseNetwork = true;
+  await openDocument(ann, "no pictures");
+  await ann.page.route("**/attachments", (route) => route.fulfill({ status: 404, json: { error: { code: "not_found", message: "there is nothing here" } } }));
+  await write(ann, "Before ");
+  await paste(ann, PICTURE.toString("base64"));
+  await ann.page.getByText("This server cannot store images.").first().waitFor();
+  assert.equal(await ann.page.locator(".prose img:not(.ProseMirror-separator), .image-place").count(), 0);
+  await ann.page.unroute("**/attachments");
+  await ann.page.route("**/attachments", (route) => route.abort());
+  await paste(ann, PICTURE.toString("base64"));
+  await ann.page.getByText(/the image was not stored/).first().waitFor();
+  assert.equal(await reading(ann), "<p>Before </p>");
+});
+
+test("out as Markdown and back in: the same text", async () => {
+  const ann = await browser.person(server);
+  await openDocument(ann, "round trip");
+  await title(ann).fill("The workshop");
+  await write(ann, "## What to bring\nwool and **patience** \n- one\ntwo\n\n[] to do\n\n> quoted\n\n");
+  await ann.page.keyboard.type("```js const x = 1;");
+  const before = await reading(ann);
+  await ann.page.getByRole("button", { name: "Document menu" }).click();
+  const [download] = await Promise.all([ann.page.waitForEvent("download"), ann.page.getByRole("menuitem", { name: "Export as Markdown" }).click()]);
+  assert.equal(download.suggestedFilename(), "The workshop.md");
+  const markdown = await readFile(await download.path(), "utf8");
+  assert.match(markdown, /^# The workshop\n\n## What to bring\n\nwool and \*\*patience\*\*/);
+
+  await openHome(ann);
+  const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), ann.page.getByRole("button", { name: "Import" }).click()]);
+  await chooser.setFiles({ name: "anything.md", mimeType: "text/markdown", buffer: Buffer.from(markdown) });
+  await status(ann, "saved");
+  await until("the title came along", async () => (await title(ann).inputValue()) === "The workshop");
+  const bare = (html) => html.replaceAll(/<span class="hljs[^>]*>|<\/span>|<p><\/p>/g, "");
+  await until(async () => `${bare(await reading(ann))}\n${bare(before)}`, async () => bare(await reading(ann)) === bare(before));
+
+  for (const [item, ending, begins] of [["Export as HTML", ".html", "<!doctype html>"], ["Export as JSON", ".json", "{"]]) {
+    await ann.page.getByRole("button", { name: "Document menu" }).click();
+    const [file] = await Promise.all([ann.page.waitForEvent("download"), ann.page.getByRole("menuitem", { name: item }).click()]);
+    assert.ok(file.suggestedFilename().endsWith(ending));
+    assert.ok((await readFile(await file.path(), "utf8")).startsWith(begins));
+  }
+});
+
+test("an imported page is cleaned, and a file that is no text is refused in words", async () => {
+  const ann = await browser.person(server);
+  await openHome(ann);
+  const give = async (name, body) => {
+    const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), ann.page.getByRole("button", { name: "Import" }).click()]);
+    await chooser.setFiles({ name, mimeType: "application/octet-stream", buffer: Buffer.from(body) });
+  };
+  await give("x.html", [0xff, 0xfe, 0x00, 0x41]);
+  await ann.page.getByText(/This file is not text/).first().waitFor();
+  await give("page.html", '<h1>Page</h1><p>words</p><img src="https://elsewhere.example/x.png" alt="a picture"><script>document.title = "run"</script><img src=x onerror="document.title=1">');
+  await status(ann, "saved");
+  await words(ann, "words").waitFor();
+  assert.equal(await title(ann).inputValue(), "Page");
+  await ann.page.locator(".prose a.picture-away", { hasText: "a picture" }).waitFor();
+  assert.equal(await ann.page.locator(".prose img:not(.ProseMirror-separator)").count(), 0);
+  await screenshot(ann, "imported-light");
+  // The browser names the handler it would not run even while the page is only being parsed, before it is cleaned.
+  ann.troubles.splice(0, Infinity, ...ann.troubles.filter((trouble) => !/inline event handler|script-src-attr/.test(trouble)));
+});
+
+test("paper gets the text and nothing else", async () => {
+  const ann = await browser.person(server, { theme: "dark" });
+  await openDocument(ann, "paper");
+  await title(ann).fill("On paper");
+  await write(ann, "words for paper");
+  await ann.page.emulateMedia({ media: "print" });
+  for (const hidden of [".bar", ".tools-place", ".word-count"]) {
+    for (const element of await ann.page.locator(hidden).all()) assert.ok(!(await element.isVisible()), `${hidden} is printed`);
+  }
+  await screenshot(ann, "print");
+  assert.equal(await ann.page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), "light");
+});
