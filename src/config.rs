@@ -16,6 +16,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    auth::Everybody,
     connection, document, http,
     protocol::guard,
     store::{self, Durability},
@@ -210,6 +211,7 @@ impl Settings {
                 },
                 raw_names: self.raw_names.unwrap_or(false),
                 connection,
+                policy: Arc::new(Everybody),
             },
             document,
             store: self.store(),

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
+    connection::feed::Feeds,
     document::registry::Registry,
     http::{self, upgrade::Connections},
     ids::DocumentName,
@@ -69,6 +70,8 @@ impl Server {
             registry: registry.clone(),
             metrics: metrics.clone(),
             connections: Connections::new(config.http.limits),
+            policy: config.http.policy.clone(),
+            feeds: Feeds::default(),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };

@@ -80,6 +80,8 @@ pub async fn talk(visit: Visit, peer: &mut Peer, line: &Line) {
             (true, What::Binary) => {
                 Err((Fault::new("not_text", "this endpoint speaks JSON in text frames"), None))
             }
+            // Nothing of a chat can be made up for, so nothing of it is ever dropped and owed.
+            (true, What::Behind) => Ok(()),
             (true, What::Text(text)) => match chat::decode(&text, longest) {
                 Ok(Incoming::Message { id, .. }) if !limiter.messages.take(said.at) => {
                     Err(too_often(Some(id)))

@@ -40,8 +40,8 @@ use tracing::debug;
 use super::{
     frame_guard::FrameGuard,
     heartbeat::{self, Heartbeat},
-    session::Step,
     socket::{Guarded, refuse},
+    talk::Heard,
 };
 use crate::{
     document::{
@@ -87,6 +87,9 @@ pub enum What {
     Text(Bytes),
     /// Something else. The dialect says that it wants text.
     Binary,
+    /// Nothing, but it has read everything that was left after changes were dropped: they are to be made up
+    /// for now ([`Line::catch_up`]). Only a dialect that speaks of changes hears this.
+    Behind,
 }
 
 /// Answers the upgrade and holds the conversation on this thread until it ends.
@@ -174,6 +177,7 @@ impl Peer {
                     None => Poll::Pending,
                 }) => match notice {
                     Notice::Room => {}
+                    Notice::Behind => return Some(Said { what: What::Behind, at: Instant::now() }),
                     Notice::Closed => return None,
                 },
                 () = tokio::time::sleep_until(self.look_at.into()) => self.beat(),
@@ -208,7 +212,7 @@ impl Peer {
                 self.end(CloseReason::Normal)
             }
             Some(Err(error)) => match refuse(&error) {
-                Step::Refuse(reason, label) => {
+                Heard::Refuse(reason, label) => {
                     self.metrics.refused(label);
                     self.end(reason)
                 }
@@ -289,7 +293,7 @@ impl Frames {
         let mut buffer = BytesMut::with_capacity(size);
         for frame in self.taken.drain(..) {
             let opcode = match &frame {
-                Text::Text(_) => OpCode::Text,
+                Text::Text(_) | Text::Change(_) => OpCode::Text,
                 Text::Control(Control::Ping) => OpCode::Ping,
                 Text::Control(Control::Pong(_)) => OpCode::Pong,
             };

@@ -1,22 +1,26 @@
 //! The bounded queue of texts to one connection that speaks JSON: chat, live figures, the JSON dialect.
 //!
 //! Whoever has something to say puts it into the [`Line`] and never waits; the connection's socket takes out
-//! all that is there and writes it at once. There are three ways to say something, and they differ in what
+//! all that is there and writes it at once. There are four ways to say something, and they differ in what
 //! happens when the queue is full:
 //!
 //! - [`Line::tell`]: what must not be missed. A reader too slow for it is closed with 1013 and finds what it
 //!   missed when it comes back: skipping would leave it with a hole that it cannot see.
 //! - [`Line::answer`]: the answer to this connection's own question. It is queued whatever waits, and while
 //!   the queue is over its bounds nothing more is read from the asker ([`Line::has_room`]).
+//! - [`Line::change`]: what can be made up for. All changes that wait are dropped *together*, and no more are
+//!   queued; as soon as the peer has read what was left, its connection is told ([`Notice::Behind`]) and
+//!   whoever speaks says everything anew ([`Line::catch_up`]). Who does not get there in time is closed with
+//!   1013.
 //! - [`Line::mention`]: what the next one replaces (who is typing, figures). It is left out while anything
 //!   else waits.
 
-use std::{collections::VecDeque, sync::Arc, task::Waker};
+use std::{collections::VecDeque, sync::Arc, task::Waker, time::Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::outbox::{Control, Limits};
+use super::outbox::{Control, Limits, Pushed};
 use crate::protocol::close::CloseReason;
 
 /// One end for who speaks, one for the socket; clones share the queue.
@@ -34,6 +38,13 @@ struct Queue {
     frames: VecDeque<Text>,
     bytes: usize,
     close: Option<CloseReason>,
+    /// Since when changes are dropped.
+    behind: Option<Instant>,
+    /// The socket has written all that there was. An empty queue says less: it may have been emptied by
+    /// dropping.
+    dry: bool,
+    /// The connection has been told that it is behind.
+    told: bool,
     /// The reader waits for room.
     blocked: bool,
     /// Anything told since the heartbeat last looked?
@@ -49,6 +60,8 @@ struct Queue {
 pub enum Text {
     /// A text frame; the bytes are UTF-8.
     Text(Bytes),
+    /// The same, and may be dropped together with all others of this kind.
+    Change(Bytes),
     /// A frame of the transport itself.
     Control(Control),
 }
@@ -57,7 +70,7 @@ impl Text {
     /// The bytes inside the frame.
     pub fn payload(&self) -> &[u8] {
         match self {
-            Self::Text(payload) | Self::Control(Control::Pong(payload)) => payload,
+            Self::Text(payload) | Self::Change(payload) | Self::Control(Control::Pong(payload)) => payload,
             Self::Control(Control::Ping) => &[],
         }
     }
@@ -79,12 +92,15 @@ pub enum Drained {
 pub enum Notice {
     /// There is room again for answers: go on reading.
     Room,
+    /// Changes were dropped, and the peer has read everything else: have everything said anew.
+    Behind,
     /// The connection is closing: stop reading.
     Closed,
 }
 
 impl Line {
-    /// An empty queue. Of the limits, the deadline does not matter: who is too slow is closed at once.
+    /// An empty queue. Of the limits, the deadline is for [`Self::change`]; who is too slow for what it is told
+    /// is closed at once.
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Shared { limits, queue: Mutex::default() }))
     }
@@ -113,6 +129,52 @@ impl Line {
         if queue.close.is_none() {
             queue.put(text.into());
         }
+    }
+
+    /// Says what can be made up for.
+    pub fn change(&self, text: impl Into<Bytes>, now: Instant) -> Pushed {
+        let text = text.into();
+        let mut queue = self.0.queue.lock();
+        if queue.close.is_some() {
+            return Pushed::Closed;
+        }
+        if queue.behind.is_some() {
+            return Pushed::Lagging;
+        }
+        if queue.fits(text.len(), &self.0.limits) {
+            queue.active = true;
+            queue.push(Text::Change(text));
+            return Pushed::Queued;
+        }
+        queue.frames.retain(|frame| !matches!(frame, Text::Change(_)));
+        queue.bytes = queue.frames.iter().map(|frame| frame.payload().len()).sum();
+        queue.behind = Some(now);
+        (queue.dry, queue.told) = (false, false);
+        wake(&mut queue.writer);
+        wake(&mut queue.reader);
+        Pushed::BeganToLag
+    }
+
+    /// Says everything anew, which makes up for what was dropped.
+    pub fn catch_up(&self, text: Option<Bytes>) {
+        let mut queue = self.0.queue.lock();
+        queue.behind = None;
+        if let Some(text) = text
+            && queue.close.is_none()
+        {
+            queue.put(text);
+        }
+    }
+
+    /// Whether changes are being dropped.
+    pub fn is_behind(&self) -> bool {
+        self.0.queue.lock().behind.is_some()
+    }
+
+    /// Whether they have been for longer than the deadline.
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        let behind = self.0.queue.lock().behind;
+        behind.is_some_and(|since| now.saturating_duration_since(since) >= self.0.limits.deadline)
     }
 
     /// Says what the next of its kind replaces. Whether it was queued; if not, something else still waits.
@@ -171,6 +233,7 @@ impl Line {
         let mut queue = self.0.queue.lock();
         if !queue.frames.is_empty() {
             queue.bytes = 0;
+            queue.dry = false;
             std::mem::swap(&mut queue.frames, taken);
             if queue.blocked {
                 wake(&mut queue.reader);
@@ -179,6 +242,10 @@ impl Line {
         }
         if let Some(reason) = queue.close {
             return Drained::Close(reason);
+        }
+        queue.dry = true;
+        if queue.behind.is_some() && !queue.told {
+            wake(&mut queue.reader);
         }
         register(&mut queue.writer, waker);
         Drained::Empty
@@ -193,6 +260,10 @@ impl Line {
         if queue.blocked && queue.frames.is_empty() {
             queue.blocked = false;
             return Some(Notice::Room);
+        }
+        if queue.dry && queue.frames.is_empty() && queue.behind.is_some() && !queue.told {
+            queue.told = true;
+            return Some(Notice::Behind);
         }
         register(&mut queue.reader, waker);
         None
@@ -304,6 +375,28 @@ mod tests {
         assert!(line.mention("3"));
         assert!(line.tell("told"));
         assert_eq!(drained(&line).0, ["3", "told"]);
+    }
+
+    #[test]
+    fn changes_are_dropped_together_and_made_up_for_once_the_peer_has_read_the_rest() {
+        let line = line(10, 100);
+        let now = Instant::now();
+        assert_eq!(line.change("123", now), Pushed::Queued);
+        line.answer("4567");
+        assert_eq!(line.change("89", now), Pushed::Queued);
+        assert_eq!(line.change("xx", now), Pushed::BeganToLag);
+        assert_eq!(line.change("y", now), Pushed::Lagging);
+        assert_eq!(line.notice(Waker::noop()), None, "the peer has not read the answer");
+        assert_eq!(drained(&line).0, ["4567"]);
+        assert_eq!(line.notice(Waker::noop()), Some(Notice::Behind));
+        assert_eq!(line.notice(Waker::noop()), None, "once is enough");
+        assert!(line.is_behind() && line.is_overdue(now));
+        assert_eq!(line.change("z", now), Pushed::Lagging, "the catch-up will hold it");
+        line.catch_up(Some("everything, however long".into()));
+        assert!(!line.is_behind());
+        assert_eq!(drained(&line).0, ["everything, however long"]);
+        assert_eq!(line.change("123", now), Pushed::Queued);
+        assert_eq!(drained(&line).0, ["123"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
     attachments::there,
     documents::{Named, answer},
     error::ApiError,
-    upgrade::{admit, named},
+    upgrade::{access, admit, named},
 };
 use crate::{
     connection::{
@@ -29,12 +29,16 @@ pub async fn connect(
     #[derive(Deserialize)]
     struct Query {
         name: Option<String>,
+        token: Option<String>,
     }
     let permit = admit(&request, &app)?;
     let document = named(request.uri().path(), "/chat/", app.config.raw_names).map_err(ApiError::from)?;
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?;
-    let name = query.into_inner().name.unwrap_or_else(|| "Guest".to_owned());
+    let Query { name, token } = query.into_inner();
+    // Who may read a document may talk about it.
+    access(&app, &document, token.filter(|token| !token.is_empty())).await?;
+    let name = name.unwrap_or_else(|| "Guest".to_owned());
     let name = Person::clean_name(&name).ok_or_else(|| {
         let message = format!("name must have 1 to {} characters that can be seen", Person::LONGEST_NAME);
         ApiError::bad_request("invalid_query", message)

@@ -1,6 +1,9 @@
 //! `/api/v1/documents`: documents as a whole, for programs and for the list in the browser.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, body::MessageBody, dev, http::StatusCode, web};
 use bytes::Bytes;
@@ -16,7 +19,7 @@ use crate::{
         state::Outcome,
     },
     ids::{DocumentName, Timestamp},
-    protocol::guard::Update,
+    protocol::{guard::Update, hocuspocus},
 };
 
 /// A document in lists and on its own.
@@ -282,12 +285,43 @@ pub async fn update(
     match app.registry.ask(&name, ask).await? {
         Outcome::Applied => Ok(answer(StatusCode::OK, &serde_json::json!({"durable": true}))),
         Outcome::Refused => Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "refused_update",
+            "the update is well-formed, and yet cannot be applied to this document",
+        )),
+        Outcome::Incomplete => Err(ApiError::new(
             StatusCode::CONFLICT,
             "incomplete_update",
             "the update builds upon changes that this document does not have: send those first, or send the \
              difference from this document's state",
         )),
     }
+}
+
+/// `POST /api/v1/documents/{name}/stateless`: the body, a text, reaches everybody who has the document open over
+/// the Hocuspocus dialect, and is kept nowhere. Answers how many were told.
+pub async fn stateless(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(name): Named,
+    body: Result<Bytes, actix_web::Error>,
+) -> Result<HttpResponse, ApiError> {
+    may_change(&request, &app)?;
+    let body = body.map_err(|error| ApiError::unread(&error))?;
+    let payload =
+        std::str::from_utf8(&body).ok().filter(|payload| payload.len() <= hocuspocus::MAX_STATELESS);
+    let Some(payload) = payload else {
+        let message = format!("the body must be a text of at most {} bytes", hocuspocus::MAX_STATELESS);
+        return Err(ApiError::bad_request("invalid_body", message));
+    };
+    // People may have opened it and not written anything yet.
+    if !app.registry.is_open(&name) {
+        find(&app, &name).await?;
+    }
+    let payload: Arc<str> = payload.into();
+    let ask = async |handle: DocumentHandle| handle.tell(payload.clone()).await;
+    let told = app.registry.ask(&name, ask).await?;
+    Ok(answer(StatusCode::OK, &serde_json::json!({"told": told})))
 }
 
 /// The document, if it exists in any way; its absence as an error.

@@ -9,11 +9,14 @@ mod support;
 
 mod attachments;
 mod chat;
+mod collab;
 mod config;
 mod convergence;
 mod durability;
+mod events;
 mod eviction;
 mod figures;
+mod hocuspocus;
 mod hostile;
 mod http;
 mod kill;

@@ -27,8 +27,8 @@ fn described(description: &Value) -> BTreeSet<(String, String)> {
     operations.collect()
 }
 
-/// Every method and path of the route table, read from the source. WebSockets take the rest of the path, or
-/// have a guard that asks for one; they are not part of REST.
+/// Every method and path of the route table, read from the source. WebSockets take the rest of the path, are
+/// upgrades, or have a guard that asks for one; they are not part of REST.
 fn routed() -> BTreeSet<(String, String)> {
     let source = include_str!("../../src/http/mod.rs");
     let mut routes = BTreeSet::new();
@@ -42,7 +42,7 @@ fn routed() -> BTreeSet<(String, String)> {
         }
         let Some(rest) = line.strip_prefix(".route(\"") else { continue };
         let (path, handler) = rest.split_once('"').unwrap();
-        if path.contains(":.*}") || handler.contains(".guard(") {
+        if path.contains(":.*}") || handler.contains(".guard(") || handler.contains("upgrade::") {
             continue;
         }
         let method = METHODS.iter().find(|method| handler.contains(&format!("web::{method}()")));
@@ -67,6 +67,9 @@ async fn every_route_is_described_and_every_description_is_a_route() {
     for (method, path) in described {
         let path =
             path.replace("{name}", "no%20such").replace("{id}", "00000000-0000-0000-0000-000000000000");
+        // Streams have no end, and polls a late one; neither begins with a query that is not understood.
+        let endless = path.ends_with("/events") || path.ends_with("/poll");
+        let path = if endless { format!("{path}?colour=red") } else { path };
         let answer = request(&server, &method.to_uppercase(), &path).send().await;
         let error = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
         assert_ne!(error["error"]["code"], "no_such_endpoint", "{method} {path}");

@@ -5,6 +5,7 @@ pub(crate) mod frames;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rest;
+pub(crate) mod scribe;
 pub(crate) mod server;
 pub(crate) mod talk;
 
@@ -19,6 +20,7 @@ pub(crate) use self::{
     process::Weft,
     raw::Raw,
     rest::Answer,
+    scribe::Scribe,
     server::TestServer,
     talk::Talk,
 };
