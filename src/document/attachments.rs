@@ -6,7 +6,13 @@
 //!
 //! What is stored of each is a [`Description`] as JSON behind a byte that says its format, and the bytes.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -149,19 +155,58 @@ impl Registry {
         found.map(|value| decode(document, id, &value)).transpose()
     }
 
-    /// The bytes of one attachment.
+    /// The bytes of one attachment. Whoever reads the same attachment at the same time shares them.
     pub async fn attachment_bytes(
         &self,
         document: &DocumentName,
         id: Uuid,
     ) -> Result<Option<Bytes>, StoreError> {
-        self.store().record(document.clone(), Collection::AttachmentBytes, id).await
+        if let Some(shared) = self.reading().get(document, id) {
+            return Ok(Some(shared));
+        }
+        let read = self.store().record(document.clone(), Collection::AttachmentBytes, id).await?;
+        Ok(read.map(|bytes| self.reading().share(document, id, bytes)))
     }
 
     /// Forgets an attachment for ever; whether it was there.
     pub async fn detach(&self, document: &DocumentName, id: Uuid) -> Result<bool, StoreError> {
         let both = vec![(Collection::Attachments, id), (Collection::AttachmentBytes, id)];
         self.store().forget(document.clone(), both).await
+    }
+}
+
+/// The attachments that are being sent, so that a thousand slow readers of one hold it in memory once. An
+/// attachment never changes, so nothing here can be out of date; whether it may be read at all is asked
+/// before.
+#[derive(Default)]
+pub(super) struct Reading(Mutex<HashMap<(DocumentName, Uuid), Weak<Bytes>>>);
+
+/// Bytes that are counted by those who hold them.
+struct Counted(Arc<Bytes>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Reading {
+    /// From so many entries on, those that nobody reads any more are swept out before the table grows.
+    const SWEPT_AT: usize = 64;
+
+    fn get(&self, document: &DocumentName, id: Uuid) -> Option<Bytes> {
+        let held = self.0.lock().get(&(document.clone(), id))?.upgrade()?;
+        Some(Bytes::from_owner(Counted(held)))
+    }
+
+    fn share(&self, document: &DocumentName, id: Uuid, bytes: Bytes) -> Bytes {
+        let held = Arc::new(bytes);
+        let mut reading = self.0.lock();
+        if reading.len() >= Self::SWEPT_AT && reading.len() == reading.capacity() {
+            reading.retain(|_, held| held.strong_count() > 0);
+        }
+        reading.insert((document.clone(), id), Arc::downgrade(&held));
+        Bytes::from_owner(Counted(held))
     }
 }
 
@@ -347,6 +392,25 @@ mod tests {
         assert_eq!(decode(&document, id, &value).unwrap(), Attachment { id, description });
         assert!(matches!(decode(&document, id, b"\x02{}"), Err(StoreError::Damaged { .. })));
         assert!(matches!(decode(&document, id, b"\x01{"), Err(StoreError::Damaged { .. })));
+    }
+
+    #[test]
+    fn readers_share_and_nothing_is_held_for_nobody() {
+        let document = DocumentName::parse("a").unwrap();
+        let reading = Reading::default();
+        let number = |number| Uuid::from_u128(number);
+        let one = reading.share(&document, number(1), Bytes::from(vec![1; 100]));
+        let two = reading.get(&document, number(1)).unwrap();
+        assert_eq!(one.as_ptr(), two.as_ptr());
+        assert_eq!(reading.get(&document, number(2)), None);
+        drop(one);
+        assert!(reading.get(&document, number(1)).is_some());
+        drop(two);
+        assert_eq!(reading.get(&document, number(1)), None, "let go with the last reader");
+        for id in 0..10_000 {
+            drop(reading.share(&document, number(id), Bytes::from_static(b"x")));
+        }
+        assert!(reading.0.lock().len() < 200, "what nobody reads is swept out");
     }
 
     #[test]

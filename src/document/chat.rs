@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::{
     Presence, StoreError, actor,
-    handle::{DocumentHandle, JoinError},
+    handle::{DocumentHandle, JoinError, OpenError},
     line::Line,
     registry::Registry,
 };
@@ -122,7 +122,7 @@ impl Registry {
         most: usize,
     ) -> Result<Seat, JoinError> {
         if self.is_draining() {
-            return Err(JoinError::Open(super::handle::OpenError::Draining));
+            return Err(JoinError::Open(OpenError::Draining));
         }
         let room = self.chats().enter(document, most)?;
         // From here on the seat gives itself back, whatever happens.
@@ -130,8 +130,11 @@ impl Registry {
         seat.room.opened.get_or_try_init(|| seat.room.open(self)).await?;
         seat.look_at_document().await?;
         seat.sit_down()?;
-        // Once more, so that a move to the trash either finds us inside or is seen here.
+        // Once more, so that a move to the trash and a shutdown either find us inside or are seen here.
         seat.look_at_document().await?;
+        if self.is_draining() {
+            return Err(JoinError::Open(OpenError::Draining));
+        }
         Ok(seat)
     }
 
@@ -262,7 +265,7 @@ impl Seat {
         match inside.closed {
             None => {}
             Some(CloseReason::Gone) => return Err(JoinError::Gone),
-            Some(_) => return Err(JoinError::Open(super::handle::OpenError::Draining)),
+            Some(_) => return Err(JoinError::Open(OpenError::Draining)),
         }
         inside.people.insert(self.person.clone(), self.line.clone());
         let people: Vec<Person> = inside.people.keys().take(PEOPLE).cloned().collect();
@@ -277,6 +280,10 @@ impl Seat {
     /// Says something. When it is durable, everybody hears it; if it had been said before, only this line does.
     pub async fn say(&self, client_id: ClientMessageId, text: String) -> Result<(), Fault> {
         let mut speaking = self.room.speaking.lock().await;
+        if self.room.inside.lock().closed.is_some() {
+            // Who was waiting when the document was deleted must not speak in another one of its name.
+            return Err(Fault::new("closed", "the chat was closed"));
+        }
         self.exist().await.map_err(|error| fault_of_join(&error))?;
         let origin = origin_key(&client_id);
         let now = actor::now().wall;
@@ -381,7 +388,7 @@ fn fault_of(error: &StoreError) -> Fault {
 
 fn fault_of_join(error: &JoinError) -> Fault {
     match error {
-        JoinError::Open(super::handle::OpenError::Store(error)) => fault_of(error),
+        JoinError::Open(OpenError::Store(error)) => fault_of(error),
         JoinError::Gone => Fault::new("deleted", "the document was deleted"),
         _ => Fault::new("unavailable", error.to_string()),
     }

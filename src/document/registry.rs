@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use super::{
     Config, Cursor, Head, Page, Shelf, StoreError, Usage,
     actor::DocumentActor,
+    attachments::Reading,
     chat::Chats,
     handle::{DocumentHandle, JoinError, OpenError},
 };
@@ -32,6 +33,7 @@ struct Shared {
     metrics: Metrics,
     open: Mutex<HashMap<DocumentName, Entry>>,
     chats: Chats,
+    reading: Reading,
     generations: AtomicU64,
     draining: AtomicBool,
 }
@@ -65,6 +67,7 @@ impl Registry {
             metrics,
             open: Mutex::default(),
             chats: Chats::default(),
+            reading: Reading::default(),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),
         }))
@@ -125,6 +128,11 @@ impl Registry {
     /// For what is kept beside documents.
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         &self.0.store
+    }
+
+    /// The attachments that are being sent.
+    pub(super) fn reading(&self) -> &Reading {
+        &self.0.reading
     }
 
     /// The chats beside documents.
