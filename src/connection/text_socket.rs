@@ -22,7 +22,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use actix_http::ws::{OpCode, Parser};
@@ -40,15 +40,15 @@ use tracing::debug;
 use super::{
     frame_guard::FrameGuard,
     heartbeat::{self, Heartbeat},
-    session::Step,
     socket::{Guarded, refuse},
+    talk::Heard,
 };
 use crate::{
     document::{
         line::{Drained, Line, Notice, Text},
         outbox::{Control, Limits},
     },
-    ids::ConnectionId,
+    ids::{ConnectionId, Timestamp},
     protocol::close::CloseReason,
     telemetry::Metrics,
 };
@@ -212,7 +212,7 @@ impl Peer {
                 self.end(CloseReason::Normal)
             }
             Some(Err(error)) => match refuse(&error) {
-                Step::Refuse(reason, label) => {
+                Heard::Refuse(reason, label) => {
                     self.metrics.refused(label);
                     self.end(reason)
                 }
@@ -240,6 +240,36 @@ impl Peer {
             self.line.mention(self.keepalive);
         }
         self.look_at = self.heartbeat.next(now);
+    }
+}
+
+/// A moment, both ways: for intervals and for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Never jumps.
+    pub instant: Instant,
+    /// The wall clock.
+    pub wall: Timestamp,
+}
+
+/// A clock that strikes, for conversations in which something is said without being asked for.
+#[derive(Debug)]
+pub struct Ticker(tokio::time::Interval);
+
+impl Ticker {
+    /// Strikes at once, and from then on this often.
+    pub fn new(every: Duration) -> Self {
+        let mut interval = tokio::time::interval(every);
+        // After a pause it goes on from there: what was missed is not made up for.
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        Self(interval)
+    }
+
+    /// Waits for the next strike. Nothing is lost if the future is dropped.
+    pub async fn tick(&mut self) -> Moment {
+        self.0.tick().await;
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
     }
 }
 

@@ -35,6 +35,7 @@ use crate::{
     auth::Access,
     ids::{DocumentName, SessionId, Timestamp},
     protocol::{
+        Dialect,
         close::CloseReason,
         guard::Update,
         json::{self, FieldName},
@@ -238,8 +239,8 @@ impl DocumentActor {
                 let what = what.clone();
                 warn!(document = %self.name, session = %suspect.session, what, "update quarantined");
                 self.quarantine(&suspect, what.clone(), ctx);
+                self.acknowledge(suspect.session, suspect.update.bytes().clone(), Outcome::Refused);
                 self.close_session(suspect.session, CloseReason::PolicyViolation);
-                self.answer_request(suspect.session, Outcome::Refused);
                 return self.reload(&what, suspects.into(), ctx);
             }
             self.carry_out(&mut effects, ctx);
@@ -303,7 +304,9 @@ impl DocumentActor {
             if matches!(message, Outgoing::SyncStep2(_)) {
                 self.unsynced.remove(&to);
             }
-            outbox.push(Frame::Reply(ysync::encode(message)), Instant::now());
+            let Phase::Serving(serving) = &self.phase else { return };
+            let Some(dialect) = serving.state.dialect(to) else { return };
+            outbox.push(Frame::Reply(dialect.encode(message)), Instant::now());
         }
     }
 
@@ -404,13 +407,24 @@ impl DocumentActor {
     }
 
     fn acknowledge(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
-        if self.answer_request(to, outcome) || outcome != Outcome::Applied {
+        if self.answer_request(to, outcome) {
             return;
         }
         if self.lines.contains_key(&to) {
-            self.tell(&[to], &Said::Answer(update));
-        } else {
-            self.send(to, &Outgoing::Update(update));
+            if outcome == Outcome::Applied {
+                self.tell(&[to], &Said::Answer(update));
+            }
+            return;
+        }
+        let Phase::Serving(serving) = &self.phase else { return };
+        match (serving.state.dialect(to), outcome) {
+            (Some(Dialect::Hocuspocus), outcome) => {
+                self.send(to, &Outgoing::SyncStatus { applied: outcome == Outcome::Applied });
+            }
+            (Some(Dialect::YWebSocket { echo: true }), Outcome::Applied) => {
+                self.send(to, &Outgoing::Update(update));
+            }
+            _ => {}
         }
     }
 
@@ -714,7 +728,8 @@ async fn replay(stored: Option<&Stored>, unsaved: Vec<Bytes>) -> Result<Replica,
     replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
 }
 
-fn now() -> Now {
+/// The time, both ways.
+pub(super) fn now() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
 }
@@ -751,7 +766,7 @@ impl Handler<Join> for DocumentActor {
         if sessions >= limit {
             return Err(JoinError::Full(limit));
         }
-        let mut effects = serving.state.join(joining.session, joining.access, joining.acknowledged);
+        let mut effects = serving.state.join(joining.session, joining.access, joining.dialect);
         self.unsynced.insert(joining.session);
         self.outboxes.insert(joining.session, joining.outbox);
         self.idle_since = None;
@@ -872,6 +887,43 @@ impl Handler<Leave> for DocumentActor {
     }
 }
 
+/// A session may do something else from now on.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct SetAccess {
+    pub session: SessionId,
+    pub access: Access,
+}
+
+impl Handler<SetAccess> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, SetAccess { session, access }: SetAccess, ctx: &mut Context<Self>) {
+        // What it said before was said with the rights it had.
+        self.flush(ctx);
+        if let Ok(serving) = self.serving() {
+            serving.state.set_access(session, access);
+        }
+    }
+}
+
+/// Something for the applications around the document.
+#[derive(actix::Message)]
+#[rtype(result = "Result<usize, OpenError>")]
+pub(super) struct Tell {
+    pub payload: Arc<str>,
+}
+
+impl Handler<Tell> for DocumentActor {
+    type Result = Result<usize, OpenError>;
+    fn handle(&mut self, Tell { payload }: Tell, _: &mut Context<Self>) -> Self::Result {
+        let hearers: Vec<SessionId> = self.serving()?.state.hearers_of_stateless().collect();
+        let frame = Frame::Notice(Dialect::Hocuspocus.encode(&Outgoing::Stateless(payload)));
+        let outboxes = hearers.iter().filter_map(|session| self.outboxes.get(session));
+        let told = outboxes.filter(|outbox| outbox.push(frame.clone(), Instant::now()) == Pushed::Queued);
+        Ok(told.count())
+    }
+}
+
 /// A slow session has been written dry.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
@@ -975,7 +1027,7 @@ impl Handler<Contribute> for DocumentActor {
         }
         let session = SessionId::new();
         // A session until the answer; what it would be told besides goes nowhere.
-        drop(serving.state.join(session, Access::Write, true));
+        drop(serving.state.join(session, Access::Write, Dialect::YWebSocket { echo: true }));
         let mut effects = Effects::new();
         let now = now();
         serving.state.receive(session, Message::SyncStep2(update), now, &mut effects);
@@ -1046,6 +1098,9 @@ impl Handler<Govern> for DocumentActor {
                     for request in waiting {
                         actor.answer_request(request, Outcome::Refused);
                     }
+                }
+                if head.presence != Shelf::Live {
+                    actor.registry.close_chat(&actor.name, CloseReason::Gone);
                 }
                 let journal = Journal::new(actor.config.journal, head.last);
                 let serving = actor.serving()?;

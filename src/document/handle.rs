@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{
     actor::{
         CatchUp, Contribute, Deliver, DeliverText, DocumentActor, Drain, Govern, Join, JoinText, Leave,
-        Order, ReadDetails, ReadState,
+        Order, ReadDetails, ReadState, SetAccess, Tell,
     },
     line::Line,
     outbox::Outbox,
@@ -23,6 +23,7 @@ use crate::{
     auth::Access,
     ids::{DocumentName, SessionId, Timestamp},
     protocol::{
+        Dialect,
         close::CloseReason,
         guard::Update,
         json::{EditorName, FieldName, Refusal, Request},
@@ -38,8 +39,8 @@ pub struct Joining {
     pub session: SessionId,
     /// What it may do.
     pub access: Access,
-    /// Whether each of its updates is to be sent back once it is durable.
-    pub acknowledged: bool,
+    /// How it speaks.
+    pub dialect: Dialect,
     /// Where the document puts what the session should hear.
     pub outbox: Outbox,
     /// Most sessions the document may have, this one included.
@@ -174,6 +175,17 @@ impl DocumentHandle {
     /// Hands over what a session said, in order. Waits while the document is busy.
     pub async fn deliver(&self, session: SessionId, messages: Vec<Message>) -> Result<(), OpenError> {
         Ok(self.addr.send(Deliver { session, messages }).await?)
+    }
+
+    /// From now on a session may do this.
+    pub async fn set_access(&self, session: SessionId, access: Access) -> Result<(), OpenError> {
+        Ok(self.addr.send(SetAccess { session, access }).await?)
+    }
+
+    /// Tells every session that understands stateless messages something that is no part of the document.
+    /// Returns how many were told.
+    pub async fn tell(&self, payload: Arc<str>) -> Result<usize, OpenError> {
+        self.addr.send(Tell { payload }).await?
     }
 
     /// Opens a text of the document for a session of the JSON dialect.

@@ -310,6 +310,21 @@ impl Replica {
         self.contain(|doc, _| kept(doc.transact().encode_diff_v1(&vector)))
     }
 
+    /// Whether all of an update is here already, its deletions too.
+    pub fn contains(&mut self, update: &Update) -> Result<bool, Poisoned> {
+        if update.sections().iter().any(|section| section.end > known(&self.clocks, section.client)) {
+            return Ok(false);
+        }
+        if !update.has_deletions() {
+            return Ok(true);
+        }
+        let Ok(decoded) = update.decode() else { return Ok(false) };
+        self.contain(|doc, _| {
+            let here = doc.transact().snapshot().delete_set;
+            decoded.delete_set().diff(&here).is_empty()
+        })
+    }
+
     /// From here on, changes of the text at this root are noted for [`Self::take_heard`].
     pub fn watch(&mut self, field: &FieldName) -> Result<(), Poisoned> {
         let (heard, name) = (self.heard.clone(), field.clone());

@@ -19,6 +19,7 @@ use crate::{
     auth::Access,
     ids::{SessionId, Timestamp},
     protocol::{
+        Dialect,
         close::CloseReason,
         guard::Update,
         json::{self, EditorName, FieldName, Proposal, Refusal, Request},
@@ -116,7 +117,9 @@ pub enum Said {
 pub enum Outcome {
     /// It is in the document (wholly; or it was already).
     Applied,
-    /// It is not, or not wholly.
+    /// It is not wholly in it, because it builds upon something that is missing here.
+    Incomplete,
+    /// It is not in it, or not wholly, and never will be.
     Refused,
 }
 
@@ -135,8 +138,9 @@ pub struct Suspect {
 #[derive(Debug)]
 struct Member {
     access: Access,
-    /// Wants to hear what became of each of its updates.
-    acknowledged: bool,
+    dialect: Dialect,
+    /// Its first step 1 was answered.
+    answered: bool,
     /// Has said who it is.
     introduced: bool,
     /// The last batch in which an update of this session waits; see [`DocumentState::batch`].
@@ -179,8 +183,9 @@ impl DocumentState {
     }
 
     /// A session opens the document: it hears our state vector, and who is here.
-    pub fn join(&mut self, session: SessionId, access: Access, acknowledged: bool) -> Effects {
-        self.members.insert(session, Member { access, acknowledged, introduced: false, in_batch: 0 });
+    pub fn join(&mut self, session: SessionId, access: Access, dialect: Dialect) -> Effects {
+        let member = Member { access, dialect, answered: false, introduced: false, in_batch: 0 };
+        self.members.insert(session, member);
         let mut effects =
             vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
@@ -195,6 +200,13 @@ impl DocumentState {
         match message {
             Message::SyncStep1(vector) => match self.replica.difference(&vector) {
                 Ok(difference) => {
+                    // A Hocuspocus provider that is made to sync again counts until its own step 2 is
+                    // acknowledged; without a step 1 of ours it would never send one.
+                    if std::mem::replace(&mut member.answered, true) && member.dialect == Dialect::Hocuspocus
+                    {
+                        let message = Outgoing::SyncStep1(self.replica.vector());
+                        effects.push(Effect::Send { to: session, message });
+                    }
                     effects.push(Effect::Send { to: session, message: Outgoing::SyncStep2(difference) });
                 }
                 Err(Poisoned(what)) => {
@@ -215,6 +227,10 @@ impl DocumentState {
             Message::Echo(bytes) => {
                 effects.push(Effect::Send { to: session, message: Outgoing::Echo(bytes) });
             }
+            Message::Unreadable => {
+                let (update, outcome) = (Bytes::new(), Outcome::Refused);
+                effects.push(Effect::Acknowledge { to: session, update, outcome });
+            }
         }
     }
 
@@ -229,7 +245,10 @@ impl DocumentState {
     ) -> Effects {
         // What it is told first must hold what was said before it came.
         let mut effects = self.flush(now);
-        self.members.insert(session, Member { access, acknowledged: true, introduced: false, in_batch: 0 });
+        self.members.insert(
+            session,
+            Member { access, dialect: Dialect::Json, answered: false, introduced: false, in_batch: 0 },
+        );
         self.collab.know(&self.presence.all().entries);
         let who = (session, editor);
         let joined = self.collab.join(who, field, access.may_write(), &mut self.replica, now.instant);
@@ -362,17 +381,29 @@ impl DocumentState {
         if update.is_empty() {
             // Every client that lacks nothing answers so. It has nothing to be applied, but it must not be
             // acknowledged before what the same session said before it.
-            if member.acknowledged && member.in_batch == self.batch {
+            if member.dialect.is_acknowledged() && member.in_batch == self.batch {
                 self.waiting.push(Suspect { session, update, is_answer });
-            } else if member.acknowledged {
+            } else if member.dialect.is_acknowledged() {
                 let update = update.bytes().clone();
                 effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Applied });
             }
         } else if !member.access.may_write() {
-            effects.push(Effect::Refused("read_only"));
-            if member.acknowledged {
+            let is_acknowledged = member.dialect.is_acknowledged();
+            // A reader's answer to our step 1 repeats what it was told, and above all every deletion.
+            let outcome = match is_answer.then(|| self.replica.contains(&update)) {
+                Some(Ok(true)) => Outcome::Applied,
+                Some(Err(Poisoned(what))) => {
+                    effects.extend(self.report_poisoned(what));
+                    Outcome::Refused
+                }
+                _ => Outcome::Refused,
+            };
+            if outcome == Outcome::Refused {
+                effects.push(Effect::Refused("read_only"));
+            }
+            if is_acknowledged {
                 let update = update.bytes().clone();
-                effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Refused });
+                effects.push(Effect::Acknowledge { to: session, update, outcome });
             }
         } else if self.full {
             effects.push(Effect::Refused("journal_full"));
@@ -404,8 +435,7 @@ impl DocumentState {
             return Effects::new();
         }
         let batch = self.take_waiting();
-        let apart =
-            only_author(&batch).is_none() && batch.iter().any(|suspect| self.is_acknowledged(suspect));
+        let apart = only_author(&batch).is_none() && batch.iter().any(|suspect| self.is_echoed(suspect));
         if !apart {
             return self.apply(&batch, now);
         }
@@ -453,8 +483,12 @@ impl DocumentState {
         effects
     }
 
+    fn is_echoed(&self, suspect: &Suspect) -> bool {
+        self.dialect(suspect.session) == Some(Dialect::YWebSocket { echo: true })
+    }
+
     fn is_acknowledged(&self, suspect: &Suspect) -> bool {
-        self.members.get(&suspect.session).is_some_and(|member| member.acknowledged)
+        self.dialect(suspect.session).is_some_and(Dialect::is_acknowledged)
     }
 
     /// Tells the author of an update what became of it. `asked` are those who have been asked for more.
@@ -477,11 +511,14 @@ impl DocumentState {
                     let message = Outgoing::SyncStep1(self.replica.vector());
                     effects.push(Effect::Send { to, message });
                 }
-                Outcome::Refused
+                Outcome::Incomplete
             }
             Verdict::Malformed => {
                 effects.push(Effect::Refused("malformed_update"));
-                effects.push(Effect::Close { session: to, reason: CloseReason::PolicyViolation });
+                // A Hocuspocus client hears of it; another only by losing its connection.
+                if self.dialect(to) != Some(Dialect::Hocuspocus) {
+                    effects.push(Effect::Close { session: to, reason: CloseReason::PolicyViolation });
+                }
                 Outcome::Refused
             }
         };
@@ -489,6 +526,26 @@ impl DocumentState {
             let update = suspect.update.bytes().clone();
             effects.push(Effect::Acknowledge { to, update, outcome });
         }
+    }
+
+    /// From now on a session may do this.
+    pub fn set_access(&mut self, session: SessionId, access: Access) {
+        if let Some(member) = self.members.get_mut(&session) {
+            member.access = access;
+        }
+    }
+
+    /// How a session speaks.
+    pub fn dialect(&self, session: SessionId) -> Option<Dialect> {
+        self.members.get(&session).map(|member| member.dialect)
+    }
+
+    /// The sessions that understand stateless messages.
+    pub fn hearers_of_stateless(&self) -> impl Iterator<Item = SessionId> {
+        let hear = |(session, member): (&SessionId, &Member)| {
+            (member.dialect == Dialect::Hocuspocus).then_some(*session)
+        };
+        self.members.iter().filter_map(hear)
     }
 
     /// A session ended. After a `clean` end its presence goes at once.
@@ -526,8 +583,11 @@ impl DocumentState {
         if let Some(lag) = lag {
             messages.push(Outgoing::Update(self.replica.make_up(lag)?));
         }
-        if (presence || lag.is_some()) && !self.presence.is_empty() {
-            messages.push(Outgoing::Awareness(self.presence.all().encode()));
+        if presence || lag.is_some() {
+            let presence = self.presence.all_and_gone();
+            if !presence.entries.is_empty() {
+                messages.push(Outgoing::Awareness(presence.encode()));
+            }
         }
         Ok(messages)
     }

@@ -40,6 +40,8 @@ export async function startBrowser() {
     context.setDefaultTimeout(PATIENCE);
     await context.addInitScript(
       ([key, settings]) => {
+        // The browser's own page about a refused connection has no storage.
+        if (!location.protocol.startsWith("http")) return;
         if (localStorage.getItem(key) === null) localStorage.setItem(key, settings);
         document.addEventListener("securitypolicyviolation", (event) => {
           console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI}`);
@@ -100,7 +102,7 @@ export async function openHome(somebody, path = "/") {
 /** Opens a document and waits until it is in step with the server. */
 export async function openDocument(somebody, name) {
   await somebody.page.goto(`${somebody.server.url}/d/${encodeURIComponent(name)}`);
-  await status(somebody, "connected");
+  await status(somebody, "saved");
 }
 
 /** Puts the caret at the end of the text and types. */

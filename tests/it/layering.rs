@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["config", "server", "telemetry", "maintenance"]),
     ("server", &["config", "connection", "document", "http", "ids", "protocol", "store", "auth"]),
     // Composes what each module declares.
-    ("config", &["connection", "document", "http", "store", "protocol::guard"]),
+    ("config", &["auth", "connection", "document", "http", "store", "protocol::guard"]),
     // The commands that work on a folder of a server that is stopped.
     ("maintenance", &["document", "ids", "store"]),
     ("http", &["connection", "document", "auth", "protocol", "ids"]),
@@ -47,6 +47,7 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Where the time is looked at; everywhere else it is given. The store times its own commits.
 const CLOCKS: &[&str] = &[
     "document/actor.rs",
+    "connection/line.rs",
     "connection/socket.rs",
     "connection/text_socket.rs",
     "http/upgrade.rs",

@@ -11,10 +11,10 @@ import { Others } from "../presence/others";
 import { useAnnouncement, useArrivals, usePeople } from "../presence/use-people";
 import { You } from "../presence/you";
 import { socketBase } from "../sync/address";
-import { connectByWebsocket } from "../sync/connection";
+import { connectByHocuspocus } from "../sync/connection";
 import { openIndexedDbCopy } from "../sync/copy";
 import { openRoom, type Room } from "../sync/room";
-import { isReadable } from "../sync/status";
+import { isEditable, isLive, isReadable } from "../sync/status";
 import { copyToClipboard } from "../ui/clipboard";
 import { Menu } from "../ui/menu";
 import { browserSignals } from "../ui/signals";
@@ -43,7 +43,8 @@ function useRoom(name: DocumentName): Room | null {
     const opened = openRoom(name, {
       base: socketBase(location),
       signals: browserSignals,
-      connect: connectByWebsocket,
+      connect: connectByHocuspocus,
+      reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
       openCopy: openIndexedDbCopy,
     });
     setRoom(opened);
@@ -57,6 +58,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const { api, name, room } = props;
   const { status, onlyInThisTab } = useSyncExternalStore(room.subscribe, room.state);
   const readable = isReadable(status);
+  const editable = isEditable(status);
   const title = useTitle(room.doc);
   const people = usePeople(room.awareness);
   const [editor, setEditor] = useState<Editor | null>(null);
@@ -64,7 +66,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const moveToTrash = useMoveToTrash(api, name, title);
 
   useAnnouncement(room.awareness);
-  useArrivals(people, status.kind === "connected");
+  useArrivals(people, isLive(status));
   useLeaveGuard(onlyInThisTab);
   useEffect(() => {
     document.title = `${title || t("doc.untitled")} · Weft`;
@@ -106,23 +108,29 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           <p>{t("status.onlyInThisTab")}</p>
         </div>
       )}
+      {(status.kind === "full" || status.kind === "too-large" || status.kind === "no-websocket") && (
+        <div className="banner banner-top" role="alert">
+          <TriangleAlert aria-hidden="true" />
+          <p>{t(`status.${status.kind}Hint`)}</p>
+        </div>
+      )}
       {status.kind === "gone" || status.kind === "denied" || status.kind === "unreachable" ? (
         <main id="content" className="home" tabIndex={-1}>
           <Suspense>
             {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} onRestored={room.retry} />}
-            {status.kind === "denied" && <Denied code={status.code} doc={room.doc} />}
+            {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} />}
           </Suspense>
           {status.kind === "unreachable" && <Unreachable onRetry={room.retry} />}
         </main>
       ) : (
         <main id="content" className="page" tabIndex={-1}>
-          {editor && <Toolbar editor={editor} disabled={!readable} />}
+          {editor && <Toolbar editor={editor} disabled={!editable} />}
           <article className="sheet">
             <div ref={titleMark}>
-              <TitleField doc={room.doc} editable={readable} onLeave={() => editor && writeFromStart(editor)} />
+              <TitleField doc={room.doc} editable={editable} onLeave={() => editor && writeFromStart(editor)} />
             </div>
             {!readable && <Opening />}
-            <Writing room={room} editable={readable} onEditor={setEditor} />
+            <Writing room={room} shown={readable} editable={editable} onEditor={setEditor} />
             {editor && readable && <WordCount editor={editor} />}
           </article>
         </main>
@@ -134,11 +142,12 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
 /** The editor's place on the page. It is made once per room and told whether it may be written in. */
 function Writing(props: {
   readonly room: Room;
+  readonly shown: boolean;
   readonly editable: boolean;
   readonly onEditor: (editor: Editor | null) => void;
 }): React.JSX.Element {
   const { t, i18n } = useTranslation();
-  const { room, editable, onEditor } = props;
+  const { room, shown, editable, onEditor } = props;
   const host = useRef<HTMLDivElement>(null);
   const made = useRef<Editor | null>(null);
   const words = useRef(t);
@@ -181,7 +190,7 @@ function Writing(props: {
     <div
       ref={host}
       className="writing"
-      hidden={!editable}
+      hidden={!shown}
       onClick={(event) => {
         if (event.target === host.current) writeBelow(made.current);
       }}

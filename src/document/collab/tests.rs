@@ -185,7 +185,11 @@ impl Story {
                 let writer = Writer::new(100 + self.writers.len() as u64);
                 writer.receive(&self.state.replica().state()?);
                 self.writers.insert(who.clone(), writer);
-                drop(self.state.join(session, Access::Write, false));
+                drop(self.state.join(
+                    session,
+                    Access::Write,
+                    crate::protocol::Dialect::YWebSocket { echo: false },
+                ));
                 Effects::new()
             }
             Command::Open { who, flags, field, editor } => {
@@ -739,7 +743,11 @@ fn scribes_and_painters_end_with_the_same_text() {
         };
         for number in 0..2 {
             let session = SessionId(Uuid::from_u128(1000 + number));
-            drop(crowd.state.join(session, Access::Write, false));
+            drop(crowd.state.join(
+                session,
+                Access::Write,
+                crate::protocol::Dialect::YWebSocket { echo: false },
+            ));
             let writer = Writer::new(100 + number as u64);
             crowd.painters.push(Painter {
                 session,

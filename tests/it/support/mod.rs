@@ -7,6 +7,7 @@ pub(crate) mod raw;
 pub(crate) mod rest;
 pub(crate) mod scribe;
 pub(crate) mod server;
+pub(crate) mod talk;
 
 use std::{
     net::SocketAddr,
@@ -21,6 +22,7 @@ pub(crate) use self::{
     rest::Answer,
     scribe::Scribe,
     server::TestServer,
+    talk::Talk,
 };
 
 /// How long anything may take before it counts as broken. Long, because two busy cores are slow cores.
