@@ -23,7 +23,8 @@
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
 //! and `server.rs`, `actix_ws` in `connection/{socket,text_socket}.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
-//! `document/`, `operational_transform` in `protocol/text_operation.rs`, `sled` in `store/sled`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
+//! `document/`, `operational_transform` in `protocol/text_operation.rs`,
+//! `sled` in `store/sled`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.
 //!
 //! # Invariants
@@ -69,7 +70,7 @@
 //! | record | a value beside a document, written once and found by its key: an attachment, a chat message |
 //! | sequence | an update's place in its document's log |
 //! | outbox, lane | what a document has for a session and the socket has not taken: the session's lane in the queue of its connection |
-//! | line | the same for a connection that speaks JSON |
+//! | line | the same for a connection that speaks JSON: it holds texts |
 //! | room, seat | the chat of a document while somebody is in it, and somebody's place in it |
 //! | operation | a change of a text, told from its first character to its last, in Unicode scalar values |
 //! | revision, epoch | the number of operations a followed text has seen, and which life of it they are counted in |

@@ -121,7 +121,7 @@ impl Registry {
 
     /// What is attached to a document, oldest first.
     pub async fn attachments(&self, document: &DocumentName) -> Result<Vec<Attachment>, StoreError> {
-        /// The store reads them between two commits, which must not wait for thousands.
+        /// Others want to read as well, and must not wait for thousands.
         const AT_ONCE: usize = 200;
         let (mut attachments, mut before) = (Vec::new(), None);
         loop {

@@ -3,7 +3,8 @@
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
 //! who is here, what is not yet durable, and what is not yet sent ([`mod@line`] is the queue of those who speak
 //! JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
-//! [`text_history`] and [`plain_text`]; [`attachments`] and the [`chat`] are kept beside the document. [`actor`] owns all of them and carries
+//! [`text_history`] and [`plain_text`]. [`attachments`] and the [`chat`] are kept beside the document.
+//! [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
 pub mod actor;

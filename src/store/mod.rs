@@ -377,7 +377,7 @@ pub trait Store: Send + Sync + 'static {
         records: Vec<(Collection, Uuid)>,
     ) -> BoxFuture<'static, StoreResult<bool>>;
 
-    /// The value of one record, if it and its document are there.
+    /// The value of one record, if it and its document are there and it is durable.
     fn record(
         &self,
         document: DocumentName,

@@ -97,8 +97,23 @@ struct Load {
 }
 
 enum Wanted {
-    Document { document: DocumentName, reply: Reply<Option<Stored>> },
-    Record { document: DocumentName, collection: Collection, key: Uuid, reply: Reply<Option<Bytes>> },
+    Document {
+        document: DocumentName,
+        reply: Reply<Option<Stored>>,
+    },
+    Record {
+        document: DocumentName,
+        collection: Collection,
+        key: Uuid,
+        reply: Reply<Option<Bytes>>,
+    },
+    Records {
+        document: DocumentName,
+        collection: Collection,
+        before: Option<Uuid>,
+        limit: usize,
+        reply: Reply<Vec<Record>>,
+    },
 }
 
 impl SledStore {
@@ -298,12 +313,15 @@ fn read_until_closed(shared: &Shared, queue: &Mutex<mpsc::Receiver<Load>>, reque
         let Ok(Load { what, _room }) = received else { return };
         let (document, reply) = match what {
             Wanted::Document { document, reply } => (document, reply),
+            // A panic drops the reply, and is answered as closed.
             Wanted::Record { document, collection, key, reply } => {
                 let read = || shared.record(&document, collection, key);
-                // A panic drops the reply, and is answered as closed.
-                if let Ok(answer) = catch_unwind(AssertUnwindSafe(read)) {
-                    let _ = reply.send(answer);
-                }
+                let _ = catch_unwind(AssertUnwindSafe(read)).map(|answer| reply.send(answer));
+                continue;
+            }
+            Wanted::Records { document, collection, before, limit, reply } => {
+                let read = || shared.records(&document, collection, before, limit);
+                let _ = catch_unwind(AssertUnwindSafe(read)).map(|answer| reply.send(answer));
                 continue;
             }
         };
@@ -434,7 +452,7 @@ impl Store for SledStore {
         before: Option<Uuid>,
         limit: usize,
     ) -> BoxFuture<'static, StoreResult<Vec<Record>>> {
-        self.ask(0, |reply| Request::Records { document, collection, before, limit, reply })
+        self.read(move |reply| Wanted::Records { document, collection, before, limit, reply })
     }
 
     fn health(&self) -> StoreResult<()> {

@@ -1,5 +1,7 @@
 //! The chat beside a document: heard by all, once, when it is durable, and gone with the document.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use weft::{
@@ -244,6 +246,97 @@ async fn who_speaks_too_often_is_told_and_who_does_not_stop_is_closed() {
     let (mut ann, _) = join(&server, "notes", "Ann").await;
     ann.says("message", json!({"id": id(2), "text": "x"})).await;
     ann.hears("message").await;
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_closed_and_costs_the_others_nothing() {
+    const TEXT: usize = 64 << 10;
+    let server = TestServer::setup()
+        .settings(|settings| {
+            settings.max_chat_bytes = Some(TEXT);
+            settings.outbox_bytes = Some(4 * TEXT);
+        })
+        .with(|config| config.http.connection.chat.messages = Rate { burst: 9999.0, per_second: 9999.0 })
+        .with(|config| config.http.connection.chat.frames = Rate { burst: 9999.0, per_second: 9999.0 })
+        .start()
+        .await;
+    let (mut ann, _) = join(&server, "notes", "Ann").await;
+    let mut sleeper = Talk::slow(&server, "/chat/notes?name=Sleeper").await;
+    sleeper.hears("history").await;
+    let mut said = 0;
+    let mut gone = false;
+    while !gone {
+        ann.says("message", json!({"id": id(said), "text": "x".repeat(TEXT)})).await;
+        said += 1;
+        assert!(said < 1000, "the sleeper never became slow");
+        let mut confirmed = false;
+        while !confirmed {
+            let heard = ann.next().await.unwrap();
+            confirmed = heard["type"] == "message";
+            gone |= heard["type"] == "leave";
+        }
+    }
+    // What was in the buffers, and then the reason.
+    assert_eq!(sleeper.closed().await, Some(1013));
+    // Coming back, they find what they missed.
+    let (_sleeper, history) = join(&server, "notes", "Sleeper").await;
+    assert_eq!(history["messages"].as_array().unwrap().len(), said.min(50));
+}
+
+#[tokio::test]
+async fn who_is_not_there_any_more_is_given_up_and_who_is_quiet_is_not() {
+    let server = TestServer::setup()
+        .with(|config| {
+            let heartbeat = &mut config.http.connection.heartbeat;
+            heartbeat.interval = Duration::from_millis(50);
+            heartbeat.ping_after = Duration::from_millis(100);
+            heartbeat.pong_within = Duration::from_millis(300);
+        })
+        .start()
+        .await;
+    let (mut ann, _) = join(&server, "notes", "Ann").await;
+    let mut dead = Talk::open(&server, "/chat/notes?name=Dead").await;
+    assert_eq!(ann.hears("join").await["name"], "Dead");
+    // Ann says nothing, but hears something now and then, and answers the transport's pings.
+    let mut keepalives = 0;
+    loop {
+        let heard = ann.next().await.unwrap();
+        keepalives += u32::from(heard["type"] == "ping");
+        if heard["type"] == "leave" {
+            break;
+        }
+    }
+    assert!(keepalives > 0);
+    assert_eq!(dead.closed().await, Some(4508));
+    ann.says("ping", json!({})).await;
+    ann.hears("pong").await;
+}
+
+/// Whatever becomes of connections, nothing of them stays.
+#[tokio::test]
+async fn connections_leave_nothing_behind() {
+    let server = TestServer::start().await;
+    for round in 0..30 {
+        let mut talk = Talk::open(&server, &format!("/chat/room-{}", round % 3)).await;
+        if round % 2 == 0 {
+            talk.hears("history").await;
+        }
+        match round % 4 {
+            0 => talk.leaves().await,
+            1 => talk.sends_message(Message::binary(vec![0; 60_000])).await,
+            _ => drop(talk),
+        }
+    }
+    until("every place is given back", || server.metrics().connections.get() == 0).await;
+    let (_ann, history) = join(&server, "room-0", "Ann").await;
+    assert_eq!(history["inside"], 1);
+    assert!(
+        get(&server, "/api/v1/documents").await.expect(200).json()["documents"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+    server.forgets_everything().await;
 }
 
 #[tokio::test]

@@ -78,64 +78,16 @@ pub(super) type Reply<T> = oneshot::Sender<StoreResult<T>>;
 
 /// What the storage thread is asked to do.
 pub(super) enum Request {
-    Append {
-        batch: Vec<Append>,
-        reply: Reply<Vec<Appended>>,
-    },
-    Checkpoint {
-        document: DocumentName,
-        upto: Sequence,
-        state: Bytes,
-        summary: Summary,
-        reply: Reply<()>,
-    },
-    Create {
-        document: DocumentName,
-        at: Timestamp,
-        reply: Reply<(Head, bool)>,
-    },
-    SetPresence {
-        document: DocumentName,
-        presence: Presence,
-        reply: Reply<Head>,
-    },
-    Quarantine {
-        document: DocumentName,
-        what: String,
-        bytes: Bytes,
-        at: Timestamp,
-        reply: Reply<()>,
-    },
-    Quarantined {
-        document: DocumentName,
-        reply: Reply<Vec<Quarantined>>,
-    },
-    Load {
-        document: DocumentName,
-        reply: Reply<Option<Stored>>,
-    },
-    Keep {
-        document: DocumentName,
-        at: Timestamp,
-        records: Vec<Record>,
-        room: Room,
-        reply: Reply<Kept>,
-    },
-    Forget {
-        document: DocumentName,
-        records: Vec<(Collection, Uuid)>,
-        reply: Reply<bool>,
-    },
-    Records {
-        document: DocumentName,
-        collection: Collection,
-        before: Option<Uuid>,
-        limit: usize,
-        reply: Reply<Vec<Record>>,
-    },
-    Close {
-        reply: Reply<()>,
-    },
+    Append { batch: Vec<Append>, reply: Reply<Vec<Appended>> },
+    Checkpoint { document: DocumentName, upto: Sequence, state: Bytes, summary: Summary, reply: Reply<()> },
+    Create { document: DocumentName, at: Timestamp, reply: Reply<(Head, bool)> },
+    SetPresence { document: DocumentName, presence: Presence, reply: Reply<Head> },
+    Quarantine { document: DocumentName, what: String, bytes: Bytes, at: Timestamp, reply: Reply<()> },
+    Quarantined { document: DocumentName, reply: Reply<Vec<Quarantined>> },
+    Load { document: DocumentName, reply: Reply<Option<Stored>> },
+    Keep { document: DocumentName, at: Timestamp, records: Vec<Record>, room: Room, reply: Reply<Kept> },
+    Forget { document: DocumentName, records: Vec<(Collection, Uuid)>, reply: Reply<bool> },
+    Close { reply: Reply<()> },
 }
 
 /// What all threads see. Written by the engine alone.
@@ -143,6 +95,9 @@ pub(super) struct Shared {
     pub(super) index: RwLock<Index<Slot>>,
     /// What there is beside documents.
     beside: RwLock<HashMap<DocumentName, Held>>,
+    /// The first rows of records that are being written: they may be seen already, and may not be shown before
+    /// they are durable.
+    arriving: RwLock<HashSet<Vec<u8>>>,
     /// The epochs in use, the young one first.
     epochs: RwLock<Vec<Arc<Epoch>>>,
     /// Why writing stopped, once it has. It does not begin again.
@@ -586,6 +541,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             index: RwLock::new(index),
             beside: RwLock::new(held),
+            arriving: RwLock::default(),
             epochs: RwLock::new(epochs),
             failed: RwLock::new(None),
             usage: RwLock::new(Usage::default()),
@@ -664,7 +620,7 @@ impl Engine {
                 let kept = self.quarantine(group, &document, &what, &bytes, at);
                 group.answer(reply, kept);
             }
-            // These, and `Records` below, read what is durable, as if they had come before the group.
+            // These two read what is durable, as if they had come before the group.
             Request::Quarantined { document, reply } => {
                 let _ = reply.send(self.quarantined(&document));
             }
@@ -680,9 +636,6 @@ impl Engine {
             Request::Forget { document, records, reply } => {
                 let forgotten = self.forget(group, document, &records);
                 group.answer(reply, forgotten);
-            }
-            Request::Records { document, collection, before, limit, reply } => {
-                let _ = reply.send(self.shared.records(&document, collection, before, limit));
             }
             Request::Close { reply } => {
                 while let Some(job) = self.states.pop_front() {
@@ -1019,7 +972,7 @@ impl Engine {
             self.push(&mut group, entry, (meta_key, meta));
             self.push(&mut group, entry, (end_key, end));
         }
-        let held = self.stage_beside(&mut group);
+        let (held, coming) = self.stage_beside(&mut group);
         let outcome = self.write(&mut group).map_err(|Failure(reason)| {
             self.fail(&reason);
             StoreError::Unwritable(reason)
@@ -1046,7 +999,7 @@ impl Engine {
                 });
             }
             drop(index);
-            self.publish_beside(held);
+            self.publish_beside(held, &coming);
             if !group.replies.is_empty() {
                 self.observer.committed(documents, group.updates, group.bytes(), begun.elapsed());
             }

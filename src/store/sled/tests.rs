@@ -258,7 +258,7 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
         // What was begun is finished after the restart, and whatever comes next lands in the right place.
         append(&mut survivor, "document 1", &["after the kill"]).unwrap();
         keep(&mut survivor, "document 1", record(Collection::Messages, 77, 9)).unwrap();
-        forget(&mut survivor, "document 2", Collection::AttachmentBytes, 1).unwrap();
+        forget(&mut survivor, "document 1", Collection::AttachmentBytes, 1).unwrap();
         let expected = content(&mut survivor);
         let beside = records(&mut survivor);
         while survivor.is_busy() {
@@ -980,6 +980,28 @@ fn a_lost_record_is_found_by_a_check() {
     let report = check(home_again.path(), None).unwrap();
     assert_eq!(report.damaged.len(), 1, "{report:?}");
     assert_eq!(report.damaged[0].0, name("a"));
+}
+
+/// sled shows what is applied before it is flushed. We do not.
+#[test]
+fn a_record_that_is_still_being_written_is_not_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    keep(&mut engine, "a", record(Collection::Messages, 1, 10)).unwrap();
+    let shared = engine.shared();
+    let seen = || {
+        let one = shared.record(&name("a"), Collection::Messages, Uuid::from_u128(2)).unwrap();
+        let all = shared.records(&name("a"), Collection::Messages, None, 9).unwrap();
+        (one.is_some(), all.len())
+    };
+    let mut group = Group::default();
+    let (reply, _answer) = oneshot::channel();
+    let (document, records) = (name("a"), vec![record(Collection::Messages, 2, 10)]);
+    let room = Room { collection: Collection::Messages, records: 9, bytes: 900 };
+    let request = Request::Keep { document, at: Timestamp(1), records, room, reply };
+    assert!(engine.stage(&mut group, request).is_none());
+    engine.commit_watched(group, || assert_eq!(seen(), (false, 1)));
+    assert_eq!(seen(), (true, 2));
 }
 
 /// A row that counts records and is older than the one written last brings its document under suspicion.

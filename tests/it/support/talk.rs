@@ -1,8 +1,10 @@
 //! A connection that speaks JSON in text frames.
 
+use std::net::SocketAddr;
+
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{self, Message, client::IntoClientRequest},
@@ -30,6 +32,23 @@ impl Talk {
         let address = server.address();
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream, address, path, headers).await
+    }
+
+    /// Connects so that little is read ahead: who stops reading is soon seen to.
+    pub(crate) async fn slow(server: &impl Address, path: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let stream = socket.connect(server.address()).await.unwrap();
+        Self::over(stream, server.address(), path, &[]).await.expect("the upgrade is granted")
+    }
+
+    async fn over(
+        stream: TcpStream,
+        address: SocketAddr,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, u16> {
         let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());

@@ -51,6 +51,9 @@ pub(super) struct Changes {
     carried: Vec<(DocumentName, Held)>,
 }
 
+/// What is to be known once a group is durable: what there is beside documents, and which records came.
+pub(super) type Staged = (Vec<(DocumentName, Held)>, HashSet<Vec<u8>>);
+
 impl Changes {
     /// Whether a request to keep something beside the document must wait for the group.
     pub(super) fn is_losing(&self, document: &DocumentName) -> bool {
@@ -87,10 +90,17 @@ impl Shared {
     ) -> StoreResult<Option<Bytes>> {
         let Some(life) = self.life(document)? else { return Ok(None) };
         let read = read_record(&self.epochs(), document, life, collection, key);
-        read.map_err(|damage| damaged(document, damage))
+        let found = read.map_err(|damage| damaged(document, damage))?;
+        Ok(found.filter(|_| self.is_durable(document, life, collection, key)))
     }
 
-    /// Records with the greatest keys below `before`.
+    /// Whether a record that was read is durable. Asked after it was read: it was noted before it could be.
+    fn is_durable(&self, document: &DocumentName, life: u32, collection: Collection, key: Uuid) -> bool {
+        let arriving = self.arriving.read();
+        arriving.is_empty() || !arriving.contains(&layout::record_key(document, life, collection, key, 0))
+    }
+
+    /// Records with the greatest keys below `before`. Safe on any thread.
     pub(in super::super) fn records(
         &self,
         document: &DocumentName,
@@ -108,7 +118,9 @@ impl Shared {
             let newest = newest(&epochs, document, life, collection, last);
             let Some(key) = newest.map_err(|damage| damaged(document, damage))? else { break };
             let read = read_record(&epochs, document, life, collection, key);
-            if let Some(value) = read.map_err(|damage| damaged(document, damage))? {
+            if let Some(value) = read.map_err(|damage| damaged(document, damage))?
+                && self.is_durable(document, life, collection, key)
+            {
                 found.push(Record { collection, key, value });
             }
             upto = below(key);
@@ -257,8 +269,8 @@ impl Engine {
         known.filter(|beside| beside.life == life).unwrap_or(Beside::nothing(life))
     }
 
-    /// Adds the rows that count, and gives what is to be known once they are durable.
-    pub(super) fn stage_beside(&self, group: &mut Group) -> Vec<(DocumentName, Held)> {
+    /// Adds the rows that count, and notes the records that come as not yet to be shown.
+    pub(super) fn stage_beside(&self, group: &mut Group) -> Staged {
         let changes = std::mem::take(&mut group.records);
         let mut held = changes.carried;
         for (document, beside) in changes.beside {
@@ -274,13 +286,19 @@ impl Engine {
             group.young.push((row, sealed));
             held.push((document, Held { beside, epoch, fingerprint }));
         }
-        held
+        if !changes.coming.is_empty() {
+            self.shared.arriving.write().extend(changes.coming.iter().cloned());
+        }
+        (held, changes.coming)
     }
 
     /// Makes it known.
-    pub(super) fn publish_beside(&mut self, held: Vec<(DocumentName, Held)>) {
+    pub(super) fn publish_beside(&mut self, held: Vec<(DocumentName, Held)>, coming: &HashSet<Vec<u8>>) {
         if held.is_empty() {
             return;
+        }
+        if !coming.is_empty() {
+            self.shared.arriving.write().retain(|row| !coming.contains(row));
         }
         let mut known = self.shared.beside.write();
         for (document, held) in held {
@@ -289,6 +307,15 @@ impl Engine {
                 self.record_bytes = self.record_bytes.saturating_sub(before.beside.row_bytes);
             }
         }
+    }
+
+    /// A commit without its flush, for a test that looks at what is seen before it is durable.
+    #[cfg(test)]
+    pub(in super::super) fn commit_watched(&mut self, mut group: Group, meanwhile: impl FnOnce()) {
+        let (held, coming) = self.stage_beside(&mut group);
+        self.young.epoch.apply(group.young).unwrap();
+        meanwhile();
+        self.publish_beside(held, &coming);
     }
 
     // ---- into a fresh epoch ----
