@@ -13,7 +13,7 @@
 //! Pure: the replica is asked, effects are returned. The replica is changed in `state.rs` alone.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,8 +31,10 @@ use crate::{
     protocol::{
         close::CloseReason,
         guard::Shape,
-        json::{self, Answer, Caret, Editor, FieldName, Init, Proposal, Refusal},
+        json::{self, Answer, Caret, Editor, EditorName, FieldName, Init, Proposal, Refusal, Whose},
+        message::{AwarenessEntry, ClientId},
         text_operation::TextOperation,
+        wire::MAX_UINT,
     },
 };
 
@@ -49,6 +51,9 @@ pub struct Config {
     /// Texts of one document that are followed at the same time. Each may keep a history, and costs a look
     /// with every change.
     pub fields: usize,
+    /// How often Yjs clients hear of those who edit by operations. They take somebody for gone of whom they
+    /// have not heard for 30 s.
+    pub renewal: Duration,
     /// Refusals in a row that a session is forgiven, before it is closed with 1008.
     pub patience: u32,
     /// In which time one refusal is forgotten.
@@ -62,6 +67,7 @@ impl Default for Config {
             linger: Duration::from_secs(60),
             rich_pause: Duration::from_millis(250),
             fields: 64,
+            renewal: Duration::from_secs(15),
             patience: 20,
             forgets: Duration::from_secs(1),
         }
@@ -74,6 +80,8 @@ pub struct Collab {
     config: Config,
     fields: HashMap<FieldName, Field>,
     members: HashMap<SessionId, Member>,
+    /// The Yjs clients that are here, as the members see them; kept while there are members.
+    people: BTreeMap<ClientId, Editor>,
 }
 
 /// A session that edits by operations.
@@ -81,6 +89,11 @@ pub struct Collab {
 struct Member {
     field: FieldName,
     editor: Editor,
+    name: EditorName,
+    /// As whom Yjs clients see it, and when they were last told.
+    client: ClientId,
+    clock: u32,
+    shown: Instant,
     may_write: bool,
     /// The revision of its last `init`, if it has had one.
     greeted: Option<u64>,
@@ -148,7 +161,7 @@ pub struct Own {
 impl Collab {
     /// Nobody is here.
     pub fn new(config: Config) -> Self {
-        Self { config, fields: HashMap::new(), members: HashMap::new() }
+        Self { config, fields: HashMap::new(), members: HashMap::new(), people: BTreeMap::new() }
     }
 
     /// Whether no text is followed.
@@ -160,14 +173,13 @@ impl Collab {
     /// as it has been read; the others hear of the session.
     pub fn join(
         &mut self,
-        editor: Editor,
+        (session, name): (SessionId, EditorName),
         field: FieldName,
         may_write: bool,
         replica: &mut Replica,
         now: Instant,
     ) -> Result<Effects, Poisoned> {
         let mut effects = Effects::new();
-        let session = editor.session;
         if !self.fields.contains_key(&field) {
             if !self.make_room(replica) {
                 return Ok(vec![
@@ -178,8 +190,21 @@ impl Collab {
             let opened = Field::open(&field, session, self.config.history, replica)?;
             self.fields.insert(field.clone(), opened);
         }
-        let member =
-            Member { field: field.clone(), editor, may_write, greeted: None, strikes: 0, struck: now };
+        let caret = Caret::default();
+        let editor = Editor { session: Whose::Session(session), editor: Some(name.clone()), caret };
+        let member = Member {
+            field: field.clone(),
+            editor,
+            name,
+            // The random end of the session's id, as long as JavaScript counts.
+            client: ClientId::new(session.0.as_u128() as u64 & MAX_UINT),
+            clock: 0,
+            shown: now,
+            may_write,
+            greeted: None,
+            strikes: 0,
+            struck: now,
+        };
         self.members.insert(session, member);
         if let Some(opened) = self.fields.get_mut(&field) {
             opened.left = None;
@@ -213,14 +238,15 @@ impl Collab {
         if field.is_unread() {
             return None;
         }
-        let others = self.members.values().filter(|other| other.field == member.field);
-        let mut editors: Vec<&Editor> =
-            others.map(|other| &other.editor).filter(|other| other.session != session).collect();
+        let others =
+            self.members.iter().filter(|(other, known)| **other != session && known.field == member.field);
+        let mut editors: Vec<&Editor> = others.map(|(_, other)| &other.editor).collect();
         editors.sort_by_key(|editor| editor.session);
+        editors.extend(self.people.values());
         let line = json::encode(&Answer::Init(Init {
             field: &member.field,
             session,
-            editor: &member.editor.editor,
+            editor: &member.name,
             epoch: field.history.epoch(),
             revision: field.history.revision(),
             content: &field.text.characters,
@@ -247,6 +273,66 @@ impl Collab {
                 anchor: caret.anchor.map(within),
             };
             self.announce(session, true, &mut effects);
+        }
+        effects
+    }
+
+    /// The awareness by which Yjs clients see a session: what it shows now, at a clock that is news to them.
+    pub fn awareness(&mut self, session: SessionId, now: Instant) -> Option<AwarenessEntry> {
+        let member = self.members.get_mut(&session)?;
+        member.clock = member.clock.saturating_add(1);
+        member.shown = now;
+        let state = Some(json::awareness_state(&member.editor));
+        Some(AwarenessEntry { client: member.client, clock: member.clock, state })
+    }
+
+    /// Those of whom Yjs clients must hear again, or take them for gone.
+    pub fn unrenewed(&self, now: Instant) -> Vec<SessionId> {
+        let is_due = |member: &Member| now.saturating_duration_since(member.shown) >= self.config.renewal;
+        self.members.iter().filter(|(_, member)| is_due(member)).map(|(session, _)| *session).collect()
+    }
+
+    /// Whether a session edits by operations.
+    pub fn is_member(&self, session: SessionId) -> bool {
+        self.members.contains_key(&session)
+    }
+
+    /// Who is here with a replica, before the first who edits by operations comes.
+    pub fn know(&mut self, entries: &[AwarenessEntry]) {
+        let people = entries.iter().filter_map(|entry| Some((entry.client, entry.state.as_ref()?)));
+        let people = people.filter(|(_, state)| !json::is_ours(state));
+        self.people = people.map(|(client, state)| (client, person(client, state))).collect();
+    }
+
+    /// Yjs clients came, changed what they show, or went: those who edit by operations hear of it if it is
+    /// their being here or their name.
+    pub fn meet(&mut self, entries: &[AwarenessEntry]) -> Effects {
+        let mut effects = Effects::new();
+        if self.members.is_empty() {
+            self.people.clear();
+            return effects;
+        }
+        for entry in entries {
+            let (editor, present) = match &entry.state {
+                Some(state) if json::is_ours(state) => continue,
+                Some(state) => {
+                    let editor = person(entry.client, state);
+                    if self.people.insert(entry.client, editor.clone()).as_ref() == Some(&editor) {
+                        continue;
+                    }
+                    (editor, true)
+                }
+                None => match self.people.remove(&entry.client) {
+                    Some(editor) => (editor, false),
+                    None => continue,
+                },
+            };
+            let greeted = self.members.iter().filter(|(_, member)| member.greeted.is_some());
+            let to: Vec<_> = greeted.map(|(session, _)| *session).collect();
+            if !to.is_empty() {
+                let line = json::encode(&Answer::Presence { editor: &editor, present });
+                effects.push(Effect::Tell { to, said: Said::Change(line) });
+            }
         }
         effects
     }
@@ -283,7 +369,7 @@ impl Collab {
         let Some(member) = self.members.get(&session) else {
             return refused("not_joined", not_joined.to_owned(), id);
         };
-        let (name, editor) = (member.field.clone(), member.editor.editor.clone());
+        let (name, editor) = (member.field.clone(), member.name.clone());
         let Some(field) = self.fields.get_mut(&name) else {
             return refused("not_joined", not_joined.to_owned(), id);
         };
@@ -480,7 +566,7 @@ impl Collab {
         field.text = new;
         let operation = Arc::new(operation);
         let editor = own.as_ref().and_then(|own| self.members.get(&own.session));
-        let editor = editor.map(|member| member.editor.editor.clone());
+        let editor = editor.map(|member| member.name.clone());
         let author = editor.clone().zip(own.as_ref());
         let author = author.map(|(editor, own)| Author { editor, id: own.id.clone() });
         let revision = field.history.record(operation.clone(), author);
@@ -549,6 +635,13 @@ impl Collab {
         sessions.sort_unstable();
         sessions
     }
+}
+
+/// A Yjs client as those see it who edit by operations.
+fn person(client: ClientId, state: &str) -> Editor {
+    let name = json::shown_name(state, &json::Limits::default());
+    let name = (!name.is_empty()).then_some(name);
+    Editor { session: Whose::Client(client), editor: None, caret: Caret { name, ..Caret::default() } }
 }
 
 impl Field {

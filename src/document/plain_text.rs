@@ -69,21 +69,25 @@ impl PlainText {
                     at += units(text);
                 }
                 Part::Retain(length) => {
-                    let plain = walk.plain(length);
-                    at += plain as u32;
-                    for _ in plain..length {
-                        at += walk.objects_here() + walk.character().unwrap_or(0);
+                    let mut left = length;
+                    while left > 0 {
+                        at += walk.objects_here();
+                        let passed = walk.stretch(left);
+                        at += passed.units;
+                        left -= passed.characters;
                     }
                 }
                 Part::Delete(length) => {
-                    let mut run = 0;
-                    for _ in 0..length {
+                    let (mut left, mut run) = (length, 0);
+                    while left > 0 {
                         let objects = walk.objects_here();
                         if objects > 0 && run > 0 {
                             edits.push(Edit::Remove { at, length: std::mem::take(&mut run) });
                         }
                         at += objects;
-                        run += walk.character().unwrap_or(0);
+                        let passed = walk.stretch(left);
+                        run += passed.units;
+                        left -= passed.characters;
                     }
                     if run > 0 {
                         edits.push(Edit::Remove { at, length: run });
@@ -130,13 +134,16 @@ impl PlainText {
     }
 }
 
-/// How long a text is in Yjs's count.
+/// How long a text is in Yjs's count. Asked for the whole text with every change of it, so it counts bytes.
 pub fn units(text: &str) -> u32 {
-    // Asked for the whole text with every change, and most text is plain.
-    if text.is_ascii() {
-        return text.len() as u32;
-    }
-    text.chars().map(|character| character.len_utf16() as u32).sum()
+    (text.chars().count() + pairs(text)) as u32
+}
+
+/// How many characters have two units: those of four bytes. Summed in single bytes, which the compiler does many
+/// at a time.
+fn pairs(text: &str) -> usize {
+    let count = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(*byte >= 0xf0)).sum::<u8>();
+    text.as_bytes().chunks(255).map(|bytes| usize::from(count(bytes))).sum()
 }
 
 /// A walk over characters and objects.
@@ -144,6 +151,13 @@ struct Walk<'a> {
     text: &'a PlainText,
     byte: usize,
     object: usize,
+}
+
+/// What a walk has passed.
+#[derive(Clone, Copy, Default)]
+struct Passed {
+    characters: usize,
+    units: u32,
 }
 
 impl<'a> Walk<'a> {
@@ -160,43 +174,59 @@ impl<'a> Walk<'a> {
         (self.object - before) as u32
     }
 
-    /// Passes one character, and says how many units it has.
-    fn character(&mut self) -> Option<u32> {
-        let character = self.text.characters[self.byte..].chars().next()?;
-        self.byte += character.len_utf8();
-        Some(character.len_utf16() as u32)
+    /// Up to the next object, or the end.
+    fn ahead(&self) -> &'a str {
+        let end = self.text.objects.get(self.object).copied().unwrap_or(self.text.characters.len());
+        &self.text.characters[self.byte..end.max(self.byte)]
     }
 
-    /// Passes so many characters at once if each of them is one byte, hence one unit, and no object stands
-    /// among them or after them; otherwise none. Says how many.
-    fn plain(&mut self, length: usize) -> usize {
-        let is_plain = self.object == self.text.objects.len()
-            && self
-                .text
-                .characters
-                .get(self.byte..self.byte.saturating_add(length))
-                .is_some_and(str::is_ascii);
-        let passed = if is_plain { length } else { 0 };
-        self.byte += passed;
-        passed
+    /// Passes so many characters, fewer if an object or the end comes before. At the very end it claims to have
+    /// passed them all: an operation that is longer than its text has been refused before.
+    fn stretch(&mut self, limit: usize) -> Passed {
+        let ahead = self.ahead();
+        if ahead.is_empty() {
+            return Passed { characters: limit, units: 0 };
+        }
+        self.pass(first(ahead, limit))
+    }
+
+    fn pass(&mut self, head: &str) -> Passed {
+        self.byte += head.len();
+        let characters = head.chars().count();
+        Passed { characters, units: (characters + pairs(head)) as u32 }
     }
 
     /// Passes so many units, and says how many characters they are; `None` if they end within one, or beyond
     /// the end.
     fn units(&mut self, mut left: u32) -> Option<usize> {
-        let mut characters = self.plain(left as usize);
-        left -= characters as u32;
+        let mut characters = 0;
         while left > 0 {
             if self.text.objects.get(self.object).is_some_and(|offset| *offset <= self.byte) {
                 self.object += 1;
                 left -= 1;
-            } else {
-                left = left.checked_sub(self.character()?)?;
-                characters += 1;
+                continue;
             }
+            // At most as many characters as units, and fewer by as many as may have two.
+            let head = first(self.ahead(), left as usize);
+            let safe = head.chars().count() - pairs(head);
+            let passed = self.pass(first(head, safe.max(1)));
+            if passed.characters == 0 {
+                return None;
+            }
+            characters += passed.characters;
+            left = left.checked_sub(passed.units)?;
         }
         Some(characters)
     }
+}
+
+/// The first characters of a text, at most so many.
+fn first(text: &str, limit: usize) -> &str {
+    let Some(last) = limit.checked_sub(1) else { return "" };
+    let mut rest = text.chars();
+    // `nth` passes over whole blocks of bytes, which stepping does not.
+    rest.nth(last);
+    &text[..text.len() - rest.as_str().len()]
 }
 
 /// The operation that replaces what differs between the common beginning and the common end.

@@ -22,7 +22,7 @@ use crate::{
         Dialect,
         close::CloseReason,
         guard::Update,
-        json::{self, Caret, Editor, EditorName, FieldName, Proposal, Refusal, Request},
+        json::{self, EditorName, FieldName, Proposal, Refusal, Request},
         message::{AwarenessUpdate, Message, Outgoing},
     },
     store::LoggedUpdate,
@@ -221,7 +221,7 @@ impl DocumentState {
                 let outcome = self.presence.apply(session, update, first, now.instant);
                 effects.extend(outcome.probe.into_iter().map(Effect::Probe));
                 effects.extend((0..outcome.refused).map(|_| Effect::Refused("presence_limit")));
-                effects.extend(announce(&outcome.changed, Some(session)));
+                self.announce(&outcome.changed, Some(session), effects);
             }
             Message::QueryAwareness => effects.push(self.tell_presence(session)),
             Message::Echo(bytes) => {
@@ -249,9 +249,11 @@ impl DocumentState {
             session,
             Member { access, dialect: Dialect::Json, answered: false, introduced: false, in_batch: 0 },
         );
-        let editor = Editor { session, editor, caret: Caret::default() };
-        let joined = self.collab.join(editor, field, access.may_write(), &mut self.replica, now.instant);
+        self.collab.know(&self.presence.all().entries);
+        let who = (session, editor);
+        let joined = self.collab.join(who, field, access.may_write(), &mut self.replica, now.instant);
         self.extend(&mut effects, joined);
+        self.introduce(session, now, &mut effects);
         effects
     }
 
@@ -264,7 +266,14 @@ impl DocumentState {
     ) -> Effects {
         match request {
             Ok(Request::Operation(proposal)) => self.propose(session, proposal, now),
-            Ok(Request::Presence(caret)) => self.collab.show(session, caret),
+            Ok(Request::Presence(caret)) => {
+                let is_named = caret.name.is_some();
+                let mut effects = self.collab.show(session, caret);
+                if is_named {
+                    self.introduce(session, now, &mut effects);
+                }
+                effects
+            }
             Ok(Request::Init) => {
                 let mut effects = self.flush(now);
                 effects.extend(self.collab.greet(session));
@@ -275,6 +284,23 @@ impl DocumentState {
                 vec![Effect::Tell { to: vec![session], said }]
             }
             Err(refusal) => self.collab.refuse(session, &refusal, now.instant),
+        }
+    }
+
+    /// Shows a session of the JSON dialect to Yjs clients, in the way they see each other.
+    fn introduce(&mut self, session: SessionId, now: Now, effects: &mut Effects) {
+        if let Some(entry) = self.collab.awareness(session, now.instant) {
+            let update = AwarenessUpdate { entries: vec![entry] };
+            let outcome = self.presence.apply(session, update, true, now.instant);
+            self.announce(&outcome.changed, Some(session), effects);
+        }
+    }
+
+    /// Everybody hears who came, changed or went, each in the way of its dialect.
+    fn announce(&mut self, changed: &AwarenessUpdate, except: Option<SessionId>, effects: &mut Effects) {
+        if !changed.entries.is_empty() {
+            effects.push(Effect::BroadcastAwareness { except, awareness: changed.encode() });
+            effects.extend(self.collab.meet(&changed.entries));
         }
     }
 
@@ -527,9 +553,11 @@ impl DocumentState {
         if self.members.remove(&session).is_none() {
             return Effects::new();
         }
+        // One who edits by operations comes back under another client id, so there is nothing to wait for.
+        let clean = clean || self.collab.is_member(session);
         let changed = self.presence.leave(session, clean, now.instant);
         let mut effects = self.collab.leave(session, now.instant);
-        effects.extend(announce(&changed, None));
+        self.announce(&changed, None, &mut effects);
         effects
     }
 
@@ -537,7 +565,10 @@ impl DocumentState {
     pub fn tick(&mut self, now: Now) -> Effects {
         let changed = self.presence.tick(now.instant);
         let mut effects = self.collab.tick(&mut self.replica, now.instant);
-        effects.extend(announce(&changed, None));
+        self.announce(&changed, None, &mut effects);
+        for session in self.collab.unrenewed(now.instant) {
+            self.introduce(session, now, &mut effects);
+        }
         effects
     }
 
@@ -618,10 +649,6 @@ impl DocumentState {
         self.waiting_bytes = 0;
         std::mem::take(&mut self.waiting)
     }
-}
-
-fn announce(changed: &AwarenessUpdate, except: Option<SessionId>) -> Option<Effect> {
-    (!changed.entries.is_empty()).then(|| Effect::BroadcastAwareness { except, awareness: changed.encode() })
 }
 
 fn only_author(batch: &[Suspect]) -> Option<SessionId> {

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::text_operation::TextOperation;
+use super::{message::ClientId, text_operation::TextOperation};
 use crate::ids::SessionId;
 
 /// What one frame may hold.
@@ -145,13 +145,67 @@ pub struct Caret {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Editor {
     /// Which socket: one editor may be here twice.
-    pub session: SessionId,
-    /// Under which name it edits.
-    pub editor: EditorName,
+    pub session: Whose,
+    /// Under which name it edits, if it speaks this dialect.
+    pub editor: Option<EditorName>,
     /// What it shows.
     #[serde(flatten)]
     pub caret: Caret,
 }
+
+/// Whose presence it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// A session of this dialect.
+    Session(SessionId),
+    /// A Yjs client.
+    Client(ClientId),
+}
+
+impl Serialize for Whose {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Session(session) => serializer.collect_str(session),
+            Self::Client(client) => serializer.collect_str(&client.get()),
+        }
+    }
+}
+
+/// The name that a Yjs client shows in its awareness state, in the way that nearly all editors do: `user.name`,
+/// or `name`. Empty if it shows something else; as long as ours may be.
+pub fn shown_name(state: &str, limits: &Limits) -> Box<str> {
+    #[derive(Deserialize)]
+    struct State {
+        #[serde(default)]
+        user: Option<User>,
+        #[serde(default)]
+        name: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct User {
+        #[serde(default)]
+        name: Option<String>,
+    }
+    let shown = serde_json::from_str::<State>(state).ok();
+    let name =
+        shown.and_then(|state| state.user.and_then(|user| user.name).or(state.name)).unwrap_or_default();
+    name[..name.floor_char_boundary(limits.name_bytes)].into()
+}
+
+/// The awareness state by which Yjs clients see an editor of this dialect.
+pub fn awareness_state(editor: &Editor) -> Arc<str> {
+    let id = editor.editor.as_ref().map_or("", EditorName::as_str);
+    let name = editor.caret.name.as_deref().unwrap_or(id);
+    serde_json::json!({"user": {"id": format!("{OURS}{id}"), "name": name}}).to_string().into()
+}
+
+/// Whether an awareness state is one of [`awareness_state`].
+pub fn is_ours(state: &str) -> bool {
+    state.strip_prefix(r#"{"user":{"id":""#).is_some_and(|rest| rest.starts_with(OURS))
+}
+
+/// How the ids begin under which Yjs clients see editors of this dialect.
+const OURS: &str = "collab/";
 
 /// What we say to a client.
 #[derive(Clone, Debug, Serialize)]
@@ -409,6 +463,27 @@ mod tests {
         assert_eq!(code(&nested), "invalid_payload");
         let long = format!(r#"{{"type":"ping","payload":"{}"}}"#, "x".repeat(2000));
         assert_eq!(code(&long), "invalid_payload");
+    }
+
+    #[test]
+    fn names_cross_between_the_dialects() {
+        let limits = Limits { name_bytes: 5, ..Limits::default() };
+        for (state, expected) in [
+            (r#"{"user":{"name":"Ann","color":"red"}}"#, "Ann"),
+            (r#"{"user":{"name":"Annie 漢"}}"#, "Annie"),
+            (r#"{"user":{"name":"😀😀"}}"#, "😀"),
+            (r#"{"user":null,"name":"Bob"}"#, "Bob"),
+            (r#"{"user":{"name":7}}"#, ""),
+            (r#"{"user":"Ann"}"#, ""),
+            ("{}", ""),
+        ] {
+            assert_eq!(&*shown_name(state, &limits), expected, "{state}");
+        }
+        let caret = Caret { name: Some("A\"b".into()), ..Caret::default() };
+        let session = Whose::Client(ClientId::new(1));
+        let editor = Editor { session, editor: EditorName::parse("ann").ok(), caret };
+        assert_eq!(&*awareness_state(&editor), r#"{"user":{"id":"collab/ann","name":"A\"b"}}"#);
+        assert!(is_ours(&awareness_state(&editor)) && !is_ours(r#"{"user":{"id":"x"}}"#));
     }
 
     #[test]

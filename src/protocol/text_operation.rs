@@ -143,14 +143,12 @@ impl TextOperation {
 
 /// The first so many characters and the rest; `None` if there are fewer.
 fn split(text: &str, length: usize) -> Option<(&str, &str)> {
-    // Most text is plain enough for its bytes to be counted.
-    if text.get(..length).is_some_and(str::is_ascii) {
-        return text.split_at_checked(length);
+    let mut rest = text.chars();
+    if let Some(last) = length.checked_sub(1) {
+        // Passes over whole blocks of bytes, which stepping does not.
+        rest.nth(last)?;
     }
-    match text.char_indices().nth(length) {
-        Some((at, _)) => text.split_at_checked(at),
-        None => (text.chars().count() == length).then_some((text, "")),
-    }
+    text.split_at_checked(text.len() - rest.as_str().len())
 }
 
 impl<'a> FromIterator<Part<'a>> for TextOperation {

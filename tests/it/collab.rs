@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use weft::store::{StoreError, faulty::WriteFault};
 use yrs::{XmlElementPrelim, XmlFragment, XmlTextPrelim};
 
-use crate::support::{Scribe, TestServer, rest, settle, until, until_answer};
+use crate::support::{Raw, Scribe, TestServer, rest, settle, until, until_answer};
 
 #[tokio::test]
 async fn an_operation_is_seen_at_once_and_acknowledged_when_durable() {
@@ -182,6 +182,30 @@ async fn editors_see_each_other() {
     let details = rest::get(&server, "/api/v1/documents/notes").await.expect(200).json();
     assert_eq!(details["editors"], 1);
     bob.leaves().await;
+}
+
+#[tokio::test]
+async fn people_of_both_kinds_see_each_other() {
+    let server = TestServer::start().await;
+    let mut yan = server.client("yan", "notes").await;
+    yan.shows(&json!({"user": {"name": "Yan"}}));
+    let mut raw = Raw::open(&server, "notes").await;
+    let shows = |text: &'static str| {
+        move |frame: &[u8]| frame.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    raw.hears(shows(r#"{"name":"Yan"}"#)).await;
+    let (mut ann, init) = Scribe::opens(&server, "notes", "ann").await;
+    let known = &init["editors"][0];
+    assert_eq!((&known["session"], &known["name"]), (&json!(yan.id().to_string()), &json!("Yan")));
+    raw.hears(shows(r#"{"user":{"id":"collab/ann","name":"ann"}}"#)).await;
+    ann.says("presence", json!({"name": "Ann 👩‍🚀"})).await;
+    raw.hears(shows(r#"{"user":{"id":"collab/ann","name":"Ann 👩‍🚀"}}"#)).await;
+    yan.shows(&json!({"user": {"name": "Yan the Great"}}));
+    assert_eq!(ann.hears("presence").await["name"], "Yan the Great");
+    yan.leaves().await;
+    assert_eq!(ann.hears("presence").await["present"], false);
+    drop(ann);
+    raw.hears(shows("\u{4}null")).await;
 }
 
 #[tokio::test]

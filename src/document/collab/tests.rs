@@ -32,7 +32,7 @@ use crate::{
     ids::Timestamp,
     protocol::{
         json::{EditorName, Limits},
-        message::Message,
+        message::{AwarenessUpdate, Message},
         text_operation::Part,
     },
     store::{Appended, Sequence},
@@ -79,6 +79,8 @@ enum Command {
     /// Somebody with a replica writes into the text, or deletes from it. Nothing is applied before `flush`.
     Type(String, u32, String),
     Erase(String, u32, u32),
+    /// Somebody with a replica shows itself, or is gone: `aware yan 1 '{"user":{"name":"Yan"}}'`.
+    Aware(String, u32, Option<String>),
     /// Makes a stretch bold; puts a picture; writes a paragraph of rich text; sets a key; all in the named
     /// root where there is one.
     Bold(String, u32, u32),
@@ -245,6 +247,14 @@ impl Story {
                 let update = self.writers[who].set(key, "value");
                 self.write(who, update)?
             }
+            Command::Aware(who, clock, state) => {
+                let client = ClientId::new(self.session(who)?.0.as_u128() as u64 + 100);
+                let entry = AwarenessEntry { client, clock: *clock, state: state.as_deref().map(Arc::from) };
+                let update = AwarenessUpdate { entries: vec![entry] };
+                let (session, mut effects) = (self.session(who)?, Effects::new());
+                self.state.receive(session, Message::Awareness(update), now, &mut effects);
+                effects
+            }
             Command::Flush => self.state.flush(now),
             Command::Commit => {
                 let count = std::mem::take(&mut self.writing);
@@ -329,7 +339,15 @@ impl Story {
                 Effect::Close { session, reason } => format!("close {session}: {}", reason.code()),
                 Effect::Refused(reason) => format!("refused: {reason}"),
                 Effect::Poisoned { .. } => "poisoned".to_owned(),
-                Effect::Send { .. } | Effect::BroadcastAwareness { .. } | Effect::Probe(_) => continue,
+                Effect::BroadcastAwareness { awareness, .. } => {
+                    let decoded =
+                        AwarenessUpdate::decode(&awareness, &crate::protocol::guard::Limits::default());
+                    let states = decoded.unwrap().entries.into_iter().map(|entry| {
+                        format!("{} at {}", entry.state.as_deref().unwrap_or("gone"), entry.clock)
+                    });
+                    format!("awareness: {}", states.collect::<Vec<_>>().join(", "))
+                }
+                Effect::Send { .. } | Effect::Probe(_) => continue,
             };
             writeln!(out, "{line}").unwrap();
         }
@@ -524,7 +542,7 @@ impl Crowd {
                         }
                     }
                 }
-                Effect::Store(_) | Effect::Send { .. } => {}
+                Effect::Store(_) | Effect::Send { .. } | Effect::BroadcastAwareness { .. } => {}
                 effect => panic!("{effect:?}"),
             }
         }

@@ -2,7 +2,9 @@
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use yrs::{Any, Array, ArrayPrelim, Text, Xml, XmlElementPrelim, XmlFragment, XmlTextPrelim, types::Attrs};
+use yrs::{
+    Any, Array, ArrayPrelim, Text, WriteTxn, Xml, XmlElementPrelim, XmlFragment, XmlTextPrelim, types::Attrs,
+};
 
 use super::*;
 use crate::document::testing::{Writer, check, in_words, text_of};
@@ -616,4 +618,21 @@ fn what_becomes_of_a_watched_text_is_heard_once() {
     replica.unwatch(&text).unwrap();
     replica.apply_one(ann.insert(0, "c"));
     assert_eq!(replica.take_heard(), []);
+}
+
+#[test]
+fn who_opens_a_map_as_text_takes_nothing_from_it() {
+    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    let set = |title: &str| {
+        ann.edit(|_, txn| {
+            txn.get_or_insert_map("meta").insert(txn, "title", title);
+        })
+    };
+    replica.apply_one(set("before"));
+    replica.watch(&field("meta")).unwrap();
+    assert_eq!(replica.root_text(&field("meta")).unwrap().text, PlainText::default());
+    replica.apply_one(set("after"));
+    assert_eq!(replica.title().unwrap().as_deref(), Some("after"));
+    let mut again = Replica::load([&replica.state().unwrap()]).unwrap();
+    assert_eq!(again.title().unwrap().as_deref(), Some("after"));
 }
