@@ -45,6 +45,8 @@ export async function startBrowser() {
     if (!worker) await context.addInitScript(() => delete Navigator.prototype.serviceWorker);
     await context.addInitScript(
       ([key, settings]) => {
+        // The browser's own page about a failed load has no storage.
+        if (!location.protocol.startsWith("http")) return;
         if (localStorage.getItem(key) === null) localStorage.setItem(key, settings);
         document.addEventListener("securitypolicyviolation", (event) => {
           console.error(`policy: ${event.violatedDirective} forbids ${event.blockedURI}`);

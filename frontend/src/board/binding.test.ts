@@ -149,7 +149,7 @@ test("a stroke of 400 points is one write of less than 20 KB", () => {
   expect(writes).toBeLessThanOrEqual(2);
 });
 
-test("among 4,000 shapes a change from elsewhere touches one", () => {
+test("among 4,000 shapes a change from elsewhere touches one", { timeout: 30_000 }, () => {
   const { ann, bo } = together();
   const many = Array.from({ length: 4_000 }, (_, at) => ({ ...shape(`shape ${at}`), versionNonce: at, index: `a0${String(at).padStart(5, "0")}V` }));
   ann.view.show(many as unknown as BoardElement[]);
