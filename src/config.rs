@@ -16,6 +16,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    auth::Everybody,
     connection, document, http,
     protocol::guard,
     store::{self, Durability},
@@ -77,6 +78,15 @@ pub struct Settings {
     /// Largest message in bytes [default: 16777216]
     #[arg(long, env = "WEFT_MAX_MESSAGE_BYTES", value_name = "BYTES")]
     pub max_message_bytes: Option<usize>,
+    /// Longest chat message in bytes of UTF-8 [default: 4096]
+    #[arg(long, env = "WEFT_MAX_CHAT_BYTES", value_name = "BYTES")]
+    pub max_chat_bytes: Option<usize>,
+    /// Largest attachment in bytes [default: 10485760]
+    #[arg(long, env = "WEFT_MAX_ATTACHMENT_BYTES", value_name = "BYTES")]
+    pub max_attachment_bytes: Option<usize>,
+    /// Bytes of attachments that one document may hold [default: 268435456]
+    #[arg(long, env = "WEFT_MAX_DOCUMENT_ATTACHMENT_BYTES", value_name = "BYTES")]
+    pub max_document_attachment_bytes: Option<u64>,
     /// Most connections in all [default: 20000]
     #[arg(long, env = "WEFT_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
@@ -201,6 +211,7 @@ impl Settings {
                 },
                 raw_names: self.raw_names.unwrap_or(false),
                 connection,
+                policy: Arc::new(Everybody),
             },
             document,
             store: self.store(),
@@ -240,6 +251,10 @@ impl Settings {
         document.outbox.bytes = self.outbox_bytes.unwrap_or(document.outbox.bytes);
         document.outbox.frames = self.outbox_messages.unwrap_or(document.outbox.frames);
         document.outbox.deadline = seconds(self.slow_session_seconds, document.outbox.deadline);
+        document.chat.text_bytes = self.max_chat_bytes.unwrap_or(document.chat.text_bytes);
+        document.attachments.bytes = self.max_attachment_bytes.unwrap_or(document.attachments.bytes);
+        document.attachments.document_bytes =
+            self.max_document_attachment_bytes.unwrap_or(document.attachments.document_bytes);
         document.presence.grace =
             self.presence_grace_ms.map_or(document.presence.grace, Duration::from_millis);
         for (setting, value) in [
@@ -247,6 +262,8 @@ impl Settings {
             ("journal_limit_bytes", document.journal.limit_bytes),
             ("outbox_bytes", document.outbox.bytes),
             ("outbox_messages", document.outbox.frames),
+            ("max_chat_bytes", document.chat.text_bytes),
+            ("max_attachment_bytes", document.attachments.bytes),
         ] {
             if value == 0 {
                 return invalid(format!("{setting} must be at least 1"));

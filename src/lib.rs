@@ -9,12 +9,12 @@
 //! | module | what | may import |
 //! |---|---|---|
 //! | [`ids`] | names and ids, parsed once and valid for ever after | |
-//! | [`telemetry`] | logs, and every metric by name; its handles are everybody's | |
-//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::close`] every close code | ids |
-//! | [`auth`] | who, and what they may do | ids |
+//! | [`telemetry`] | logs, and every metric by name, [`telemetry::live`] what happened in the last second; its handles are everybody's | |
+//! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
+//! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one WebSocket: [`connection::socket`] the loop, [`connection::session`] what a frame means, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::line`] the same for who speaks JSON, [`document::attachments`] files beside it, [`document::chat`] what people say beside it; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
+//! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] or by plain HTTP in [`connection::feed`], [`connection::text_socket`] that of the JSON dialects, [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
 //! | [`http`] | the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
@@ -22,8 +22,9 @@
 //!
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
-//! and `server.rs`, `actix_ws` in `connection/socket.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
-//! `document/`, `sled` in `store/sled`, the clock in `actor.rs`, `socket.rs` and `server.rs`. The
+//! and `server.rs`, `actix_ws` in `connection/{socket,text_socket}.rs` and `http/upgrade.rs`, `yrs` in `protocol/` and
+//! `document/`, `operational_transform` in `protocol/text_operation.rs`,
+//! `sled` in `store/sled`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.
 //!
 //! # Invariants
@@ -51,8 +52,10 @@
 //! | word | meaning |
 //! |---|---|
 //! | document | a named CRDT with everybody's edits; addressed by its [`ids::DocumentName`] |
-//! | connection | one socket, from upgrade to close |
+//! | connection, line | one socket, from upgrade to close; or what stands for one over plain HTTP |
 //! | session | one document opened over one connection |
+//! | dialect | how a client speaks; what it means is the same in all of them |
+//! | address | in the Hocuspocus dialect, the head of a frame that says which session it belongs to |
 //! | client id | the id under which a replica writes; it names a replica, not a person |
 //! | replica | one copy of a document's CRDT: ours, or a browser's |
 //! | update | a change in Yjs's v1 encoding; idempotent and commutative |
@@ -64,8 +67,15 @@
 //! | watermark | everything in the journal up to here is durable |
 //! | acknowledge | to say that something is durable. Nothing else may be said so |
 //! | log, checkpoint | what is stored: updates in order, and a full state that replaces the log before it |
+//! | record | a value beside a document, written once and found by its key: an attachment, a chat message |
 //! | sequence | an update's place in its document's log |
-//! | outbox | what a document has for a session and the socket has not taken |
+//! | outbox, lane | what a document has for a session and the socket has not taken: the session's lane in the queue of its connection |
+//! | line | the same for a connection that speaks JSON: it holds texts |
+//! | room, seat | the chat of a document while somebody is in it, and somebody's place in it |
+//! | operation | a change of a text, told from its first character to its last, in Unicode scalar values |
+//! | revision, epoch | the number of operations a followed text has seen, and which life of it they are counted in |
+//! | follow | to make an operation of every change of a text, because somebody has it open without a replica |
+//! | field | a root of a document that is opened as text |
 //! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
 //! | quarantine | where bytes go that must not be applied, for a person to look at |
@@ -74,12 +84,17 @@
 //! # The path of a keystroke
 //!
 //! Browser: editor → Y.Doc → provider → bytes. Server: [`connection::socket`] (a frame within limits) →
-//! [`protocol::ysync`] ([`Message`](protocol::message::Message), its update through the guard) →
+//! [`protocol::ysync`] or [`protocol::hocuspocus`] ([`Message`](protocol::message::Message), its update through the guard) →
 //! [`connection::session`] (what it means) → [`document::handle`] (waits for room) → [`document::actor`] →
 //! [`document::state`] (access, apply; [`Effect`](document::state::Effect)s: broadcast, store, acknowledge) →
 //! [`document::outbox`] (encoded once) → every other session's [`connection::socket`]; and
 //! [`document::journal`] → [`store`] (append, flush) → watermark → the author's acknowledgement. One
 //! direction; every arrow is a named type.
+//!
+//! One typed by a client without a replica: [`connection::text_socket`] → [`connection::collab`]
+//! ([`Request`](protocol::json::Request)) → [`document::handle`] → [`document::state`] (access;
+//! [`document::collab`] carries it over what its author had not seen) →
+//! [`Replica::edit`](document::replica::Replica::edit), and from there on it is an update like any other.
 
 pub mod auth;
 pub mod config;

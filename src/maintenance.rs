@@ -26,9 +26,11 @@ pub fn check(data: &Path) -> Result<ExitCode, Box<dyn Error>> {
     };
     let report = store::sled::check(data, Some(&mut rebuild))?;
     println!(
-        "{} documents, {} updates since their checkpoints, {} needed, {} on disk, {} quarantined",
+        "{} documents, {} updates since their checkpoints, {} records beside them, {} needed, {} on disk, {} \
+         quarantined",
         report.documents,
         report.updates,
+        report.records,
         bytes(report.live_bytes),
         bytes(report.disk_bytes),
         report.quarantined

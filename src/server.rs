@@ -1,6 +1,11 @@
 //! The composition root: opens the store, starts the registry and HTTP, and ends them in order.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
 use tokio::task::JoinHandle;
@@ -8,6 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
+    connection::feed::Feeds,
     document::registry::Registry,
     http::{self, upgrade::Connections},
     ids::DocumentName,
@@ -58,12 +64,14 @@ impl Server {
         metrics: Metrics,
     ) -> Result<Self, StartError> {
         let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        metrics.start_time.set(started.as_secs_f64());
+        metrics.started(Instant::now(), started.as_secs_f64());
         let registry = Registry::new(config.document, store.clone(), metrics.clone());
         let app = http::App {
             registry: registry.clone(),
             metrics: metrics.clone(),
             connections: Connections::new(config.http.limits),
+            policy: config.http.policy.clone(),
+            feeds: Feeds::default(),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };

@@ -1,8 +1,11 @@
 //! Logs and metrics. Every metric is named once, here; [`Metrics`] is handed to everybody and knows nobody.
 
+pub mod live;
+
 use std::{
     io::{IsTerminal, stderr},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
+    time::{Duration, Instant},
 };
 
 use prometheus_client::{
@@ -16,6 +19,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use serde::{Deserialize, Serialize};
+
+use self::live::Durations;
 
 /// How logs are written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +70,20 @@ struct Refused {
     reason: &'static str,
 }
 
+/// Durations, twice: as a histogram for Prometheus, and finer for the quantiles of the last second.
+pub struct Timing {
+    histogram: Histogram,
+    durations: Durations,
+}
+
+impl Timing {
+    /// Counts a duration, in seconds.
+    pub fn observe(&self, seconds: f64) {
+        self.histogram.observe(seconds);
+        self.durations.observe(seconds);
+    }
+}
+
 /// Every figure that the server keeps about itself. Clones share the same figures.
 #[derive(Clone)]
 pub struct Metrics(Arc<Figures>);
@@ -89,13 +108,15 @@ pub struct Figures {
     /// Seconds to apply one batch of updates to a document.
     pub apply_seconds: Histogram,
     /// Seconds from handing a write to the store until it was durable.
-    pub commit_seconds: Histogram,
+    pub commit_seconds: Timing,
     /// Bytes applied but not yet durable, over all documents.
     pub journal_backlog_bytes: Gauge,
     /// Writes that the store failed to take.
     pub store_failures: Counter,
     /// Sequence-number total of durable updates, so that tests and people see the watermark move.
     pub updates_durable: Counter,
+    /// Chat messages that were stored, those included that were sent a second time.
+    pub chat_messages: Counter,
     /// Times a slow session's queue was replaced by one difference.
     pub slow_session_catch_ups: Counter,
     /// Sessions closed because they stayed slow past the deadline.
@@ -115,6 +136,7 @@ pub struct Figures {
     /// Unix time at which the process started, in seconds.
     pub start_time: Gauge<f64, AtomicU64>,
     refused: Family<Refused, Counter>,
+    started: OnceLock<Instant>,
 }
 
 impl std::ops::Deref for Metrics {
@@ -159,6 +181,7 @@ impl Metrics {
         let updates_redundant = counter("updates_redundant", "Updates that brought nothing new");
         let store_failures = counter("store_failures", "Writes the store failed to take");
         let updates_durable = counter("updates_durable", "Updates reported durable by the store");
+        let chat_messages = counter("chat_messages", "Chat messages taken in and stored");
         let slow_session_catch_ups =
             counter("slow_session_catch_ups", "Slow sessions brought up to date by one difference");
         let slow_sessions_closed = counter("slow_sessions_closed", "Slow sessions closed past the deadline");
@@ -172,12 +195,15 @@ impl Metrics {
             Unit::Seconds,
             apply_seconds.clone(),
         );
-        let commit_seconds = Histogram::new(exponential_buckets(0.000_25, 2.0, 16));
+        let commit_seconds = Timing {
+            histogram: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
+            durations: Durations::new(),
+        };
         registry.register_with_unit(
             "commit",
             "Time until a write was durable",
             Unit::Seconds,
-            commit_seconds.clone(),
+            commit_seconds.histogram.clone(),
         );
         let start_time = Gauge::<f64, AtomicU64>::default();
         registry.register("start_time_seconds", "When the process started, Unix time", start_time.clone());
@@ -198,6 +224,7 @@ impl Metrics {
             journal_backlog_bytes,
             store_failures,
             updates_durable,
+            chat_messages,
             slow_session_catch_ups,
             slow_sessions_closed,
             documents_poisoned,
@@ -208,7 +235,20 @@ impl Metrics {
             store_documents,
             start_time,
             refused,
+            started: OnceLock::new(),
         }))
+    }
+
+    /// The server starts now; `unix_seconds` is the same moment since 1970.
+    pub fn started(&self, now: Instant, unix_seconds: f64) {
+        self.start_time.set(unix_seconds);
+        // Set once; a second start in one process has figures of its own.
+        let _ = self.started.set(now);
+    }
+
+    /// How long the server has been running.
+    pub fn uptime(&self, now: Instant) -> Duration {
+        self.started.get().map_or(Duration::ZERO, |started| now.saturating_duration_since(*started))
     }
 
     /// Counts one refused input. `reason` is one of a fixed set of labels, never something a client wrote.

@@ -15,3 +15,23 @@ pub fn close_reason(error: &JoinError) -> CloseReason {
         JoinError::Open(OpenError::Store(_) | OpenError::Unloadable(_)) => CloseReason::Internal,
     }
 }
+
+/// What a client is told whose document could not be opened, on a connection that goes on with others. The
+/// word before the colon is for programs.
+pub fn denial(error: &JoinError) -> String {
+    let word = match error {
+        JoinError::Gone | JoinError::Missing => "document-deleted",
+        JoinError::Full(_) => "document-full",
+        JoinError::Busy | JoinError::Open(OpenError::Draining | OpenError::Closed) => "try-again",
+        JoinError::Open(OpenError::Store(_) | OpenError::Unloadable(_)) => "document-unavailable",
+    };
+    format!("{word}: {error}")
+}
+
+/// The same for a document that ends a session for good.
+pub fn denial_for(reason: CloseReason) -> String {
+    match reason {
+        CloseReason::Gone => denial(&JoinError::Gone),
+        reason => format!("refused: {}", reason.text()),
+    }
+}

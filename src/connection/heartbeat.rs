@@ -32,6 +32,13 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// For a peer that wants to hear from us at least this often: it takes silence for a dead line.
+    pub fn heard_every(self, longest: Duration) -> Self {
+        Self { interval: self.interval.min(longest / 2), ..self }
+    }
+}
+
 /// Where a connection stands.
 #[derive(Debug)]
 pub struct Heartbeat {

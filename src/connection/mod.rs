@@ -1,19 +1,57 @@
-//! One WebSocket: from the upgrade to the close frame.
+//! One line to a client: from the upgrade to the close frame.
 //!
-//! [`socket`] is the loop, and the only file that reads or writes the socket; [`session`] decides what a
-//! frame means for the document it belongs to; [`heartbeat`] decides whether the peer still lives;
-//! [`frame_guard`] refuses frames that announce more than they may hold; [`error`] turns every refusal into
-//! a close code.
+//! [`mod@line`] is the loop. What carries it is a WebSocket in [`socket`], the only file that reads or writes one, or
+//! plain HTTP in [`feed`]. Who is spoken with through it is a
+//! [`talk::Talk`]: [`single`] for one document of the y-websocket dialect, [`many`] for all documents of a
+//! Hocuspocus socket. What a frame means is decided in pure files: [`session`] for the first,
+//! [`multiplex`] for the second. The dialects that speak JSON have a loop of their own in [`text_socket`];
+//! [`collab`] is the conversation of those who edit by operations, [`chat`] of those who talk, [`figures`] of those
+//! who watch. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
+//! frames that announce more than they may hold; [`error`] turns every refusal into a close code or words.
 
+pub mod chat;
+pub mod collab;
 pub mod error;
+pub mod feed;
+pub mod figures;
 pub mod frame_guard;
 pub mod heartbeat;
+mod line;
+pub mod many;
+pub mod multiplex;
+pub mod rate;
 pub mod session;
+pub mod single;
 pub mod socket;
+pub mod talk;
+pub mod text_socket;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use crate::{document, protocol::guard};
+use futures_util::future::BoxFuture;
+
+use crate::{
+    document::{self, handle::DocumentHandle},
+    ids::SessionId,
+    protocol::guard,
+};
+
+/// What an application does with the stateless messages of Hocuspocus clients: messages that are no part of a
+/// document. To answer all who have the document open, it uses [`DocumentHandle::tell`].
+pub trait Stateless: fmt::Debug + Send + Sync {
+    /// A session said something. The session's next message waits until this is done.
+    fn said(&self, document: &DocumentHandle, session: SessionId, payload: String) -> BoxFuture<'_, ()>;
+}
+
+/// Nobody listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unheard;
+
+impl Stateless for Unheard {
+    fn said(&self, _: &DocumentHandle, _: SessionId, _: String) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
 
 /// Everything about connections that can be set.
 #[derive(Clone, Debug)]
@@ -23,10 +61,16 @@ pub struct Config {
     pub max_message_bytes: usize,
     /// When the peer is asked whether it lives, and when it hears from us.
     pub heartbeat: heartbeat::Config,
+    /// How often one may speak in a chat.
+    pub chat: chat::Config,
     /// What waits for a slow reader.
     pub outbox: document::outbox::Limits,
     /// What the guard lets in.
     pub guard: Arc<guard::Limits>,
+    /// What a connection with many documents may ask for.
+    pub multiplex: multiplex::Bounds,
+    /// Who hears stateless messages.
+    pub stateless: Arc<dyn Stateless>,
 }
 
 impl Default for Config {
@@ -34,8 +78,11 @@ impl Default for Config {
         Self {
             max_message_bytes: 16 * 1024 * 1024,
             heartbeat: heartbeat::Config::default(),
+            chat: chat::Config::default(),
             outbox: document::outbox::Limits::default(),
             guard: Arc::default(),
+            multiplex: multiplex::Bounds::default(),
+            stateless: Arc::new(Unheard),
         }
     }
 }

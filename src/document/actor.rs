@@ -22,20 +22,23 @@ use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    Config,
-    handle::{Details, JoinError, Joining, OpenError},
+    Config, export,
+    handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::{Journal, Ticket},
+    line::Line,
     outbox::{Frame, Outbox, Pushed},
     registry::{Lease, Registry},
     replica::{Poisoned, Replica, Unloadable},
-    state::{DocumentState, Effect, Effects, Now, Outcome, Suspect},
+    state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
 };
 use crate::{
     auth::Access,
     ids::{DocumentName, SessionId, Timestamp},
     protocol::{
+        Dialect,
         close::CloseReason,
         guard::Update,
+        json::{self, FieldName},
         message::{Message, Outgoing},
         ysync,
     },
@@ -63,6 +66,8 @@ pub struct DocumentActor {
     /// Of these, the ones that have not yet been told what they lack. They hear no changes: the answer to
     /// their step 1 will hold them, and what comes before it would build upon what they do not have.
     unsynced: HashSet<SessionId>,
+    /// The queues to the sessions of the JSON dialect, which hear of changes as operations.
+    lines: HashMap<SessionId, Line>,
     /// Requests without a connection that wait for their acknowledgement.
     requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
     /// Acknowledgements that wait for the journal, oldest first.
@@ -129,6 +134,7 @@ impl DocumentActor {
             phase: Phase::Loading,
             outboxes: HashMap::new(),
             unsynced: HashSet::new(),
+            lines: HashMap::new(),
             requests: HashMap::new(),
             owed: VecDeque::new(),
             flush_scheduled: false,
@@ -166,7 +172,8 @@ impl DocumentActor {
         ctx: &mut Context<Self>,
     ) {
         if let Phase::Serving(serving) = &mut self.phase {
-            serving.state.replace_replica(replica);
+            let mut effects = serving.state.replace_replica(replica, now());
+            self.carry_out(&mut effects, ctx);
             self.try_suspects(suspects.into(), ctx);
             return;
         }
@@ -200,9 +207,7 @@ impl DocumentActor {
     /// The document cannot be opened. Whoever asks is told; nothing is written.
     fn refuse(&mut self, error: OpenError, ctx: &mut Context<Self>) {
         error!(document = %self.name, %error, "document cannot be opened");
-        for outbox in self.outboxes.values() {
-            outbox.close(CloseReason::Internal);
-        }
+        self.close_everybody(CloseReason::Internal);
         self.requests.clear();
         self.phase = Phase::Refused(error);
         self.idle_since = Some(Instant::now());
@@ -234,8 +239,8 @@ impl DocumentActor {
                 let what = what.clone();
                 warn!(document = %self.name, session = %suspect.session, what, "update quarantined");
                 self.quarantine(&suspect, what.clone(), ctx);
+                self.acknowledge(suspect.session, suspect.update.bytes().clone(), Outcome::Refused);
                 self.close_session(suspect.session, CloseReason::PolicyViolation);
-                self.answer_request(suspect.session, Outcome::Refused);
                 return self.reload(&what, suspects.into(), ctx);
             }
             self.carry_out(&mut effects, ctx);
@@ -268,6 +273,8 @@ impl DocumentActor {
                     let payload = ysync::encode(&Outgoing::Awareness(awareness));
                     lagging |= self.broadcast(except, &Frame::Awareness(payload));
                 }
+                Effect::Tell { to, said } => lagging |= self.tell(&to, &said),
+                Effect::ReadRich(field) => self.read_rich(field, ctx),
                 Effect::Store(update) => {
                     if let Phase::Serving(serving) = &mut self.phase {
                         serving.log_bytes += update.bytes.len();
@@ -297,7 +304,9 @@ impl DocumentActor {
             if matches!(message, Outgoing::SyncStep2(_)) {
                 self.unsynced.remove(&to);
             }
-            outbox.push(Frame::Reply(ysync::encode(message)), Instant::now());
+            let Phase::Serving(serving) = &self.phase else { return };
+            let Some(dialect) = serving.state.dialect(to) else { return };
+            outbox.push(Frame::Reply(dialect.encode(message)), Instant::now());
         }
     }
 
@@ -311,15 +320,9 @@ impl DocumentActor {
             if Some(*session) == except || (is_update && self.unsynced.contains(session)) {
                 continue;
             }
-            match outbox.push(frame.clone(), now) {
-                Pushed::Queued => queued += 1,
-                Pushed::BeganToLag => {
-                    debug!(document = %self.name, %session, "session is slow, its queue is replaced");
-                    self.metrics.slow_session_catch_ups.inc();
-                    lagging = true;
-                }
-                Pushed::Lagging | Pushed::Closed => {}
-            }
+            let pushed = outbox.push(frame.clone(), now);
+            queued += u64::from(pushed == Pushed::Queued);
+            lagging |= self.note_lag(*session, pushed);
         }
         if is_update {
             self.metrics.updates_sent.inc_by(queued);
@@ -327,10 +330,66 @@ impl DocumentActor {
         lagging
     }
 
+    /// The same for sessions of the JSON dialect that are named.
+    fn tell(&self, to: &[SessionId], said: &Said) -> bool {
+        let now = Instant::now();
+        let mut lagging = false;
+        for session in to {
+            let Some(line) = self.lines.get(session) else { continue };
+            match said {
+                Said::Answer(text) => line.answer(text.clone()),
+                Said::Change(text) => lagging |= self.note_lag(*session, line.change(text.clone(), now)),
+            }
+        }
+        lagging
+    }
+
+    fn note_lag(&self, session: SessionId, pushed: Pushed) -> bool {
+        let began = pushed == Pushed::BeganToLag;
+        if began {
+            debug!(document = %self.name, %session, "session is slow, its queue is replaced");
+            self.metrics.slow_session_catch_ups.inc();
+        }
+        began
+    }
+
+    /// Reads a rich text for those who have it open as text.
+    fn read_rich(&mut self, field: FieldName, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let state = match serving.state.replica().state() {
+            Ok(state) => state,
+            Err(Poisoned(what)) => return self.reload(&what, Vec::new(), ctx),
+        };
+        let reading = export::root_to_text(state, field.as_str().to_owned());
+        ctx.spawn(reading.into_actor(self).map(move |text, actor, ctx| {
+            let Phase::Serving(serving) = &mut actor.phase else { return };
+            let text = text.map_err(|unreadable| unreadable.to_string());
+            let mut effects = serving.state.rich_text(&field, text, now());
+            actor.carry_out(&mut effects, ctx);
+        }));
+    }
+
     fn close_session(&self, session: SessionId, reason: CloseReason) {
         if let Some(outbox) = self.outboxes.get(&session) {
             outbox.close(reason);
         }
+        if let Some(line) = self.lines.get(&session) {
+            line.close(reason);
+        }
+    }
+
+    fn close_everybody(&self, reason: CloseReason) {
+        for outbox in self.outboxes.values() {
+            outbox.close(reason);
+        }
+        for line in self.lines.values() {
+            line.close(reason);
+        }
+    }
+
+    /// How many sessions have the document open, of whatever dialect.
+    fn sessions(&self) -> usize {
+        self.outboxes.len() + self.lines.len()
     }
 
     // ---- durability -----------------------------------------------------------------------------------
@@ -348,8 +407,24 @@ impl DocumentActor {
     }
 
     fn acknowledge(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
-        if !self.answer_request(to, outcome) && outcome == Outcome::Applied {
-            self.send(to, &Outgoing::Update(update));
+        if self.answer_request(to, outcome) {
+            return;
+        }
+        if self.lines.contains_key(&to) {
+            if outcome == Outcome::Applied {
+                self.tell(&[to], &Said::Answer(update));
+            }
+            return;
+        }
+        let Phase::Serving(serving) = &self.phase else { return };
+        match (serving.state.dialect(to), outcome) {
+            (Some(Dialect::Hocuspocus), outcome) => {
+                self.send(to, &Outgoing::SyncStatus { applied: outcome == Outcome::Applied });
+            }
+            (Some(Dialect::YWebSocket { echo: true }), Outcome::Applied) => {
+                self.send(to, &Outgoing::Update(update));
+            }
+            _ => {}
         }
     }
 
@@ -508,6 +583,14 @@ impl DocumentActor {
                 outbox.close(CloseReason::TryAgainLater);
             }
         }
+        for (session, line) in &self.lines {
+            lagging |= line.is_behind();
+            if line.is_overdue(now.instant) && line.closing().is_none() {
+                warn!(document = %self.name, %session, "session too slow, closing");
+                self.metrics.slow_sessions_closed.inc();
+                line.close(CloseReason::TryAgainLater);
+            }
+        }
         let mut effects = Effects::new();
         if let Phase::Serving(serving) = &mut self.phase {
             effects = serving.state.tick(now);
@@ -520,14 +603,14 @@ impl DocumentActor {
             Phase::Serving(serving) => serving.state.needs_ticks(),
             _ => true,
         };
-        if timed || lagging || self.outboxes.is_empty() {
+        if timed || lagging || self.sessions() == 0 {
             self.schedule_tick(ctx);
         }
     }
 
     /// Gives the document up when nobody has used it for a while and all of it is stored.
     fn evict_if_idle(&mut self, now: Instant, ctx: &mut Context<Self>) -> bool {
-        if !self.outboxes.is_empty() || !self.requests.is_empty() {
+        if self.sessions() > 0 || !self.requests.is_empty() {
             self.idle_since = None;
             return false;
         }
@@ -607,7 +690,7 @@ impl DocumentActor {
     }
 
     fn report_editors(&self) {
-        self.lease.set_editors(self.outboxes.len());
+        self.lease.set_editors(self.sessions());
     }
 }
 
@@ -645,7 +728,8 @@ async fn replay(stored: Option<&Stored>, unsaved: Vec<Bytes>) -> Result<Replica,
     replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
 }
 
-fn now() -> Now {
+/// The time, both ways.
+pub(super) fn now() -> Now {
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
 }
@@ -674,7 +758,7 @@ impl Handler<Join> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
         let limit = joining.max_sessions;
-        let sessions = self.outboxes.len();
+        let sessions = self.sessions();
         let serving = self.serving()?;
         if serving.shelf != Shelf::Live {
             return Err(JoinError::Gone);
@@ -682,7 +766,7 @@ impl Handler<Join> for DocumentActor {
         if sessions >= limit {
             return Err(JoinError::Full(limit));
         }
-        let mut effects = serving.state.join(joining.session, joining.access, joining.acknowledged);
+        let mut effects = serving.state.join(joining.session, joining.access, joining.dialect);
         self.unsynced.insert(joining.session);
         self.outboxes.insert(joining.session, joining.outbox);
         self.idle_since = None;
@@ -724,6 +808,57 @@ impl Handler<Deliver> for DocumentActor {
     }
 }
 
+/// A session of the JSON dialect opens a text of the document.
+#[derive(actix::Message)]
+#[rtype(result = "Result<(), JoinError>")]
+pub(super) struct JoinText(pub JoiningText);
+
+impl Handler<JoinText> for DocumentActor {
+    type Result = Result<(), JoinError>;
+    fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
+        let JoiningText { session, access, editor, field, line, max_sessions } = joining;
+        let sessions = self.sessions();
+        let serving = self.serving()?;
+        if serving.shelf != Shelf::Live {
+            return Err(JoinError::Gone);
+        }
+        if sessions >= max_sessions {
+            return Err(JoinError::Full(max_sessions));
+        }
+        let mut effects = serving.state.join_text(session, access, editor, field, now());
+        self.lines.insert(session, line);
+        self.idle_since = None;
+        self.report_editors();
+        self.carry_out(&mut effects, ctx);
+        self.schedule_tick(ctx);
+        Ok(())
+    }
+}
+
+/// A session of the JSON dialect says something.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct DeliverText {
+    pub session: SessionId,
+    pub requests: Vec<Result<json::Request, json::Refusal>>,
+}
+
+impl Handler<DeliverText> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, DeliverText { session, requests }: DeliverText, ctx: &mut Context<Self>) {
+        for request in requests {
+            let Ok(serving) = self.serving() else { return };
+            if serving.shelf != Shelf::Live {
+                return;
+            }
+            let is_operation = matches!(request, Ok(json::Request::Operation(_)));
+            let mut effects = serving.state.receive_text(session, request, now());
+            self.metrics.updates_received.inc_by(u64::from(is_operation));
+            self.carry_out(&mut effects, ctx);
+        }
+    }
+}
+
 /// A session ended.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
@@ -739,15 +874,53 @@ impl Handler<Leave> for DocumentActor {
         self.flush(ctx);
         self.outboxes.remove(&session);
         self.unsynced.remove(&session);
+        self.lines.remove(&session);
         self.report_editors();
         if let Ok(serving) = self.serving() {
             let mut effects = serving.state.leave(session, clean, now());
             self.carry_out(&mut effects, ctx);
         }
-        if self.outboxes.is_empty() {
+        if self.sessions() == 0 {
             self.idle_since = Some(Instant::now());
         }
         self.schedule_tick(ctx);
+    }
+}
+
+/// A session may do something else from now on.
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct SetAccess {
+    pub session: SessionId,
+    pub access: Access,
+}
+
+impl Handler<SetAccess> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, SetAccess { session, access }: SetAccess, ctx: &mut Context<Self>) {
+        // What it said before was said with the rights it had.
+        self.flush(ctx);
+        if let Ok(serving) = self.serving() {
+            serving.state.set_access(session, access);
+        }
+    }
+}
+
+/// Something for the applications around the document.
+#[derive(actix::Message)]
+#[rtype(result = "Result<usize, OpenError>")]
+pub(super) struct Tell {
+    pub payload: Arc<str>,
+}
+
+impl Handler<Tell> for DocumentActor {
+    type Result = Result<usize, OpenError>;
+    fn handle(&mut self, Tell { payload }: Tell, _: &mut Context<Self>) -> Self::Result {
+        let hearers: Vec<SessionId> = self.serving()?.state.hearers_of_stateless().collect();
+        let frame = Frame::Notice(Dialect::Hocuspocus.encode(&Outgoing::Stateless(payload)));
+        let outboxes = hearers.iter().filter_map(|session| self.outboxes.get(session));
+        let told = outboxes.filter(|outbox| outbox.push(frame.clone(), Instant::now()) == Pushed::Queued);
+        Ok(told.count())
     }
 }
 
@@ -761,6 +934,11 @@ pub(super) struct CatchUp {
 impl Handler<CatchUp> for DocumentActor {
     type Result = ();
     fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
+        if let Some(line) = self.lines.get(&session).cloned() {
+            self.flush(ctx);
+            let Phase::Serving(serving) = &mut self.phase else { return };
+            return line.catch_up(serving.state.make_up_text(session));
+        }
         let Some(outbox) = self.outboxes.get(&session).cloned() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
         let mut failure = None;
@@ -812,7 +990,7 @@ impl Handler<ReadDetails> for DocumentActor {
 
 impl DocumentActor {
     fn details(&mut self) -> Result<Details, OpenError> {
-        let (name, editors) = (self.name.clone(), self.outboxes.len());
+        let (name, editors) = (self.name.clone(), self.sessions());
         let serving = self.serving()?;
         if let Ok(title) = serving.state.replica().title() {
             serving.title = title;
@@ -849,7 +1027,7 @@ impl Handler<Contribute> for DocumentActor {
         }
         let session = SessionId::new();
         // A session until the answer; what it would be told besides goes nowhere.
-        drop(serving.state.join(session, Access::Write, true));
+        drop(serving.state.join(session, Access::Write, Dialect::YWebSocket { echo: true }));
         let mut effects = Effects::new();
         let now = now();
         serving.state.receive(session, Message::SyncStep2(update), now, &mut effects);
@@ -896,9 +1074,7 @@ impl Handler<Govern> for DocumentActor {
         };
         // Whoever is inside goes first, so that nothing is written behind the move.
         if matches!(order, Order::Trash | Order::Delete) {
-            for outbox in self.outboxes.values() {
-                outbox.close(CloseReason::Gone);
-            }
+            self.close_everybody(CloseReason::Gone);
             if let Ok(serving) = self.serving() {
                 serving.shelf = Shelf::Trashed(at);
             }
@@ -923,6 +1099,9 @@ impl Handler<Govern> for DocumentActor {
                         actor.answer_request(request, Outcome::Refused);
                     }
                 }
+                if head.presence != Shelf::Live {
+                    actor.registry.close_chat(&actor.name, CloseReason::Gone);
+                }
                 let journal = Journal::new(actor.config.journal, head.last);
                 let serving = actor.serving()?;
                 serving.shelf = head.presence;
@@ -930,7 +1109,7 @@ impl Handler<Govern> for DocumentActor {
                 serving.modified = head.modified;
                 serving.exists = !matches!(head.presence, Shelf::Deleted(_));
                 if fresh && !serving.replica_is_new() {
-                    serving.state.replace_replica(Replica::new());
+                    serving.state.begin_anew();
                     serving.journal = journal;
                     serving.life += 1;
                     serving.title = None;
@@ -964,9 +1143,7 @@ impl Handler<Drain> for DocumentActor {
     type Result = ();
     fn handle(&mut self, Drain { reason, done }: Drain, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        for outbox in self.outboxes.values() {
-            outbox.close(reason);
-        }
+        self.close_everybody(reason);
         self.drained(done, ctx);
     }
 }

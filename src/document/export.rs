@@ -44,6 +44,20 @@ pub async fn to_text(state: Bytes) -> Result<String, Unreadable> {
     .await
 }
 
+/// The text of one root, as [`to_text`] gives it; empty if it has none.
+pub async fn root_to_text(state: Bytes, name: String) -> Result<String, Unreadable> {
+    read(state, move |roots, txn| {
+        let mut text = String::new();
+        match roots.into_iter().find(|(root, _)| *root == name) {
+            Some((_, Root::Text(root))) => text = plain(&root, txn),
+            Some((_, Root::Xml(root))) => xml_text(&root, txn, &mut text),
+            Some((_, Root::Map(_) | Root::Array(_))) | None => {}
+        }
+        text
+    })
+    .await
+}
+
 /// The root types by name, as `Y.Doc.toJSON` gives them, as JSON text: text as strings, XML as its markup. A
 /// root in which nothing is left is not there.
 ///

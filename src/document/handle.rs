@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 
 use super::{
     actor::{
-        CatchUp, Contribute, Deliver, DocumentActor, Drain, Govern, Join, Leave, Order, ReadDetails,
-        ReadState,
+        CatchUp, Contribute, Deliver, DeliverText, DocumentActor, Drain, Govern, Join, JoinText, Leave,
+        Order, ReadDetails, ReadState, SetAccess, Tell,
     },
+    line::Line,
     outbox::Outbox,
     replica::Unloadable,
     state::Outcome,
@@ -21,7 +22,13 @@ use super::{
 use crate::{
     auth::Access,
     ids::{DocumentName, SessionId, Timestamp},
-    protocol::{close::CloseReason, guard::Update, message::Message},
+    protocol::{
+        Dialect,
+        close::CloseReason,
+        guard::Update,
+        json::{EditorName, FieldName, Refusal, Request},
+        message::Message,
+    },
     store::{Presence, StoreError},
 };
 
@@ -32,10 +39,27 @@ pub struct Joining {
     pub session: SessionId,
     /// What it may do.
     pub access: Access,
-    /// Whether each of its updates is to be sent back once it is durable.
-    pub acknowledged: bool,
+    /// How it speaks.
+    pub dialect: Dialect,
     /// Where the document puts what the session should hear.
     pub outbox: Outbox,
+    /// Most sessions the document may have, this one included.
+    pub max_sessions: usize,
+}
+
+/// A session of the JSON dialect that wants to open a text of a document.
+#[derive(Debug)]
+pub struct JoiningText {
+    /// Its id, fresh.
+    pub session: SessionId,
+    /// What it may do.
+    pub access: Access,
+    /// Under which name it edits.
+    pub editor: EditorName,
+    /// Which text.
+    pub field: FieldName,
+    /// Where the document puts what the session should hear.
+    pub line: Line,
     /// Most sessions the document may have, this one included.
     pub max_sessions: usize,
 }
@@ -151,6 +175,32 @@ impl DocumentHandle {
     /// Hands over what a session said, in order. Waits while the document is busy.
     pub async fn deliver(&self, session: SessionId, messages: Vec<Message>) -> Result<(), OpenError> {
         Ok(self.addr.send(Deliver { session, messages }).await?)
+    }
+
+    /// From now on a session may do this.
+    pub async fn set_access(&self, session: SessionId, access: Access) -> Result<(), OpenError> {
+        Ok(self.addr.send(SetAccess { session, access }).await?)
+    }
+
+    /// Tells every session that understands stateless messages something that is no part of the document.
+    /// Returns how many were told.
+    pub async fn tell(&self, payload: Arc<str>) -> Result<usize, OpenError> {
+        self.addr.send(Tell { payload }).await?
+    }
+
+    /// Opens a text of the document for a session of the JSON dialect.
+    pub async fn join_text(&self, joining: JoiningText) -> Result<(), JoinError> {
+        self.addr.send(JoinText(joining)).await?
+    }
+
+    /// Hands over what such a session said, in order, or what was not understood of it. Waits while the
+    /// document is busy.
+    pub async fn deliver_text(
+        &self,
+        session: SessionId,
+        requests: Vec<Result<Request, Refusal>>,
+    ) -> Result<(), OpenError> {
+        Ok(self.addr.send(DeliverText { session, requests }).await?)
     }
 
     /// Ends a session. After a `clean` end its presence goes at once, otherwise after a grace.

@@ -1,18 +1,27 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
-//! who is here, what is not yet durable, and what is not yet sent. [`actor`] owns all of them and carries
+//! who is here, what is not yet durable, and what is not yet sent ([`mod@line`] is the queue of those who speak
+//! JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
+//! [`text_history`] and [`plain_text`]. [`attachments`] and the [`chat`] are kept beside the document.
+//! [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
 pub mod actor;
+pub mod attachments;
+pub mod chat;
+pub mod collab;
 pub mod export;
 pub mod handle;
 pub mod journal;
+pub mod line;
 pub mod outbox;
+pub mod plain_text;
 pub mod presence;
 pub mod registry;
 pub mod replica;
 pub mod state;
+pub mod text_history;
 
 #[cfg(test)]
 mod testing;
@@ -29,6 +38,10 @@ pub struct Config {
     pub presence: presence::Config,
     /// What may wait for the store.
     pub journal: journal::Config,
+    /// How much people may attach.
+    pub attachments: attachments::Limits,
+    /// How much may be said in a chat.
+    pub chat: chat::Limits,
     /// What may wait for a reader.
     pub outbox: outbox::Limits,
     /// How long a document that nobody has open stays in memory. Short saves memory, long saves loading.
@@ -48,6 +61,8 @@ impl Default for Config {
         Self {
             presence: presence::Config::default(),
             journal: journal::Config::default(),
+            attachments: attachments::Limits::default(),
+            chat: chat::Limits::default(),
             outbox: outbox::Limits::default(),
             idle: Duration::from_secs(30),
             checkpoint_bytes: 64 * 1024,

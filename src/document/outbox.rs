@@ -1,15 +1,16 @@
-//! The bounded queue from a document to one session.
+//! The bounded queue from documents to one connection.
 //!
-//! A document never waits for a reader. It puts frames into the session's [`Outbox`]; the session's socket
-//! takes out all that is there and writes it at once. A broadcast is encoded once per dialect, and the
-//! queues share the bytes.
+//! A document never waits for a reader. It puts frames into a session's [`Outbox`], which is the session's lane
+//! in the [`SendQueue`] of its connection; the socket takes out all that is there and writes it at once. A
+//! broadcast is encoded once, and the queues share the bytes: where several documents share a socket, each
+//! lane has an address that goes before its frames.
 //!
 //! What happens when the queue is full: awareness that waits is dropped, because newer awareness replaces
-//! it. If that is not enough, all updates that wait are dropped *together* and nothing more is queued; the
-//! outbox remembers what the session now lacks ([`Lag`]). As soon as the socket has written what was left,
-//! the document sends one difference that brings all of it. A session that does not get there before the
-//! deadline is closed with 1013. Answers to the session's own questions are never dropped; while they fill
-//! the queue, the connection stops reading further questions ([`Outbox::has_room`]).
+//! it. If that is not enough, all updates that wait in the lane are dropped *together* and nothing more is
+//! queued there; the lane remembers what its session now lacks ([`Lag`]). As soon as the socket has written
+//! what was left, the document sends one difference that brings all of it. A session that does not get there
+//! before the deadline is closed with 1013. Answers to the sessions' own questions are never dropped; while
+//! they fill the queue, the connection stops reading further questions ([`SendQueue::has_room`]).
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,7 +25,7 @@ use smallvec::SmallVec;
 
 use crate::protocol::{close::CloseReason, message::ClientId};
 
-/// The bounds of one session's queue.
+/// The bounds of one connection's queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of frames that may wait.
@@ -56,6 +57,8 @@ pub enum Frame {
     Update(Bytes, Before),
     /// Presence. The first to go.
     Awareness(Bytes),
+    /// Something that cannot be made up for. A session that has no room for it is closed.
+    Notice(Bytes),
     /// A frame of the transport itself. Never dropped.
     Control(Control),
 }
@@ -76,6 +79,7 @@ impl Frame {
             Self::Reply(payload)
             | Self::Update(payload, _)
             | Self::Awareness(payload)
+            | Self::Notice(payload)
             | Self::Control(Control::Pong(payload)) => payload,
             Self::Control(Control::Ping) => &[],
         }
@@ -95,9 +99,34 @@ pub enum Pushed {
     Closed,
 }
 
-/// One end for the document, one for the socket; clones share the queue.
+/// A frame that waits, and whose it is.
 #[derive(Clone, Debug)]
-pub struct Outbox(Arc<Shared>);
+pub struct Queued {
+    /// Goes before the payload; empty where a connection has one session.
+    pub address: Bytes,
+    /// What is to be written.
+    pub frame: Frame,
+    lane: LaneId,
+}
+
+/// Which session of a connection. Never used twice on one connection, so that a document that has not yet
+/// heard of a session's end cannot speak to the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(u32);
+
+/// Frames that belong to the connection itself.
+const NO_LANE: LaneId = LaneId(0);
+
+/// The connection's end of its queue. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SendQueue(Arc<Shared>);
+
+/// The document's end: one session's lane in the queue of its connection. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Outbox {
+    shared: Arc<Shared>,
+    lane: LaneId,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -107,16 +136,16 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Frame>,
+    frames: VecDeque<Queued>,
     bytes: usize,
-    lag: Option<(Instant, Lag)>,
-    /// Presence was dropped and nobody has repeated it yet.
-    presence_dropped: bool,
+    /// In the order of their ids.
+    lanes: SmallVec<[Lane; 1]>,
+    last_lane: u32,
+    /// Something is set on a lane that the reading side must see.
+    news: bool,
     /// Set while the socket waits for more: it has written all that there was. An empty queue says less,
     /// because it may have been emptied by dropping.
     dry: bool,
-    /// Set when the socket has drained the queue and asked the document for what was dropped.
-    asked: bool,
     close: Option<CloseReason>,
     probe: bool,
     /// The reader waits for room.
@@ -127,6 +156,20 @@ struct Queue {
     writer: Option<Waker>,
     /// Wakes the task that reads from the socket.
     reader: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Lane {
+    id: LaneId,
+    address: Bytes,
+    lag: Option<Box<(Instant, Lag)>>,
+    /// Presence was dropped and nobody has repeated it yet.
+    presence_dropped: bool,
+    /// Set when the socket has drained the queue and asked the document for what was dropped.
+    asked: bool,
+    close: Option<CloseReason>,
+    /// The reading side has been told of the close.
+    told: bool,
 }
 
 /// What the writing side finds.
@@ -143,85 +186,71 @@ pub enum Drained {
 /// What the reading side is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The queue has been written dry: ask the document for what was dropped from it.
-    CatchUp,
+    /// The queue has been written dry: ask this session's document for what was dropped.
+    CatchUp(LaneId),
+    /// The document ends this session.
+    Ended(LaneId, CloseReason),
     /// Ping the peer now and close unless it answers soon.
     Probe,
     /// There is room again for answers: go on reading.
     Room,
-    /// The session is closing: stop reading.
+    /// The connection is closing: stop reading.
     Closed,
 }
 
-impl Outbox {
-    /// An empty queue.
+impl SendQueue {
+    /// An empty queue without sessions.
     pub fn new(limits: Limits) -> Self {
         Self(Arc::new(Shared { limits, queue: Mutex::default() }))
     }
 
-    /// Queues a frame, or notes what the session will lack. Never waits.
-    pub fn push(&self, frame: Frame, now: Instant) -> Pushed {
+    /// A lane for a session, whose frames all begin with `address`.
+    pub fn open(&self, address: Bytes) -> Outbox {
         let mut queue = self.0.queue.lock();
-        if queue.close.is_some() {
-            return Pushed::Closed;
-        }
-        match frame {
-            Frame::Update(_, before) if queue.lag.is_some() => {
-                queue.note(&before);
-                return Pushed::Lagging;
-            }
-            Frame::Awareness(_) if queue.lag.is_some() => {
-                queue.presence_dropped = true;
-                return Pushed::Lagging;
-            }
-            _ => {}
-        }
-        let size = frame.payload().len();
-        if queue.has_room(size, &self.0.limits) || matches!(frame, Frame::Reply(_) | Frame::Control(_)) {
-            queue.put(frame);
+        queue.last_lane += 1;
+        let lane = LaneId(queue.last_lane);
+        queue.lanes.push(Lane {
+            id: lane,
+            address,
+            lag: None,
+            presence_dropped: false,
+            asked: false,
+            close: None,
+            told: false,
+        });
+        Outbox { shared: self.0.clone(), lane }
+    }
+
+    /// Takes a session's lane away. Answers that wait are still written; changes and presence that nobody
+    /// will miss are not.
+    pub fn remove(&self, lane: LaneId) {
+        let mut queue = self.0.queue.lock();
+        queue.lanes.retain(|known| known.id != lane);
+        queue.keep(|queued| {
+            queued.lane != lane || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_))
+        });
+    }
+
+    /// Queues an answer of the connection itself, of whatever size.
+    pub fn send(&self, address: Bytes, payload: Bytes) {
+        let mut queue = self.0.queue.lock();
+        if queue.close.is_none() {
+            queue.put(Queued { address, frame: Frame::Reply(payload), lane: NO_LANE });
             queue.wake_writer();
-            return Pushed::Queued;
         }
-        queue.drop_presence();
-        if queue.has_room(size, &self.0.limits) {
-            queue.put(frame);
-            queue.wake_writer();
-            return Pushed::Queued;
-        }
-        if matches!(frame, Frame::Awareness(_)) {
-            queue.presence_dropped = true;
-            return Pushed::Queued;
-        }
-        queue.lag = Some((now, Lag::new()));
-        (queue.dry, queue.asked) = (false, false);
-        let dropped: SmallVec<[Before; 8]> = queue
-            .frames
-            .iter()
-            .chain(std::iter::once(&frame))
-            .filter_map(|frame| match frame {
-                Frame::Update(_, before) => Some(before.clone()),
-                _ => None,
-            })
-            .collect();
-        for before in dropped {
-            queue.note(&before);
-        }
-        queue.keep(|frame| matches!(frame, Frame::Reply(_) | Frame::Control(_)));
-        queue.wake_writer();
-        queue.wake_reader();
-        Pushed::BeganToLag
     }
 
     /// Queues a frame of the transport.
     pub fn control(&self, control: Control) {
         let mut queue = self.0.queue.lock();
         if queue.close.is_none() {
-            queue.put_quietly(Frame::Control(control));
+            let frame = Frame::Control(control);
+            queue.put_quietly(Queued { address: Bytes::new(), frame, lane: NO_LANE });
             queue.wake_writer();
         }
     }
 
-    /// Whether the session may ask more. When not, [`Notice::Room`] will say when it may again.
+    /// Whether the peer may ask more. When not, [`Notice::Room`] will say when it may again.
     pub fn has_room(&self) -> bool {
         let mut queue = self.0.queue.lock();
         let limits = &self.0.limits;
@@ -229,38 +258,7 @@ impl Outbox {
         !queue.blocked
     }
 
-    /// Ends the lag and queues what makes up for it, whatever its size. `make_up` is given what the session
-    /// lacks of the document, if anything, and whether it missed presence.
-    pub fn catch_up(&self, make_up: impl FnOnce(Option<&Lag>, bool) -> SmallVec<[Bytes; 2]>) {
-        let (lag, presence) = {
-            let mut queue = self.0.queue.lock();
-            queue.asked = false;
-            (queue.lag.take(), std::mem::take(&mut queue.presence_dropped))
-        };
-        // The document is single-threaded, so nothing can be missed between taking the lag and queueing.
-        let frames = make_up(lag.as_ref().map(|(_, lag)| lag), presence);
-        let mut queue = self.0.queue.lock();
-        for payload in frames {
-            queue.put(Frame::Reply(payload));
-        }
-        queue.wake_writer();
-    }
-
-    /// Whether the session has been behind since before `now - deadline`.
-    pub fn is_overdue(&self, now: Instant) -> bool {
-        let queue = self.0.queue.lock();
-        queue
-            .lag
-            .as_ref()
-            .is_some_and(|(since, _)| now.saturating_duration_since(*since) >= self.0.limits.deadline)
-    }
-
-    /// Whether the session is behind.
-    pub fn is_lagging(&self) -> bool {
-        self.0.queue.lock().lag.is_some()
-    }
-
-    /// Ends the session: what waits is still written, then the close frame. The first reason wins.
+    /// Ends the connection: what waits is still written, then the close frame. The first reason wins.
     pub fn close(&self, reason: CloseReason) {
         let mut queue = self.0.queue.lock();
         if queue.close.is_none() {
@@ -270,16 +268,9 @@ impl Outbox {
         }
     }
 
-    /// Why the session is closing, if it is.
-    pub fn closing(&self) -> Option<CloseReason> {
-        self.0.queue.lock().close
-    }
-
-    /// Asks the connection to make sure that its peer is alive.
-    pub fn probe(&self) {
-        let mut queue = self.0.queue.lock();
-        queue.probe = true;
-        queue.wake_reader();
+    /// Wakes the socket, although there is nothing new.
+    pub fn nudge(&self) {
+        self.0.queue.lock().wake_writer();
     }
 
     /// Whether anything was queued since the last call: the heartbeat's question.
@@ -289,7 +280,7 @@ impl Outbox {
 
     /// The socket takes all that waits: swapped with `taken`, which must be empty and is used again, so that
     /// a queue in steady use allocates nothing. Registers `waker` if there is nothing.
-    pub fn drain(&self, taken: &mut VecDeque<Frame>, waker: &Waker) -> Drained {
+    pub fn drain(&self, taken: &mut VecDeque<Queued>, waker: &Waker) -> Drained {
         debug_assert!(taken.is_empty());
         let mut queue = self.0.queue.lock();
         if !queue.frames.is_empty() {
@@ -305,7 +296,7 @@ impl Outbox {
             return Drained::Close(reason);
         }
         queue.dry = true;
-        if queue.owes() {
+        if queue.news {
             queue.wake_reader();
         }
         if !queue.writer.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -327,9 +318,10 @@ impl Outbox {
             queue.blocked = false;
             return Some(Notice::Room);
         }
-        if queue.dry && queue.frames.is_empty() && queue.owes() {
-            queue.asked = true;
-            return Some(Notice::CatchUp);
+        if queue.news
+            && let Some(notice) = queue.news_of_a_lane()
+        {
+            return Some(notice);
         }
         if !queue.reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
             queue.reader = Some(waker.clone());
@@ -338,44 +330,220 @@ impl Outbox {
     }
 }
 
+impl Outbox {
+    /// Which session of the connection this is.
+    pub fn lane(&self) -> LaneId {
+        self.lane
+    }
+
+    /// Queues a frame, or notes what the session will lack. Never waits.
+    pub fn push(&self, frame: Frame, now: Instant) -> Pushed {
+        let mut guard = self.shared.queue.lock();
+        let queue = &mut *guard;
+        let Some(index) = queue.open_lane(self.lane) else { return Pushed::Closed };
+        let lane = &mut queue.lanes[index];
+        match frame {
+            Frame::Update(_, before) if lane.lag.is_some() => {
+                lane.note(&before);
+                return Pushed::Lagging;
+            }
+            Frame::Awareness(_) if lane.lag.is_some() => {
+                lane.presence_dropped = true;
+                return Pushed::Lagging;
+            }
+            _ => {}
+        }
+        let limits = &self.shared.limits;
+        let size = lane.address.len() + frame.payload().len();
+        let queued = Queued { address: lane.address.clone(), frame, lane: self.lane };
+        if queue.has_room(size, limits) || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_)) {
+            queue.put(queued);
+            queue.wake_writer();
+            return Pushed::Queued;
+        }
+        queue.drop_presence();
+        if queue.has_room(size, limits) {
+            queue.put(queued);
+            queue.wake_writer();
+            return Pushed::Queued;
+        }
+        match queued.frame {
+            Frame::Awareness(_) => {
+                queue.lanes[index].presence_dropped = true;
+                queue.news = true;
+                return Pushed::Queued;
+            }
+            Frame::Notice(_) => {
+                queue.close_lane(index, CloseReason::TryAgainLater);
+                return Pushed::Closed;
+            }
+            _ => {}
+        }
+        queue.begin_to_lag(index, &queued, now);
+        Pushed::BeganToLag
+    }
+
+    /// Ends the lag and queues what makes up for it, whatever its size. `make_up` is given what the session
+    /// lacks of the document, if anything, and whether it missed presence.
+    pub fn catch_up(&self, make_up: impl FnOnce(Option<&Lag>, bool) -> SmallVec<[Bytes; 2]>) {
+        let (lag, presence) = {
+            let mut queue = self.shared.queue.lock();
+            let Some(index) = queue.open_lane(self.lane) else { return };
+            let lane = &mut queue.lanes[index];
+            lane.asked = false;
+            (lane.lag.take(), std::mem::take(&mut lane.presence_dropped))
+        };
+        // The document is single-threaded, so nothing can be missed between taking the lag and queueing.
+        let frames = make_up(lag.as_ref().map(|lag| &lag.1), presence);
+        let mut queue = self.shared.queue.lock();
+        let Some(index) = queue.open_lane(self.lane) else { return };
+        let address = queue.lanes[index].address.clone();
+        for payload in frames {
+            queue.put(Queued { address: address.clone(), frame: Frame::Reply(payload), lane: self.lane });
+        }
+        queue.wake_writer();
+    }
+
+    /// Whether the session has been behind since before `now - deadline`.
+    pub fn is_overdue(&self, now: Instant) -> bool {
+        let queue = self.shared.queue.lock();
+        let lag = queue.lane(self.lane).and_then(|index| queue.lanes[index].lag.as_ref());
+        lag.is_some_and(|lag| now.saturating_duration_since(lag.0) >= self.shared.limits.deadline)
+    }
+
+    /// Whether the session is behind.
+    pub fn is_lagging(&self) -> bool {
+        let queue = self.shared.queue.lock();
+        queue.lane(self.lane).is_some_and(|index| queue.lanes[index].lag.is_some())
+    }
+
+    /// Ends the session; what waits is still written. The first reason wins. What it means for the
+    /// connection is decided there.
+    pub fn close(&self, reason: CloseReason) {
+        let mut queue = self.shared.queue.lock();
+        if let Some(index) = queue.open_lane(self.lane) {
+            queue.close_lane(index, reason);
+        }
+    }
+
+    /// Why the session is closing, if it is.
+    pub fn closing(&self) -> Option<CloseReason> {
+        let queue = self.shared.queue.lock();
+        queue.close.or_else(|| queue.lanes[queue.lane(self.lane)?].close)
+    }
+
+    /// Asks the connection to make sure that its peer is alive.
+    pub fn probe(&self) {
+        let mut queue = self.shared.queue.lock();
+        queue.probe = true;
+        queue.wake_reader();
+    }
+}
+
 impl Queue {
+    fn lane(&self, id: LaneId) -> Option<usize> {
+        match self.lanes.as_slice() {
+            [only] => (only.id == id).then_some(0),
+            lanes => lanes.binary_search_by_key(&id, |lane| lane.id).ok(),
+        }
+    }
+
+    /// Where a lane is that may still be written to.
+    fn open_lane(&self, id: LaneId) -> Option<usize> {
+        if self.close.is_some() {
+            return None;
+        }
+        self.lane(id).filter(|&index| self.lanes[index].close.is_none())
+    }
+
     fn has_room(&self, size: usize, limits: &Limits) -> bool {
         // An empty queue takes a frame of any size: it could never be sent otherwise.
         self.frames.is_empty() || (self.bytes + size <= limits.bytes && self.frames.len() < limits.frames)
     }
 
-    fn put(&mut self, frame: Frame) {
+    fn put(&mut self, queued: Queued) {
         self.active = true;
-        self.put_quietly(frame);
+        self.put_quietly(queued);
     }
 
     /// Queues a frame that the application on the other side does not see.
-    fn put_quietly(&mut self, frame: Frame) {
-        self.bytes += frame.payload().len();
-        self.frames.push_back(frame);
+    fn put_quietly(&mut self, queued: Queued) {
+        self.bytes += queued.size();
+        self.frames.push_back(queued);
     }
 
-    /// Whether something was dropped that the document has not been asked for.
-    fn owes(&self) -> bool {
-        (self.lag.is_some() || self.presence_dropped) && !self.asked
+    fn close_lane(&mut self, index: usize, reason: CloseReason) {
+        self.lanes[index].close = Some(reason);
+        self.news = true;
+        self.wake_reader();
+    }
+
+    fn begin_to_lag(&mut self, index: usize, refused: &Queued, now: Instant) {
+        let id = self.lanes[index].id;
+        let dropped: SmallVec<[Before; 8]> = self
+            .frames
+            .iter()
+            .filter(|queued| queued.lane == id)
+            .chain(std::iter::once(refused))
+            .filter_map(|queued| match &queued.frame {
+                Frame::Update(_, before) => Some(before.clone()),
+                _ => None,
+            })
+            .collect();
+        let lane = &mut self.lanes[index];
+        lane.lag = Some(Box::new((now, Lag::new())));
+        lane.asked = false;
+        for before in dropped {
+            lane.note(&before);
+        }
+        self.dry = false;
+        self.news = true;
+        self.keep(|queued| queued.lane != id || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_)));
+        self.wake_writer();
+        self.wake_reader();
+    }
+
+    /// The next thing on a lane that the reading side has not been told.
+    fn news_of_a_lane(&mut self) -> Option<Notice> {
+        let is_dry = self.dry && self.frames.is_empty();
+        let mut waits = false;
+        for lane in &mut self.lanes {
+            if let Some(reason) = lane.close {
+                if !std::mem::replace(&mut lane.told, true) {
+                    return Some(Notice::Ended(lane.id, reason));
+                }
+            } else if lane.owes() {
+                if is_dry {
+                    lane.asked = true;
+                    return Some(Notice::CatchUp(lane.id));
+                }
+                waits = true;
+            }
+        }
+        self.news = waits;
+        None
     }
 
     fn drop_presence(&mut self) {
-        let before = self.frames.len();
-        self.keep(|frame| !matches!(frame, Frame::Awareness(_)));
-        self.presence_dropped |= self.frames.len() < before;
-    }
-
-    fn keep(&mut self, keep: impl Fn(&Frame) -> bool) {
-        self.frames.retain(|frame| keep(frame));
-        self.bytes = self.frames.iter().map(|frame| frame.payload().len()).sum();
-    }
-
-    fn note(&mut self, before: &Before) {
-        let Some((_, lag)) = &mut self.lag else { return };
-        for &(client, clock) in before.iter() {
-            lag.entry(client).and_modify(|known| *known = clock.min(*known)).or_insert(clock);
+        let mut dropped: SmallVec<[LaneId; 4]> = SmallVec::new();
+        self.keep(|queued| {
+            let is_presence = matches!(queued.frame, Frame::Awareness(_));
+            if is_presence && !dropped.contains(&queued.lane) {
+                dropped.push(queued.lane);
+            }
+            !is_presence
+        });
+        for lane in dropped {
+            if let Some(index) = self.lane(lane) {
+                self.lanes[index].presence_dropped = true;
+                self.news = true;
+            }
         }
+    }
+
+    fn keep(&mut self, mut keep: impl FnMut(&Queued) -> bool) {
+        self.frames.retain(|queued| keep(queued));
+        self.bytes = self.frames.iter().map(Queued::size).sum();
     }
 
     fn wake_writer(&mut self) {
@@ -387,6 +555,27 @@ impl Queue {
     fn wake_reader(&mut self) {
         if let Some(waker) = self.reader.take() {
             waker.wake();
+        }
+    }
+}
+
+impl Queued {
+    /// Bytes inside the frame, the address included.
+    pub fn size(&self) -> usize {
+        self.address.len() + self.frame.payload().len()
+    }
+}
+
+impl Lane {
+    /// Whether something was dropped that the document has not been asked for.
+    fn owes(&self) -> bool {
+        (self.lag.is_some() || self.presence_dropped) && !self.asked
+    }
+
+    fn note(&mut self, before: &Before) {
+        let Some(lag) = &mut self.lag else { return };
+        for &(client, clock) in before.iter() {
+            lag.1.entry(client).and_modify(|known| *known = clock.min(*known)).or_insert(clock);
         }
     }
 }

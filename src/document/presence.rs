@@ -15,7 +15,7 @@
 //! Pure: the time is given, and what should be sent is returned.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -43,11 +43,17 @@ impl Default for Config {
     }
 }
 
+/// Most removals that are remembered for those who missed them. A client that misses one shows a ghost until
+/// its own 30 s are over.
+const REMEMBERED: usize = 256;
+
 /// The presence of everybody in one document.
 #[derive(Debug)]
 pub struct Presence {
     config: Config,
     clients: HashMap<ClientId, Client>,
+    /// The latest removals, oldest first, for as long as somebody who missed one would show a ghost.
+    gone: VecDeque<(Instant, AwarenessEntry)>,
 }
 
 #[derive(Debug)]
@@ -81,7 +87,7 @@ pub struct Outcome {
 impl Presence {
     /// Nobody is here.
     pub fn new(config: Config) -> Self {
-        Self { config, clients: HashMap::new() }
+        Self { config, clients: HashMap::new(), gone: VecDeque::new() }
     }
 
     /// Whether nobody is here.
@@ -103,6 +109,7 @@ impl Presence {
         for entry in update.entries {
             self.apply_entry(session, entry, first, now, &mut outcome);
         }
+        self.remember(&outcome.changed, now);
         outcome
     }
 
@@ -179,6 +186,7 @@ impl Presence {
             client.owner = Owner::Dropped(now + grace);
             true
         });
+        self.remember(&changed, now);
         changed
     }
 
@@ -200,6 +208,10 @@ impl Presence {
             }
             !over
         });
+        self.remember(&changed, now);
+        while self.gone.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= expiry) {
+            self.gone.pop_front();
+        }
         changed
     }
 
@@ -215,6 +227,23 @@ impl Presence {
             })
             .collect();
         AwarenessUpdate { entries }
+    }
+
+    /// Everybody who is here, and who has just gone: for somebody who may have missed either.
+    pub fn all_and_gone(&self) -> AwarenessUpdate {
+        let mut all = self.all();
+        let gone = self.gone.iter().map(|(_, entry)| entry);
+        all.entries.extend(gone.filter(|entry| !self.clients.contains_key(&entry.client)).cloned());
+        all
+    }
+
+    fn remember(&mut self, changed: &AwarenessUpdate, now: Instant) {
+        for entry in changed.entries.iter().filter(|entry| entry.state.is_none()) {
+            if self.gone.len() == REMEMBERED {
+                self.gone.pop_front();
+            }
+            self.gone.push_back((now, entry.clone()));
+        }
     }
 
     fn owned_by(&self, session: SessionId) -> usize {

@@ -17,6 +17,8 @@ use parking_lot::Mutex;
 use super::{
     Config, Cursor, Head, Page, Shelf, StoreError, Usage,
     actor::DocumentActor,
+    attachments::Reading,
+    chat::Chats,
     handle::{DocumentHandle, JoinError, OpenError},
 };
 use crate::{ids::DocumentName, protocol::close::CloseReason, store::Store, telemetry::Metrics};
@@ -30,6 +32,8 @@ struct Shared {
     store: Arc<dyn Store>,
     metrics: Metrics,
     open: Mutex<HashMap<DocumentName, Entry>>,
+    chats: Chats,
+    reading: Reading,
     generations: AtomicU64,
     draining: AtomicBool,
 }
@@ -62,6 +66,8 @@ impl Registry {
             store,
             metrics,
             open: Mutex::default(),
+            chats: Chats::default(),
+            reading: Reading::default(),
             generations: AtomicU64::new(0),
             draining: AtomicBool::new(false),
         }))
@@ -114,6 +120,26 @@ impl Registry {
         Err(last)
     }
 
+    /// The settings of documents.
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// For what is kept beside documents.
+    pub(super) fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// The attachments that are being sent.
+    pub(super) fn reading(&self) -> &Reading {
+        &self.0.reading
+    }
+
+    /// The chats beside documents.
+    pub(super) fn chats(&self) -> &Chats {
+        &self.0.chats
+    }
+
     /// How many sessions have the document open.
     pub fn editors(&self, name: &DocumentName) -> usize {
         let open = self.0.open.lock();
@@ -164,6 +190,7 @@ impl Registry {
     /// time; a document that cannot be stored would wait for ever.
     pub async fn drain(&self, reason: CloseReason) {
         self.0.draining.store(true, Ordering::Release);
+        self.0.chats.close_all(reason);
         let handles: Vec<_> = self.0.open.lock().values().map(|entry| entry.handle.clone()).collect();
         let drained = handles.iter().map(|handle| handle.drain(reason));
         futures_util::future::join_all(drained).await;

@@ -8,24 +8,33 @@
 //! - **A panic is contained.** Every call into yrs runs under `catch_unwind`, and after a panic the open
 //!   transaction is never dropped, because dropping commits, and committing the broken state aborts the
 //!   process. The replica is then [`Poisoned`]: it is leaked and the document loaded afresh.
-//! - **The server never edits.** Clean-up of formatting is off, so a replica changes by updates alone.
+//! - **The server has no opinion.** Clean-up of formatting is off: a replica changes by updates, and by the
+//!   edits of people who have no replica of their own ([`Replica::edit`]), which leave it as an update too.
 
 use std::{
     collections::HashMap,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use smallvec::SmallVec;
 use yrs::{
-    Doc, Map, OffsetKind, Options, ReadTxn, StateVector, Transact, Update as DecodedUpdate,
+    Any, Doc, GetString, Map, Observable, OffsetKind, Options, Out, ReadTxn, StateVector, Text, Transact,
+    Update as DecodedUpdate,
+    types::text::YChange,
     updates::{decoder::Decode, encoder::Encode},
 };
 
-use super::outbox::Lag;
+use super::{
+    outbox::Lag,
+    plain_text::{self, Delta, Edit, PlainText},
+};
 use crate::protocol::{
-    guard::{Limits, Readiness, Refusal, Update},
+    guard::{Limits, Readiness, Refusal, Shape, Update},
+    json::FieldName,
     message::ClientId,
 };
 
@@ -44,6 +53,9 @@ const TYPES_BETWEEN_LOOKS: usize = 1024;
 /// searches among all that are not joined yet: the 2,598 updates of a long paper took 1.7 s in one transaction
 /// and 0.08 s in any from 2 to 64 at a time.
 const LOADED_TOGETHER: usize = 32;
+
+/// Under which key yrs keeps our ear at a text.
+const WATCH: &str = "weft";
 
 /// The replica panicked inside yrs. Nothing of it may be used again.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +85,12 @@ pub struct Replica {
     /// Shared types taken in since the nesting was last looked at.
     new_types: usize,
     cache: Cache,
+    /// What became of the watched texts, in order.
+    heard: Heard,
 }
+
+/// Filled while a transaction ends, from inside yrs.
+type Heard = Arc<Mutex<Vec<(FieldName, Vec<Delta>)>>>;
 
 /// Encodings that hold until the next change.
 #[derive(Default)]
@@ -105,6 +122,16 @@ pub struct Applied {
     pub verdicts: SmallVec<[Verdict; 4]>,
 }
 
+/// What a root shows when it is read as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RootText {
+    /// The characters.
+    pub text: PlainText,
+    /// Whether that is all there is, so that it can be edited by characters. Otherwise it holds shared types,
+    /// as XML does, or something else that is not text.
+    pub is_plain: bool,
+}
+
 impl Default for Replica {
     fn default() -> Self {
         Self::new()
@@ -125,6 +152,7 @@ impl Replica {
             clocks: HashMap::new(),
             new_types: 0,
             cache: Cache::default(),
+            heard: Heard::default(),
         }
     }
 
@@ -215,12 +243,7 @@ impl Replica {
             // Before the commit: that joins a run of typing into one long block, and to encode the end of it
             // would mean to count through all of it, for every batch.
             let update = txn.has_changes().then(|| {
-                let encoded = kept(txn.encode_update_v1());
-                // Structs between neighbours that have nothing to do with each other pass the guard, and make
-                // yrs forget what it still refers to. It shows in what is encoded next; nothing of that is
-                // stored or sent, and the document is not kept.
-                let checked = Update::check(encoded.clone(), &boundless());
-                assert!(checked.is_ok(), "the document no longer encodes what can be decoded");
+                let encoded = checked(kept(txn.encode_update_v1()));
                 match batch {
                     // One author's single change travels on as it came.
                     [only] if !mended && verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
@@ -287,6 +310,123 @@ impl Replica {
         self.contain(|doc, _| kept(doc.transact().encode_diff_v1(&vector)))
     }
 
+    /// Whether all of an update is here already, its deletions too.
+    pub fn contains(&mut self, update: &Update) -> Result<bool, Poisoned> {
+        if update.sections().iter().any(|section| section.end > known(&self.clocks, section.client)) {
+            return Ok(false);
+        }
+        if !update.has_deletions() {
+            return Ok(true);
+        }
+        let Ok(decoded) = update.decode() else { return Ok(false) };
+        self.contain(|doc, _| {
+            let here = doc.transact().snapshot().delete_set;
+            decoded.delete_set().diff(&here).is_empty()
+        })
+    }
+
+    /// From here on, changes of the text at this root are noted for [`Self::take_heard`].
+    pub fn watch(&mut self, field: &FieldName) -> Result<(), Poisoned> {
+        let (heard, name) = (self.heard.clone(), field.clone());
+        self.contain(|doc, _| {
+            let text = doc.get_or_insert_text(field.as_str());
+            text.observe(WATCH, move |txn, event| {
+                let delta = event.delta(txn).iter().map(in_delta).collect();
+                heard.lock().push((name.clone(), delta));
+            });
+        })
+    }
+
+    /// No more of that.
+    pub fn unwatch(&mut self, field: &FieldName) -> Result<(), Poisoned> {
+        self.contain(|doc, _| {
+            let text = doc.transact().get_text(field.as_str());
+            if let Some(text) = text {
+                text.unobserve(WATCH);
+            }
+        })
+    }
+
+    /// Which of the watched texts have changed since the last call, and how.
+    pub fn take_heard(&mut self) -> Vec<(FieldName, Vec<Delta>)> {
+        std::mem::take(&mut *self.heard.lock())
+    }
+
+    /// The text at a root.
+    pub fn root_text(&mut self, field: &FieldName) -> Result<RootText, Poisoned> {
+        self.contain(|doc, _| {
+            let txn = doc.transact();
+            let Some(text) = txn.get_text(field.as_str()) else { return RootText::default() };
+            let characters = text.get_string(&txn);
+            let length = text.len(&txn);
+            if plain_text::units(&characters) == length {
+                return RootText { text: PlainText { characters, objects: Vec::new() }, is_plain: true };
+            }
+            let mut found = PlainText::default();
+            let mut holds_types = false;
+            for piece in text.diff(&txn, YChange::identity) {
+                match piece.insert {
+                    Out::Any(Any::String(piece)) => found.characters.push_str(&piece),
+                    Out::Any(_) => found.objects.push(found.characters.len()),
+                    _ => holds_types = true,
+                }
+            }
+            // An object that is itself a string looks like text here, and is none.
+            let adds_up = found.characters == characters
+                && plain_text::units(&characters) as usize + found.objects.len() == length as usize;
+            if adds_up && !holds_types {
+                RootText { text: found, is_plain: true }
+            } else {
+                RootText { text: PlainText { characters, objects: Vec::new() }, is_plain: false }
+            }
+        })
+    }
+
+    /// What a root has been used as, told from the whole state; `None` if there is nothing in it.
+    pub fn shape(&mut self, field: &FieldName) -> Result<Option<Shape>, Poisoned> {
+        let limits = Limits { type_depth: 8 * Limits::default().type_depth, ..boundless() };
+        let outline = Update::check(self.state()?, &limits).and_then(|state| state.outline(&limits));
+        match outline {
+            Ok(outline) if outline.is_readable => Ok(outline.roots.get(field.as_str()).copied()),
+            // What may only be read as text is text, or nothing that we can tell.
+            Ok(outline) => match outline.roots.get(field.as_str()) {
+                Some(Shape::Text) | None => Ok(outline.roots.get(field.as_str()).copied()),
+                Some(_) => Ok(Some(Shape::Array)),
+            },
+            Err(_) => Ok(Some(Shape::Array)),
+        }
+    }
+
+    /// Edits the text at a root, in one transaction, as a client would: under the client id of this replica,
+    /// which is new each time a document is loaded. The edits must fit the text.
+    pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Applied, Poisoned> {
+        let applied = self.contain(|doc, clocks| {
+            let text = doc.get_or_insert_text(field.as_str());
+            let own = doc.client_id();
+            let mut txn = ManuallyDrop::new(doc.transact_mut());
+            for edit in edits {
+                match *edit {
+                    Edit::Insert { at, text: characters } => text.insert(&mut txn, at, characters),
+                    Edit::Remove { at, length } => text.remove_range(&mut txn, at, length),
+                }
+            }
+            let update = txn.has_changes().then(|| checked(kept(txn.encode_update_v1())));
+            let mut before = SmallVec::new();
+            let (was, is) = (known(clocks, own), txn.state_vector().get(&own));
+            if is > was {
+                before.push((own, was));
+                clocks.insert(own, is);
+            }
+            txn.commit();
+            drop(ManuallyDrop::into_inner(txn));
+            Applied { update, before, verdicts: SmallVec::new() }
+        })?;
+        if applied.update.is_some() {
+            self.cache = Cache::default();
+        }
+        Ok(applied)
+    }
+
     /// The title that people see: the string `title` in the root map `meta`, if there is one.
     pub fn title(&mut self) -> Result<Option<String>, Poisoned> {
         self.contain(|doc, _| {
@@ -330,6 +470,24 @@ impl Replica {
 /// dozen bytes, and there is one for each open document.
 fn kept(encoded: Vec<u8>) -> Bytes {
     if encoded.capacity() > 2 * encoded.len() { Bytes::copy_from_slice(&encoded) } else { encoded.into() }
+}
+
+/// Structs between neighbours that have nothing to do with each other pass the guard, and make yrs forget what
+/// it still refers to. It shows in what is encoded next; nothing of that is stored or sent, and the document
+/// is not kept.
+fn checked(encoded: Bytes) -> Bytes {
+    let checked = Update::check(encoded.clone(), &boundless());
+    assert!(checked.is_ok(), "the document no longer encodes what can be decoded");
+    encoded
+}
+
+fn in_delta(change: &yrs::types::Delta) -> Delta {
+    match change {
+        yrs::types::Delta::Inserted(Out::Any(Any::String(text)), _) => Delta::Insert(text.to_string()),
+        yrs::types::Delta::Inserted(..) => Delta::InsertObject,
+        yrs::types::Delta::Deleted(length) => Delta::Delete(*length),
+        yrs::types::Delta::Retain(length, _) => Delta::Retain(*length),
+    }
 }
 
 /// Where each client's structs in `update` end, if that is beyond what was noted before.

@@ -10,16 +10,19 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
+    collab::{self, Carried, Collab, Own},
     outbox::{Before, Lag},
     presence::{self, Presence},
-    replica::{Poisoned, Replica, Verdict},
+    replica::{Applied, Poisoned, Replica, Verdict},
 };
 use crate::{
     auth::Access,
     ids::{SessionId, Timestamp},
     protocol::{
+        Dialect,
         close::CloseReason,
         guard::Update,
+        json::{self, Caret, Editor, EditorName, FieldName, Proposal, Refusal, Request},
         message::{AwarenessUpdate, Message, Outgoing},
     },
     store::LoggedUpdate,
@@ -60,13 +63,22 @@ pub enum Effect {
         /// Encoded presence.
         awareness: Bytes,
     },
+    /// Tell sessions of the JSON dialect.
+    Tell {
+        /// Whom.
+        to: Vec<SessionId>,
+        /// What.
+        said: Said,
+    },
+    /// Read this rich text, on a thread of its own, and say what it says ([`DocumentState::rich_text`]).
+    ReadRich(FieldName),
     /// Keep this: it has been applied.
     Store(LoggedUpdate),
     /// Tell the author of an update what became of it, once everything stored so far is durable.
     Acknowledge {
         /// The author.
         to: SessionId,
-        /// Its update, as it came.
+        /// Its update, as it came; for an operation of the JSON dialect, the message that acknowledges it.
         update: Bytes,
         /// What became of it.
         outcome: Outcome,
@@ -91,12 +103,23 @@ pub enum Effect {
     },
 }
 
+/// A message of the JSON dialect, encoded, and what may happen to it when a reader is slow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Never dropped.
+    Answer(Bytes),
+    /// Dropped only together with all others that wait; `init` makes up for them.
+    Change(Bytes),
+}
+
 /// What became of an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is in the document (wholly; or it was already).
     Applied,
-    /// It is not, or not wholly.
+    /// It is not wholly in it, because it builds upon something that is missing here.
+    Incomplete,
+    /// It is not in it, or not wholly, and never will be.
     Refused,
 }
 
@@ -115,8 +138,9 @@ pub struct Suspect {
 #[derive(Debug)]
 struct Member {
     access: Access,
-    /// Wants to hear what became of each of its updates.
-    acknowledged: bool,
+    dialect: Dialect,
+    /// Its first step 1 was answered.
+    answered: bool,
     /// Has said who it is.
     introduced: bool,
     /// The last batch in which an update of this session waits; see [`DocumentState::batch`].
@@ -127,6 +151,7 @@ struct Member {
 pub struct DocumentState {
     replica: Replica,
     presence: Presence,
+    collab: Collab,
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
     waiting_bytes: usize,
@@ -147,6 +172,7 @@ impl DocumentState {
         Self {
             replica,
             presence: Presence::new(presence),
+            collab: Collab::new(collab::Config::default()),
             members: HashMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -157,8 +183,9 @@ impl DocumentState {
     }
 
     /// A session opens the document: it hears our state vector, and who is here.
-    pub fn join(&mut self, session: SessionId, access: Access, acknowledged: bool) -> Effects {
-        self.members.insert(session, Member { access, acknowledged, introduced: false, in_batch: 0 });
+    pub fn join(&mut self, session: SessionId, access: Access, dialect: Dialect) -> Effects {
+        let member = Member { access, dialect, answered: false, introduced: false, in_batch: 0 };
+        self.members.insert(session, member);
         let mut effects =
             vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
@@ -173,6 +200,13 @@ impl DocumentState {
         match message {
             Message::SyncStep1(vector) => match self.replica.difference(&vector) {
                 Ok(difference) => {
+                    // A Hocuspocus provider that is made to sync again counts until its own step 2 is
+                    // acknowledged; without a step 1 of ours it would never send one.
+                    if std::mem::replace(&mut member.answered, true) && member.dialect == Dialect::Hocuspocus
+                    {
+                        let message = Outgoing::SyncStep1(self.replica.vector());
+                        effects.push(Effect::Send { to: session, message });
+                    }
                     effects.push(Effect::Send { to: session, message: Outgoing::SyncStep2(difference) });
                 }
                 Err(Poisoned(what)) => {
@@ -193,6 +227,126 @@ impl DocumentState {
             Message::Echo(bytes) => {
                 effects.push(Effect::Send { to: session, message: Outgoing::Echo(bytes) });
             }
+            Message::Unreadable => {
+                let (update, outcome) = (Bytes::new(), Outcome::Refused);
+                effects.push(Effect::Acknowledge { to: session, update, outcome });
+            }
+        }
+    }
+
+    /// A session of the JSON dialect opens a text of the document.
+    pub fn join_text(
+        &mut self,
+        session: SessionId,
+        access: Access,
+        editor: EditorName,
+        field: FieldName,
+        now: Now,
+    ) -> Effects {
+        // What it is told first must hold what was said before it came.
+        let mut effects = self.flush(now);
+        self.members.insert(
+            session,
+            Member { access, dialect: Dialect::Json, answered: false, introduced: false, in_batch: 0 },
+        );
+        let editor = Editor { session, editor, caret: Caret::default() };
+        let joined = self.collab.join(editor, field, access.may_write(), &mut self.replica, now.instant);
+        self.extend(&mut effects, joined);
+        effects
+    }
+
+    /// A session of the JSON dialect says something, or what it says was not understood.
+    pub fn receive_text(
+        &mut self,
+        session: SessionId,
+        request: Result<Request, Refusal>,
+        now: Now,
+    ) -> Effects {
+        match request {
+            Ok(Request::Operation(proposal)) => self.propose(session, proposal, now),
+            Ok(Request::Presence(caret)) => self.collab.show(session, caret),
+            Ok(Request::Init) => {
+                let mut effects = self.flush(now);
+                effects.extend(self.collab.greet(session));
+                effects
+            }
+            Ok(Request::Ping(ping)) => {
+                let said = Said::Answer(json::encode_pong(ping.as_deref()));
+                vec![Effect::Tell { to: vec![session], said }]
+            }
+            Err(refusal) => self.collab.refuse(session, &refusal, now.instant),
+        }
+    }
+
+    /// An operation is applied at once, after what came before it.
+    fn propose(&mut self, session: SessionId, proposal: Proposal, now: Now) -> Effects {
+        let Some(access) = self.members.get(&session).map(|member| member.access) else {
+            return Effects::new();
+        };
+        let mut effects = self.flush(now);
+        let (id, base) = (proposal.id.clone(), proposal.revision);
+        if self.poisoned {
+            let refusal = Refusal::new("try_again", "the document is being loaded again").about(id);
+            effects.extend(self.collab.refuse(session, &refusal, now.instant));
+        } else if !access.may_write() {
+            let refusal = Refusal::new("read_only", "you may read this document, not change it").about(id);
+            effects.extend(self.collab.refuse(session, &refusal, now.instant));
+        } else if self.full {
+            effects.push(Effect::Refused("journal_full"));
+            effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
+        } else {
+            match self.collab.carry(session, proposal, &mut self.replica, now.instant, &mut effects) {
+                Ok(Carried::Edit(operation)) => {
+                    self.edit(session, Own { session, operation, id, base }, now, &mut effects);
+                }
+                Ok(Carried::Known(answer)) => effects.push(answer),
+                Ok(Carried::Refused(refusal)) => {
+                    effects.extend(self.collab.refuse(session, &refusal, now.instant));
+                }
+                Err(Poisoned(what)) => effects.extend(self.report_poisoned(what)),
+            }
+        }
+        effects
+    }
+
+    fn edit(&mut self, session: SessionId, own: Own, now: Now, effects: &mut Effects) {
+        let Some((field, edits)) = self.collab.edits(session, &own.operation) else { return };
+        let Applied { update, before, .. } = match self.replica.edit(&field, &edits) {
+            Ok(applied) => applied,
+            Err(Poisoned(what)) => {
+                // Nothing of it is in the document that is loaded now, and it is not tried again.
+                effects.push(Effect::Close { session, reason: CloseReason::PolicyViolation });
+                effects.extend(self.report_poisoned(what));
+                return;
+            }
+        };
+        if let Some(update) = update {
+            let before = Arc::new(before);
+            effects.push(Effect::BroadcastUpdate { except: Some(session), update: update.clone(), before });
+            effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: Some(session), at: now.wall }));
+        }
+        let followed = self.collab.follow(&mut self.replica, Some(own), now.instant);
+        self.extend(effects, followed);
+    }
+
+    /// What a text says that the actor was asked to read, or why it cannot be read.
+    pub fn rich_text(&mut self, field: &FieldName, text: Result<String, String>, now: Now) -> Effects {
+        self.collab.read(field, text, now.instant)
+    }
+
+    /// What makes up for messages of the JSON dialect that were dropped: everything anew. Ask when nothing
+    /// waits to be applied.
+    pub fn make_up_text(&mut self, session: SessionId) -> Option<Bytes> {
+        match self.collab.greet(session) {
+            Some(Effect::Tell { said: Said::Answer(init), .. }) => Some(init),
+            _ => None,
+        }
+    }
+
+    fn extend(&mut self, effects: &mut Effects, more: Result<Effects, Poisoned>) {
+        match more {
+            Ok(more) => effects.extend(more),
+            Err(Poisoned(what)) => effects.extend(self.report_poisoned(what)),
         }
     }
 
@@ -201,17 +355,29 @@ impl DocumentState {
         if update.is_empty() {
             // Every client that lacks nothing answers so. It has nothing to be applied, but it must not be
             // acknowledged before what the same session said before it.
-            if member.acknowledged && member.in_batch == self.batch {
+            if member.dialect.is_acknowledged() && member.in_batch == self.batch {
                 self.waiting.push(Suspect { session, update, is_answer });
-            } else if member.acknowledged {
+            } else if member.dialect.is_acknowledged() {
                 let update = update.bytes().clone();
                 effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Applied });
             }
         } else if !member.access.may_write() {
-            effects.push(Effect::Refused("read_only"));
-            if member.acknowledged {
+            let is_acknowledged = member.dialect.is_acknowledged();
+            // A reader's answer to our step 1 repeats what it was told, and above all every deletion.
+            let outcome = match is_answer.then(|| self.replica.contains(&update)) {
+                Some(Ok(true)) => Outcome::Applied,
+                Some(Err(Poisoned(what))) => {
+                    effects.extend(self.report_poisoned(what));
+                    Outcome::Refused
+                }
+                _ => Outcome::Refused,
+            };
+            if outcome == Outcome::Refused {
+                effects.push(Effect::Refused("read_only"));
+            }
+            if is_acknowledged {
                 let update = update.bytes().clone();
-                effects.push(Effect::Acknowledge { to: session, update, outcome: Outcome::Refused });
+                effects.push(Effect::Acknowledge { to: session, update, outcome });
             }
         } else if self.full {
             effects.push(Effect::Refused("journal_full"));
@@ -243,8 +409,7 @@ impl DocumentState {
             return Effects::new();
         }
         let batch = self.take_waiting();
-        let apart =
-            only_author(&batch).is_none() && batch.iter().any(|suspect| self.is_acknowledged(suspect));
+        let apart = only_author(&batch).is_none() && batch.iter().any(|suspect| self.is_echoed(suspect));
         if !apart {
             return self.apply(&batch, now);
         }
@@ -272,6 +437,7 @@ impl DocumentState {
         };
         let author = only_author(batch);
         let mut effects = Effects::new();
+        let changed = applied.update.is_some();
         if let Some(update) = applied.update {
             effects.push(Effect::BroadcastUpdate {
                 except: author,
@@ -284,11 +450,19 @@ impl DocumentState {
         for (suspect, verdict) in batch.iter().zip(&applied.verdicts) {
             self.judge(suspect, *verdict, &mut asked, &mut effects);
         }
+        if changed && !self.collab.is_idle() {
+            let followed = self.collab.follow(&mut self.replica, None, now.instant);
+            self.extend(&mut effects, followed);
+        }
         effects
     }
 
+    fn is_echoed(&self, suspect: &Suspect) -> bool {
+        self.dialect(suspect.session) == Some(Dialect::YWebSocket { echo: true })
+    }
+
     fn is_acknowledged(&self, suspect: &Suspect) -> bool {
-        self.members.get(&suspect.session).is_some_and(|member| member.acknowledged)
+        self.dialect(suspect.session).is_some_and(Dialect::is_acknowledged)
     }
 
     /// Tells the author of an update what became of it. `asked` are those who have been asked for more.
@@ -311,11 +485,14 @@ impl DocumentState {
                     let message = Outgoing::SyncStep1(self.replica.vector());
                     effects.push(Effect::Send { to, message });
                 }
-                Outcome::Refused
+                Outcome::Incomplete
             }
             Verdict::Malformed => {
                 effects.push(Effect::Refused("malformed_update"));
-                effects.push(Effect::Close { session: to, reason: CloseReason::PolicyViolation });
+                // A Hocuspocus client hears of it; another only by losing its connection.
+                if self.dialect(to) != Some(Dialect::Hocuspocus) {
+                    effects.push(Effect::Close { session: to, reason: CloseReason::PolicyViolation });
+                }
                 Outcome::Refused
             }
         };
@@ -325,24 +502,48 @@ impl DocumentState {
         }
     }
 
+    /// From now on a session may do this.
+    pub fn set_access(&mut self, session: SessionId, access: Access) {
+        if let Some(member) = self.members.get_mut(&session) {
+            member.access = access;
+        }
+    }
+
+    /// How a session speaks.
+    pub fn dialect(&self, session: SessionId) -> Option<Dialect> {
+        self.members.get(&session).map(|member| member.dialect)
+    }
+
+    /// The sessions that understand stateless messages.
+    pub fn hearers_of_stateless(&self) -> impl Iterator<Item = SessionId> {
+        let hear = |(session, member): (&SessionId, &Member)| {
+            (member.dialect == Dialect::Hocuspocus).then_some(*session)
+        };
+        self.members.iter().filter_map(hear)
+    }
+
     /// A session ended. After a `clean` end its presence goes at once.
     pub fn leave(&mut self, session: SessionId, clean: bool, now: Now) -> Effects {
         if self.members.remove(&session).is_none() {
             return Effects::new();
         }
         let changed = self.presence.leave(session, clean, now.instant);
-        announce(&changed, None).into_iter().collect()
+        let mut effects = self.collab.leave(session, now.instant);
+        effects.extend(announce(&changed, None));
+        effects
     }
 
-    /// Lets presence expire.
+    /// Lets presence expire, and what is kept of texts that nobody has open.
     pub fn tick(&mut self, now: Now) -> Effects {
         let changed = self.presence.tick(now.instant);
-        announce(&changed, None).into_iter().collect()
+        let mut effects = self.collab.tick(&mut self.replica, now.instant);
+        effects.extend(announce(&changed, None));
+        effects
     }
 
     /// Whether [`Self::tick`] has anything to watch.
     pub fn needs_ticks(&self) -> bool {
-        !self.presence.is_empty()
+        !self.presence.is_empty() || !self.collab.is_idle()
     }
 
     /// What makes up for dropped frames: one difference for `lag`, and everybody's presence.
@@ -351,16 +552,31 @@ impl DocumentState {
         if let Some(lag) = lag {
             messages.push(Outgoing::Update(self.replica.make_up(lag)?));
         }
-        if (presence || lag.is_some()) && !self.presence.is_empty() {
-            messages.push(Outgoing::Awareness(self.presence.all().encode()));
+        if presence || lag.is_some() {
+            let presence = self.presence.all_and_gone();
+            if !presence.entries.is_empty() {
+                messages.push(Outgoing::Awareness(presence.encode()));
+            }
         }
         Ok(messages)
     }
 
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
-    pub fn replace_replica(&mut self, replica: Replica) {
+    pub fn replace_replica(&mut self, replica: Replica, now: Now) -> Effects {
         self.replica = replica;
         self.poisoned = false;
+        let mut effects = Effects::new();
+        let resumed = self.collab.resume(&mut self.replica, now.instant);
+        self.extend(&mut effects, resumed);
+        effects
+    }
+
+    /// Begins anew with nothing in it: the document was deleted, or is made again. Texts that were open are
+    /// forgotten, so that nothing of the old content comes back with an operation made to it.
+    pub fn begin_anew(&mut self) {
+        self.replica = Replica::new();
+        self.poisoned = false;
+        self.collab = Collab::new(collab::Config::default());
     }
 
     /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.

@@ -1,6 +1,9 @@
 //! `/api/v1/documents`: documents as a whole, for programs and for the list in the browser.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, body::MessageBody, dev, http::StatusCode, web};
 use bytes::Bytes;
@@ -16,7 +19,7 @@ use crate::{
         state::Outcome,
     },
     ids::{DocumentName, Timestamp},
-    protocol::guard::Update,
+    protocol::{guard::Update, hocuspocus},
 };
 
 /// A document in lists and on its own.
@@ -72,11 +75,16 @@ impl Document {
             editors,
         }
     }
+
+    /// Whether it is in the trash.
+    pub(super) fn is_trashed(&self) -> bool {
+        self.state == "trashed"
+    }
 }
 
 /// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
 /// would turn `%2F` into a boundary.
-pub struct Named(DocumentName);
+pub struct Named(pub DocumentName);
 
 impl FromRequest for Named {
     type Error = ApiError;
@@ -91,7 +99,7 @@ impl FromRequest for Named {
 }
 
 /// Refuses changes that a stranger's web page asks for.
-fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
+pub(super) fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
     if app.config.origins.admits(request.headers()) {
         return Ok(());
     }
@@ -277,6 +285,11 @@ pub async fn update(
     match app.registry.ask(&name, ask).await? {
         Outcome::Applied => Ok(answer(StatusCode::OK, &serde_json::json!({"durable": true}))),
         Outcome::Refused => Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "refused_update",
+            "the update is well-formed, and yet cannot be applied to this document",
+        )),
+        Outcome::Incomplete => Err(ApiError::new(
             StatusCode::CONFLICT,
             "incomplete_update",
             "the update builds upon changes that this document does not have: send those first, or send the \
@@ -285,8 +298,34 @@ pub async fn update(
     }
 }
 
+/// `POST /api/v1/documents/{name}/stateless`: the body, a text, reaches everybody who has the document open over
+/// the Hocuspocus dialect, and is kept nowhere. Answers how many were told.
+pub async fn stateless(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(name): Named,
+    body: Result<Bytes, actix_web::Error>,
+) -> Result<HttpResponse, ApiError> {
+    may_change(&request, &app)?;
+    let body = body.map_err(|error| ApiError::unread(&error))?;
+    let payload =
+        std::str::from_utf8(&body).ok().filter(|payload| payload.len() <= hocuspocus::MAX_STATELESS);
+    let Some(payload) = payload else {
+        let message = format!("the body must be a text of at most {} bytes", hocuspocus::MAX_STATELESS);
+        return Err(ApiError::bad_request("invalid_body", message));
+    };
+    // People may have opened it and not written anything yet.
+    if !app.registry.is_open(&name) {
+        find(&app, &name).await?;
+    }
+    let payload: Arc<str> = payload.into();
+    let ask = async |handle: DocumentHandle| handle.tell(payload.clone()).await;
+    let told = app.registry.ask(&name, ask).await?;
+    Ok(answer(StatusCode::OK, &serde_json::json!({"told": told})))
+}
+
 /// The document, if it exists in any way; its absence as an error.
-async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
+pub(super) async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
     match app.registry.head(name).await?.map(|head| head.presence) {
         Some(Presence::Deleted(_)) => return Err(ApiError::deleted()),
         Some(_) => {}
@@ -303,14 +342,14 @@ async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
 }
 
 async fn read(app: &App, name: &DocumentName) -> Result<Bytes, ApiError> {
-    if find(app, name).await?.state == "trashed" {
+    if find(app, name).await?.is_trashed() {
         return Err(ApiError::in_trash());
     }
     let ask = async |handle: DocumentHandle| handle.state().await;
     Ok(app.registry.ask(name, ask).await?)
 }
 
-fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
+pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {
     HttpResponse::build(status).insert_header(("cache-control", "no-store")).json(body)
 }
 

@@ -1,8 +1,45 @@
 //! The figures that the server keeps about itself.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, guard::GuardContext, http::header, web};
 
-use super::App;
+use super::{App, upgrade::admit};
+use crate::{
+    connection::{
+        figures,
+        text_socket::{self, Opening},
+    },
+    ids::ConnectionId,
+};
+
+/// Whether a request wants to become a WebSocket.
+pub fn wants_socket(request: &GuardContext<'_>) -> bool {
+    let upgrade = request.head().headers().get(header::UPGRADE).and_then(|upgrade| upgrade.to_str().ok());
+    upgrade.is_some_and(|upgrade| upgrade.to_ascii_lowercase().contains("websocket"))
+}
+
+/// `GET /metrics` as a WebSocket: one JSON object a second.
+pub async fn live(
+    request: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let permit = admit(&request, &app)?;
+    let opening = Opening {
+        connection: ConnectionId::new(),
+        // A watcher has nothing to say.
+        max_message_bytes: 1024,
+        heartbeat: app.connection.heartbeat,
+        limits: app.connection.outbox,
+        keepalive: "",
+        metrics: app.metrics.clone(),
+        permit,
+    };
+    let (registry, metrics) = (app.registry.clone(), app.metrics.clone());
+    let talk = async move |peer: &mut text_socket::Peer, line: &_| {
+        figures::talk(registry, metrics, peer, line).await;
+    };
+    text_socket::open(&request, payload, opening, talk).await
+}
 
 /// `GET /metrics`: Prometheus text.
 pub async fn text(app: web::Data<App>) -> HttpResponse {

@@ -4,17 +4,37 @@ use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
+    time::Duration,
 };
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+    web,
+};
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use super::{App, error::ApiError};
 use crate::{
-    auth::Access,
-    connection::socket::{self, Opening},
+    auth::{self, Access, Denied},
+    connection::{
+        collab::{self, Visit},
+        many::Many,
+        single::Single,
+        socket::{self, Opening, With},
+        text_socket,
+    },
+    document::line::Line,
     ids::{ConnectionId, DocumentName, InvalidName},
+    protocol::{
+        Dialect,
+        json::{self, EditorName, FieldName},
+    },
 };
 
 /// How many connections there may be.
@@ -91,16 +111,112 @@ impl Drop for Permit {
 
 /// `GET /ws/{document}`: a connection of the y-websocket dialect.
 ///
-/// With `?echo=durable` the client hears each of its own updates back once it is durable. Stock clients do
-/// not ask for that, and get no echo.
+/// With `?echo=durable` the client hears each of its own updates back once it is durable. Stock clients of
+/// Yjs 13 do not ask for that, and get no echo; `@y/websocket` computes from it whether it is synced. A token
+/// comes as `?token=…` or as the subprotocol `yauth-…`.
 pub async fn y_websocket(
     request: HttpRequest,
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
+    let permit = admit(&request, &app)?;
+    let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
+    let asked = Asked::of(&request);
+    let token = asked.token.clone().or_else(|| token_in_protocols(&request));
+    let access = access(&app, &document, token).await?;
+    let connection = ConnectionId::new();
+    let with = With::One(Single {
+        connection,
+        document,
+        access,
+        dialect: Dialect::YWebSocket { echo: asked.echo },
+        max_sessions: app.config.limits.per_document,
+        registry: app.registry.clone(),
+        metrics: app.metrics.clone(),
+    });
+    open(&request, payload, &app, connection, with, &asked, permit).await
+}
+
+/// `GET /hocuspocus` and whatever follows: a connection of the Hocuspocus dialect. The path says nothing; a
+/// load balancer may use it. Documents are named, and tokens presented, in the frames.
+pub async fn hocuspocus(
+    request: HttpRequest,
+    payload: web::Payload,
+    app: web::Data<App>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let permit = admit(&request, &app)?;
+    let connection = ConnectionId::new();
+    let with = With::Many(Many {
+        connection,
+        policy: app.policy.clone(),
+        max_sessions: app.config.limits.per_document,
+        registry: app.registry.clone(),
+        metrics: app.metrics.clone(),
+    });
+    open(&request, payload, &app, connection, with, &Asked::of(&request), permit).await
+}
+
+/// What a client may ask of its connection in the query.
+#[derive(Debug, Default)]
+struct Asked {
+    echo: bool,
+    /// The longest silence it takes for a living line.
+    keepalive: Option<Duration>,
+    token: Option<String>,
+}
+
+impl Asked {
+    fn of(request: &HttpRequest) -> Self {
+        let mut asked = Self::default();
+        for (key, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
+            match key.as_ref() {
+                "echo" => asked.echo = value == "durable",
+                "keepalive" => {
+                    let seconds = value.parse().ok().filter(|seconds| (1..=20).contains(seconds));
+                    asked.keepalive = seconds.map(Duration::from_secs);
+                }
+                "token" if !value.is_empty() => asked.token = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        asked
+    }
+}
+
+/// The subprotocols that a client offers, as it wrote them.
+fn protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    let headers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn token_in_protocols(request: &HttpRequest) -> Option<String> {
+    let token = protocols(request).find_map(|protocol| protocol.strip_prefix("yauth-"))?;
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
+/// What somebody with this token, or without one, may do with a document.
+pub(super) async fn access(
+    app: &App,
+    document: &DocumentName,
+    token: Option<String>,
+) -> Result<Access, ApiError> {
+    let is_anonymous = token.is_none();
+    let asked = auth::Request { document: document.clone(), token };
+    app.policy.admit(asked).await.map_err(|Denied(reason)| {
+        app.metrics.turned_away.inc();
+        if is_anonymous {
+            ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", reason)
+        } else {
+            ApiError::new(StatusCode::FORBIDDEN, "forbidden", reason)
+        }
+    })
+}
+
+/// What every connection must pass, and its place.
+pub fn admit(request: &HttpRequest, app: &App) -> Result<Permit, ApiError> {
     let refused = |status, code, message: String| {
         app.metrics.turned_away.inc();
-        Err(ApiError::new(status, code, message).into())
+        Err(ApiError::new(status, code, message))
     };
     if !app.config.origins.admits(request.headers()) {
         let message = "pages of this origin may not connect; the setting allow_origin lists those that may";
@@ -110,31 +226,92 @@ pub async fn y_websocket(
         let message = "the server is shutting down";
         return refused(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message.to_owned());
     }
-    let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
     let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let permit = match app.connections.admit(address) {
-        Ok(permit) => permit,
-        Err(setting) => {
-            let message = format!("there are as many connections as {setting} allows");
-            return refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message);
-        }
+    app.connections.admit(address).or_else(|setting| {
+        let message = format!("there are as many connections as {setting} allows");
+        refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message)
+    })
+}
+
+async fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+    app: &App,
+    connection: ConnectionId,
+    with: With,
+    asked: &Asked,
+    permit: Permit,
+) -> Result<HttpResponse, actix_web::Error> {
+    let config = app.connection.clone();
+    let heartbeat = match asked.keepalive {
+        Some(longest) => config.heartbeat.heard_every(longest),
+        None => config.heartbeat,
     };
-    let opening = Opening {
+    let opening = Opening { connection, with, metrics: app.metrics.clone(), config, heartbeat, permit };
+    let mut response = socket::open(request, payload, opening).await?;
+    // A browser whose offer is not taken up hangs up.
+    if let Some(protocol) = protocols(request).next()
+        && let Ok(protocol) = HeaderValue::from_str(protocol)
+    {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    Ok(response)
+}
+
+/// The query of `/collab`.
+#[derive(Debug, Deserialize)]
+pub struct CollabQuery {
+    /// Which text of the document; `content` without it.
+    field: Option<String>,
+    /// What a policy may want to see.
+    token: Option<String>,
+}
+
+/// `GET /collab/{document}/{editor}?field=content`: a connection of the JSON dialect. The editor's name is
+/// what follows the last slash; the document's name may hold slashes of its own.
+pub async fn collab(
+    request: HttpRequest,
+    payload: web::Payload,
+    query: web::Query<CollabQuery>,
+    app: web::Data<App>,
+) -> Result<HttpResponse, actix_web::Error> {
+    let permit = admit(&request, &app)?;
+    let (document, editor) = request.uri().path().rsplit_once('/').unwrap_or_default();
+    let document = named(document, "/collab/", app.config.raw_names).map_err(ApiError::from)?;
+    let editor = percent_decode_str(editor).decode_utf8_lossy();
+    let editor = EditorName::parse(&editor)
+        .map_err(|error| ApiError::bad_request("invalid_editor", format!("the editor's name {error}")))?;
+    let field = FieldName::parse(query.field.as_deref().unwrap_or("content"))
+        .map_err(|error| ApiError::bad_request("invalid_field", format!("the field's name {error}")))?;
+    let token = query.token.clone().filter(|token| !token.is_empty());
+    let access = access(&app, &document, token).await?;
+    let limits = json::Limits::default();
+    let opening = text_socket::Opening {
         connection: ConnectionId::new(),
-        document,
-        access: Access::Write,
-        acknowledged: request.query_string().split('&').any(|pair| pair == "echo=durable"),
-        max_sessions: app.config.limits.per_document,
-        registry: app.registry.clone(),
+        // A message that is somewhat too long is answered in words.
+        max_message_bytes: 2 * limits.message_bytes,
+        heartbeat: app.connection.heartbeat,
+        limits: app.connection.outbox,
+        keepalive: "",
         metrics: app.metrics.clone(),
-        config: app.connection.clone(),
         permit,
     };
-    socket::open(&request, payload, opening).await
+    let visit = Visit {
+        document,
+        field,
+        editor,
+        access,
+        max_sessions: app.config.limits.per_document,
+        limits,
+        registry: app.registry.clone(),
+        metrics: app.metrics.clone(),
+    };
+    let talk = async move |peer: &mut text_socket::Peer, line: &Line| collab::talk(&visit, peer, line).await;
+    text_socket::open(&request, payload, opening, talk).await
 }
 
 /// The document's name: what follows `prefix` in the path, percent-decoded unless `raw`.
-fn named(path: &str, prefix: &str, raw: bool) -> Result<DocumentName, InvalidName> {
+pub fn named(path: &str, prefix: &str, raw: bool) -> Result<DocumentName, InvalidName> {
     let name = path.strip_prefix(prefix).unwrap_or_default();
     if raw {
         return DocumentName::parse(name);

@@ -28,6 +28,8 @@ pub enum Message {
     QueryAwareness,
     /// Opaque bytes to be sent back as they came (y-sweet's message 102).
     Echo(Bytes),
+    /// A step 2 or an update that cannot be taken, from a client that hears what became of each.
+    Unreadable,
 }
 
 /// What we say to a client about one document. Update bytes are ours, so they need no guard.
@@ -45,6 +47,20 @@ pub enum Outgoing {
     Denied(String),
     /// The answer to [`Message::Echo`].
     Echo(Bytes),
+    /// Let in (Hocuspocus).
+    Authenticated {
+        /// Or only read.
+        may_write: bool,
+    },
+    /// What became of one step 2 or update (Hocuspocus).
+    SyncStatus {
+        /// It is in the document and durable; otherwise it was refused.
+        applied: bool,
+    },
+    /// A message for the application around the document (Hocuspocus).
+    Stateless(Arc<str>),
+    /// The document is closed as the client wanted (Hocuspocus).
+    Close(&'static str),
 }
 
 /// The presence of one client: what it shows to the others right now.
@@ -83,6 +99,13 @@ pub enum InvalidAwareness {
     /// A state nested deeper than [`Limits::value_depth`].
     #[error("a state is nested too deep")]
     Depth,
+}
+
+impl Message {
+    /// Whether it brings a change.
+    pub fn is_update(&self) -> bool {
+        matches!(self, Self::SyncStep2(_) | Self::Update(_))
+    }
 }
 
 impl InvalidAwareness {

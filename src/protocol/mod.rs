@@ -2,16 +2,51 @@
 //!
 //! Everything that comes from outside is decoded here, completely and under limits, before any other part
 //! sees it: [`wire`] reads the primitives, [`guard`] checks the structure of update bytes, each dialect
-//! ([`ysync`]) turns frames into [`message::Message`]s and [`message::Outgoing`]s into frames.
+//! ([`ysync`], [`hocuspocus`]) turns frames into [`message::Message`]s and [`message::Outgoing`]s into frames. What
+//! speaks JSON ([`json`], [`chat`]) shares the shape of its messages ([`envelope`]).
 
+pub mod chat;
 pub mod close;
+pub mod envelope;
 pub mod guard;
+pub mod hocuspocus;
+pub mod json;
 pub mod message;
+pub mod text_operation;
 pub mod wire;
 pub mod ysync;
 
 #[cfg(test)]
 pub(crate) mod tests;
+
+/// How a session speaks, as far as a document must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The y-websocket dialect.
+    YWebSocket {
+        /// Send the session each of its own updates back once it is durable.
+        echo: bool,
+    },
+    /// The Hocuspocus dialect, in which every step 2 and every update is answered.
+    Hocuspocus,
+    /// The JSON dialect, in which every operation is answered. What is said in it is encoded elsewhere.
+    Json,
+}
+
+impl Dialect {
+    /// Whether the session hears what became of each of its updates.
+    pub fn is_acknowledged(self) -> bool {
+        !matches!(self, Self::YWebSocket { echo: false })
+    }
+
+    /// Everything behind the address of a frame.
+    pub fn encode(self, message: &message::Outgoing) -> bytes::Bytes {
+        match self {
+            Self::YWebSocket { .. } | Self::Json => ysync::encode(message),
+            Self::Hocuspocus => hocuspocus::encode(message),
+        }
+    }
+}
 
 /// Why a frame is not a message. Sorted by nothing: every one of them costs the sender its connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,32 +10,34 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+use uuid::Uuid;
 
 use super::{
-    Append, Appended, Config, Cursor, Durability, Head, LoggedUpdate, Presence, Sequence, Shelf, Store,
-    StoreError, Stored, Summary, Unobserved, faulty::FaultyStore, memory::MemoryStore, sled::SledStore,
+    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, LoggedUpdate, Presence, Record,
+    Room, Sequence, Shelf, Store, StoreError, Stored, Summary, Unobserved, faulty::FaultyStore,
+    memory::MemoryStore, sled::SledStore,
 };
 use crate::ids::{DocumentName, SessionId, Timestamp};
 
 /// A store, and how to come by it again.
 struct Lab {
     store: Arc<dyn Store>,
-    kept: Option<Kept>,
+    home: Option<Home>,
 }
 
-struct Kept {
+struct Home {
     directory: tempfile::TempDir,
     slack_bytes: u64,
 }
 
 impl Lab {
     fn memory() -> Self {
-        Self { store: Arc::new(MemoryStore::new()), kept: None }
+        Self { store: Arc::new(MemoryStore::new()), home: None }
     }
 
     fn faulty() -> Self {
         let (store, _) = FaultyStore::new(Arc::new(MemoryStore::new()));
-        Self { store: Arc::new(store), kept: None }
+        Self { store: Arc::new(store), home: None }
     }
 
     fn sled() -> Self {
@@ -48,20 +50,20 @@ impl Lab {
     }
 
     fn sled_with_slack(slack_bytes: u64) -> Self {
-        let kept = Kept { directory: tempfile::tempdir().unwrap(), slack_bytes };
-        Self { store: kept.open(), kept: Some(kept) }
+        let home = Home { directory: tempfile::tempdir().unwrap(), slack_bytes };
+        Self { store: home.open(), home: Some(home) }
     }
 
     /// Opens the store again, after it was let go without a word.
     fn reopen(&mut self) -> bool {
-        let Some(kept) = &self.kept else { return false };
+        let Some(home) = &self.home else { return false };
         self.store = Arc::new(MemoryStore::new()); // lets go of the lock
-        self.store = kept.open();
+        self.store = home.open();
         true
     }
 }
 
-impl Kept {
+impl Home {
     fn open(&self) -> Arc<dyn Store> {
         let config = Config {
             data: self.directory.path().into(),
@@ -100,6 +102,13 @@ contract! {
     summaries_stay_until_replaced
     quarantined_bytes_are_kept
     quarantine_is_bounded
+    a_record_is_kept_once
+    records_are_paged_from_the_greatest_key
+    records_are_forgotten_together
+    records_live_and_die_with_their_document
+    records_have_no_more_room_than_they_are_given
+    big_records_survive
+    records_live_a_random_life
     a_closed_store_says_so
     big_values_survive
     a_thousand_documents
@@ -408,6 +417,232 @@ async fn quarantine_is_bounded(lab: Lab) {
     assert_eq!(kept.last().unwrap().at, Timestamp(super::QUARANTINE_ENTRIES - 1), "the first ones are kept");
 }
 
+const CHAT: Collection = Collection::Messages;
+
+fn key(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn record(collection: Collection, number: u128, value: impl Into<Bytes>) -> Record {
+    Record { collection, key: key(number), value: value.into() }
+}
+
+const ROOM: Room = Room { collection: CHAT, records: 1000, bytes: 1 << 30 };
+
+async fn keep(store: &dyn Store, document: &str, records: Vec<Record>) -> Kept {
+    store.keep(name(document), Timestamp(7), records, ROOM).await.unwrap()
+}
+
+async fn values(store: &dyn Store, document: &str, collection: Collection) -> Vec<String> {
+    let records = store.records(name(document), collection, None, usize::MAX).await.unwrap();
+    records.iter().map(|record| String::from_utf8_lossy(&record.value).into_owned()).collect()
+}
+
+async fn a_record_is_kept_once(mut lab: Lab) {
+    let value = async |store: &dyn Store, number| {
+        let value = store.record(name("a"), CHAT, key(number)).await.unwrap();
+        value.map(|value| String::from_utf8(value.to_vec()).unwrap())
+    };
+    assert_eq!(value(&*lab.store, 1).await, None);
+    let pair = vec![record(CHAT, 1, "one"), record(Collection::MessageOrigins, 9, "its name")];
+    assert_eq!(keep(&*lab.store, "a", pair).await, Kept::New);
+    let head = lab.store.heads(vec![name("a")]).await.unwrap().remove(0).unwrap();
+    assert_eq!((head.created, head.last, head.presence), (Timestamp(7), Sequence(0), Presence::Live));
+    for _ in 0..2 {
+        assert_eq!(value(&*lab.store, 1).await.as_deref(), Some("one"));
+        let again = vec![record(CHAT, 1, "other"), record(CHAT, 2, "and more")];
+        assert_eq!(keep(&*lab.store, "a", again).await, Kept::Known);
+        assert_eq!(value(&*lab.store, 1).await.as_deref(), Some("one"), "nothing is changed");
+        assert_eq!(value(&*lab.store, 2).await, None, "nothing at all");
+        assert_eq!(names(&*lab.store, Shelf::Live).await, ["a"]);
+        lab.reopen();
+    }
+    // Two at once, with the same key: one of them is first.
+    let (one, two) = tokio::join!(
+        lab.store.keep(name("b"), Timestamp(1), vec![record(CHAT, 1, "x")], ROOM),
+        lab.store.keep(name("b"), Timestamp(1), vec![record(CHAT, 1, "x")], ROOM)
+    );
+    assert_eq!((one.unwrap(), two.unwrap()), (Kept::New, Kept::Known));
+    append(&*lab.store, "a", &[update(8, "x")]).await;
+    checkpoint(&*lab.store, "a", 1, b"state").await;
+    assert_eq!(value(&*lab.store, 1).await.as_deref(), Some("one"), "the log is another matter");
+}
+
+async fn records_are_paged_from_the_greatest_key(mut lab: Lab) {
+    for number in [5, 1, 9, 3, 7] {
+        keep(&*lab.store, "a", vec![record(CHAT, number, number.to_string())]).await;
+    }
+    keep(&*lab.store, "a", vec![record(Collection::MessageOrigins, 4, "other collection")]).await;
+    keep(&*lab.store, "ab", vec![record(CHAT, 4, "other document")]).await;
+    keep(&*lab.store, "a", vec![record(CHAT, u128::MAX, "last"), record(CHAT, 0, "first")]).await;
+    lab.reopen();
+    assert_eq!(values(&*lab.store, "a", CHAT).await, ["last", "9", "7", "5", "3", "1", "first"]);
+    let page = async |before: Option<u128>, limit| {
+        let found = lab.store.records(name("a"), CHAT, before.map(key), limit).await.unwrap();
+        found.iter().map(|record| record.key.as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, 2).await, [u128::MAX, 9]);
+    assert_eq!(page(Some(9), 2).await, [7, 5]);
+    assert_eq!(page(Some(4), 9).await, [3, 1, 0]);
+    assert_eq!(page(Some(0), 9).await, [0u128; 0]);
+    assert_eq!(page(None, 0).await, [0u128; 0]);
+    assert!(lab.store.records(name("none"), CHAT, None, 9).await.unwrap().is_empty());
+}
+
+async fn records_are_forgotten_together(mut lab: Lab) {
+    for number in 1..=3 {
+        let pair =
+            vec![record(CHAT, number, number.to_string()), record(Collection::MessageOrigins, number, "o")];
+        keep(&*lab.store, "a", pair).await;
+    }
+    let both = |number| vec![(CHAT, key(number)), (Collection::MessageOrigins, key(number))];
+    assert!(lab.store.forget(name("a"), both(2)).await.unwrap());
+    for _ in 0..2 {
+        assert!(!lab.store.forget(name("a"), both(2)).await.unwrap(), "twice is once");
+        assert_eq!(values(&*lab.store, "a", CHAT).await, ["3", "1"]);
+        assert_eq!(values(&*lab.store, "a", Collection::MessageOrigins).await.len(), 2);
+        assert_eq!(lab.store.record(name("a"), CHAT, key(2)).await.unwrap(), None);
+        lab.reopen();
+    }
+    // Forgotten and kept again, without waiting in between.
+    let forgotten = lab.store.forget(name("a"), both(1));
+    let kept = lab.store.keep(name("a"), Timestamp(1), vec![record(CHAT, 1, "again")], ROOM);
+    let kept_and_forgotten = lab.store.keep(name("a"), Timestamp(1), vec![record(CHAT, 4, "short")], ROOM);
+    let gone = lab.store.forget(name("a"), vec![(CHAT, key(4))]);
+    assert!(forgotten.await.unwrap());
+    assert_eq!((kept.await.unwrap(), kept_and_forgotten.await.unwrap()), (Kept::New, Kept::New));
+    assert!(gone.await.unwrap());
+    lab.reopen();
+    assert_eq!(values(&*lab.store, "a", CHAT).await, ["3", "again"]);
+    let missing = lab.store.forget(name("none"), both(1)).await;
+    assert!(matches!(missing, Err(StoreError::Missing(_))), "{missing:?}");
+}
+
+async fn records_live_and_die_with_their_document(mut lab: Lab) {
+    keep(&*lab.store, "a", vec![record(CHAT, 1, "old")]).await;
+    lab.store.set_presence(name("a"), Presence::Trashed(Timestamp(2))).await.unwrap();
+    lab.reopen();
+    assert_eq!(values(&*lab.store, "a", CHAT).await, ["old"], "the trash keeps them");
+    assert_eq!(keep(&*lab.store, "a", vec![record(CHAT, 2, "in the trash")]).await, Kept::New);
+    lab.store.set_presence(name("a"), Presence::Deleted(Timestamp(3))).await.unwrap();
+    for _ in 0..2 {
+        assert!(values(&*lab.store, "a", CHAT).await.is_empty());
+        assert_eq!(lab.store.record(name("a"), CHAT, key(1)).await.unwrap(), None);
+        let ghost = lab.store.keep(name("a"), Timestamp(4), vec![record(CHAT, 3, "ghost")], ROOM).await;
+        assert!(matches!(ghost, Err(StoreError::Missing(_))), "{ghost:?}");
+        lab.reopen();
+    }
+    lab.store.create(name("a"), Timestamp(5)).await.unwrap();
+    assert!(values(&*lab.store, "a", CHAT).await.is_empty(), "a new life");
+    assert_eq!(keep(&*lab.store, "a", vec![record(CHAT, 1, "new")]).await, Kept::New);
+    lab.reopen();
+    assert_eq!(values(&*lab.store, "a", CHAT).await, ["new"]);
+}
+
+async fn records_have_no_more_room_than_they_are_given(mut lab: Lab) {
+    let room = Room { collection: CHAT, records: 3, bytes: 10 };
+    let keep = async |store: &dyn Store, number: u128, length: usize| {
+        let records = vec![record(CHAT, number, vec![0; length])];
+        store.keep(name("a"), Timestamp(1), records, room).await.unwrap()
+    };
+    assert_eq!(keep(&*lab.store, 1, 11).await, Kept::NoRoom);
+    assert_eq!(lab.store.heads(vec![name("a")]).await.unwrap(), [None], "nothing was begun");
+    assert_eq!(keep(&*lab.store, 1, 10).await, Kept::New);
+    assert_eq!(keep(&*lab.store, 1, 10).await, Kept::Known, "what is there needs no room");
+    assert_eq!(keep(&*lab.store, 2, 1).await, Kept::NoRoom);
+    lab.reopen();
+    assert_eq!(keep(&*lab.store, 2, 1).await, Kept::NoRoom);
+    lab.store.forget(name("a"), vec![(CHAT, key(1))]).await.unwrap();
+    for number in 1..=3 {
+        assert_eq!(keep(&*lab.store, number, 2).await, Kept::New);
+    }
+    assert_eq!(keep(&*lab.store, 4, 0).await, Kept::NoRoom, "as many as there may be");
+    let other = vec![record(Collection::Attachments, 1, vec![0; 1000])];
+    assert_eq!(lab.store.keep(name("a"), Timestamp(1), other, room).await.unwrap(), Kept::New);
+}
+
+async fn big_records_survive(mut lab: Lab) {
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut big = vec![0; 10 << 20];
+    random.fill(big.as_mut_slice());
+    let big = Bytes::from(big);
+    let file = Collection::AttachmentBytes;
+    keep(&*lab.store, "a", vec![record(file, 1, big.clone()), record(file, 2, "small"), record(file, 3, "")])
+        .await;
+    for round in 0..3 {
+        assert!(lab.store.record(name("a"), file, key(1)).await.unwrap().as_ref() == Some(&big), "{round}");
+        let all = lab.store.records(name("a"), file, None, 9).await.unwrap();
+        assert_eq!(all.iter().map(|record| record.value.len()).collect::<Vec<_>>(), [0, 5, big.len()]);
+        assert!(lab.store.usage().live_bytes >= big.len() as u64 || round == 0);
+        append(&*lab.store, "b", &[update(1, vec![0; 300_000])]).await;
+        lab.reopen();
+    }
+}
+
+/// Against the simplest model there is.
+async fn records_live_a_random_life(mut lab: Lab) {
+    let seed = std::env::var("WEFT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+    println!("WEFT_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut model: BTreeMap<(&str, Collection, u128), Bytes> = BTreeMap::new();
+    let mut deleted: BTreeMap<&str, bool> = BTreeMap::new();
+    for step in 0..600u64 {
+        let document = *["a", "ab", "c"].choose(&mut random).unwrap();
+        let collection = *Collection::ALL.choose(&mut random).unwrap();
+        let number = random.random_range(0..8);
+        let is_deleted = deleted.get(document).copied();
+        match random.random_range(0..100) {
+            0..50 => {
+                let length = if random.random_bool(0.1) { 100_000 } else { 40 };
+                let value = Bytes::from(vec![step as u8; random.random_range(0..length)]);
+                let records = vec![record(collection, number, value.clone())];
+                let kept = lab.store.keep(name(document), Timestamp(step), records, ROOM).await;
+                if is_deleted == Some(true) {
+                    assert!(matches!(kept, Err(StoreError::Missing(_))), "{kept:?}");
+                    continue;
+                }
+                deleted.insert(document, false);
+                let place = (document, collection, number);
+                let expected = if model.contains_key(&place) { Kept::Known } else { Kept::New };
+                assert_eq!(kept.unwrap(), expected, "step {step}");
+                model.entry(place).or_insert(value);
+            }
+            50..75 => {
+                let forgotten = lab.store.forget(name(document), vec![(collection, key(number))]).await;
+                match is_deleted {
+                    Some(false) => {
+                        let was_there = model.remove(&(document, collection, number)).is_some();
+                        assert_eq!(forgotten.unwrap(), was_there, "step {step}");
+                    }
+                    _ => assert!(matches!(forgotten, Err(StoreError::Missing(_)))),
+                }
+            }
+            75..78 if is_deleted == Some(false) => {
+                let presence = Presence::Deleted(Timestamp(step));
+                lab.store.set_presence(name(document), presence).await.unwrap();
+                deleted.insert(document, true);
+                model.retain(|(of, ..), _| *of != document);
+            }
+            78..82 => {
+                lab.store.create(name(document), Timestamp(step)).await.unwrap();
+                deleted.insert(document, false);
+            }
+            82..97 => {
+                let found = lab.store.record(name(document), collection, key(number)).await.unwrap();
+                assert_eq!(found.as_ref(), model.get(&(document, collection, number)), "step {step}");
+            }
+            _ => {
+                lab.reopen();
+            }
+        }
+        let found = lab.store.records(name(document), collection, None, 99).await.unwrap();
+        let found: Vec<_> = found.iter().rev().map(|record| (record.key.as_u128(), &record.value)).collect();
+        let expected = model.range((document, collection, 0)..=(document, collection, u128::MAX));
+        let expected: Vec<_> = expected.map(|((.., number), value)| (*number, value)).collect();
+        assert!(found == expected, "step {step}, {document}, {collection:?}");
+    }
+}
+
 async fn a_closed_store_says_so(mut lab: Lab) {
     append(&*lab.store, "a", &[update(1, "x")]).await;
     let pending = lab.store.append(vec![appends("a", &[update(2, "y")])]);
@@ -423,6 +658,10 @@ async fn a_closed_store_says_so(mut lab: Lab) {
     closed(lab.store.heads(vec![name("a")]).await.map(drop));
     closed(lab.store.list(Shelf::Live, None, 1).await.map(drop));
     closed(lab.store.create(name("a"), Timestamp(1)).await.map(drop));
+    closed(lab.store.keep(name("a"), Timestamp(1), vec![record(CHAT, 1, "x")], ROOM).await.map(drop));
+    closed(lab.store.forget(name("a"), vec![(CHAT, key(1))]).await.map(drop));
+    closed(lab.store.record(name("a"), CHAT, key(1)).await.map(drop));
+    closed(lab.store.records(name("a"), CHAT, None, 1).await.map(drop));
     closed(lab.store.close().await);
     if lab.reopen() {
         assert_eq!(load(&*lab.store, "a").await.tail.len(), 2);

@@ -13,14 +13,15 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 use super::{
-    Append, Appended, Cursor, Durability, Head, Page, Presence, Quarantined, Sequence, Shelf, Store,
-    StoreError, StoreResult, Stored, Summary, Usage,
+    Append, Appended, Collection, Cursor, Durability, Head, Kept, Page, Presence, Quarantined, Record, Room,
+    Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
 };
 use crate::ids::{DocumentName, Timestamp};
 
-/// What happens to a write: an append, a checkpoint, a creation, a move, a quarantine.
+/// What happens to a write: an append, a checkpoint, a creation, a move, a quarantine, records.
 #[derive(Clone, Debug, Default)]
 pub enum WriteFault {
     /// It is passed on.
@@ -227,6 +228,53 @@ impl Store for FaultyStore {
 
     fn quarantined(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Vec<Quarantined>>> {
         self.inner.quarantined(document)
+    }
+
+    fn keep(
+        &self,
+        document: DocumentName,
+        at: Timestamp,
+        records: Vec<Record>,
+        room: Room,
+    ) -> BoxFuture<'static, StoreResult<Kept>> {
+        self.write(vec![document.clone()], move |inner| inner.keep(document, at, records, room))
+    }
+
+    fn forget(
+        &self,
+        document: DocumentName,
+        records: Vec<(Collection, Uuid)>,
+    ) -> BoxFuture<'static, StoreResult<bool>> {
+        self.write(vec![document.clone()], move |inner| inner.forget(document, records))
+    }
+
+    fn record(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        key: Uuid,
+    ) -> BoxFuture<'static, StoreResult<Option<Bytes>>> {
+        let checked = self.faults.check(&document);
+        let found = self.inner.record(document, collection, key);
+        Box::pin(async move {
+            checked?;
+            found.await
+        })
+    }
+
+    fn records(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> BoxFuture<'static, StoreResult<Vec<Record>>> {
+        let checked = self.faults.check(&document);
+        let found = self.inner.records(document, collection, before, limit);
+        Box::pin(async move {
+            checked?;
+            found.await
+        })
     }
 
     fn health(&self) -> StoreResult<()> {

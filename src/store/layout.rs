@@ -11,6 +11,8 @@
 //! 02 | name | life u32 | generation u64     | part u32    parts u32 | part of a full state
 //! 03 | name                                               Meta: what seldom changes
 //! 04 | name                                               End: the end marker, written with every log row
+//! 05 | name | life u32 | collection u8 | key 16 | part u32   parts u32 | part of a record; 0 parts: forgotten
+//! 06 | name                                               Beside: what there is beside a document
 //! 7f | name | number u64 | part u32                       parts u32 | part of a quarantined value
 //!
 //! name  = length - 1 as u8 | UTF-8
@@ -31,13 +33,15 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
-use super::{LoggedUpdate, Presence, Summary};
+use super::{Collection, LoggedUpdate, Presence, Summary};
 use crate::ids::{DocumentName, SessionId, Timestamp};
 
 /// The format of a single value.
 pub const VERSION: u8 = 1;
-/// The format of the store as a whole. A store with a greater number is refused.
-pub const SCHEMA: u32 = 1;
+/// The format of the store as a whole. A store with a greater number is refused, and one with a smaller
+/// number is taken as it is and gets this one. 2 added records beside documents, which a Weft that only knows
+/// 1 would leave behind when it rewrites a store.
+pub const SCHEMA: u32 = 2;
 /// The most payload in one row. sled keeps up to 17 rows in one leaf, writes a leaf as one message, and
 /// moves messages above 128 KiB into files of their own, each with a name and a metadata write: 17 rows
 /// of 6 KiB with the longest possible names stay below that.
@@ -61,6 +65,10 @@ pub enum Kind {
     Meta = 0x03,
     /// The end marker of a document.
     End = 0x04,
+    /// A piece of a record beside a document.
+    Record = 0x05,
+    /// What there is beside a document.
+    Beside = 0x06,
     /// Bytes for a person to look at.
     Quarantine = 0x7f,
 }
@@ -116,6 +124,21 @@ pub enum Key {
     Meta(DocumentName),
     /// See [`End`].
     End(DocumentName),
+    /// A part of a record.
+    Record {
+        /// Beside which document.
+        name: DocumentName,
+        /// In which life of the document.
+        life: u32,
+        /// What kind of record.
+        collection: Collection,
+        /// Which record.
+        key: Uuid,
+        /// Which part of the record.
+        part: u32,
+    },
+    /// See [`Beside`].
+    Beside(DocumentName),
     /// A part of a quarantined value.
     Quarantine {
         /// Whose.
@@ -170,6 +193,21 @@ pub fn end_key(name: &DocumentName) -> Vec<u8> {
     prefix(Kind::End, name)
 }
 
+/// Key of one part of a record.
+pub fn record_key(name: &DocumentName, life: u32, collection: Collection, key: Uuid, part: u32) -> Vec<u8> {
+    let mut row = prefix(Kind::Record, name);
+    row.extend_from_slice(&life.to_be_bytes());
+    row.push(collection as u8);
+    row.extend_from_slice(key.as_bytes());
+    row.extend_from_slice(&part.to_be_bytes());
+    row
+}
+
+/// Key of what there is beside a document.
+pub fn beside_key(name: &DocumentName) -> Vec<u8> {
+    prefix(Kind::Beside, name)
+}
+
 /// Key of one part of a quarantined value.
 pub fn quarantine_key(name: &DocumentName, number: u64, part: u32) -> Vec<u8> {
     let mut key = prefix(Kind::Quarantine, name);
@@ -194,6 +232,14 @@ pub fn parse_key(key: &[u8]) -> Result<Key> {
         0x02 => Key::State { name, life: rest.u32()?, generation: rest.u64()?, part: rest.u32()? },
         0x03 => Key::Meta(name),
         0x04 => Key::End(name),
+        0x05 => Key::Record {
+            name,
+            life: rest.u32()?,
+            collection: rest.collection()?,
+            key: Uuid::from_bytes(rest.array()?),
+            part: rest.u32()?,
+        },
+        0x06 => Key::Beside(name),
         0x7f => Key::Quarantine { name, number: rest.u64()?, part: rest.u32()? },
         other => return damage(format!("unknown kind of key {other:#04x}")),
     };
@@ -378,6 +424,103 @@ impl End {
         rest.end()?;
         Ok(end)
     }
+}
+
+/// The payload that stands in the place of a record's first part once the record was forgotten.
+pub const FORGOTTEN: [u8; 4] = [0; 4];
+
+/// How many parts a value has, by the payload of any of them; 0 if it was forgotten.
+pub fn count_parts(payload: &[u8]) -> Result<u32> {
+    Reader(payload).u32()
+}
+
+/// What there is beside a document, written with every change of its records: so that a bound can be held
+/// without reading them, and so that a record that is gone is missed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The life of the document in which it was written.
+    pub life: u32,
+    /// The [`record_sum`]s of all records, added up.
+    pub sum: u64,
+    /// Bytes of all their rows, keys and values.
+    pub row_bytes: u64,
+    /// Per collection, in the order of [`Collection::ALL`]: records, and bytes of their values.
+    pub totals: [(u64, u64); Collection::ALL.len()],
+}
+
+impl Beside {
+    /// Nothing, in this life.
+    pub fn nothing(life: u32) -> Self {
+        Self { life, ..Self::default() }
+    }
+
+    /// Records of a collection, and bytes of their values.
+    pub fn total(&self, collection: Collection) -> (u64, u64) {
+        self.totals[collection as usize - 1]
+    }
+
+    /// Counts a record in.
+    pub fn add(&mut self, name: &DocumentName, collection: Collection, key: Uuid, value: &[u8]) {
+        let (records, bytes) = &mut self.totals[collection as usize - 1];
+        (*records, *bytes) = (*records + 1, *bytes + value.len() as u64);
+        self.row_bytes += record_bytes(name, value.len());
+        self.sum = self.sum.wrapping_add(record_sum(collection, key, value));
+    }
+
+    /// Counts a record out.
+    pub fn remove(&mut self, name: &DocumentName, collection: Collection, key: Uuid, value: &[u8]) {
+        let (records, bytes) = &mut self.totals[collection as usize - 1];
+        (*records, *bytes) = (records.saturating_sub(1), bytes.saturating_sub(value.len() as u64));
+        self.row_bytes = self.row_bytes.saturating_sub(record_bytes(name, value.len()));
+        self.sum = self.sum.wrapping_sub(record_sum(collection, key, value));
+    }
+
+    /// How many records there are, of all collections.
+    pub fn records(&self) -> u64 {
+        self.totals.iter().map(|(records, _)| records).sum()
+    }
+
+    /// As a payload.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(21 + 16 * self.totals.len());
+        out.put_u32(self.life);
+        out.put_u64(self.sum);
+        out.put_u64(self.row_bytes);
+        out.put_u8(self.totals.len() as u8);
+        for (records, bytes) in self.totals {
+            out.put_u64(records);
+            out.put_u64(bytes);
+        }
+        out
+    }
+
+    /// From a payload, read to its end.
+    pub fn decode(payload: &[u8]) -> Result<Self> {
+        let mut rest = Reader(payload);
+        let mut beside =
+            Self { life: rest.u32()?, sum: rest.u64()?, row_bytes: rest.u64()?, ..Self::default() };
+        let count = usize::from(rest.u8()?);
+        let Some(totals) = beside.totals.get_mut(..count) else {
+            return damage(format!("{count} collections, of which this weft knows fewer"));
+        };
+        for total in totals {
+            *total = (rest.u64()?, rest.u64()?);
+        }
+        rest.end()?;
+        Ok(beside)
+    }
+}
+
+/// What tells a record from any other one.
+pub fn record_sum(collection: Collection, key: Uuid, value: &[u8]) -> u64 {
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&[collection as u8]), key.as_bytes());
+    u64::from(crc32c::crc32c_append(crc, value))
+}
+
+/// What the rows of a record take.
+fn record_bytes(name: &DocumentName, length: usize) -> u64 {
+    let row = name.as_str().len() + 27 + HEADER_BYTES + 4;
+    length as u64 + u64::from(parts(length)) * row as u64
 }
 
 /// Updates that were appended together, as one value: count, time of the first, and per update the time
@@ -595,6 +738,12 @@ pub fn fingerprint(meta: Option<&[u8]>, end: Option<&[u8]>) -> u64 {
     checksum(meta) << 32 | checksum(end)
 }
 
+/// The same for the row that counts what is beside a document; it is added to those of the head rows.
+pub fn beside_fingerprint(value: &[u8]) -> u64 {
+    // Spread, so that a head row and this one cannot make up for each other.
+    fingerprint(None, Some(value)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// The beginning of a title that fits a row, cut at a character.
 pub fn clip(title: &str) -> &str {
     &title[..title.floor_char_boundary(TITLE_BYTES)]
@@ -638,6 +787,12 @@ impl<'a> Reader<'a> {
     fn name(&mut self, length: usize) -> Result<DocumentName> {
         let name = DocumentName::parse_bytes(self.take(length)?);
         name.map_err(|invalid| Damage(format!("an impossible name: {invalid}")))
+    }
+
+    fn collection(&mut self) -> Result<Collection> {
+        let number = self.u8()?;
+        let known = Collection::ALL.into_iter().find(|collection| *collection as u8 == number);
+        known.ok_or_else(|| Damage(format!("unknown collection {number}")))
     }
 
     fn summary(&mut self) -> Result<Summary> {
@@ -755,7 +910,24 @@ mod tests {
         put_logged(&mut frame, &a, 1, 300, b"xy", Some(&Summary { title: None, bytes: 5 }));
         put_logged(&mut frame, &a, 1, 301, b"", None);
         assert_eq!(hex(&frame), "02612f6201ac020278790100000000000000050002612f6201ad020000");
-        assert_eq!(hex(&encode_schema(2)), "000000010000000000000002");
+        assert_eq!(hex(&encode_schema(2)), "000000020000000000000002");
+        assert_eq!(decode_schema(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2]), Ok((1, 2)));
+        let key = Uuid::from_bytes([0xbb; 16]);
+        assert_eq!(
+            hex(&record_key(&a, 1, Collection::Messages, key, 3)),
+            "0502612f620000000103bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb00000003"
+        );
+        assert_eq!(hex(&beside_key(&a)), "0602612f62");
+        let mut beside = Beside::nothing(1);
+        beside.add(&a, Collection::Messages, key, b"xyz");
+        assert_eq!(
+            hex(&beside.encode()),
+            "0000000100000000da0fddf2000000000000002b04\
+             00000000000000000000000000000000\
+             00000000000000000000000000000000\
+             00000000000000010000000000000003\
+             00000000000000000000000000000000"
+        );
         let mut tally = Tally { commit: 1, documents: 2, ..Tally::EMPTY };
         tally.heads[Tally::bucket(&a)] = fingerprint(Some(&[1, 3, 0, 0, 0, 7]), Some(&[1, 4, 0, 0, 0, 8]));
         assert_eq!(Tally::bucket(&a), 35);
@@ -795,6 +967,16 @@ mod tests {
         assert_eq!((all[1].life, all[1].first, &all[1].summary), (u32::MAX, u64::MAX, &Some(summary)));
         assert!(decode_frame(&frame.slice(..frame.len() - 1)).is_err());
 
+        let mut beside = Beside::nothing(3);
+        let key = Uuid::from_bytes([1; 16]);
+        beside.add(&name("a"), Collection::Attachments, key, b"value");
+        beside.add(&name("a"), Collection::AttachmentBytes, key, &[0; 2 * ROW_BYTES]);
+        assert_eq!(Beside::decode(&beside.encode()), Ok(beside.clone()));
+        assert_eq!((beside.records(), beside.total(Collection::Attachments)), (2, (1, 5)));
+        beside.remove(&name("a"), Collection::Attachments, key, b"value");
+        beside.remove(&name("a"), Collection::AttachmentBytes, key, &[0; 2 * ROW_BYTES]);
+        assert_eq!(beside, Beside::nothing(3));
+
         let kept = Bytes::from(encode_quarantine(Timestamp(9), "warum", b"bytes"));
         assert_eq!(
             decode_quarantine(&kept),
@@ -807,6 +989,14 @@ mod tests {
             Key::State { name: names.clone(), life: u32::MAX, generation: 2, part: 0 },
             Key::Meta(names.clone()),
             Key::End(names.clone()),
+            Key::Record {
+                name: names.clone(),
+                life: 7,
+                collection: Collection::MessageOrigins,
+                key: Uuid::max(),
+                part: 8,
+            },
+            Key::Beside(names.clone()),
             Key::Quarantine { name: names.clone(), number: 4, part: 5 },
         ] {
             let bytes = match key.clone() {
@@ -814,6 +1004,10 @@ mod tests {
                 Key::State { name, life, generation, part } => state_key(&name, life, generation, part),
                 Key::Meta(name) => meta_key(&name),
                 Key::End(name) => end_key(&name),
+                Key::Record { name, life, collection, key, part } => {
+                    record_key(&name, life, collection, key, part)
+                }
+                Key::Beside(name) => beside_key(&name),
                 Key::Quarantine { name, number, part } => quarantine_key(&name, number, part),
                 Key::Schema | Key::Commit => unreachable!("not in the list"),
             };
@@ -848,7 +1042,7 @@ mod tests {
             let mut bytes = vec![0; random.random_range(0..64)];
             random.fill(bytes.as_mut_slice());
             let entry = Bytes::from(bytes.clone());
-            let _ = (Meta::decode(&bytes), End::decode(&bytes), parse_key(&bytes));
+            let _ = (Meta::decode(&bytes), End::decode(&bytes), Beside::decode(&bytes), parse_key(&bytes));
             let _ = (
                 decode_frame(&entry),
                 decode_log(&entry),

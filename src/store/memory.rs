@@ -1,18 +1,21 @@
 //! The contract kept in memory: for tests, and for servers that may forget everything.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     future::ready,
+    ops::Bound,
     sync::Arc,
 };
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
+use uuid::Uuid;
 
 use super::{
-    Append, Appended, Cursor, Durability, Head, LoggedUpdate, Page, Presence, QUARANTINE_BYTES,
-    QUARANTINE_ENTRIES, Quarantined, Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
+    Append, Appended, Collection, Cursor, Durability, Head, Kept, LoggedUpdate, Page, Presence,
+    QUARANTINE_BYTES, QUARANTINE_ENTRIES, Quarantined, Record, Room, Sequence, Shelf, Store, StoreError,
+    StoreResult, Stored, Summary, Usage,
     index::{self, Index, Indexed},
 };
 use crate::ids::{DocumentName, Timestamp};
@@ -37,6 +40,8 @@ struct Content {
     checkpoint: Option<Bytes>,
     /// What came after the checkpoint.
     tail: VecDeque<LoggedUpdate>,
+    /// What is kept beside it.
+    records: BTreeMap<(Collection, Uuid), Bytes>,
 }
 
 impl Indexed for Head {
@@ -132,6 +137,53 @@ impl Inner {
         Ok(head)
     }
 
+    fn keep(
+        &mut self,
+        document: DocumentName,
+        at: Timestamp,
+        records: Vec<Record>,
+        room: Room,
+    ) -> StoreResult<Kept> {
+        match self.heads.get(&document) {
+            Some(head) if matches!(head.presence, Presence::Deleted(_)) => {
+                return Err(StoreError::Missing(document));
+            }
+            _ => {}
+        }
+        let held = self.contents.get(&document).map(|content| &content.records);
+        let has =
+            |record: &Record| held.is_some_and(|held| held.contains_key(&(record.collection, record.key)));
+        if records.first().is_none_or(has) {
+            return Ok(Kept::Known);
+        }
+        let fresh: Vec<Record> = records.into_iter().filter(|record| !has(record)).collect();
+        let there = held.into_iter().flatten().map(|((collection, _), value)| (*collection, value.len()));
+        let coming = fresh.iter().map(|record| (record.collection, record.value.len()));
+        let after = there.chain(coming).filter(|(collection, _)| *collection == room.collection);
+        let (count, bytes) =
+            after.fold((0, 0), |(count, bytes), (_, length)| (count + 1, bytes + length as u64));
+        if count > room.records || bytes > room.bytes {
+            return Ok(Kept::NoRoom);
+        }
+        if self.heads.get(&document).is_none() {
+            self.heads.put(document.clone(), index::begin(document.clone(), at));
+        }
+        let content = self.contents.entry(document).or_default();
+        content
+            .records
+            .extend(fresh.into_iter().map(|record| ((record.collection, record.key), record.value)));
+        Ok(Kept::New)
+    }
+
+    fn forget(&mut self, document: &DocumentName, records: &[(Collection, Uuid)]) -> StoreResult<bool> {
+        if matches!(self.head(document)?.presence, Presence::Deleted(_)) {
+            return Err(StoreError::Missing(document.clone()));
+        }
+        let Some(content) = self.contents.get_mut(document) else { return Ok(false) };
+        let gone: Vec<bool> = records.iter().map(|key| content.records.remove(key).is_some()).collect();
+        Ok(gone.first().is_some_and(|gone| *gone))
+    }
+
     fn head(&self, document: &DocumentName) -> StoreResult<Head> {
         self.heads.get(document).cloned().ok_or_else(|| StoreError::Missing(document.clone()))
     }
@@ -145,8 +197,10 @@ impl Store for MemoryStore {
     fn load(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Option<Stored>>> {
         self.answer(|inner| {
             let Some(head) = inner.heads.get(&document).cloned() else { return Ok(None) };
-            let Content { checkpoint, tail } = inner.contents.get(&document).cloned().unwrap_or_default();
-            Ok(Some(Stored { head, checkpoint, tail: tail.into() }))
+            let content = inner.contents.get(&document);
+            let checkpoint = content.and_then(|content| content.checkpoint.clone());
+            let tail = content.map(|content| content.tail.iter().cloned().collect()).unwrap_or_default();
+            Ok(Some(Stored { head, checkpoint, tail }))
         })
     }
 
@@ -211,13 +265,65 @@ impl Store for MemoryStore {
         })
     }
 
+    fn keep(
+        &self,
+        document: DocumentName,
+        at: Timestamp,
+        records: Vec<Record>,
+        room: Room,
+    ) -> BoxFuture<'static, StoreResult<Kept>> {
+        self.answer(|inner| inner.keep(document, at, records, room))
+    }
+
+    fn forget(
+        &self,
+        document: DocumentName,
+        records: Vec<(Collection, Uuid)>,
+    ) -> BoxFuture<'static, StoreResult<bool>> {
+        self.answer(|inner| inner.forget(&document, &records))
+    }
+
+    fn record(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        key: Uuid,
+    ) -> BoxFuture<'static, StoreResult<Option<Bytes>>> {
+        self.answer(|inner| {
+            let content = inner.contents.get(&document);
+            Ok(content.and_then(|content| content.records.get(&(collection, key)).cloned()))
+        })
+    }
+
+    fn records(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> BoxFuture<'static, StoreResult<Vec<Record>>> {
+        self.answer(|inner| {
+            let Some(content) = inner.contents.get(&document) else { return Ok(Vec::new()) };
+            let from = (collection, Uuid::nil());
+            let to = before.map_or(Bound::Included((collection, Uuid::max())), |before| {
+                Bound::Excluded((collection, before))
+            });
+            let found = content.records.range((Bound::Included(from), to)).rev().take(limit);
+            Ok(found
+                .map(|((_, key), value)| Record { collection, key: *key, value: value.clone() })
+                .collect())
+        })
+    }
+
     fn health(&self) -> StoreResult<()> {
         if self.inner.lock().closed { Err(StoreError::Closed) } else { Ok(()) }
     }
 
     fn usage(&self) -> Usage {
         let inner = self.inner.lock();
-        let live_bytes = inner.heads.iter().map(|(_, head)| head.stored_bytes).sum();
+        let heads: u64 = inner.heads.iter().map(|(_, head)| head.stored_bytes).sum();
+        let records = inner.contents.values().flat_map(|content| content.records.values());
+        let live_bytes = heads + records.map(|value| value.len() as u64).sum::<u64>();
         let documents = inner.heads.shelved() as u64;
         Usage { live_bytes, disk_bytes: 0, free_bytes: None, documents }
     }

@@ -25,6 +25,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::ids::{DocumentName, SessionId, Timestamp};
 
@@ -171,6 +172,60 @@ pub struct Quarantined {
     pub at: Timestamp,
 }
 
+/// The kinds of records that are kept beside a document. To the store they are names; the numbers are part
+/// of what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Collection {
+    /// What is known about each attachment.
+    Attachments = 1,
+    /// The bytes of each attachment.
+    AttachmentBytes = 2,
+    /// Chat messages, by the order in which they were said.
+    Messages = 3,
+    /// Which message was made of what a client called by a name of its own.
+    MessageOrigins = 4,
+}
+
+impl Collection {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 4] =
+        [Self::Attachments, Self::AttachmentBytes, Self::Messages, Self::MessageOrigins];
+}
+
+/// A value beside a document: written once, read by its key, and forgotten as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// What kind of record.
+    pub collection: Collection,
+    /// Its key; unique within document and collection. Keys are ordered by their bytes.
+    pub key: Uuid,
+    /// Opaque bytes, up to some megabytes.
+    pub value: Bytes,
+}
+
+/// How much one collection of a document may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Which collection.
+    pub collection: Collection,
+    /// Most records in it.
+    pub records: u64,
+    /// Most bytes of values in it.
+    pub bytes: u64,
+}
+
+/// What became of records that were to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// They are there now.
+    New,
+    /// The first of them had been there before; nothing was changed.
+    Known,
+    /// There was no room for them; nothing was changed.
+    NoRoom,
+}
+
 /// Sizes, for the metrics and for the space bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -225,8 +280,8 @@ pub type StoreResult<T> = Result<T, StoreError>;
 ///
 /// # What callers may assume
 /// - [`append`](Self::append), [`checkpoint`](Self::checkpoint), [`create`](Self::create),
-///   [`set_presence`](Self::set_presence) resolve only when what they wrote is durable at the level of
-///   [`durability`](Self::durability). Before that, nothing may be acknowledged.
+///   [`set_presence`](Self::set_presence), [`keep`](Self::keep) and [`forget`](Self::forget) resolve only
+///   when what they wrote is durable at the level of [`durability`](Self::durability). Before that, nothing may be acknowledged.
 /// - Appends of one document get contiguous sequence numbers, in the order in which they were handed over.
 ///   When the queue to the backend is full, handing over waits until the future is polled: a caller who
 ///   cares for the order has one append per document on the way. A future that was dropped may still take
@@ -298,6 +353,47 @@ pub trait Store: Send + Sync + 'static {
 
     /// What is kept of a document's refused bytes, oldest first.
     fn quarantined(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Vec<Quarantined>>>;
+
+    /// Keeps records beside a document, all of them or none. If the first one's key is there already, nothing
+    /// is changed, and the answer is [`Kept::Known`]: that is how doing it twice is doing it once. Otherwise,
+    /// if `room.collection` would then hold more than `room` allows, nothing is changed either.
+    ///
+    /// The document need not exist: it then begins, at `at`. One in the trash takes records like one that is
+    /// live; to one that was deleted for ever the answer is [`StoreError::Missing`]. Deleting a document for
+    /// ever takes its records along.
+    fn keep(
+        &self,
+        document: DocumentName,
+        at: Timestamp,
+        records: Vec<Record>,
+        room: Room,
+    ) -> BoxFuture<'static, StoreResult<Kept>>;
+
+    /// Forgets records, together. Whether the first one had been there. [`StoreError::Missing`] if the
+    /// document does not exist.
+    fn forget(
+        &self,
+        document: DocumentName,
+        records: Vec<(Collection, Uuid)>,
+    ) -> BoxFuture<'static, StoreResult<bool>>;
+
+    /// The value of one record, if it and its document are there and it is durable.
+    fn record(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        key: Uuid,
+    ) -> BoxFuture<'static, StoreResult<Option<Bytes>>>;
+
+    /// At most `limit` records, those with the greatest keys below `before`, greatest first. Nothing that is
+    /// not durable is among them.
+    fn records(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> BoxFuture<'static, StoreResult<Vec<Record>>>;
 
     /// `Ok` if an append would be accepted now. Cheap; asked by `/readyz` and before a write is announced.
     fn health(&self) -> StoreResult<()>;

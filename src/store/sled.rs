@@ -46,12 +46,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use uuid::Uuid;
 
 use self::engine::{Engine, Group, Reply, Request, Shared};
 pub use self::offline::{Accepted, Report, Vacuumed, Verify, accept_loss, check, vacuum};
 use super::{
-    Append, Appended, Config, Cursor, Durability, Head, Observer, Page, Presence, Quarantined, Sequence,
-    Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage, index::Indexed,
+    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Observer, Page, Presence,
+    Quarantined, Record, Room, Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
+    index::Indexed,
 };
 use crate::ids::{DocumentName, Timestamp};
 
@@ -88,10 +90,30 @@ struct Queued {
     _room: Option<OwnedSemaphorePermit>,
 }
 
+/// What a reader thread is asked.
 struct Load {
-    document: DocumentName,
-    reply: Reply<Option<Stored>>,
+    what: Wanted,
     _room: OwnedSemaphorePermit,
+}
+
+enum Wanted {
+    Document {
+        document: DocumentName,
+        reply: Reply<Option<Stored>>,
+    },
+    Record {
+        document: DocumentName,
+        collection: Collection,
+        key: Uuid,
+        reply: Reply<Option<Bytes>>,
+    },
+    Records {
+        document: DocumentName,
+        collection: Collection,
+        before: Option<Uuid>,
+        limit: usize,
+        reply: Reply<Vec<Record>>,
+    },
 }
 
 impl SledStore {
@@ -166,6 +188,22 @@ impl SledStore {
                 })
             }
         }
+    }
+
+    /// Hands a question to the reader threads once there is room.
+    fn read<T: Send + 'static>(
+        &self,
+        wanted: impl FnOnce(Reply<T>) -> Wanted + Send + 'static,
+    ) -> BoxFuture<'static, StoreResult<T>> {
+        let (room, loads) = (Arc::clone(&self.load_room), Arc::clone(&self.loads));
+        Box::pin(async move {
+            let room = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
+            let (reply, answer) = oneshot::channel();
+            if let Some(loads) = loads.lock().as_ref() {
+                let _ = loads.send(Load { what: wanted(reply), _room: room });
+            }
+            answered(answer).await
+        })
     }
 
     fn shut(&self) -> BoxFuture<'static, StoreResult<()>> {
@@ -272,7 +310,21 @@ fn read_until_closed(shared: &Shared, queue: &Mutex<mpsc::Receiver<Load>>, reque
     loop {
         // One reader waits on the queue, the other one for this lock; held until a load comes.
         let received = queue.lock().recv();
-        let Ok(Load { document, reply, _room }) = received else { return };
+        let Ok(Load { what, _room }) = received else { return };
+        let (document, reply) = match what {
+            Wanted::Document { document, reply } => (document, reply),
+            // A panic drops the reply, and is answered as closed.
+            Wanted::Record { document, collection, key, reply } => {
+                let read = || shared.record(&document, collection, key);
+                let _ = catch_unwind(AssertUnwindSafe(read)).map(|answer| reply.send(answer));
+                continue;
+            }
+            Wanted::Records { document, collection, before, limit, reply } => {
+                let read = || shared.records(&document, collection, before, limit);
+                let _ = catch_unwind(AssertUnwindSafe(read)).map(|answer| reply.send(answer));
+                continue;
+            }
+        };
         let read = catch_unwind(AssertUnwindSafe(|| {
             let slot = shared.index.read().get(&document).cloned();
             let Some(slot) = slot else { return Some(Ok(None)) };
@@ -301,15 +353,7 @@ impl Store for SledStore {
     }
 
     fn load(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Option<Stored>>> {
-        let (room, loads) = (Arc::clone(&self.load_room), Arc::clone(&self.loads));
-        Box::pin(async move {
-            let room = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
-            let (reply, answer) = oneshot::channel();
-            if let Some(loads) = loads.lock().as_ref() {
-                let _ = loads.send(Load { document, reply, _room: room });
-            }
-            answered(answer).await
-        })
+        self.read(|reply| Wanted::Document { document, reply })
     }
 
     fn heads(&self, documents: Vec<DocumentName>) -> BoxFuture<'static, StoreResult<Vec<Option<Head>>>> {
@@ -371,6 +415,44 @@ impl Store for SledStore {
 
     fn quarantined(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Vec<Quarantined>>> {
         self.ask(0, |reply| Request::Quarantined { document, reply })
+    }
+
+    fn keep(
+        &self,
+        document: DocumentName,
+        at: Timestamp,
+        records: Vec<Record>,
+        room: Room,
+    ) -> BoxFuture<'static, StoreResult<Kept>> {
+        let bytes = records.iter().map(|record| record.value.len()).sum();
+        self.ask(bytes, |reply| Request::Keep { document, at, records, room, reply })
+    }
+
+    fn forget(
+        &self,
+        document: DocumentName,
+        records: Vec<(Collection, Uuid)>,
+    ) -> BoxFuture<'static, StoreResult<bool>> {
+        self.ask(0, |reply| Request::Forget { document, records, reply })
+    }
+
+    fn record(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        key: Uuid,
+    ) -> BoxFuture<'static, StoreResult<Option<Bytes>>> {
+        self.read(move |reply| Wanted::Record { document, collection, key, reply })
+    }
+
+    fn records(
+        &self,
+        document: DocumentName,
+        collection: Collection,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> BoxFuture<'static, StoreResult<Vec<Record>>> {
+        self.read(move |reply| Wanted::Records { document, collection, before, limit, reply })
     }
 
     fn health(&self) -> StoreResult<()> {

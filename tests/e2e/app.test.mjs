@@ -62,7 +62,7 @@ test("the server is killed: a visited document opens cold, is edited, closed and
   await write(bo, "Bo, too. ");
 
   await server.start();
-  await Promise.all([status(ann, "connected"), status(bo, "connected")]);
+  await Promise.all([status(ann, "saved"), status(bo, "saved")]);
   const both = await sameText(ann, bo);
   for (const sentence of ["On both sides.", "Ann, alone.", "Twice.", "Bo, too."]) {
     assert.equal(both.split(sentence).length - 1, 1, `${sentence} in ${both}`);
@@ -87,7 +87,7 @@ test("without a server the first page opens cold too, and a document that is not
   const api = await ann.page.evaluate(() => fetch("/api/v1/documents").then(() => "answered", () => "no answer"));
   assert.equal(api, "no answer");
   await server.start();
-  await status(ann, "connected");
+  await status(ann, "saved");
   const stored = await ann.page.evaluate(async () => {
     const names = await caches.keys();
     const keys = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));

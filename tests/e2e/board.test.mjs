@@ -12,7 +12,7 @@ afterEach(() => browser.everybodyLeaves());
 
 async function openBoard(somebody, name) {
   await somebody.page.goto(`${server.url}/d/${encodeURIComponent(name)}`);
-  await status(somebody, "connected");
+  await status(somebody, "saved");
   await onBoard(somebody);
 }
 
@@ -81,7 +81,7 @@ test("a new board, drawn on by two", async () => {
   const ann = await browser.person(server, { name: "Ann Lee" });
   await openHome(ann);
   await ann.page.getByRole("button", { name: "New board" }).click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await onBoard(ann);
   await title(ann).fill("Loom plans");
   await title(ann).press("Enter");
@@ -117,7 +117,7 @@ test("one changes the colour and another the place of one shape at the same time
   for (let step = 0; step < 10; step++) await bo.page.keyboard.press("ArrowRight");
   await sees(bo, "it moved", ([moved]) => moved.x > before.x);
   await ann.context.setOffline(false);
-  await status(ann, "connected");
+  await status(ann, "saved");
   for (const person of [ann, bo]) {
     await sees(person, "a red rectangle that was moved", ([shape]) => shape.strokeColor === "#e03131" && shape.x > before.x);
   }
@@ -196,12 +196,12 @@ test("what is on a board outlives a reload, the server, and a time without netwo
   await draw(bo, "d", [260, 450], [340, 550]);
   assert.equal((await seen(bo)).length, 2);
   await ann.context.setOffline(false);
-  await status(ann, "connected");
+  await status(ann, "saved");
   for (const person of [ann, bo]) await sees(person, "all three", (elements) => kinds(elements).sort().join() === "diamond,ellipse,rectangle");
 
   await server.kill();
   await server.start();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await bo.page.reload();
   await onBoard(bo);
   for (const person of [ann, bo]) await sees(person, "all three", (elements) => elements.length === 3);

@@ -16,7 +16,7 @@ test("from an empty shelf to a document in the list", async () => {
   await ann.page.getByRole("heading", { name: "A blank loom" }).waitFor();
   await screenshot(ann, "home-empty-light");
   await ann.page.getByRole("main").getByRole("button", { name: "New text" }).last().click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await title(ann).fill("Notes for the winter issue");
   await title(ann).press("Enter");
   await ann.page.keyboard.type("words");
@@ -33,7 +33,7 @@ test("from an empty shelf to a document in the list", async () => {
   await row(bo, "Notes for the winter issue").getByText(/Edited just now/).waitFor();
   await screenshot(bo, "home-light");
   await bo.page.getByRole("link", { name: /Notes for the winter issue/ }).click();
-  await status(bo, "connected");
+  await status(bo, "saved");
   assert.equal(bo.page.url(), address);
 });
 
@@ -83,7 +83,7 @@ test("to the trash, back by undo, gone for both, restored by the other", async (
   await until("it is out of the list", async () => (await row(ann, "Old plans").count()) === 0);
 
   await bo.page.getByRole("button", { name: "Restore" }).click();
-  await status(bo, "connected");
+  await status(bo, "saved");
   await words(bo, "still here").waitFor();
   await write(bo, " again");
 

@@ -33,7 +33,7 @@ test("offline edits of both sides meet, and both see each other again at once", 
   assert.ok(!(await reading(bo)).includes("Ann alone"));
 
   await ann.context.setOffline(false);
-  await status(ann, "connected");
+  await status(ann, "saved");
   const both = await sameText(ann, bo);
   assert.ok(both.includes("Bo alone. Before. Ann alone."), both);
   await ann.page.getByRole("button", { name: /where Bo is writing/ }).waitFor();
@@ -41,12 +41,12 @@ test("offline edits of both sides meet, and both see each other again at once", 
   await bo.page.locator(".caret").waitFor();
 });
 
-test("a reload with the socket blocked shows the copy on this device, to be written in", async () => {
+test("a reload with a socket that breaks each time shows the copy on this device, to be written in", async () => {
   const [ann, bo] = await annAndBo("copy");
   await write(ann, "On both. ");
   await words(bo, "On both.").waitFor();
 
-  await ann.page.routeWebSocket(/\/ws\//, (socket) => socket.close());
+  await ann.page.routeWebSocket(/\/hocuspocus/, (socket) => setTimeout(() => socket.close({ code: 1011 }), 50));
   await ann.page.reload();
   await words(ann, "On both.").waitFor();
   await status(ann, "offline");
@@ -63,6 +63,20 @@ test("a reload with the socket blocked shows the copy on this device, to be writ
   await words(bo, "On both. Here only.").waitFor();
 });
 
+test("a network that blocks sockets is named, and the copy on this device can be read", async () => {
+  const [ann] = await annAndBo("blocked");
+  await write(ann, "To be read. ");
+  await status(ann, "saved");
+  await kept(ann);
+  await ann.page.routeWebSocket(/\/hocuspocus/, (socket) => socket.close());
+  await ann.page.reload();
+  await status(ann, "no-websocket");
+  await ann.page.getByRole("alert").getByText("blocks live connections").waitFor();
+  await words(ann, "To be read.").waitFor();
+  assert.equal(await text(ann).getAttribute("contenteditable"), "false");
+  await screenshot(ann, "no-websocket-light");
+});
+
 test("kill -9 in mid-sentence: both go on where they were", async () => {
   const [ann, bo] = await annAndBo("killed");
   const sentence = "This sentence goes on and on while the server is killed in the middle of it and comes back. ";
@@ -75,7 +89,7 @@ test("kill -9 in mid-sentence: both go on where they were", async () => {
   await typing;
   assert.ok((await reading(ann)).includes(sentence.trim()));
   await server.start();
-  await Promise.all([status(ann, "connected"), status(bo, "connected")]);
+  await Promise.all([status(ann, "saved"), status(bo, "saved")]);
   const both = await sameText(ann, bo);
   assert.ok(both.includes("comes back."), both);
   const letters = both.replaceAll(/<[^>]*>/g, "");
@@ -84,6 +98,36 @@ test("kill -9 in mid-sentence: both go on where they were", async () => {
   const late = await browser.person(server, { name: "Cy" });
   await openDocument(late, "killed");
   await until("a newcomer reads the same", async () => (await reading(late)) === both);
+});
+
+test("saved is said only when the server has said so, and a line gone dead is noticed within twelve seconds", async () => {
+  const ann = await browser.person(server, { name: "Ann" });
+  ann.mayLoseNetwork = true;
+  await openDocument(ann, "frozen");
+  await write(ann, "Durable. ");
+  await status(ann, "saved");
+  const pill = ann.page.locator(".pill-word");
+  await pill.getByText(/^Saved on /).waitFor();
+
+  server.freeze();
+  const since = performance.now();
+  await write(ann, "On its way. ");
+  await status(ann, "saving");
+  await pill.getByText("Saving…").waitFor();
+  await screenshot(ann, "saving-light");
+  assert.equal(await pill.getByText(/^Saved on /).count(), 0);
+  await status(ann, "reconnecting");
+  const noticed = performance.now() - since;
+  assert.ok(noticed < 12_000, `noticed after ${noticed} ms`);
+  await ann.page.getByText(/\d+ changes? kept on this device/).waitFor();
+
+  server.thaw();
+  await status(ann, "saved");
+  await server.kill();
+  await server.start();
+  const late = await browser.person(server, { name: "Cy" });
+  await openDocument(late, "frozen");
+  await words(late, "Durable. On its way.").waitFor();
 });
 
 test("a document that is not on this device says so, and opens by itself when the server is back", async () => {
@@ -99,7 +143,7 @@ test("a document that is not on this device says so, and opens by itself when th
   await ann.page.getByRole("heading", { name: "This document is not on this device" }).waitFor();
   await screenshot(ann, "unreachable-light");
   await server.start();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await write(ann, "here now");
 });
 

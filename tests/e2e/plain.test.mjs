@@ -28,12 +28,12 @@ test("a new plain text, two people in it, carets with names, and one shared text
   const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
   await openHome(ann);
   await ann.page.getByRole("button", { name: "New plain text" }).click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await title(ann).fill("Shopping");
   await title(ann).press("Enter");
   await ann.page.keyboard.type("# List\nmilk\n");
   await bo.page.goto(ann.page.url());
-  await status(bo, "connected");
+  await status(bo, "saved");
   await until("Bo reads it", async () => (await lines(bo)) === "# List\nmilk\n");
   await text(bo).focus();
   await bo.page.keyboard.press("Control+End");
@@ -64,7 +64,7 @@ test("the title says what is coloured, in both themes", async () => {
     const name = `code ${theme}`;
     await openHome(ann);
     await ann.page.getByRole("button", { name: "New plain text" }).click();
-    await status(ann, "connected");
+    await status(ann, "saved");
     await title(ann).fill(`${name}.py`);
     await title(ann).press("Enter");
     await ann.page.keyboard.insertText('def weave(threads: int) -> str:\n    """Over and under."""\n    # one by one\n    return "cloth" * threads if threads > 2 else None\n');
@@ -88,7 +88,7 @@ test("finding in it, in words of one's own language", async () => {
   const ann = await browser.person(server, { language: "zh-TW" });
   await openHome(ann);
   await ann.page.getByRole("button", { name: "新增純文字" }).click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await ann.page.getByRole("textbox", { name: "文件內容" }).focus();
   await ann.page.keyboard.insertText("warp weft warp");
   await ann.page.keyboard.press("Control+f");
@@ -103,7 +103,7 @@ test("it is kept on this device, and edits without a server arrive once", async 
   ann.mayLoseNetwork = true;
   await openHome(ann);
   await ann.page.getByRole("button", { name: "New plain text" }).click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await text(ann).focus();
   await ann.page.keyboard.type("first line");
   const name = decodeURIComponent(new URL(ann.page.url()).pathname.slice(3));
@@ -113,7 +113,7 @@ test("it is kept on this device, and edits without a server arrive once", async 
   await ann.page.keyboard.type(", and more");
   await kept(ann);
   await server.start();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await until("the server holds all of it", async () => (await stored(name)).content === "first line, and more");
   await ann.page.reload();
   await until("it opens again", async () => (await lines(ann)) === "first line, and more");
@@ -124,7 +124,7 @@ test("on a phone nothing scrolls sideways", async () => {
   await openHome(ann);
   await fitsSideways(ann, "home");
   await ann.page.getByRole("button", { name: "New plain text" }).click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await title(ann).fill("long.rs");
   await text(ann).focus();
   await ann.page.keyboard.insertText(`let x = "${"a very long line ".repeat(20)}";`);

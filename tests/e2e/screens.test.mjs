@@ -82,7 +82,7 @@ const SCREENS = {
   },
   board: async (somebody) => {
     await somebody.page.goto(`${server.url}/d/drawn`);
-    await status(somebody, "connected");
+    await status(somebody, "saved");
     await somebody.page.locator(".board .excalidraw canvas.interactive").waitFor();
     await somebody.page.locator(".board-hint").waitFor({ state: "detached" });
   },

@@ -26,7 +26,7 @@ for (const theme of ["light", "dark"]) {
     await page.keyboard.type("winter");
     await until("one is left", async () => (await palette.getByRole("option").count()) === 1);
     await page.keyboard.press("Enter");
-    await status(ann, "connected");
+    await status(ann, "saved");
     assert.equal(await title(ann).inputValue(), "Notes for the winter issue");
 
     await write(ann, "words");
@@ -70,7 +70,7 @@ for (const theme of ["light", "dark"]) {
     await ann.page.goto(`${server.url}/d/guests`);
     const question = ann.page.getByRole("dialog", { name: "How should others call you?" });
     await question.waitFor();
-    await status(ann, "connected");
+    await status(ann, "saved");
     await accessible(ann, "the question for a name");
     await screenshot(ann, `welcome-${theme}`);
     const field = question.getByRole("textbox", { name: "Name" });
@@ -82,7 +82,7 @@ for (const theme of ["light", "dark"]) {
     await openDocument(bo, "guests");
     await bo.page.getByRole("button", { name: /where Mei is writing/ }).waitFor();
     await ann.page.reload();
-    await status(ann, "connected");
+    await status(ann, "saved");
     assert.equal(await question.count(), 0);
   });
 
@@ -149,7 +149,7 @@ test("stars are this device's, and the starred documents have a shelf of their o
   await accessible(ann, "the starred documents");
   await screenshot(ann, "starred-light");
   await ann.page.getByRole("link", { name: /Menu for Saturday/ }).click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await ann.page.getByRole("button", { name: "Document menu" }).click();
   await ann.page.getByRole("menuitem", { name: "Remove star" }).click();
   await openHome(ann, "/starred");

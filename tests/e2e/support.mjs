@@ -45,7 +45,7 @@ export async function startBrowser() {
     if (!worker) await context.addInitScript(() => delete Navigator.prototype.serviceWorker);
     await context.addInitScript(
       ([key, settings]) => {
-        // The browser's own page about a failed load has no storage.
+        // The browser's own page about a refused connection has no storage.
         if (!location.protocol.startsWith("http")) return;
         if (localStorage.getItem(key) === null) localStorage.setItem(key, settings);
         document.addEventListener("securitypolicyviolation", (event) => {
@@ -108,7 +108,7 @@ export async function openHome(somebody, path = "/") {
 /** Opens a document and waits until it is in step with the server. */
 export async function openDocument(somebody, name) {
   await somebody.page.goto(`${somebody.server.url}/d/${encodeURIComponent(name)}`);
-  await status(somebody, "connected");
+  await status(somebody, "saved");
 }
 
 /** Puts the caret at the end of the text and types. */

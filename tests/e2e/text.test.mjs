@@ -221,7 +221,7 @@ test("out as Markdown and back in: the same text", async () => {
   await openHome(ann);
   const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), ann.page.getByRole("button", { name: "Import" }).click()]);
   await chooser.setFiles({ name: "anything.md", mimeType: "text/markdown", buffer: Buffer.from(markdown) });
-  await status(ann, "connected");
+  await status(ann, "saved");
   await until("the title came along", async () => (await title(ann).inputValue()) === "The workshop");
   const bare = (html) => html.replaceAll(/<span class="hljs[^>]*>|<\/span>|<p><\/p>/g, "");
   await until(async () => `${bare(await reading(ann))}\n${bare(before)}`, async () => bare(await reading(ann)) === bare(before));
@@ -244,7 +244,7 @@ test("an imported page is cleaned, and a file that is no text is refused in word
   await give("x.html", [0xff, 0xfe, 0x00, 0x41]);
   await ann.page.getByText(/This file is not text/).first().waitFor();
   await give("page.html", '<h1>Page</h1><p>words</p><img src="https://elsewhere.example/x.png" alt="a picture"><script>document.title = "run"</script><img src=x onerror="document.title=1">');
-  await status(ann, "connected");
+  await status(ann, "saved");
   await words(ann, "words").waitFor();
   assert.equal(await title(ann).inputValue(), "Page");
   await ann.page.locator(".prose a.picture-away", { hasText: "a picture" }).waitFor();

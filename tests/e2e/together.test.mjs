@@ -17,7 +17,7 @@ test("a new document, a title, and two people writing in it", async () => {
   const [ann, bo] = await annAndBo();
   await openHome(ann);
   await ann.page.getByRole("button", { name: "New text" }).first().click();
-  await status(ann, "connected");
+  await status(ann, "saved");
   await title(ann).fill("The weaving workshop");
   await title(ann).press("Enter");
   await ann.page.keyboard.type("Ann begins.");

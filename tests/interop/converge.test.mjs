@@ -66,14 +66,14 @@ test("edits of both sides of a lost connection meet", async () => {
   stays.text.insert(0, "the common words");
   await converged(stays, goes);
 
-  goes.provider.disconnect();
+  goes.disconnect();
   goes.text.delete(0, "the ".length);
   goes.text.insert(0, "offline: ");
   stays.text.insert(stays.text.length, ", and online");
   stays.map.set("while", "away");
   assert.notDeepEqual(contents(stays), contents(goes));
 
-  goes.provider.connect();
+  goes.connect();
   const { text, map } = await converged(stays, goes);
   assert.equal(text, "offline: common words, and online");
   assert.deepEqual(map, { while: "away" });
@@ -97,7 +97,7 @@ test("every generation comes back by itself after the server was away, with what
   await durable(server);
 
   await server.kill();
-  await until("all noticed", () => clients.every(({ provider }) => !provider.wsconnected));
+  await until("all noticed", () => clients.every((client) => !client.online()));
   clients.forEach((client) => client.text.insert(0, `${client.version} meanwhile. `));
   await server.start();
   const { text } = await converged(...clients);

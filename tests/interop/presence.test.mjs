@@ -16,7 +16,7 @@ async function everybody(room) {
   const clients = EVERY.map((version) => join(version, server, room));
   await Promise.all(clients.map((client) => client.synced()));
   clients.forEach((client) => client.announce());
-  await until("everybody sees everybody", () => clients.every((client) => client.sees().join() === EVERY.join()));
+  await until("everybody sees everybody", () => clients.every((client) => client.sees().join() === [...EVERY].sort().join()));
   return clients;
 }
 
@@ -24,7 +24,7 @@ test("everybody is seen by everybody, and by who comes later", async () => {
   await everybody("seen");
   for (const version of EVERY) {
     const late = join(version, server, "seen", { name: `late ${version}` });
-    await until("the late one sees all", () => EVERY.every((name) => late.sees().includes(name)));
+    await until(() => `the late ${version} sees all: ${late.sees()}`, () => EVERY.every((name) => late.sees().includes(name)));
     late.leave();
   }
 });
@@ -57,7 +57,7 @@ for (const leaver of EVERY) {
     const removed = [];
     watcher.awareness.on("change", (change) => removed.push(...change.removed));
     blinker.vanish();
-    blinker.provider.connect();
+    blinker.connect();
     await blinker.synced();
     await until("the one who blinked sees the others", () => watcher.sees().length === EVERY.length);
     // The grace of the vanished socket has to pass, or its end would not have been seen. A second presence, announced

@@ -22,7 +22,7 @@ export async function startServer({ args = [] } = {}) {
   let child = null;
 
   const start = async (listen) => {
-    child = spawn(BINARY, ["--listen", listen, "--data", data, "--log", "warn,weft=info", ...args], {
+    child = spawn(BINARY, ["--listen", listen, "--data", data, "--log", process.env.WEFT_TEST_LOG ?? "warn,weft=info", ...args], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NO_COLOR: "1" },
     });
@@ -49,6 +49,9 @@ export async function startServer({ args = [] } = {}) {
     stop: () => end("SIGTERM"),
     /** Ends with SIGKILL: nothing said, nothing flushed. */
     kill: () => end("SIGKILL"),
+    /** Answers nothing from now on, as when the line is cut without a word. */
+    freeze: () => child.kill("SIGSTOP"),
+    thaw: () => child.kill("SIGCONT"),
     /** Starts again in the same folder on the same port. */
     start: () => start(listen()),
     dispose: async () => {

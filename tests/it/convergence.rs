@@ -175,7 +175,11 @@ async fn run(plan: &[Step]) {
     let mut people = Vec::new();
     for n in 0..PEOPLE {
         // Two of them have little room, and are slow sooner.
-        let client = Client::named(&format!("person {n}"));
+        let mut client = Client::named(&format!("person {n}"));
+        // Both dialects, in one document.
+        if n % 2 == 1 {
+            client = client.over_hocuspocus();
+        }
         let client = if n < 2 { client.receive_buffer(4096) } else { client };
         people.push(client.opens(&server, "plan").await);
     }

@@ -15,7 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("main", &["config", "server", "telemetry", "maintenance"]),
     ("server", &["config", "connection", "document", "http", "ids", "protocol", "store", "auth"]),
     // Composes what each module declares.
-    ("config", &["connection", "document", "http", "store", "protocol::guard"]),
+    ("config", &["auth", "connection", "document", "http", "store", "protocol::guard"]),
     // The commands that work on a folder of a server that is stopped.
     ("maintenance", &["document", "ids", "store"]),
     ("http", &["connection", "document", "auth", "protocol", "ids"]),
@@ -34,10 +34,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The files, or folders, in which a foreign crate or the clock may be named.
 const DOORS: &[(&str, &[&str])] = &[
     ("actix", &["document/actor.rs", "document/handle.rs", "document/registry.rs", "server.rs"]),
-    ("actix_ws", &["connection/socket.rs", "http/upgrade.rs"]),
-    ("actix_http", &["connection/socket.rs", "http/upgrade.rs"]),
-    ("actix_web", &["connection/socket.rs", "http/", "server.rs", "main.rs"]),
+    ("actix_ws", &["connection/socket.rs", "connection/text_socket.rs", "http/upgrade.rs"]),
+    ("actix_http", &["connection/socket.rs", "connection/text_socket.rs", "http/upgrade.rs"]),
+    ("actix_web", &["connection/socket.rs", "connection/text_socket.rs", "http/", "server.rs", "main.rs"]),
     ("yrs", &["protocol/", "document/"]),
+    ("operational_transform", &["protocol/text_operation.rs"]),
     ("sled", &["store/sled/epoch.rs"]),
     ("prometheus_client", &["telemetry.rs"]),
     ("clap", &["main.rs", "config.rs"]),
@@ -46,7 +47,9 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Where the time is looked at; everywhere else it is given. The store times its own commits.
 const CLOCKS: &[&str] = &[
     "document/actor.rs",
+    "connection/line.rs",
     "connection/socket.rs",
+    "connection/text_socket.rs",
     "http/upgrade.rs",
     "server.rs",
     "store/sled.rs",

@@ -7,15 +7,22 @@
 
 mod support;
 
+mod attachments;
+mod chat;
+mod collab;
 mod config;
 mod convergence;
 mod durability;
+mod events;
 mod eviction;
+mod figures;
+mod hocuspocus;
 mod hostile;
 mod http;
 mod kill;
 mod layering;
 mod limits;
+mod openapi;
 mod poison;
 mod presence;
 mod shutdown;

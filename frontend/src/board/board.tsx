@@ -8,6 +8,7 @@ import { ListTree, StickyNote } from "lucide-react";
 import { useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import type { Room } from "../sync/room";
+import { isLive } from "../sync/status";
 import { showToast } from "../ui/toast";
 import { bringIn } from "./file";
 import { passKeys } from "./keys";
@@ -85,7 +86,7 @@ export function Board(props: {
     };
   }, [api, room, attachments, onOpen]);
 
-  useEffect(() => room.subscribe(() => room.state().status.kind === "connected" && session?.retry()), [room, session]);
+  useEffect(() => room.subscribe(() => isLive(room.state().status) && session?.retry()), [room, session]);
 
   useEffect(() => {
     // A picture that no server has yet would be gone with the tab.

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { roomPath, socketBase } from "../sync/address";
 import { documentPath, nameFromPath, parseName } from "./name";
 
 const odd = ["plain", "with space", "a/b/c", "a/../b", "what?#now", "50%", "%2F", "文件 ✍️", "x'()*!~"];
@@ -10,13 +9,6 @@ test.each(odd)("%j survives the way through the address bar", (text) => {
   if (name === null) return;
   const url = new URL(documentPath(name), "http://host");
   expect(nameFromPath(url.pathname)).toBe(text);
-  expect(url.search + url.hash).toBe("");
-});
-
-test.each(odd)("%j survives the way to the socket", (text) => {
-  const url = new URL(`${socketBase({ protocol: "https:", host: "host:1" })}/${roomPath(text)}`);
-  expect(url.href).toMatch(/^wss:\/\/host:1\/ws\//);
-  expect(decodeURIComponent(url.pathname.slice("/ws/".length))).toBe(text);
   expect(url.search + url.hash).toBe("");
 });
 

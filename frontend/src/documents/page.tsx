@@ -8,10 +8,10 @@ import { useFollow } from "../presence/use-follow";
 import { useAnnouncement, useArrivals, usePeople } from "../presence/use-people";
 import { You } from "../presence/you";
 import { socketBase } from "../sync/address";
-import { connectByWebsocket } from "../sync/connection";
+import { connectByHocuspocus } from "../sync/connection";
 import { openIndexedDbCopy } from "../sync/copy";
 import { openRoom, type Room } from "../sync/room";
-import { isReadable } from "../sync/status";
+import { isEditable, isLive, isReadable } from "../sync/status";
 import { BarTitle } from "../text/bar-title";
 import { StatusPill } from "../text/status-pill";
 import { TitleField, useTitle } from "../text/title-field";
@@ -45,7 +45,8 @@ function useRoom(name: DocumentName): Room | null {
     const opened = openRoom(name, {
       base: socketBase(location),
       signals: browserSignals,
-      connect: connectByWebsocket,
+      connect: connectByHocuspocus,
+      reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
       openCopy: openIndexedDbCopy,
     });
     setRoom(opened);
@@ -73,7 +74,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const moveToTrash = useMoveToTrash(api, name, title);
 
   useAnnouncement(room.awareness);
-  useArrivals(people, status.kind === "connected");
+  useArrivals(people, isLive(status));
   useLeaveGuard(onlyInThisTab);
   useEffect(() => {
     document.title = `${title || t("doc.untitled")} · Weft`;
@@ -132,6 +133,12 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           <p>{t("status.onlyInThisTab")}</p>
         </div>
       )}
+      {(status.kind === "full" || status.kind === "too-large" || status.kind === "no-websocket") && (
+        <div className="banner banner-top" role="alert">
+          <TriangleAlert aria-hidden="true" />
+          <p>{t(`status.${status.kind}Hint`)}</p>
+        </div>
+      )}
       {followed && (
         <p className="following" role="status" style={{ borderColor: followed.colour }}>
           {t("people.following", { name: followed.name || t("people.nameless") })}
@@ -144,7 +151,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
         <main id="content" className="home" tabIndex={-1}>
           <Suspense>
             {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} onRestored={room.retry} />}
-            {status.kind === "denied" && <Denied code={status.code} doc={room.doc} />}
+            {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} />}
           </Suspense>
           {status.kind === "unreachable" && <Unreachable onRetry={room.retry} />}
         </main>
@@ -160,7 +167,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
             <Suspense fallback={<Opening room={room} />}>
               {/* The mark the bar watches: while it is in sight, so is the title. */}
               <div ref={titleMark} className="title-mark" aria-hidden="true" />
-              <View api={api} name={name} room={room} editable={readable} onHandle={setHandle} />
+              <View api={api} name={name} room={room} editable={isEditable(status)} onHandle={setHandle} />
             </Suspense>
           ) : (
             <Opening room={room} />

@@ -1,22 +1,35 @@
 // The one door to the provider. The rest of the app knows the `Connection` below; which npm package is behind it is
 // decided here, and replacing it touches this file only.
+import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from "@hocuspocus/provider";
 import type { Awareness } from "y-protocols/awareness";
-import { WebsocketProvider } from "y-websocket";
 import type { Doc } from "yjs";
-import { roomPath } from "./address";
 
 /** What a connection reports; a subset of the events of the status machine. */
 export type ConnectionEvent =
   | { readonly type: "connecting" }
   | { readonly type: "opened" }
   | { readonly type: "synced" }
-  | { readonly type: "closed" }
-  | { readonly type: "ended"; readonly code: number };
+  /** How many own changes the server has not called durable. Nothing was said about them yet, or they were refused. */
+  | { readonly type: "unsaved"; readonly count: number }
+  | { readonly type: "allowed"; readonly access: "write" | "read" }
+  | { readonly type: "closed"; readonly code: number }
+  /** The server will not have us, for now or for good, and says why. */
+  | { readonly type: "refused"; readonly why: Refusal };
+
+export type Refusal =
+  /** In the trash, or deleted. */
+  | { readonly kind: "gone" }
+  /** Not for us. `reason` is for the person, in the server's words. */
+  | { readonly kind: "denied"; readonly reason: string }
+  /** No room: in the document, or on the server. It is tried again. */
+  | { readonly kind: "full" }
+  /** A change was larger than the server takes. */
+  | { readonly kind: "too-large" };
 
 export interface Connection {
-  /** Starts, or starts again after an end. Does nothing while a socket is open or opening. */
+  /** Starts, or starts again after a refusal. Does nothing while a socket is open or opening. */
   open(): void;
-  /** Tries at once if the socket is down, whatever the backoff says. */
+  /** Tries at once if the socket is down, whatever the backoff says; looks at one that has been quiet for too long. */
   hurry(): void;
   /** Drops the socket and opens a new one: the only way to learn whether the old one still reaches the server. */
   bounce(): void;
@@ -24,7 +37,7 @@ export interface Connection {
 }
 
 export interface ConnectionPorts {
-  /** The y-websocket endpoint without the room, e.g. `wss://host/ws`. */
+  /** The Hocuspocus endpoint, e.g. `wss://host/hocuspocus`. */
   readonly base: string;
   readonly document: string;
   readonly doc: Doc;
@@ -32,65 +45,169 @@ export interface ConnectionPorts {
   readonly report: (event: ConnectionEvent) => void;
   /** For tests and for Node; browsers bring their own. */
   readonly WebSocket?: typeof WebSocket;
+  /** In ms since 1970. */
+  readonly now?: () => number;
 }
 
-/** The longest wait between two attempts, in ms. Spread per client so that a restarted server is not met by all at once. */
-const LONGEST_WAIT = 8_000 + Math.random() * 4_000;
+/** The server says something at least this often, because the address asks for it. In seconds. */
+const KEEPALIVE = 4;
 
-export function connectByWebsocket(ports: ConnectionPorts): Connection {
+/** A line on which nothing came for this long is dead: two keepalives were missed. Looked at ten times as often. In ms. */
+const DEAD_AFTER = 9_000;
+
+/** A line that was quiet for longer than a keepalive takes deserves a look when somebody comes back to the page. In ms. */
+const QUIET = KEEPALIVE * 1_000 + 1_000;
+
+/** The wait after the first fruitless attempt, and the longest. In ms. */
+const SHORTEST_WAIT = 500;
+const LONGEST_WAIT = 30_000;
+
+/** Room may come free: how long until the next look, in ms. */
+const FULL_WAIT = 20_000;
+
+/** Close codes of the server that change what is to be done; mirrors `src/protocol/close.rs`. */
+const TOO_BIG = 1009;
+const FINAL = new Set([4401, 4403]);
+const GONE = 4404;
+const BUSY = new Set([1013, 4529]);
+
+export function connectByHocuspocus(ports: ConnectionPorts): Connection {
   const { awareness, report } = ports;
-  const provider = new WebsocketProvider(ports.base, roomPath(ports.document), ports.doc, {
-    connect: false,
-    awareness,
-    maxBackoffTime: LONGEST_WAIT,
-    // Two tabs of one browser meet on the server like everybody else: one path for truth, and offline copies are
-    // joined by the local store.
-    disableBc: true,
+  const now = ports.now ?? Date.now;
+  const socket = new Line({
+    url: `${ports.base}?keepalive=${KEEPALIVE}`,
+    autoConnect: false,
+    messageReconnectTimeout: DEAD_AFTER,
+    delay: SHORTEST_WAIT,
+    minDelay: SHORTEST_WAIT,
+    maxDelay: LONGEST_WAIT,
+    factor: 2,
+    jitter: true,
     ...(ports.WebSocket ? { WebSocketPolyfill: ports.WebSocket } : {}),
   });
+  const provider = new HocuspocusProvider({
+    websocketProvider: socket,
+    name: ports.document,
+    document: ports.doc,
+    awareness,
+    token: null,
+  });
+  let wanted = false;
+  let attempted = 0;
+  let shown = awareness.getLocalState();
+  let again: ReturnType<typeof setTimeout> | undefined;
 
-  provider.on("status", ({ status }) => {
-    if (status === "connecting") report({ type: "connecting" });
-    if (status === "connected") {
-      report({ type: "opened" });
-      queueMicrotask(() => renewPresence(awareness));
+  const stop = (): void => {
+    wanted = false;
+    clearTimeout(again);
+    socket.disconnect();
+  };
+  const refuse = (why: Refusal): void => {
+    stop();
+    report({ type: "refused", why });
+    // Whatever was too large is still in the document, and would be again.
+    if (why.kind === "full") again = setTimeout(connect, FULL_WAIT);
+  };
+  const connect = (): void => {
+    wanted = true;
+    clearTimeout(again);
+    // An attempt under way is left its time; a second one would end it.
+    if (socket.status === WebSocketStatus.Connecting && now() - attempted < SHORTEST_WAIT * 4) return;
+    void socket.connect();
+  };
+  const bounce = (): void => {
+    if (!wanted) return;
+    if (socket.status === WebSocketStatus.Connected) socket.abandon();
+    connect();
+  };
+
+  socket.on("status", ({ status }: { readonly status: string }) => {
+    if (status === "connecting") {
+      attempted = now();
+      report({ type: "connecting" });
     }
     if (status === "disconnected") forgetClocks(awareness);
   });
-  provider.on("sync", (synced: boolean) => {
-    if (synced) report({ type: "synced" });
+  socket.on("open", () => {
+    report({ type: "opened" });
+    queueMicrotask(() => renewPresence(awareness, shown));
   });
-  provider.on("connection-close", () => report({ type: "closed" }));
-  provider.on("closed", ({ code }) => report({ type: "ended", code }));
+  socket.on("close", ({ event }: { readonly event?: { readonly code?: number; readonly reason?: string } }) => {
+    const code = event?.code ?? 1006;
+    report({ type: "closed", code });
+    if (code === GONE) refuse({ kind: "gone" });
+    else if (FINAL.has(code)) refuse({ kind: "denied", reason: event?.reason ?? "" });
+    else if (code === TOO_BIG) refuse({ kind: "too-large" });
+    else if (BUSY.has(code)) refuse({ kind: "full" });
+  });
+  provider.on("synced", () => report({ type: "synced" }));
+  provider.on("unsyncedChanges", ({ number }: { readonly number: number }) => report({ type: "unsaved", count: number }));
+  provider.on("authenticated", ({ scope }: { readonly scope: string }) => {
+    report({ type: "allowed", access: scope === "readonly" ? "read" : "write" });
+  });
+  provider.on("authenticationFailed", ({ reason }: { readonly reason: string }) => refuse(refusal(reason)));
+  // The provider takes our presence away when the page is put aside, and does not bring it back when it is taken out again.
+  const onAwareness = (): void => {
+    shown = awareness.getLocalState() ?? shown;
+  };
+  awareness.on("update", onAwareness);
+  provider.attach();
 
-  const hurry = (): void => {
-    provider.wsUnsuccessfulReconnects = 0;
-    provider.connect();
-  };
   return {
-    open: hurry,
+    open: connect,
     hurry: () => {
-      if (provider.shouldConnect) hurry();
+      if (!wanted) return;
+      if (awareness.getLocalState() === null) renewPresence(awareness, shown);
+      if (socket.status !== WebSocketStatus.Connected) connect();
+      else if (socket.lastMessageReceived > 0 && now() - socket.lastMessageReceived > QUIET) bounce();
     },
-    bounce: () => {
-      if (!provider.shouldConnect) return;
-      provider.disconnect();
-      hurry();
-    },
+    bounce,
     dispose: () => {
-      // The provider would leave our own state for others to expire; say good-bye while the socket is still there.
-      awareness.setLocalState(null);
+      awareness.off("update", onAwareness);
+      wanted = false;
+      clearTimeout(again);
+      // Says good-bye while the socket is still there, and takes our presence along.
       provider.destroy();
+      socket.destroy();
     },
   };
+}
+
+/**
+ * The provider's socket, which can also be given up without waiting for the other side's goodbye. The provider asks a
+ * dead line for one three times over, and then tells nobody of the end: documents on it would never be called synced again.
+ */
+class Line extends HocuspocusProviderWebsocket {
+  override checkConnection(): void {
+    const quiet = this.lastMessageReceived > 0 ? Date.now() - this.lastMessageReceived : 0;
+    if (this.status === WebSocketStatus.Connected && quiet > this.configuration.messageReconnectTimeout) this.abandon();
+  }
+
+  abandon(): void {
+    this.emit("close", { event: { code: 4408, reason: "given up" } });
+  }
+}
+
+/** What the server's words mean; mirrors `denial` in `src/connection/error.rs`. */
+export function refusal(reason: string): Refusal {
+  const [word] = reason.split(":", 1);
+  switch (word) {
+    case "document-deleted":
+      return { kind: "gone" };
+    case "document-full":
+    case "try-again":
+      return { kind: "full" };
+    default:
+      return { kind: "denied", reason };
+  }
 }
 
 /**
  * Says our own presence again with a newer clock. After a reconnect the server and the others may hold a removal of us
  * at the very clock we would repeat, and would ignore it until the next renewal 15 s later.
  */
-function renewPresence(awareness: Awareness): void {
-  const state = awareness.getLocalState();
+function renewPresence(awareness: Awareness, shown: Record<string, unknown> | null): void {
+  const state = awareness.getLocalState() ?? shown;
   if (state !== null) awareness.setLocalState(state);
 }
 

@@ -1,5 +1,5 @@
 // A room with a scripted connection and a scripted copy: the order in which things happen, and what is told to whom.
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { ConnectionEvent } from "./connection";
 import type { LoadedCopy } from "./copy";
 import { openRoom, type Room } from "./room";
@@ -11,6 +11,7 @@ interface Stage {
   readonly loadCopy: (copy: LoadedCopy | null) => Promise<void>;
   readonly network: (state: "up" | "down") => void;
   readonly wake: () => void;
+  readonly answers: (reachable: boolean) => void;
 }
 
 function stage(): Stage {
@@ -20,6 +21,7 @@ function stage(): Stage {
   let loaded: (copy: LoadedCopy | null) => void = () => undefined;
   let network: (state: "up" | "down") => void = () => undefined;
   let wake: () => void = () => undefined;
+  let reachable = false;
   const room = openRoom("a document", {
     base: "ws://host/ws",
     signals: {
@@ -42,6 +44,7 @@ function stage(): Stage {
       keep: (count) => void did.push(`keep ${count}`),
       dispose: noted("copy closed"),
     }),
+    reachable: () => Promise.resolve(reachable),
     onKept: (document) => void did.push(`kept ${document}`),
   });
   return {
@@ -55,18 +58,26 @@ function stage(): Stage {
     },
     network: (state) => network(state),
     wake: () => wake(),
+    answers: (answer) => void (reachable = answer),
   };
 }
 
 const write = (room: Room): void => void room.doc.getMap("meta").set("title", String(Math.random()));
-const synced: ConnectionEvent[] = [{ type: "connecting" }, { type: "opened" }, { type: "synced" }];
+const synced: ConnectionEvent[] = [
+  { type: "connecting" },
+  { type: "opened" },
+  { type: "unsaved", count: 1 },
+  { type: "synced" },
+  { type: "unsaved", count: 0 },
+];
+const closed: ConnectionEvent = { type: "closed", code: 1006 };
 
 test("the copy is read before the socket is opened", async () => {
   const { room, did, loadCopy } = stage();
   expect(did).toEqual([]);
   await loadCopy({ known: true, kept: 3 });
   expect(did).toContain("open");
-  expect(room.state().status).toEqual({ kind: "cached" });
+  expect(room.state().status).toEqual({ kind: "cached", kept: 3 });
 });
 
 test("a browser without storage still connects", async () => {
@@ -80,15 +91,14 @@ test("own changes are counted while the server is away, and the count is kept wi
   await loadCopy({ known: false, kept: 0 });
   synced.forEach(report);
   expect(did).toContain("kept a document");
-  write(room);
-  report({ type: "closed" });
+  report(closed);
   write(room);
   write(room);
   expect(room.state().status).toEqual({ kind: "reconnecting", kept: 2 });
   expect(did.slice(-2)).toEqual(["keep 1", "keep 2"]);
   synced.forEach(report);
-  expect(room.state().status).toEqual({ kind: "connected" });
-  expect(did.at(-2)).toBe("keep 0");
+  expect(room.state().status).toEqual({ kind: "saved" });
+  expect(did.at(-1)).toBe("keep 0");
 });
 
 test("listeners hear of changes, and only of changes", async () => {
@@ -101,10 +111,42 @@ test("listeners hear of changes, and only of changes", async () => {
   const before = room.state();
   report({ type: "synced" });
   expect(room.state()).toBe(before);
-  expect(heard).toEqual(["cached", "connected"]);
+  expect(heard).toEqual(["cached", "saving", "saved"]);
   end();
-  report({ type: "ended", code: 4404 });
-  expect(heard).toHaveLength(2);
+  report({ type: "refused", why: { kind: "gone" } });
+  expect(heard).toHaveLength(3);
+});
+
+test("a change that waits for its acknowledgement is worth a word after a while, and not before", async () => {
+  vi.useFakeTimers();
+  try {
+    const { room, loadCopy, report } = stage();
+    await loadCopy({ known: true, kept: 0 });
+    synced.forEach(report);
+    report({ type: "unsaved", count: 1 });
+    vi.advanceTimersByTime(799);
+    expect(room.state().status).toEqual({ kind: "saving", slow: false });
+    vi.advanceTimersByTime(1);
+    expect(room.state().status).toEqual({ kind: "saving", slow: true });
+    report({ type: "unsaved", count: 0 });
+    expect(room.state().status).toEqual({ kind: "saved" });
+    report({ type: "unsaved", count: 1 });
+    vi.advanceTimersByTime(500);
+    report({ type: "unsaved", count: 0 });
+    report({ type: "unsaved", count: 1 });
+    vi.advanceTimersByTime(500);
+    expect(room.state().status).toEqual({ kind: "saving", slow: false });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("when no socket will ever open, the server is asked by HTTP whether it is there", async () => {
+  const { room, loadCopy, report, answers } = stage();
+  await loadCopy({ known: true, kept: 0 });
+  answers(true);
+  for (let attempt = 0; attempt < 3; attempt++) [{ type: "connecting" } as const, closed].forEach(report);
+  await vi.waitFor(() => expect(room.state().status).toEqual({ kind: "no-websocket" }));
 });
 
 test("the network's word is checked with a new socket, not believed", async () => {

@@ -4,7 +4,7 @@ import { Awareness } from "y-protocols/awareness";
 import { Doc, type Transaction } from "yjs";
 import type { Connection, ConnectionPorts } from "./connection";
 import type { LocalCopy } from "./copy";
-import { START, isOnlyInThisTab, statusOf, step, type Event, type Facts, type Status } from "./status";
+import { PATIENCE, START, isOnlyInThisTab, statusOf, step, type Event, type Facts, type Status } from "./status";
 
 export interface RoomState {
   readonly status: Status;
@@ -37,9 +37,14 @@ export interface RoomPorts {
   readonly signals: Signals;
   readonly connect: (ports: ConnectionPorts) => Connection;
   readonly openCopy: (document: string, doc: Doc) => LocalCopy;
+  /** Whether the server answers to plain HTTP. Asked when no socket will open. */
+  readonly reachable?: () => Promise<boolean>;
   /** Called once when the document is on this device for the first time in this visit. */
   readonly onKept?: (document: string) => void;
 }
+
+/** How long a change may wait for its acknowledgement before that is worth a word, in ms. */
+const SLOW = 800;
 
 export function openRoom(document: string, ports: RoomPorts): Room {
   const doc = new Doc();
@@ -49,12 +54,20 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   let facts: Facts = { ...START, network: ports.signals.network() };
   let state = stateOf(facts);
   let disposed = false;
+  let slow: ReturnType<typeof setTimeout> | undefined;
 
   const advance = (event: Event): void => {
     if (disposed) return;
     const before = facts;
     facts = step(facts, event);
     if (facts.kept !== before.kept || event.type === "synced") copy.keep(facts.kept);
+    if (facts.unsaved === 0 || facts.link.phase !== "live") {
+      clearTimeout(slow);
+      slow = undefined;
+    } else slow ??= setTimeout(() => advance({ type: "waited" }), SLOW);
+    if (event.type === "closed" && !facts.everOpened && facts.failures >= PATIENCE && !facts.blocked) {
+      void ports.reachable?.().then((reachable) => reachable && advance({ type: "blocked" }));
+    }
     if (event.type === "synced" && facts.copy !== "refused") ports.onKept?.(document);
     const next = stateOf(facts);
     if (same(next, state)) return;
@@ -99,6 +112,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     dispose: () => {
       if (disposed) return;
       disposed = true;
+      clearTimeout(slow);
       for (const end of ends) end();
       doc.off("update", onUpdate);
       connection.dispose();
@@ -113,13 +127,7 @@ function stateOf(facts: Facts): RoomState {
   return { status: statusOf(facts), onlyInThisTab: isOnlyInThisTab(facts) };
 }
 
+/** Both are made of plain words and numbers. */
 function same(a: RoomState, b: RoomState): boolean {
-  const kept = (status: Status): number => ("kept" in status ? status.kept : 0);
-  const code = (status: Status): number => ("code" in status ? status.code : 0);
-  return (
-    a.status.kind === b.status.kind &&
-    kept(a.status) === kept(b.status) &&
-    code(a.status) === code(b.status) &&
-    a.onlyInThisTab === b.onlyInThisTab
-  );
+  return a.onlyInThisTab === b.onlyInThisTab && JSON.stringify(a.status) === JSON.stringify(b.status);
 }

@@ -1,11 +1,12 @@
 // Stories of a document's status: what happened, and what the person read afterwards.
 import { expect, test } from "vitest";
-import { START, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts } from "./status";
+import { START, isEditable, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts } from "./status";
 
 const after = (...events: Event[]): Facts => events.reduce(step, START);
 const said = (...events: Event[]): string => {
   const status = statusOf(after(...events));
-  return "kept" in status ? `${status.kind} ${status.kept}` : status.kind;
+  if (status.kind === "saving") return status.slow ? "saving" : "just sent";
+  return "kept" in status && status.kept > 0 ? `${status.kind} ${status.kept}` : status.kind;
 };
 
 const fresh: Event = { type: "copy-loaded", hasContent: false, kept: 0 };
@@ -13,44 +14,64 @@ const known: Event = { type: "copy-loaded", hasContent: true, kept: 0 };
 const connecting: Event = { type: "connecting" };
 const opened: Event = { type: "opened" };
 const synced: Event = { type: "synced" };
-const closed: Event = { type: "closed" };
+const unsaved = (count: number): Event => ({ type: "unsaved", count });
+/** What a healthy socket brings: the provider counts its own answer until that is acknowledged. */
+const live: readonly Event[] = [connecting, opened, unsaved(1), synced, unsaved(0)];
+const closed: Event = { type: "closed", code: 1006 };
 const typed: Event = { type: "local-change" };
 const down: Event = { type: "network", network: "down" };
 const up: Event = { type: "network", network: "up" };
 const failed = [connecting, closed];
 
-test("a first visit opens, then is connected", () => {
+test("a first visit opens, then is saved", () => {
   expect(said()).toBe("opening");
   expect(said(fresh, connecting, opened)).toBe("opening");
-  expect(said(fresh, connecting, opened, synced)).toBe("connected");
+  expect(said(fresh, ...live)).toBe("saved");
 });
 
 test("a return visit shows the copy at once", () => {
   expect(said(known)).toBe("cached");
   expect(said(known, connecting, opened)).toBe("cached");
-  expect(said(known, connecting, opened, synced)).toBe("connected");
+  expect(said(known, ...live)).toBe("saved");
 });
 
-test("a lost socket is reconnected, and changes are counted from the first one", () => {
-  const live = [fresh, connecting, opened, synced];
-  expect(said(...live, typed, closed)).toBe("reconnecting 0");
-  expect(said(...live, closed, typed, typed)).toBe("reconnecting 2");
-  expect(said(...live, closed, typed, connecting, opened, typed)).toBe("reconnecting 2");
-  expect(said(...live, closed, typed, connecting, opened, synced)).toBe("connected");
+test("saved is said only when the server has called everything durable", () => {
+  expect(said(fresh, connecting, opened, unsaved(1), synced)).toBe("just sent");
+  expect(said(fresh, ...live, typed, unsaved(1))).toBe("just sent");
+  expect(said(fresh, ...live, typed, unsaved(1), { type: "waited" })).toBe("saving");
+  expect(said(fresh, ...live, typed, unsaved(1), { type: "waited" }, typed, unsaved(2), unsaved(1))).toBe("saving");
+  expect(said(fresh, ...live, typed, unsaved(1), { type: "waited" }, unsaved(0))).toBe("saved");
+  // Late news about what is saved already.
+  expect(said(fresh, ...live, { type: "waited" }, typed, unsaved(1))).toBe("just sent");
+});
+
+test("after a reconnect everything counts as unsaved until the answer to the server is acknowledged", () => {
+  const lost = [fresh, ...live, typed, unsaved(1), closed, typed];
+  expect(said(...lost)).toBe("reconnecting 2");
+  expect(said(...lost, connecting, opened, unsaved(1), synced)).toBe("just sent");
+  expect(said(...lost, connecting, opened, unsaved(1), synced, closed)).toBe("reconnecting 2");
+  expect(said(...lost, ...live)).toBe("saved");
+  expect(said(...lost, ...live, closed)).toBe("reconnecting");
+});
+
+test("a lost socket is reconnected, and changes are counted from the first that is not durable", () => {
+  expect(said(fresh, ...live, closed, typed, typed)).toBe("reconnecting 2");
+  expect(said(fresh, ...live, typed, unsaved(1), closed)).toBe("reconnecting 1");
+  expect(said(fresh, ...live, typed, unsaved(1), unsaved(0), closed)).toBe("reconnecting");
 });
 
 test("three fruitless attempts are called offline, and one success ends that", () => {
-  const lost = [fresh, connecting, opened, synced, closed];
-  expect(said(...lost, ...failed, ...failed)).toBe("reconnecting 0");
-  expect(said(...lost, ...failed, ...failed, ...failed)).toBe("offline 0");
-  expect(said(...lost, ...failed, ...failed, ...failed, connecting, opened, synced, closed)).toBe("reconnecting 0");
+  const lost = [fresh, ...live, closed];
+  expect(said(...lost, ...failed, ...failed)).toBe("reconnecting");
+  expect(said(...lost, ...failed, ...failed, ...failed)).toBe("offline");
+  expect(said(...lost, ...failed, ...failed, ...failed, ...live, closed)).toBe("reconnecting");
 });
 
 test("the browser's word that the network is down is believed while not connected", () => {
-  expect(said(known, down)).toBe("offline 0");
+  expect(said(known, down)).toBe("offline");
   expect(said(known, down, up)).toBe("cached");
   // A server on this very machine answers without any network.
-  expect(said(known, connecting, opened, synced, down)).toBe("connected");
+  expect(said(known, ...live, down)).toBe("saved");
 });
 
 test("without a copy and without a server there is nothing to edit", () => {
@@ -62,26 +83,52 @@ test("without a copy and without a server there is nothing to edit", () => {
 
 test("an accepted socket that never syncs still counts as fruitless", () => {
   const refusedLate = [connecting, opened, closed];
-  expect(said(known, ...refusedLate, ...refusedLate, ...refusedLate)).toBe("offline 0");
+  expect(said(known, ...refusedLate, ...refusedLate, ...refusedLate)).toBe("offline");
 });
 
 test("the count of kept changes survives a reload", () => {
   const reload: Event = { type: "copy-loaded", hasContent: true, kept: 12 };
+  expect(said(reload)).toBe("cached 12");
   expect(said(reload, ...failed)).toBe("reconnecting 12");
   expect(said(reload, ...failed, typed)).toBe("reconnecting 13");
+  expect(said(reload, ...live)).toBe("saved");
 });
 
-test("an end by the server is final until somebody asks again", () => {
-  const live = [fresh, connecting, opened, synced];
-  expect(said(...live, { type: "ended", code: 4404 }, closed)).toBe("gone");
-  expect(said(...live, { type: "ended", code: 4403 }, closed)).toBe("denied");
-  expect(said(...live, { type: "ended", code: 4404 }, closed, connecting, opened, synced)).toBe("connected");
+test("a refusal is final until somebody asks again", () => {
+  const gone: Event = { type: "refused", why: { kind: "gone" } };
+  expect(said(fresh, ...live, gone, closed)).toBe("gone");
+  expect(said(fresh, ...live, { type: "refused", why: { kind: "denied", reason: "no" } }, closed)).toBe("denied");
+  expect(said(fresh, ...live, gone, closed, ...live)).toBe("saved");
 });
 
-test("a browser that cannot store is a danger only while changes wait", () => {
+test("a server without room, and a change too large, leave what was written on this device", () => {
+  const full: Event = { type: "refused", why: { kind: "full" } };
+  expect(said(known, ...live, typed, unsaved(1), full, closed)).toBe("full 1");
+  const large: Event = { type: "refused", why: { kind: "too-large" } };
+  const facts = after(known, ...live, typed, unsaved(1), closed, large);
+  expect(statusOf(facts)).toEqual({ kind: "too-large", kept: 1 });
+  expect(isEditable(statusOf(facts))).toBe(true);
+});
+
+test("who may only look is told so, and what cannot be written is not counted as saving", () => {
+  const allowed: Event = { type: "allowed", access: "read" };
+  expect(said(fresh, connecting, opened, allowed, unsaved(1), synced)).toBe("read-only");
+  expect(isEditable(statusOf(after(fresh, allowed, ...live)))).toBe(false);
+  expect(said(fresh, allowed, ...live, { type: "allowed", access: "write" })).toBe("saved");
+});
+
+test("a network that lets HTTP through and no socket is named", () => {
+  const blocked: Event = { type: "blocked" };
+  expect(said(known, ...failed, ...failed, ...failed, blocked)).toBe("no-websocket");
+  expect(said(known, ...failed, ...failed, ...failed, blocked, ...live)).toBe("saved");
+  // Once a socket has opened here, the network is not to blame.
+  expect(said(known, ...live, closed, ...failed, ...failed, ...failed, blocked)).toBe("offline");
+});
+
+test("a browser that cannot store guards the tab while something would be lost", () => {
   const refused: Event = { type: "copy-refused" };
-  const live = [refused, connecting, opened, synced];
-  expect(isOnlyInThisTab(after(...live, typed))).toBe(false);
-  expect(isOnlyInThisTab(after(...live, closed))).toBe(false);
-  expect(isOnlyInThisTab(after(...live, closed, typed))).toBe(true);
+  expect(isOnlyInThisTab(after(refused, ...live))).toBe(false);
+  expect(isOnlyInThisTab(after(refused, ...live, closed, typed))).toBe(true);
+  expect(isOnlyInThisTab(after(refused, ...live, typed, unsaved(1), { type: "waited" }))).toBe(true);
+  expect(isOnlyInThisTab(after(known, ...live, closed, typed))).toBe(false);
 });

@@ -1,26 +1,36 @@
 // What the person is told about their document, as a pure machine: facts, one event at a time, and a status derived
 // from the facts. Nothing here knows a socket, a browser or a clock, so every line of it can be tested.
 //
-// The wording rule of the house: "saved" may be said only after a durable acknowledgement. The y-websocket dialect has
-// none, so the best this machine ever says is "connected".
+// The wording rule of the house: "saved" is said only when the server has called every own change durable.
+import type { ConnectionEvent, Refusal } from "./connection";
 
 /** The single source for the pill, the banner and the live region. */
 export type Status =
   /** No local copy, and the first answer of the server is still on its way. Nothing to edit yet. */
   | { readonly kind: "opening" }
   /** The copy on this device is shown while the first answer of the server is on its way. */
-  | { readonly kind: "cached" }
-  /** In step with the server. */
-  | { readonly kind: "connected" }
+  | { readonly kind: "cached"; readonly kept: number }
+  /** In step with the server, and every own change is durable there. */
+  | { readonly kind: "saved" }
+  /** In step with the server, which has not called everything durable yet. `slow` once that is worth a word. */
+  | { readonly kind: "saving"; readonly slow: boolean }
   /** The socket was lost and is being opened again. `kept` own changes wait on this device. */
   | { readonly kind: "reconnecting"; readonly kept: number }
   /** The network is down, or the server did not answer several times. Editing goes on. */
   | { readonly kind: "offline"; readonly kept: number }
   /** Neither the server nor a copy on this device: there is nothing to show, and a retry goes on behind it. */
   | { readonly kind: "unreachable" }
-  /** The server refused for good, and says why by its close code. */
-  | { readonly kind: "denied"; readonly code: number }
-  /** The document is in the trash or deleted (close code 4404). */
+  /** We may look, not write. */
+  | { readonly kind: "read-only" }
+  /** HTTP reaches the server and WebSocket does not: what can be read is shown, and nothing can be written together. */
+  | { readonly kind: "no-websocket" }
+  /** The document or the server has no room for us; it is tried again. */
+  | { readonly kind: "full"; readonly kept: number }
+  /** A change is larger than the server takes. It stays on this device. */
+  | { readonly kind: "too-large"; readonly kept: number }
+  /** The server refused for good, and says why. */
+  | { readonly kind: "denied"; readonly reason: string }
+  /** The document is in the trash or deleted. */
   | { readonly kind: "gone" };
 
 /** Where the connection stands. `lost` covers both "never opened" and "opened, then broke". */
@@ -30,7 +40,7 @@ export type Link =
   | { readonly phase: "syncing" }
   | { readonly phase: "live" }
   | { readonly phase: "lost" }
-  | { readonly phase: "ended"; readonly code: number };
+  | { readonly phase: "refused"; readonly why: Refusal };
 
 /** Where the local copy stands. `empty` means this browser has never seen the document; `refused` that it cannot store. */
 export type Copy = "loading" | "empty" | "present" | "refused";
@@ -39,38 +49,48 @@ export interface Facts {
   readonly link: Link;
   readonly copy: Copy;
   readonly network: "up" | "down";
+  readonly access: "write" | "read";
   /** Attempts in a row that did not reach a synced connection. */
   readonly failures: number;
   /** Whether this page was in step with the server at least once. */
   readonly everLive: boolean;
-  /** Local transactions the server has not been offered yet. */
+  /** Whether a socket was ever opened in this visit. */
+  readonly everOpened: boolean;
+  /** HTTP was found to work where WebSocket did not. */
+  readonly blocked: boolean;
+  /** Own changes that the server has not called durable on this connection, by the provider's count. */
+  readonly unsaved: number;
+  /** They have been so for long enough to be worth a word. */
+  readonly slow: boolean;
+  /** Own transactions since everything was last durable; the number that people are told in trouble. */
   readonly kept: number;
 }
 
 export type Event =
+  | ConnectionEvent
   | { readonly type: "copy-loaded"; readonly hasContent: boolean; readonly kept: number }
   | { readonly type: "copy-refused" }
-  | { readonly type: "connecting" }
-  | { readonly type: "opened" }
-  | { readonly type: "synced" }
-  | { readonly type: "closed" }
-  /** The server ended it with a code that forbids trying again (4400 to 4499). */
-  | { readonly type: "ended"; readonly code: number }
   | { readonly type: "local-change" }
+  /** Changes have waited for their acknowledgement for a while. */
+  | { readonly type: "waited" }
+  /** Asked by HTTP while no socket would open: the server is there. */
+  | { readonly type: "blocked" }
   | { readonly type: "network"; readonly network: "up" | "down" };
 
 /** After so many fruitless attempts the word changes from "reconnecting" to "offline". */
-const PATIENCE = 3;
-
-/** The server's word for a document in the trash or deleted; mirrors `src/protocol/close.rs`. */
-const CLOSE_GONE = 4404;
+export const PATIENCE = 3;
 
 export const START: Facts = {
   link: { phase: "idle" },
   copy: "loading",
   network: "up",
+  access: "write",
   failures: 0,
   everLive: false,
+  everOpened: false,
+  blocked: false,
+  unsaved: 0,
+  slow: false,
   kept: 0,
 };
 
@@ -84,42 +104,76 @@ export function step(facts: Facts, event: Event): Facts {
     case "connecting":
       return { ...facts, link: { phase: "connecting" } };
     case "opened":
-      return { ...facts, link: { phase: "syncing" } };
+      return { ...facts, link: { phase: "syncing" }, everOpened: true, blocked: false };
     case "synced":
-      return { ...facts, link: { phase: "live" }, failures: 0, everLive: true, kept: 0 };
+      return settled({ ...facts, link: { phase: "live" }, failures: 0, everLive: true });
+    case "unsaved":
+      return settled({ ...facts, unsaved: event.count, slow: facts.slow && event.count > 0 });
+    case "waited":
+      return { ...facts, slow: facts.unsaved > 0 };
+    case "allowed":
+      return { ...facts, access: event.access };
     case "closed":
-      // An end is final: the socket that brought it is closed too, and that must not look like an accident.
-      if (facts.link.phase === "ended") return facts;
-      return { ...facts, link: { phase: "lost" }, failures: facts.link.phase === "live" ? 0 : facts.failures + 1 };
-    case "ended":
-      return { ...facts, link: { phase: "ended", code: event.code } };
+      // A refusal is final: the socket that brought it is closed too, and that must not look like an accident.
+      if (facts.link.phase === "refused") return facts;
+      return { ...facts, link: { phase: "lost" }, slow: false, failures: facts.link.phase === "live" ? 0 : facts.failures + 1 };
+    case "refused":
+      return { ...facts, link: { phase: "refused", why: event.why }, slow: false };
     case "local-change":
-      return facts.link.phase === "live" ? facts : { ...facts, kept: facts.kept + 1 };
+      return { ...facts, kept: facts.kept + 1 };
+    case "blocked":
+      return { ...facts, blocked: true };
     case "network":
       return { ...facts, network: event.network };
   }
 }
 
+/** Once in step and nothing unacknowledged, everything that ever waited is durable. */
+function settled(facts: Facts): Facts {
+  return facts.link.phase === "live" && facts.unsaved === 0 ? { ...facts, kept: 0 } : facts;
+}
+
 export function statusOf(facts: Facts): Status {
   const { link, kept } = facts;
-  if (link.phase === "ended") return link.code === CLOSE_GONE ? { kind: "gone" } : { kind: "denied", code: link.code };
-  if (link.phase === "live") return { kind: "connected" };
-
+  if (link.phase === "refused") return refused(link.why, kept);
+  if (link.phase === "live") {
+    if (facts.access === "read") return { kind: "read-only" };
+    return facts.unsaved === 0 ? { kind: "saved" } : { kind: "saving", slow: facts.slow };
+  }
   const troubled = facts.failures >= PATIENCE || facts.network === "down";
+  if (facts.blocked && !facts.everOpened) return { kind: "no-websocket" };
   const readable = facts.copy === "present" || facts.everLive;
   if (!readable) return troubled && facts.failures > 0 ? { kind: "unreachable" } : { kind: "opening" };
   if (troubled) return { kind: "offline", kept };
   if (facts.everLive || facts.failures > 0) return { kind: "reconnecting", kept };
-  return { kind: "cached" };
+  return { kind: "cached", kept };
 }
 
-/** Whether there is a document to show and to write in. */
+function refused(why: Refusal, kept: number): Status {
+  switch (why.kind) {
+    case "gone":
+      return { kind: "gone" };
+    case "denied":
+      return { kind: "denied", reason: why.reason };
+    case "full":
+      return { kind: "full", kept };
+    case "too-large":
+      return { kind: "too-large", kept };
+  }
+}
+
+/** Whether there is a document to show. */
 export function isReadable(status: Status): boolean {
   switch (status.kind) {
     case "cached":
-    case "connected":
+    case "saved":
+    case "saving":
     case "reconnecting":
     case "offline":
+    case "read-only":
+    case "no-websocket":
+    case "full":
+    case "too-large":
       return true;
     case "opening":
     case "unreachable":
@@ -129,7 +183,18 @@ export function isReadable(status: Status): boolean {
   }
 }
 
+/** Whether what is shown may be changed. What is changed without a line is kept on this device. */
+export function isEditable(status: Status): boolean {
+  return isReadable(status) && status.kind !== "read-only" && status.kind !== "no-websocket" && status.kind !== "full";
+}
+
+/** Whether the others are there, and hear at once. */
+export function isLive(status: Status): boolean {
+  return status.kind === "saved" || status.kind === "saving" || status.kind === "read-only";
+}
+
 /** Whether changes live in this tab only: closing it now would lose them. */
 export function isOnlyInThisTab(facts: Facts): boolean {
-  return facts.copy === "refused" && facts.link.phase !== "live" && facts.kept > 0;
+  const waits = facts.link.phase === "live" ? facts.unsaved > 0 && facts.slow : facts.kept > 0;
+  return facts.copy === "refused" && waits;
 }

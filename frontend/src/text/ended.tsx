@@ -17,10 +17,10 @@ import { BackHome } from "./unreachable";
 import { plainText } from "./plain-text";
 import { readTitle } from "./title";
 
-export function Denied(props: { readonly code: number; readonly doc: Doc }): React.JSX.Element {
+export function Denied(props: { readonly reason: string; readonly doc: Doc }): React.JSX.Element {
   const { t } = useTranslation();
   return (
-    <Panel level={1} icon={<Lock />} title={t("doc.denied")} body={t("doc.deniedHint", { code: props.code })}>
+    <Panel level={1} icon={<Lock />} title={t("doc.denied")} body={t("doc.deniedHint", { reason: props.reason })}>
       <SaveCopy doc={props.doc} />
       <BackHome />
     </Panel>

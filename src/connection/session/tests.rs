@@ -1,4 +1,4 @@
-//! Plays the stories in `connection/scenarios`: what comes in, and what follows from it.
+//! Plays the stories in `connection/scenarios/session`: what comes in, and what follows from it.
 
 use std::{error::Error, fmt::Write as _, path::Path};
 
@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn stories() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connection/scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connection/scenarios/session");
     let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     for path in paths {
@@ -102,5 +102,6 @@ fn in_words(message: &Message) -> String {
         }
         Message::QueryAwareness => "query".to_owned(),
         Message::Echo(bytes) => format!("echo {bytes:?}"),
+        Message::Unreadable => "unreadable".to_owned(),
     }
 }

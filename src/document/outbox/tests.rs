@@ -47,6 +47,7 @@ impl Counter {
 
 /// A socket's two tasks.
 struct Socket {
+    queue: SendQueue,
     outbox: Outbox,
     written: Arc<Counter>,
     writer: Waker,
@@ -56,15 +57,16 @@ struct Socket {
 
 impl Socket {
     fn new(bytes: usize, frames: usize) -> Self {
-        let outbox = Outbox::new(Limits { bytes, frames, deadline: Duration::from_secs(30) });
+        let queue = SendQueue::new(Limits { bytes, frames, deadline: Duration::from_secs(30) });
+        let outbox = queue.open(Bytes::new());
         let ((written, writer), (read, reader)) = (Counter::new(), Counter::new());
-        Self { outbox, written, writer, read, reader }
+        Self { queue, outbox, written, writer, read, reader }
     }
 
     /// What the writing task finds: frames in words, or the close reason.
     fn drain(&self) -> Vec<String> {
         let mut taken = VecDeque::new();
-        match self.outbox.drain(&mut taken, &self.writer) {
+        match self.queue.drain(&mut taken, &self.writer) {
             Drained::Frames => taken.iter().map(in_words).collect(),
             Drained::Close(reason) => vec![format!("close {}", reason.code())],
             Drained::Empty => Vec::new(),
@@ -72,7 +74,7 @@ impl Socket {
     }
 
     fn notice(&self) -> Option<Notice> {
-        self.outbox.notice(&self.reader)
+        self.queue.notice(&self.reader)
     }
 
     fn push(&self, frame: Frame) -> Pushed {
@@ -81,28 +83,33 @@ impl Socket {
 
     /// Bytes that wait.
     fn waiting(&self) -> (usize, usize) {
-        let queue = self.outbox.0.queue.lock();
-        assert_eq!(queue.bytes, queue.frames.iter().map(|frame| frame.payload().len()).sum::<usize>());
+        let queue = self.outbox.shared.queue.lock();
+        assert_eq!(queue.bytes, queue.frames.iter().map(Queued::size).sum::<usize>());
         (queue.frames.len(), queue.bytes)
     }
 
     /// What the session is known to lack.
     fn lag(&self) -> BTreeMap<u64, u32> {
-        let queue = self.outbox.0.queue.lock();
-        let (_, lag) = queue.lag.as_ref().expect("no lag");
-        lag.iter().map(|(client, clock)| (client.get(), *clock)).collect()
+        let queue = self.outbox.shared.queue.lock();
+        let lag = queue.lanes[0].lag.as_ref().expect("no lag");
+        lag.1.iter().map(|(client, clock)| (client.get(), *clock)).collect()
     }
 }
 
-fn in_words(frame: &Frame) -> String {
-    let name = match frame {
+/// What the reading task is told when it is to ask for what was dropped.
+const CATCH_UP: Notice = Notice::CatchUp(LaneId(1));
+
+fn in_words(queued: &Queued) -> String {
+    let address = std::str::from_utf8(&queued.address).unwrap();
+    let name = match &queued.frame {
         Frame::Reply(_) => "reply",
         Frame::Update(..) => "update",
         Frame::Awareness(_) => "awareness",
+        Frame::Notice(_) => "notice",
         Frame::Control(Control::Ping) => "ping",
         Frame::Control(Control::Pong(_)) => "pong",
     };
-    format!("{name} {}", frame.payload().len())
+    format!("{address}{name} {}", queued.frame.payload().len())
 }
 
 fn payload(size: usize) -> Bytes {
@@ -178,7 +185,7 @@ fn awareness_is_the_first_to_go() {
     assert_eq!(socket.drain(), ["update 40", "update 40"]);
     // What was dropped is asked for, once.
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), Some(CATCH_UP));
     assert_eq!(socket.notice(), None);
     socket.outbox.catch_up(|lag, presence| {
         assert!(lag.is_none());
@@ -197,7 +204,7 @@ fn awareness_that_finds_no_room_is_owed() {
     socket.push(awareness(20));
     assert_eq!(socket.drain(), ["update 90"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), Some(CATCH_UP));
     socket.outbox.catch_up(|lag, presence| {
         assert!(lag.is_none() && presence);
         smallvec![]
@@ -207,11 +214,11 @@ fn awareness_that_finds_no_room_is_owed() {
 #[test]
 fn updates_are_dropped_together_and_replies_and_control_never() {
     let socket = Socket::new(100, 10);
-    socket.outbox.control(Control::Ping);
+    socket.queue.control(Control::Ping);
     socket.push(update(40, 1, 5));
     socket.push(reply(10));
     socket.push(update(40, 2, 0));
-    socket.outbox.control(Control::Pong(payload(3)));
+    socket.queue.control(Control::Pong(payload(3)));
     socket.push(awareness(5));
     assert_eq!(socket.push(update(40, 1, 9)), Pushed::BeganToLag);
     // More of all kinds while it lags.
@@ -219,7 +226,7 @@ fn updates_are_dropped_together_and_replies_and_control_never() {
     assert_eq!(socket.push(update(1, 1, 2)), Pushed::Lagging);
     assert_eq!(socket.push(awareness(1)), Pushed::Lagging);
     assert_eq!(socket.push(reply(1000)), Pushed::Queued);
-    socket.outbox.control(Control::Ping);
+    socket.queue.control(Control::Ping);
     assert_eq!(socket.lag(), BTreeMap::from([(1, 2), (2, 0), (3, 7)]), "the lowest clock of each client");
     assert_eq!(socket.drain(), ["ping 0", "reply 10", "pong 3", "reply 1000", "ping 0"]);
 }
@@ -258,7 +265,7 @@ fn a_catch_up_is_asked_for_once_and_only_when_the_socket_has_taken_everything() 
     socket.read.take();
     assert!(socket.drain().is_empty());
     assert_eq!(socket.read.take(), 1, "the reading task is woken to ask");
-    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), Some(CATCH_UP));
     assert_eq!(socket.notice(), None);
     assert!(socket.drain().is_empty());
     assert_eq!(socket.read.take(), 0);
@@ -273,7 +280,7 @@ fn a_queue_dropped_to_nothing_is_not_caught_up_before_the_socket_moves() {
     assert_eq!(socket.waiting(), (0, 0));
     assert_eq!(socket.notice(), None, "the socket still holds what was before");
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), Some(CATCH_UP));
 }
 
 #[test]
@@ -290,7 +297,7 @@ fn what_makes_up_goes_out_whatever_its_size_and_updates_follow_it() {
     assert_eq!(socket.push(update(1, 1, 2)), Pushed::BeganToLag, "it is as slow as before");
     assert_eq!(socket.drain(), ["reply 5000", "reply 30"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), Some(CATCH_UP));
 }
 
 #[test]
@@ -313,22 +320,22 @@ fn past_the_deadline_a_lag_is_overdue() {
 #[test]
 fn while_answers_fill_the_queue_no_more_may_be_asked() {
     let socket = Socket::new(100, 3);
-    assert!(socket.outbox.has_room());
+    assert!(socket.queue.has_room());
     socket.push(reply(100));
-    assert!(socket.outbox.has_room(), "full is not too full");
+    assert!(socket.queue.has_room(), "full is not too full");
     socket.push(reply(1));
-    assert!(!socket.outbox.has_room());
+    assert!(!socket.queue.has_room());
     assert_eq!(socket.notice(), None);
     assert_eq!(socket.read.take(), 0);
     assert_eq!(socket.drain(), ["reply 100", "reply 1"]);
     assert_eq!(socket.read.take(), 1, "the reading task is woken");
     assert_eq!(socket.notice(), Some(Notice::Room));
     assert_eq!(socket.notice(), None);
-    assert!(socket.outbox.has_room());
+    assert!(socket.queue.has_room());
     for _ in 0..4 {
         socket.push(reply(1));
     }
-    assert!(!socket.outbox.has_room(), "many small ones fill it too");
+    assert!(!socket.queue.has_room(), "many small ones fill it too");
 }
 
 #[test]
@@ -340,10 +347,15 @@ fn closing_lets_out_what_waits_and_nothing_more() {
     socket.outbox.close(CloseReason::Normal);
     assert_eq!(socket.push(reply(3)), Pushed::Closed);
     assert_eq!(socket.push(update(3, 1, 0)), Pushed::Closed);
-    socket.outbox.control(Control::Ping);
+    socket.queue.control(Control::Ping);
     assert_eq!(socket.outbox.closing(), Some(CloseReason::TryAgainLater), "the first reason stands");
+    let ended = Notice::Ended(LaneId(1), CloseReason::TryAgainLater);
+    assert_eq!(socket.notice(), Some(ended), "what it means for the connection is decided there");
+    assert_eq!(socket.notice(), None, "once");
+    socket.queue.close(CloseReason::TryAgainLater);
+    socket.queue.close(CloseReason::Normal);
     assert_eq!(socket.notice(), Some(Notice::Closed));
-    assert_eq!(socket.drain(), ["reply 1", "update 2"]);
+    assert_eq!(socket.drain(), ["reply 1", "update 2", "ping 0"]);
     assert_eq!(socket.drain(), ["close 1013"]);
 }
 
@@ -360,31 +372,31 @@ fn a_probe_is_heeded_once() {
 #[test]
 fn what_the_application_sees_is_activity_and_the_transport_is_not() {
     let socket = Socket::new(10, 10);
-    assert!(!socket.outbox.take_activity());
-    socket.outbox.control(Control::Ping);
-    assert!(!socket.outbox.take_activity(), "browsers do not see pings");
+    assert!(!socket.queue.take_activity());
+    socket.queue.control(Control::Ping);
+    assert!(!socket.queue.take_activity(), "browsers do not see pings");
     socket.push(awareness(3));
-    assert!(socket.outbox.take_activity());
-    assert!(!socket.outbox.take_activity());
+    assert!(socket.queue.take_activity());
+    assert!(!socket.queue.take_activity());
     socket.outbox.catch_up(|_, _| smallvec![payload(1)]);
-    assert!(socket.outbox.take_activity());
+    assert!(socket.queue.take_activity());
 }
 
-type Act = fn(&Outbox);
+type Act = fn(&Socket);
 
 #[test]
 fn every_change_wakes_the_task_that_waits_for_it() {
     let writer_wakes: [(&str, Act); 5] = [
-        ("an update", |outbox| assert_eq!(outbox.push(update(1, 1, 0), Instant::now()), Pushed::Queued)),
-        ("a reply", |outbox| assert_eq!(outbox.push(reply(1), Instant::now()), Pushed::Queued)),
-        ("a ping", |outbox| outbox.control(Control::Ping)),
-        ("a catch-up", |outbox| outbox.catch_up(|_, _| smallvec![payload(1)])),
-        ("the end", |outbox| outbox.close(CloseReason::Normal)),
+        ("an update", |socket| assert_eq!(socket.push(update(1, 1, 0)), Pushed::Queued)),
+        ("a reply", |socket| assert_eq!(socket.push(reply(1)), Pushed::Queued)),
+        ("a ping", |socket| socket.queue.control(Control::Ping)),
+        ("a catch-up", |socket| socket.outbox.catch_up(|_, _| smallvec![payload(1)])),
+        ("the end", |socket| socket.queue.close(CloseReason::Normal)),
     ];
     for (what, act) in writer_wakes {
         let socket = Socket::new(10, 10);
         assert!(socket.drain().is_empty());
-        act(&socket.outbox);
+        act(&socket);
         assert_eq!(socket.written.take(), 1, "{what} wakes the writing task");
         assert!(!socket.drain().is_empty(), "{what} is found");
     }
@@ -415,7 +427,76 @@ fn a_dropped_queue_wakes_the_writer_who_then_wakes_the_reader() {
     assert_eq!(socket.read.take(), 0, "not written yet");
     assert!(socket.drain().is_empty());
     assert_eq!(socket.read.take(), 1);
-    assert_eq!(socket.notice(), Some(Notice::CatchUp));
+    assert_eq!(socket.notice(), Some(CATCH_UP));
+}
+
+// ---- several sessions ------------------------------------------------------------------------------------------
+
+#[test]
+fn sessions_of_one_connection_share_its_room_and_keep_their_addresses() {
+    let socket = Socket::new(100, 10);
+    let other = socket.queue.open(Bytes::from_static(b"b: "));
+    let now = Instant::now();
+    socket.push(update(40, 1, 0));
+    assert_eq!(other.push(update(37, 1, 0), now), Pushed::Queued);
+    // The session that finds no room lags, and no other.
+    assert_eq!(other.push(update(40, 1, 1), now), Pushed::BeganToLag);
+    assert!(other.is_lagging() && !socket.outbox.is_lagging());
+    assert_eq!(socket.waiting(), (1, 40));
+    assert_eq!(other.push(reply(1), now), Pushed::Queued);
+    assert_eq!(socket.drain(), ["update 40", "b: reply 1"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), Some(Notice::CatchUp(other.lane())));
+    assert_eq!(socket.notice(), None);
+    other.catch_up(|lag, _| {
+        assert_eq!(lag.unwrap()[&ClientId::new(1)], 0);
+        smallvec![payload(7)]
+    });
+    assert_eq!(socket.drain(), ["b: reply 7"]);
+}
+
+#[test]
+fn the_end_of_one_session_is_not_the_end_of_another() {
+    let socket = Socket::new(100, 10);
+    let other = socket.queue.open(Bytes::from_static(b"b: "));
+    let now = Instant::now();
+    other.push(reply(1), now);
+    other.push(update(2, 1, 0), now);
+    other.close(CloseReason::Gone);
+    assert_eq!(other.push(reply(3), now), Pushed::Closed);
+    assert_eq!(socket.notice(), Some(Notice::Ended(other.lane(), CloseReason::Gone)));
+    assert_eq!(socket.push(update(4, 1, 0)), Pushed::Queued);
+    // Once it is taken away, only its answers still go out; and who still holds it speaks to nobody.
+    socket.queue.remove(other.lane());
+    let third = socket.queue.open(Bytes::from_static(b"c: "));
+    assert_eq!(other.push(reply(5), now), Pushed::Closed);
+    assert_eq!(third.push(reply(6), now), Pushed::Queued);
+    assert_eq!(socket.drain(), ["b: reply 1", "update 4", "c: reply 6"]);
+}
+
+#[test]
+fn a_session_without_room_for_what_cannot_be_made_up_for_is_closed() {
+    let socket = Socket::new(100, 10);
+    assert_eq!(socket.push(Frame::Notice(payload(60))), Pushed::Queued);
+    assert_eq!(socket.push(Frame::Notice(payload(60))), Pushed::Closed);
+    assert_eq!(socket.notice(), Some(Notice::Ended(LaneId(1), CloseReason::TryAgainLater)));
+    assert_eq!(socket.drain(), ["notice 60"]);
+}
+
+#[test]
+fn presence_that_gives_way_is_owed_to_its_own_session() {
+    let socket = Socket::new(100, 10);
+    let other = socket.queue.open(Bytes::from_static(b"b: "));
+    assert_eq!(other.push(awareness(57), Instant::now()), Pushed::Queued);
+    assert_eq!(socket.push(update(60, 1, 0)), Pushed::Queued);
+    assert_eq!(socket.drain(), ["update 60"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.notice(), Some(Notice::CatchUp(other.lane())));
+    other.catch_up(|lag, presence| {
+        assert!(lag.is_none() && presence);
+        smallvec![]
+    });
+    assert_eq!(socket.notice(), None);
 }
 
 // ---- the property ------------------------------------------------------------------------------------------------
@@ -531,7 +612,7 @@ impl Play {
     /// Does what the reading task does on a notice. Returns whether there was one.
     fn catch_up(&mut self) -> bool {
         match self.socket.notice() {
-            Some(Notice::CatchUp) => {}
+            Some(CATCH_UP) => {}
             Some(_) => return true,
             None => return false,
         }
@@ -547,11 +628,11 @@ impl Play {
     /// The socket takes what waits, and the reader reads it.
     fn drain(&mut self) -> bool {
         let mut taken = VecDeque::new();
-        if self.socket.outbox.drain(&mut taken, &self.socket.writer) != Drained::Frames {
+        if self.socket.queue.drain(&mut taken, &self.socket.writer) != Drained::Frames {
             return false;
         }
-        for frame in taken {
-            let payload = Bytes::copy_from_slice(frame.payload());
+        for queued in taken {
+            let payload = Bytes::copy_from_slice(queued.frame.payload());
             for message in ysync::decode(payload, &guard::Limits::default()).unwrap() {
                 match message {
                     Message::Update(update) | Message::SyncStep2(update) => {
@@ -572,14 +653,14 @@ impl Play {
     }
 
     fn check_bounds(&self) {
-        let queue = self.socket.outbox.0.queue.lock();
-        let limits = &self.socket.outbox.0.limits;
-        let droppable =
-            || queue.frames.iter().filter(|frame| matches!(frame, Frame::Update(..) | Frame::Awareness(_)));
+        let queue = self.socket.outbox.shared.queue.lock();
+        let limits = &self.socket.outbox.shared.limits;
+        let frames = || queue.frames.iter().map(|queued| &queued.frame);
+        let droppable = || frames().filter(|frame| matches!(frame, Frame::Update(..) | Frame::Awareness(_)));
         let bytes: usize = droppable().map(|frame| frame.payload().len()).sum();
         assert!(bytes <= limits.bytes || droppable().count() == 1);
         assert!(droppable().count() <= limits.frames);
-        assert!(queue.lag.is_none() || droppable().count() == 0);
+        assert!(queue.lanes[0].lag.is_none() || droppable().count() == 0);
     }
 
     fn writers_together(&mut self) -> Writer {

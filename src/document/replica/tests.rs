@@ -533,3 +533,87 @@ fn state_again(state: &[u8]) -> Vec<u8> {
     let txn = doc.transact();
     txn.encode_state_as_update_v1(&StateVector::default())
 }
+
+// ---- edits of those without a replica ---------------------------------------------------------------------
+
+fn field(name: &str) -> FieldName {
+    FieldName::parse(name).unwrap()
+}
+
+#[test]
+fn an_edit_is_an_update_that_everybody_can_apply() {
+    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    replica.apply_one(ann.insert(0, "a😀b")).1.unwrap();
+    let edits = [Edit::Insert { at: 3, text: "漢" }, Edit::Remove { at: 0, length: 1 }];
+    let applied = replica.edit(&field("text"), &edits).unwrap();
+    let own = applied.before[0].0;
+    assert_eq!(applied.before.as_slice(), [(own, 0)]);
+    ann.receive(&applied.update.unwrap());
+    assert_eq!(ann.text(), "😀漢b");
+    assert_eq!(replica.text(), "😀漢b");
+    // The clocks are those of yrs, so that who asks is told no more and no less.
+    assert_eq!(vector_of(&mut replica), ann.vector());
+    assert_eq!(replica.difference(&ann.vector()).unwrap()[0], 0, "nothing new");
+    let applied = replica.edit(&field("text"), &[Edit::Remove { at: 0, length: 2 }]).unwrap();
+    assert!(applied.before.is_empty(), "a deletion is no news of any client");
+    ann.receive(&applied.update.unwrap());
+    assert_eq!(ann.text(), "漢b");
+    assert_eq!(replica.edit(&field("text"), &[]).unwrap().update, None);
+    // Loaded again, it is the same, and writes as somebody else.
+    let mut again = Replica::load([&replica.state().unwrap()]).unwrap();
+    let applied = again.edit(&field("text"), &[Edit::Insert { at: 2, text: "!" }]).unwrap();
+    assert_ne!(applied.before[0].0, own);
+    ann.receive(&applied.update.unwrap());
+    assert_eq!(ann.text(), "漢b!");
+}
+
+#[test]
+fn an_edit_that_does_not_fit_poisons_the_replica_and_nothing_else() {
+    let mut replica = Replica::new();
+    assert!(replica.edit(&field("text"), &[Edit::Remove { at: 0, length: 1 }]).is_err());
+    assert!(replica.state().is_err());
+    assert!(replica.root_text(&field("text")).is_err());
+}
+
+#[test]
+fn a_root_shows_its_characters_and_where_objects_stand() {
+    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    assert_eq!(replica.root_text(&field("none")).unwrap(), RootText::default());
+    replica.apply_one(ann.insert(0, "a😀b"));
+    let cat = || Any::from_json(r#"{"image":"cat"}"#).unwrap();
+    replica.apply_one(ann.edit(|_, txn| {
+        let text = txn.get_text("text").unwrap();
+        text.insert_embed(txn, 3, cat());
+        text.format(txn, 0, 1, Attrs::from([("bold".into(), true.into())]));
+    }));
+    let found = replica.root_text(&field("text")).unwrap();
+    let text = PlainText { characters: "a😀b".into(), objects: vec!["a😀".len()] };
+    assert_eq!(found, RootText { text, is_plain: true });
+    // A string put in as an object cannot be told from text when the pieces are read.
+    replica.apply_one(ann.edit(|_, txn| {
+        txn.get_text("text").unwrap().insert_embed(txn, 0, Any::from("x"));
+    }));
+    let found = replica.root_text(&field("text")).unwrap();
+    assert_eq!((found.text.characters.as_str(), found.is_plain), ("a😀b", false));
+    assert_eq!(replica.shape(&field("text")).unwrap(), Some(Shape::Text));
+    assert_eq!(replica.shape(&field("none")).unwrap(), None);
+}
+
+#[test]
+fn what_becomes_of_a_watched_text_is_heard_once() {
+    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    let text = field("text");
+    replica.watch(&text).unwrap();
+    replica.watch(&field("other")).unwrap();
+    replica.apply_one(ann.insert(0, "ab"));
+    assert_eq!(replica.take_heard(), [(text.clone(), vec![Delta::Insert("ab".into())])]);
+    assert_eq!(replica.take_heard(), []);
+    replica.apply_one(ann.set("title", "x"));
+    assert_eq!(replica.take_heard(), [], "a key of another root");
+    replica.edit(&text, &[Edit::Insert { at: 1, text: "!" }]).unwrap();
+    let expected = vec![Delta::Retain(1), Delta::Insert("!".into())];
+    assert_eq!(replica.take_heard(), [(text.clone(), expected)]);
+    replica.unwatch(&text).unwrap();
+    replica.apply_one(ann.insert(0, "c"));
+    assert_eq!(replica.take_heard(), []);
+}

@@ -67,7 +67,7 @@ impl FromStr for Span {
 
 #[derive(goldenscript::Command)]
 enum Command {
-    /// A session begins. `join ann [read] [acknowledged]`; `join ann-again as=ann` is the same client, back
+    /// A session begins. `join ann [read] [acknowledged | hocuspocus]`; `join ann-again as=ann` is the same client, back
     /// on another socket.
     Join {
         who: String,
@@ -336,7 +336,7 @@ impl Story {
                 return Ok(());
             }
             Command::Reload => {
-                self.state.replace_replica(Replica::load(&self.log)?);
+                drop(self.state.replace_replica(Replica::load(&self.log)?, now));
                 for suspect in std::mem::take(&mut self.suspects) {
                     let effects = self.state.retry(suspect, now);
                     self.carry_out(effects, out);
@@ -357,11 +357,12 @@ impl Story {
     }
 
     fn join(&mut self, who: &str, flags: &[String], person: Option<&str>) -> Result<Effects, Box<dyn Error>> {
-        let (mut access, mut acknowledged) = (Access::Write, false);
+        let (mut access, mut dialect) = (Access::Write, Dialect::YWebSocket { echo: false });
         for flag in flags {
             match flag.as_str() {
                 "read" => access = Access::Read,
-                "acknowledged" => acknowledged = true,
+                "acknowledged" => dialect = Dialect::YWebSocket { echo: true },
+                "hocuspocus" => dialect = Dialect::Hocuspocus,
                 other => return Err(format!("unknown {other}").into()),
             }
         }
@@ -374,7 +375,7 @@ impl Story {
         if self.sessions.insert(who.to_owned(), session).is_some() {
             return Err(format!("{who} has joined before").into());
         }
-        Ok(self.state.join(id, access, acknowledged))
+        Ok(self.state.join(id, access, dialect))
     }
 
     fn send_or_keep(
@@ -442,6 +443,8 @@ impl Story {
                 Effect::BroadcastAwareness { except, awareness } => {
                     format!("to {}: presence {}", self.all_but(except), self.presence_in_words(&awareness))
                 }
+                Effect::Tell { to, said } => format!("tell {}: {said:?}", to.len()),
+                Effect::ReadRich(field) => format!("read {field}"),
                 Effect::Store(update) => {
                     let by = update.origin.map_or("several".to_owned(), |origin| self.name(origin));
                     let line = format!("store {} by {by}", self.update_in_words(&update.bytes));
@@ -548,6 +551,7 @@ impl Story {
             Outgoing::Awareness(awareness) => format!("presence {}", self.presence_in_words(awareness)),
             Outgoing::Denied(reason) => format!("denied {reason}"),
             Outgoing::Echo(bytes) => format!("echo {}", String::from_utf8_lossy(bytes)),
+            other => format!("{other:?}"),
         }
     }
 

@@ -25,6 +25,8 @@
 //! state overtakes is never written a second time. A restart takes what the log holds as if it had just
 //! been appended; what had been settled is recognised by its sequence.
 
+mod beside;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque, hash_map},
     ops::ControlFlow,
@@ -35,7 +37,9 @@ use std::{
 use bytes::Bytes;
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
+use self::beside::{Changes, Held};
 use super::{
     FreeSpace,
     directory::{Directory, disk_bytes, unopenable},
@@ -45,10 +49,11 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Appended, Config, Durability, Head, LoggedUpdate, Observer, Presence, QUARANTINE_BYTES,
-        QUARANTINE_ENTRIES, Quarantined, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
+        Append, Appended, Collection, Config, Durability, Head, Kept, LoggedUpdate, Observer, Presence,
+        QUARANTINE_BYTES, QUARANTINE_ENTRIES, Quarantined, Record, Room, Sequence, StoreError, StoreResult,
+        Stored, Summary, Usage,
         index::{self, Index, Indexed},
-        layout::{self, Damage, End, Key, Kind, Meta, Parts, Tally},
+        layout::{self, Beside, Damage, End, Key, Kind, Meta, Parts, Tally},
     },
 };
 
@@ -80,12 +85,21 @@ pub(super) enum Request {
     Quarantine { document: DocumentName, what: String, bytes: Bytes, at: Timestamp, reply: Reply<()> },
     Quarantined { document: DocumentName, reply: Reply<Vec<Quarantined>> },
     Load { document: DocumentName, reply: Reply<Option<Stored>> },
+    Keep { document: DocumentName, at: Timestamp, records: Vec<Record>, room: Room, reply: Reply<Kept> },
+    Forget { document: DocumentName, records: Vec<(Collection, Uuid)>, reply: Reply<bool> },
     Close { reply: Reply<()> },
 }
 
 /// What all threads see. Written by the engine alone.
 pub(super) struct Shared {
     pub(super) index: RwLock<Index<Slot>>,
+    /// What there is beside documents.
+    beside: RwLock<HashMap<DocumentName, Held>>,
+    /// The first rows of records that are being written: they may be seen already, and may not be shown before
+    /// they are durable.
+    arriving: RwLock<HashSet<Vec<u8>>>,
+    /// The epochs in use, the young one first.
+    epochs: RwLock<Vec<Arc<Epoch>>>,
     /// Why writing stopped, once it has. It does not begin again.
     pub(super) failed: RwLock<Option<String>>,
     pub(super) usage: RwLock<Usage>,
@@ -364,6 +378,7 @@ pub(super) struct Group {
     /// A frame of the write-ahead log.
     wal: Vec<u8>,
     staged: HashMap<DocumentName, Staged>,
+    records: Changes,
     /// Heads that the young epoch did not have.
     arrived: u64,
     /// What changes in the tallies of the two epochs: bucket and what is added to its sum.
@@ -435,6 +450,8 @@ struct Drain {
     copying: Option<Copying>,
     /// Where the next quarantined row is looked for; `None` once all are copied.
     quarantine: Option<Vec<u8>>,
+    /// The same for records beside documents.
+    records: Option<Vec<u8>>,
     /// Whether an earlier process may have left parts of copies behind.
     resumed: bool,
     disk_before: u64,
@@ -474,6 +491,8 @@ pub(super) struct Engine {
     states: VecDeque<StateJob>,
     next_generation: u64,
     live_bytes: u64,
+    /// Bytes of records beside documents.
+    record_bytes: u64,
     quarantine: QuarantineSize,
     measured: Instant,
     written: u64,
@@ -500,9 +519,14 @@ impl Engine {
         let Opened { young, old, wal, frames } = open_files(&directory, &config)?;
         let resumed = old.is_some();
         let mut index = Index::new();
+        let mut held = HashMap::new();
         // The young epoch last: where both know a document, it is the one that counts.
         for writer in old.iter().chain([&young]) {
-            for (document, entry) in read_heads(writer, directory.path())? {
+            let (heads, besides) = read_heads(writer, directory.path())?;
+            held.extend(
+                besides.into_iter().map(|(document, value)| (document, (writer.epoch.number(), value))),
+            );
+            for (document, entry) in heads {
                 if let Some(what) = &entry.damaged {
                     tracing::error!(%document, what, "document is damaged, its bytes are kept");
                     observer.damaged(&document);
@@ -510,9 +534,15 @@ impl Engine {
                 index.put(document, Slot { entry, pending: Vec::new() });
             }
         }
+        let held = read_held(held, &mut index, &*observer);
+        let record_bytes = held.values().map(|held| held.beside.row_bytes).sum();
+        let epochs = [&young].into_iter().chain(&old).map(|writer| Arc::clone(&writer.epoch)).collect();
         let next_generation = index.iter().map(|(_, slot)| slot.entry.generation).max().unwrap_or(0) + 1;
         let shared = Arc::new(Shared {
             index: RwLock::new(index),
+            beside: RwLock::new(held),
+            arriving: RwLock::default(),
+            epochs: RwLock::new(epochs),
             failed: RwLock::new(None),
             usage: RwLock::new(Usage::default()),
             min_free_bytes: config.min_free_bytes,
@@ -533,6 +563,7 @@ impl Engine {
             states: VecDeque::new(),
             next_generation,
             live_bytes: 0,
+            record_bytes,
             quarantine: QuarantineSize::default(),
             measured: Instant::now(),
             written: 0,
@@ -595,6 +626,16 @@ impl Engine {
             }
             Request::Load { document, reply } => {
                 let _ = reply.send(self.load(&document));
+            }
+            Request::Keep { ref document, .. } if group.records.is_losing(document) => return Some(request),
+            Request::Keep { document, at, records, room, reply } => {
+                let kept = self.keep(group, document, at, records, room);
+                group.answer(reply, kept);
+            }
+            Request::Forget { ref document, .. } if group.records.concern(document) => return Some(request),
+            Request::Forget { document, records, reply } => {
+                let forgotten = self.forget(group, document, &records);
+                group.answer(reply, forgotten);
             }
             Request::Close { reply } => {
                 while let Some(job) = self.states.pop_front() {
@@ -677,6 +718,7 @@ impl Engine {
             if let Presence::Deleted(_) = presence {
                 (entry.generation, entry.state_len, entry.state_crc) = (0, 0, 0);
                 (entry.log_bytes, entry.settled, entry.pending_bytes) = (0, 0, 0);
+                self.forget_all(group, &entry.head.document, entry.life);
             }
             entry.weigh();
             self.stage_heads(group, entry.clone());
@@ -930,6 +972,7 @@ impl Engine {
             self.push(&mut group, entry, (meta_key, meta));
             self.push(&mut group, entry, (end_key, end));
         }
+        let (held, coming) = self.stage_beside(&mut group);
         let outcome = self.write(&mut group).map_err(|Failure(reason)| {
             self.fail(&reason);
             StoreError::Unwritable(reason)
@@ -956,6 +999,7 @@ impl Engine {
                 });
             }
             drop(index);
+            self.publish_beside(held, &coming);
             if !group.replies.is_empty() {
                 self.observer.committed(documents, group.updates, group.bytes(), begun.elapsed());
             }
@@ -1183,7 +1227,7 @@ impl Engine {
         {
             let mut usage = self.shared.usage.write();
             usage.disk_bytes = disk_bytes;
-            usage.live_bytes = self.live_bytes + self.quarantine.bytes;
+            usage.live_bytes = self.live_bytes + self.record_bytes + self.quarantine.bytes;
             usage.documents = documents;
         }
         self.written = 0;
@@ -1225,10 +1269,17 @@ impl Engine {
             Ok(epoch) => {
                 let young = Writer { epoch, tally: Tally::EMPTY };
                 self.old = Some(std::mem::replace(&mut self.young, young));
+                self.share_epochs();
                 self.begin_drain(false);
             }
             Err(Failure(reason)) => self.fail(&reason),
         }
+    }
+
+    /// Says where records are to be looked for.
+    fn share_epochs(&self) {
+        let epochs = [&self.young].into_iter().chain(&self.old);
+        *self.shared.epochs.write() = epochs.map(|writer| Arc::clone(&writer.epoch)).collect();
     }
 
     fn begin_drain(&mut self, resumed: bool) {
@@ -1238,7 +1289,8 @@ impl Engine {
         let documents = index.iter().filter(|(_, slot)| stays(slot)).map(|(name, _)| name.clone()).collect();
         let disk_before = self.shared.usage.read().disk_bytes;
         let quarantine = Some(vec![Kind::Quarantine as u8]);
-        self.drain = Some(Drain { documents, copying: None, quarantine, resumed, disk_before });
+        let records = Some(vec![Kind::Record as u8]);
+        self.drain = Some(Drain { documents, copying: None, quarantine, records, resumed, disk_before });
     }
 
     /// Copies about [`STEP_BYTES`] from the old epoch to the young one.
@@ -1299,7 +1351,16 @@ impl Engine {
         if let Some(from) = drain.quarantine.take() {
             drain.quarantine = copy_range(old, from, &after(&[Kind::Quarantine as u8]), group)?;
         }
-        Ok(drain.quarantine.is_none())
+        if drain.quarantine.is_some() {
+            return Ok(false);
+        }
+        if let Some(from) = drain.records.take() {
+            drain.records = self.copy_records(old, from, group)?;
+        }
+        if drain.records.is_some() {
+            return Ok(false);
+        }
+        self.copy_beside(old, group)
     }
 
     /// The document under way if it still is as it was, else the next one.
@@ -1343,6 +1404,7 @@ impl Engine {
             return self.fail(&reason);
         }
         self.retired.extend(self.old.take().map(|old| old.epoch));
+        self.share_epochs();
         self.release_retired();
         self.measure();
         self.since_rotation = 0;
@@ -1526,10 +1588,15 @@ fn report_loss(place: &str, commits: u64) {
 }
 
 type Heads = HashMap<DocumentName, Entry>;
+/// Rows that count what is beside documents, as they were found.
+type Besides = HashMap<DocumentName, Vec<u8>>;
 
-/// The documents of an epoch, by their head rows.
-fn read_heads(writer: &Writer, path: &std::path::Path) -> StoreResult<Heads> {
-    let (heads, nameless) = writer.epoch.heads().map_err(|Failure(what)| unopenable(path, &what))?;
+/// The documents of an epoch, by their head rows, and what it counts beside documents.
+fn read_heads(writer: &Writer, path: &std::path::Path) -> StoreResult<(Heads, Besides)> {
+    let failed = |Failure(what): Failure| unopenable(path, &what);
+    let (heads, mut nameless) = writer.epoch.heads().map_err(failed)?;
+    let (besides, nameless_too) = writer.epoch.besides().map_err(failed)?;
+    nameless += nameless_too;
     let (found, counted) = (heads.len() as u64, writer.tally.documents);
     if nameless > 0 || found < counted {
         let what = format!(
@@ -1542,6 +1609,10 @@ fn read_heads(writer: &Writer, path: &std::path::Path) -> StoreResult<Heads> {
     for (name, rows) in &heads {
         let sum = &mut sums[Tally::bucket(name)];
         *sum = sum.wrapping_add(rows.fingerprint());
+    }
+    for (name, value) in &besides {
+        let sum = &mut sums[Tally::bucket(name)];
+        *sum = sum.wrapping_add(layout::beside_fingerprint(value));
     }
     let restore = |(name, rows): (DocumentName, HeadRows)| {
         let meta = rows
@@ -1560,7 +1631,32 @@ fn read_heads(writer: &Writer, path: &std::path::Path) -> StoreResult<Heads> {
         }
         (name, entry)
     };
-    Ok(heads.into_iter().map(restore).collect())
+    Ok((heads.into_iter().map(restore).collect(), besides))
+}
+
+/// What is counted beside documents. What cannot be read makes its document a damaged one.
+fn read_held(
+    rows: HashMap<DocumentName, (u64, Vec<u8>)>,
+    index: &mut Index<Slot>,
+    observer: &dyn Observer,
+) -> HashMap<DocumentName, Held> {
+    let mut held = HashMap::with_capacity(rows.len());
+    for (document, (epoch, value)) in rows {
+        let fingerprint = layout::beside_fingerprint(&value);
+        let payload = layout::unseal(Kind::Beside, &layout::beside_key(&document), &value);
+        let beside = payload.and_then(Beside::decode).unwrap_or_else(|damage| {
+            let what = format!("what is kept beside it: {damage}");
+            if let Some(slot) = index.get(&document).cloned().filter(|slot| slot.entry.damaged.is_none()) {
+                tracing::error!(%document, what, "document is damaged, its bytes are kept");
+                observer.damaged(&document);
+                let entry = Entry { damaged: Some(what), ..slot.entry };
+                index.put(document.clone(), Slot { entry, ..slot });
+            }
+            Beside::nothing(NO_LIFE)
+        });
+        held.insert(document, Held { beside, epoch, fingerprint });
+    }
+    held
 }
 
 /// What is said of a document whose head rows may be older than those written last.

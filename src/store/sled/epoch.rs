@@ -78,8 +78,7 @@ impl Epoch {
     /// Makes an empty epoch, durable before it returns.
     pub(super) fn create(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
         let epoch = Self::start(path, number, cache_bytes)?;
-        let schema = layout::seal(Kind::Store, layout::SCHEMA_KEY, &layout::encode_schema(number));
-        epoch.apply(vec![(layout::SCHEMA_KEY.to_vec(), schema), tally_row(&Tally::EMPTY)])?;
+        epoch.apply(vec![schema_row(number), tally_row(&Tally::EMPTY)])?;
         epoch.flush(Durability::Disk)?;
         epoch.set_mark(0, Durability::Disk)?;
         let synced = epoch.mark.sync().and_then(|()| sync_directory(path));
@@ -104,6 +103,9 @@ impl Epoch {
         }
         if named != number {
             return Err(damaged(format!("it is epoch {named} under the name of epoch {number}")));
+        }
+        if schema < layout::SCHEMA {
+            epoch.raise_schema().map_err(|Failure(what)| damaged(what))?;
         }
         let tally = epoch.counts(layout::COMMIT_KEY, Tally::decode).map_err(damaged)?;
         let lost = epoch.lost(tally.commit)?;
@@ -133,6 +135,12 @@ impl Epoch {
             OpenOptions::new().write(true).open(path.join("db")).map_err(|error| cannot("db", error))?;
         let mark = Mark::open(&path.join("mark")).map_err(|error| cannot("mark", error))?;
         Ok(Self { number, path: path.to_owned(), db, data, mark })
+    }
+
+    /// From here on a Weft that knows less than we do leaves this store alone.
+    fn raise_schema(&self) -> Result<(), Failure> {
+        self.apply(vec![schema_row(self.number)])?;
+        self.flush(Durability::Disk)
     }
 
     fn counts<T>(
@@ -201,6 +209,21 @@ impl Epoch {
         Ok((heads, nameless))
     }
 
+    /// The rows that count what is beside documents, and how many keys among them cannot be read.
+    pub(super) fn besides(&self) -> Result<(HashMap<DocumentName, Vec<u8>>, u64), Failure> {
+        let mut besides = HashMap::new();
+        let mut nameless = 0;
+        let (from, to) = ([Kind::Beside as u8], [Kind::Beside as u8 + 1]);
+        self.scan::<()>(&from, &to, |key, value| {
+            match layout::parse_key(key) {
+                Ok(Key::Beside(name)) => drop(besides.insert(name, value.to_vec())),
+                _ => nameless += 1,
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok((besides, nameless))
+    }
+
     // ---- writing ----
 
     /// Writes rows, all or none. They are not safe from a kill before [`flush`](Self::flush).
@@ -265,6 +288,12 @@ impl Epoch {
     }
 }
 
+/// The row that says which format this is.
+fn schema_row(number: u64) -> Row {
+    let schema = layout::seal(Kind::Store, layout::SCHEMA_KEY, &layout::encode_schema(number));
+    (layout::SCHEMA_KEY.to_vec(), schema)
+}
+
 /// The row that says what must be there.
 pub(super) fn tally_row(tally: &Tally) -> Row {
     (layout::COMMIT_KEY.to_vec(), layout::seal(Kind::Store, layout::COMMIT_KEY, &tally.encode()))
@@ -283,6 +312,10 @@ pub(super) fn accept_loss(path: &Path, number: u64, cache_bytes: u64) -> StoreRe
         for (name, rows) in &heads {
             let sum = &mut tally.heads[Tally::bucket(name)];
             *sum = sum.wrapping_add(rows.fingerprint());
+        }
+        for (name, value) in epoch.besides()?.0 {
+            let sum = &mut tally.heads[Tally::bucket(&name)];
+            *sum = sum.wrapping_add(layout::beside_fingerprint(&value));
         }
         epoch.apply(vec![tally_row(&tally)])?;
         epoch.flush(Durability::Disk)?;

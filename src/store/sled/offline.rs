@@ -25,6 +25,8 @@ pub struct Report {
     pub documents: u64,
     /// Updates in the logs, after the checkpoints.
     pub updates: u64,
+    /// Records beside documents.
+    pub records: u64,
     /// Rows of all kinds, dead ones included.
     pub rows: u64,
     /// Bytes that are still needed.
@@ -65,8 +67,8 @@ pub struct Accepted {
 /// Decodes what is stored of a document, and says what is wrong with it.
 pub type Verify<'a> = &'a mut dyn FnMut(&Stored) -> Result<(), String>;
 
-/// Looks over everything in `data`: every row's checksum, that no update is missing, that head, end marker
-/// and state belong together. With `verify`, what is stored of each document is handed over as well, to be
+/// Looks over everything in `data`: every row's checksum, that no update and no record is missing, that head,
+/// end marker and state belong together. With `verify`, what is stored of each document is handed over as well, to be
 /// decoded by somebody who can. Changes nothing but what sled writes when it opens.
 ///
 /// # Errors
@@ -87,6 +89,8 @@ pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report>
                 Ok(Key::State { name, .. }) => (Kind::State, Some(name)),
                 Ok(Key::Meta(name)) => (Kind::Meta, Some(name)),
                 Ok(Key::End(name)) => (Kind::End, Some(name)),
+                Ok(Key::Record { name, .. }) => (Kind::Record, Some(name)),
+                Ok(Key::Beside(name)) => (Kind::Beside, Some(name)),
                 Ok(Key::Quarantine { name, part, .. }) => {
                     report.quarantined += u64::from(part == 0);
                     (Kind::Quarantine, Some(name))
@@ -113,7 +117,9 @@ pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report>
         };
         let verified = stored.and_then(|stored| {
             report.updates += stored.tail.len() as u64;
-            verify.as_mut().map_or(Ok(()), |verify| verify(&stored))
+            verify.as_mut().map_or(Ok(()), |verify| verify(&stored))?;
+            report.records += shared.verify_records(document)?;
+            Ok(())
         });
         let broken = broken_rows.remove(document).unwrap_or(0);
         match verified {

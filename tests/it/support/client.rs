@@ -45,8 +45,12 @@ type Socket = WebSocketStream<TcpStream>;
 pub(crate) struct Client {
     pub(crate) name: String,
     acknowledged: bool,
+    hocuspocus: bool,
+    token: String,
     receive_buffer: Option<u32>,
     path: String,
+    /// The document's name, before every frame of the Hocuspocus dialect.
+    address: Vec<u8>,
     shared: Arc<Shared>,
     link: Option<Link>,
 }
@@ -91,6 +95,10 @@ struct Seen {
     /// All presence that came, in order: client, clock, state.
     told: Vec<(u64, u32, Option<Value>)>,
     own_presence: Option<(u32, Value)>,
+    allowed: Option<String>,
+    denied: Option<String>,
+    refusals: usize,
+    stateless: Vec<String>,
     /// The first thing that a client must never see.
     offence: Option<String>,
 }
@@ -115,8 +123,11 @@ impl Client {
         Self {
             name: name.to_owned(),
             acknowledged: false,
+            hocuspocus: false,
+            token: String::new(),
             receive_buffer: None,
             path: String::new(),
+            address: Vec::new(),
             shared: Arc::new(Shared { doc, roots, seen: Mutex::default() }),
             link: None,
         }
@@ -125,6 +136,18 @@ impl Client {
     /// Wants every change acknowledged once it is durable.
     pub(crate) fn acknowledged(mut self) -> Self {
         self.acknowledged = true;
+        self
+    }
+
+    /// Speaks the Hocuspocus dialect, in which every change is acknowledged.
+    pub(crate) fn over_hocuspocus(mut self) -> Self {
+        (self.hocuspocus, self.acknowledged) = (true, true);
+        self
+    }
+
+    /// Presents a token.
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.token);
         self
     }
 
@@ -138,9 +161,15 @@ impl Client {
 
     /// Connects and waits until all of the document is here.
     pub(crate) async fn opens(mut self, server: &impl Address, document: &str) -> Self {
-        self.path = utf8_percent_encode(document, IN_PATH).to_string();
+        self.wants(document);
         self.comes_back(server).await;
         self
+    }
+
+    /// Names the document to connect to.
+    pub(crate) fn wants(&mut self, document: &str) {
+        self.path = utf8_percent_encode(document, IN_PATH).to_string();
+        self.address = frames::buffer(document.as_bytes());
     }
 
     /// Connects again, to the same document, and waits until all of it is here.
@@ -159,8 +188,12 @@ impl Client {
         }
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true).unwrap();
-        let query = if self.acknowledged { "?echo=durable" } else { "" };
-        let url = format!("ws://{address}/ws/{}{query}", self.path);
+        let url = if self.hocuspocus {
+            format!("ws://{address}/hocuspocus")
+        } else {
+            let echo = if self.acknowledged { "echo=durable&" } else { "" };
+            format!("ws://{address}/ws/{}?{echo}token={}", self.path, self.token)
+        };
         let (socket, _) = tokio_tungstenite::client_async(url, stream).await?;
 
         let (sink, stream) = socket.split();
@@ -170,17 +203,23 @@ impl Client {
             let mut seen = self.seen();
             (seen.online, seen.synced, seen.closed) = (true, false, None);
             seen.unacknowledged.clear();
+            (seen.allowed, seen.denied) = (None, None);
+            if self.hocuspocus {
+                let _ = outgoing.send(self.frame(frames::authentication(&self.token)));
+            }
             let vector = self.shared.doc.transact().state_vector().encode_v1();
-            let _ = outgoing.send(Message::binary(frames::step1(&vector)));
+            let _ = outgoing.send(self.frame(frames::step1(&vector)));
             if let Some((clock, state)) = &seen.own_presence {
                 let entry = (self.id(), u64::from(*clock), &*state.to_string());
-                let _ = outgoing.send(Message::binary(frames::awareness(&[entry])));
+                let _ = outgoing.send(self.frame(frames::awareness(&[entry])));
             }
         }
         let writer = tokio::spawn(write(sink, queue));
         let reader = Reader {
             shared: self.shared.clone(),
             acknowledged: self.acknowledged,
+            hocuspocus: self.hocuspocus,
+            address: self.address.clone(),
             outgoing: outgoing.clone(),
         };
         let reader = tokio::spawn(reader.read(stream, reading.subscribe()));
@@ -301,7 +340,43 @@ impl Client {
 
     /// Sends a frame of one's own making.
     pub(crate) fn sends(&self, frame: impl Into<Bytes>) {
-        self.send(Message::Binary(frame.into()));
+        self.send(self.frame(frame));
+    }
+
+    /// Says something that is no part of the document (Hocuspocus).
+    pub(crate) fn says(&self, payload: &str) {
+        self.sends([vec![5], frames::buffer(payload.as_bytes())].concat());
+    }
+
+    /// Presents another token (Hocuspocus).
+    pub(crate) fn presents(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
+        self.sends(frames::authentication(token));
+    }
+
+    /// What it was last told that it may do, "read-write" or "readonly" (Hocuspocus).
+    pub(crate) fn allowed(&self) -> Option<String> {
+        self.seen().allowed.clone()
+    }
+
+    /// Why it was last denied (Hocuspocus).
+    pub(crate) fn denied(&self) -> Option<String> {
+        self.seen().denied.clone()
+    }
+
+    /// How many of its changes were refused in so many words (Hocuspocus).
+    pub(crate) fn refusals(&self) -> usize {
+        self.seen().refusals
+    }
+
+    /// The stateless messages that came (Hocuspocus).
+    pub(crate) fn stateless(&self) -> Vec<String> {
+        self.seen().stateless.clone()
+    }
+
+    fn frame(&self, body: impl Into<Bytes>) -> Message {
+        let body = body.into();
+        Message::Binary(if self.hocuspocus { [&self.address, &body[..]].concat().into() } else { body })
     }
 
     fn send(&self, message: Message) {
@@ -470,6 +545,8 @@ async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::UnboundedR
 struct Reader {
     shared: Arc<Shared>,
     acknowledged: bool,
+    hocuspocus: bool,
+    address: Vec<u8>,
     outgoing: mpsc::UnboundedSender<Message>,
 }
 
@@ -509,6 +586,13 @@ impl Reader {
 
     fn hear(&self, frame: &Bytes) -> Result<(), String> {
         self.shared.seen().bytes += frame.len();
+        let frame = match self.hocuspocus {
+            true => frame.strip_prefix(&self.address[..]).ok_or(format!("{frame:?} is for somebody else"))?,
+            false => frame,
+        };
+        if self.hocuspocus && self.hear_hocuspocus(frame)? {
+            return Ok(());
+        }
         match frames::only_message(frame)? {
             sync::Message::Sync(SyncMessage::SyncStep1(vector)) => {
                 let update = Bytes::from(self.shared.doc.transact().encode_diff_v1(&vector));
@@ -516,7 +600,9 @@ impl Reader {
                     self.shared.seen().unacknowledged.push(update.clone());
                 }
                 // Nobody listens any more if the connection has just ended.
-                let _ = self.outgoing.send(Message::binary(frames::step2(&update)));
+                let frame = frames::step2(&update);
+                let frame = if self.hocuspocus { [&self.address[..], &frame].concat() } else { frame };
+                let _ = self.outgoing.send(Message::binary(frame));
             }
             sync::Message::Sync(SyncMessage::SyncStep2(update)) => {
                 self.shared.seen().synced = true;
@@ -524,7 +610,8 @@ impl Reader {
             }
             sync::Message::Sync(SyncMessage::Update(update)) => {
                 let mut seen = self.shared.seen();
-                if let Some(own) = seen.unacknowledged.iter().position(|known| *known == update) {
+                let echo = !self.hocuspocus;
+                if let Some(own) = seen.unacknowledged.iter().position(|known| echo && *known == update) {
                     seen.unacknowledged.remove(own);
                 } else {
                     seen.updates += 1;
@@ -544,6 +631,34 @@ impl Reader {
             other => return Err(format!("{other:?} came")),
         }
         Ok(())
+    }
+}
+
+impl Reader {
+    /// Takes in what only this dialect has; false if it is something else.
+    fn hear_hocuspocus(&self, frame: &[u8]) -> Result<bool, String> {
+        let text = |bytes: &[u8]| match bytes.split_first() {
+            Some((&length, text)) if text.len() == usize::from(length) && length < 128 => {
+                Ok(String::from_utf8_lossy(text).into_owned())
+            }
+            _ => Err(format!("{bytes:?} is not a short string")),
+        };
+        let mut seen = self.shared.seen();
+        match frame {
+            [2, 2, scope @ ..] => seen.allowed = Some(text(scope)?),
+            [2, 1, reason @ ..] => seen.denied = Some(text(reason)?),
+            [5, payload @ ..] => seen.stateless.push(text(payload)?),
+            [8, status @ (0 | 1)] => {
+                if seen.unacknowledged.is_empty() {
+                    return Err("an acknowledgement came for nothing".to_owned());
+                }
+                seen.unacknowledged.remove(0);
+                seen.refusals += usize::from(*status == 0);
+            }
+            [0 | 1, ..] => return Ok(false),
+            other => return Err(format!("{other:?} came")),
+        }
+        Ok(true)
     }
 }
 

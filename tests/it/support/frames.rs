@@ -41,6 +41,11 @@ pub(crate) fn update(update: &[u8]) -> Vec<u8> {
     [vec![0, 2], buffer(update)].concat()
 }
 
+/// "Let me in", as a provider before version 4 says it.
+pub(crate) fn authentication(token: &str) -> Vec<u8> {
+    [vec![2, 0], buffer(token.as_bytes())].concat()
+}
+
 /// Presence of several clients: id, clock, JSON.
 pub(crate) fn awareness(entries: &[(u64, u64, &str)]) -> Vec<u8> {
     let mut body = uint(entries.len() as u64);

@@ -5,7 +5,9 @@ pub(crate) mod frames;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rest;
+pub(crate) mod scribe;
 pub(crate) mod server;
+pub(crate) mod talk;
 
 use std::{
     net::SocketAddr,
@@ -18,7 +20,9 @@ pub(crate) use self::{
     process::Weft,
     raw::Raw,
     rest::Answer,
+    scribe::Scribe,
     server::TestServer,
+    talk::Talk,
 };
 
 /// How long anything may take before it counts as broken. Long, because two busy cores are slow cores.

@@ -1,0 +1,138 @@
+//! The conversation of one chat connection: reads what its peer says, within its limits, and says it in the
+//! room. What the others say comes through the line by itself.
+
+use crate::{
+    connection::{
+        error::close_reason,
+        rate::{Bucket, Rate},
+        text_socket::{Peer, What},
+    },
+    document::{chat::Seat, line::Line, registry::Registry},
+    ids::{DocumentName, SessionId},
+    protocol::{
+        chat::{self, ClientMessageId, Incoming, Person},
+        close::CloseReason,
+        envelope::Fault,
+    },
+    telemetry::Metrics,
+};
+
+/// How often somebody may speak.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Messages.
+    pub messages: Rate,
+    /// Frames of every kind.
+    pub frames: Rate,
+    /// Refusals, whatever the reason, before the connection is closed with 1008.
+    pub refusals: Rate,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            messages: Rate { burst: 20.0, per_second: 4.0 },
+            frames: Rate { burst: 100.0, per_second: 25.0 },
+            refusals: Rate { burst: 30.0, per_second: 1.0 },
+        }
+    }
+}
+
+/// A chat connection that was let in.
+pub struct Visit {
+    /// Which document's chat.
+    pub document: DocumentName,
+    /// What the visitor is called.
+    pub name: String,
+    /// Most visitors the chat may have.
+    pub most: usize,
+    /// Settings.
+    pub config: Config,
+    /// Open documents, and the chats beside them.
+    pub registry: Registry,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+/// Largest frame: a text whose every byte was escaped, and what is around it.
+pub const fn frame_bytes(text_bytes: usize) -> usize {
+    6 * text_bytes + 4096
+}
+
+/// Holds the conversation until it ends.
+pub async fn talk(visit: Visit, peer: &mut Peer, line: &Line) {
+    let Visit { document, name, most, config, registry, metrics } = visit;
+    let person = Person { session: SessionId::new(), name };
+    let seat = match registry.join_chat(&document, person, line.clone(), most).await {
+        Ok(seat) => seat,
+        Err(error) => {
+            metrics.refused("join");
+            line.close(close_reason(&error));
+            return;
+        }
+    };
+    let longest = registry.config().chat.text_bytes;
+    let mut limiter: Option<Limiter> = None;
+    while let Some(said) = peer.hears().await {
+        let limiter = limiter.get_or_insert_with(|| Limiter::new(config, said.at));
+        let outcome = match (limiter.frames.take(said.at), said.what) {
+            (false, _) => Err(too_often(None)),
+            (true, What::Binary) => {
+                Err((Fault::new("not_text", "this endpoint speaks JSON in text frames"), None))
+            }
+            // Nothing of a chat can be made up for, so nothing of it is ever dropped and owed.
+            (true, What::Behind) => Ok(()),
+            (true, What::Text(text)) => match chat::decode(&text, longest) {
+                Ok(Incoming::Message { id, .. }) if !limiter.messages.take(said.at) => {
+                    Err(too_often(Some(id)))
+                }
+                Ok(incoming) => answer(&seat, line, incoming, &metrics).await,
+                Err(misunderstood) => Err((misunderstood.fault, misunderstood.id)),
+            },
+        };
+        if let Err((fault, id)) = outcome {
+            metrics.refused("chat");
+            line.answer(chat::error(&fault, id.as_ref()));
+            if !limiter.refusals.take(said.at) {
+                line.close(CloseReason::PolicyViolation);
+            }
+        }
+    }
+}
+
+async fn answer(
+    seat: &Seat,
+    line: &Line,
+    incoming: Incoming,
+    metrics: &Metrics,
+) -> Result<(), (Fault, Option<ClientMessageId>)> {
+    match incoming {
+        Incoming::Message { id, text } => {
+            seat.say(id.clone(), text).await.map_err(|fault| (fault, Some(id)))?;
+            metrics.chat_messages.inc();
+        }
+        Incoming::Typing(typing) => seat.types(typing),
+        Incoming::Ping => line.answer(chat::pong()),
+    }
+    Ok(())
+}
+
+fn too_often(id: Option<ClientMessageId>) -> (Fault, Option<ClientMessageId>) {
+    (Fault::new("rate_limited", "too many messages in too short a time; send it again a little later"), id)
+}
+
+struct Limiter {
+    messages: Bucket,
+    frames: Bucket,
+    refusals: Bucket,
+}
+
+impl Limiter {
+    fn new(config: Config, now: std::time::Instant) -> Self {
+        Self {
+            messages: Bucket::new(config.messages, now),
+            frames: Bucket::new(config.frames, now),
+            refusals: Bucket::new(config.refusals, now),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The loop of one connection, whatever carries it: a WebSocket ([`super::socket`]) or plain HTTP
+//! ([`super::feed`]).
+//!
+//! Four named inputs:
+//!
+//! - *the peer*: messages, taken as many as have arrived, understood, and handed to the documents in one piece.
+//!   While the peer does not read what it asked for, nothing more is read from it;
+//! - *the queue*: a document ends its session, wants the peer probed, or has a slow session to catch up;
+//! - *the conversation* itself: a document that was being opened is open, or is not to be had;
+//! - *the clock*: pings, keepalives, and the end of patience.
+//!
+//! Every way out of the loop ends in one place, with a close reason in the queue and a `leave` at the documents.
+
+use std::{future::poll_fn, task::Poll, time::Instant};
+
+use futures_util::{FutureExt, Stream, StreamExt};
+use tracing::debug;
+
+use super::{
+    heartbeat::{self, Heartbeat},
+    session::Inbound,
+    talk::{Heard, Talk},
+};
+use crate::{
+    document::outbox::{Control, Notice, SendQueue},
+    ids::ConnectionId,
+    protocol::close::CloseReason,
+    telemetry::Metrics,
+};
+
+/// Messages taken from the peer before the documents get them: enough to make a burst one batch, few enough
+/// that a flood does not fill memory.
+const BURST: usize = 256;
+
+/// What a peer says.
+pub(super) trait Messages: Stream<Item = Result<Inbound, Heard>> + Unpin {}
+
+impl<S: Stream<Item = Result<Inbound, Heard>> + Unpin> Messages for S {}
+
+/// What carries a conversation.
+pub(super) struct Line<S> {
+    /// For the logs.
+    pub connection: ConnectionId,
+    /// What the peer is sent.
+    pub queue: SendQueue,
+    /// Figures.
+    pub metrics: Metrics,
+    /// What the peer says, or what follows from a stream that is broken.
+    pub messages: S,
+    /// When the peer hears from us.
+    pub heartbeat: heartbeat::Config,
+}
+
+/// The reading task, from the first message to the last. Gives back what the peer may still say.
+pub(super) async fn run<S: Messages, P>(line: Line<S>, mut talk: impl Talk, permit: P) -> S {
+    let Line { connection, queue, metrics, mut messages, heartbeat } = line;
+    metrics.connections.inc();
+    let end = match talk.begin().await {
+        Ok(()) => {
+            let heartbeat = Heartbeat::new(heartbeat, Instant::now());
+            let mut reader =
+                Reader { talk: &mut talk, queue: queue.clone(), metrics: metrics.clone(), heartbeat };
+            reader.read(&mut messages).await
+        }
+        Err(reason) => End::because(reason),
+    };
+    debug!(%connection, ?end, "connection ended");
+    queue.close(end.reason.unwrap_or(CloseReason::Normal));
+    talk.leave(end.clean).await;
+    metrics.connections.dec();
+    drop(permit);
+    messages
+}
+
+/// How a connection came to its end.
+#[derive(Debug)]
+struct End {
+    /// What the peer is told; nothing if it went by itself.
+    reason: Option<CloseReason>,
+    /// Whether its presence may be removed at once.
+    clean: bool,
+}
+
+impl End {
+    fn because(reason: CloseReason) -> Self {
+        Self { reason: Some(reason), clean: false }
+    }
+}
+
+impl From<CloseReason> for End {
+    fn from(reason: CloseReason) -> Self {
+        Self::because(reason)
+    }
+}
+
+struct Reader<'a, T> {
+    talk: &'a mut T,
+    queue: SendQueue,
+    metrics: Metrics,
+    heartbeat: Heartbeat,
+}
+
+impl<T: Talk> Reader<'_, T> {
+    async fn read(&mut self, messages: &mut impl Messages) -> End {
+        let clock = tokio::time::sleep_until(self.heartbeat.next(Instant::now()).into());
+        tokio::pin!(clock);
+        loop {
+            let has_room = self.queue.has_room();
+            let outcome = tokio::select! {
+                message = messages.next(), if has_room => match message {
+                    Some(message) => self.take_in(message, messages).await,
+                    None => Err(End { reason: None, clean: false }),
+                },
+                notice = poll_fn(|context| match self.queue.notice(context.waker()) {
+                    Some(notice) => Poll::Ready(notice),
+                    None => Poll::Pending,
+                }) => self.heed(notice).await,
+                news = self.talk.news() => match self.talk.take_news(news, Instant::now()).await {
+                    Ok(()) => Ok(Again::Same),
+                    Err(reason) => Err(reason.into()),
+                },
+                () = &mut clock => {
+                    let outcome = self.beat();
+                    clock.as_mut().reset(self.heartbeat.next(Instant::now()).into());
+                    outcome
+                }
+            };
+            match outcome {
+                Ok(Again::Same) => {}
+                Ok(Again::Sooner) => clock.as_mut().reset(self.heartbeat.next(Instant::now()).into()),
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// Takes in a message and all that have arrived with it, and acts on them together.
+    async fn take_in(
+        &mut self,
+        first: Result<Inbound, Heard>,
+        messages: &mut impl Messages,
+    ) -> Result<Again, End> {
+        let now = Instant::now();
+        self.heartbeat.heard(now);
+        let mut taken = 0;
+        let mut next = Some(first);
+        let mut end = None;
+        let mut asked = false;
+        while let Some(message) = next {
+            let heard = match message {
+                Ok(inbound) => {
+                    if let Inbound::Binary(bytes) = &inbound {
+                        self.metrics.bytes_received.inc_by(bytes.len() as u64);
+                    }
+                    self.talk.hear(inbound, now)
+                }
+                Err(heard) => heard,
+            };
+            match heard {
+                Heard::More => {}
+                Heard::Asked => asked = true,
+                Heard::Pong(payload) => self.queue.control(Control::Pong(payload)),
+                Heard::Ended { clean } => end = Some(End { reason: None, clean }),
+                Heard::Refuse(reason, label) => {
+                    self.metrics.refused(label);
+                    end = Some(End::because(reason));
+                }
+            }
+            taken += 1;
+            // An answer may be as large as the document: one is in the queue before the next is asked for, so
+            // that the queue can hold the asker back.
+            if end.is_some() || asked || taken == BURST {
+                break;
+            }
+            next = match messages.next().now_or_never() {
+                Some(Some(message)) => Some(message),
+                Some(None) => {
+                    end = Some(End { reason: None, clean: false });
+                    None
+                }
+                None => None,
+            };
+        }
+        // What came before a bad frame was said and stands.
+        self.talk.act().await?;
+        end.map_or(Ok(Again::Same), Err)
+    }
+
+    async fn heed(&mut self, notice: Notice) -> Result<Again, End> {
+        match notice {
+            Notice::Closed => Err(End { reason: None, clean: true }),
+            Notice::Ended(lane, reason) => match self.talk.ended(lane, reason).await {
+                Ok(()) => Ok(Again::Same),
+                // Whom a document sends away is gone from it.
+                Err(reason) => Err(End { reason: Some(reason), clean: true }),
+            },
+            Notice::Room => Ok(Again::Same),
+            Notice::Probe => {
+                self.heartbeat.probe(Instant::now());
+                self.queue.control(Control::Ping);
+                Ok(Again::Sooner)
+            }
+            Notice::CatchUp(lane) => {
+                self.talk.catch_up(lane).await?;
+                Ok(Again::Same)
+            }
+        }
+    }
+
+    fn beat(&mut self) -> Result<Again, End> {
+        let now = Instant::now();
+        let beat = self.heartbeat.tick(self.queue.take_activity(), now);
+        if beat.dead {
+            return Err(End::because(CloseReason::Idle));
+        }
+        self.talk.tick(now)?;
+        if beat.ping {
+            self.queue.control(Control::Ping);
+        }
+        if beat.keepalive
+            && let Some((address, payload)) = self.talk.keepalive()
+        {
+            self.queue.send(address, payload);
+        }
+        Ok(Again::Same)
+    }
+}
+
+/// Whether the clock must be set anew.
+enum Again {
+    Same,
+    Sooner,
+}

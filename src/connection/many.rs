@@ -1,0 +1,312 @@
+//! Many documents over one socket: the Hocuspocus dialect. Carries out what [`Multiplex`] decides.
+
+use std::{collections::HashMap, future::pending, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use tracing::debug;
+
+use super::{
+    Config, Stateless,
+    error::denial,
+    multiplex::{Action, Multiplex},
+    session::Inbound,
+    talk::{Heard, Talk},
+};
+use crate::{
+    auth::{Access, Denied, Policy, Request},
+    document::{
+        handle::{DocumentHandle, Joining},
+        outbox::{LaneId, Outbox, SendQueue},
+        registry::Registry,
+    },
+    ids::{ConnectionId, DocumentName, SessionId},
+    protocol::{
+        Dialect,
+        close::CloseReason,
+        hocuspocus,
+        message::{Message, Outgoing},
+    },
+    telemetry::Metrics,
+};
+
+/// What a connection with many documents needs to begin.
+#[derive(Clone)]
+pub struct Many {
+    /// For the logs.
+    pub connection: ConnectionId,
+    /// Who may do what.
+    pub policy: Arc<dyn Policy>,
+    /// Most sessions a document may have.
+    pub max_sessions: usize,
+    /// Open documents.
+    pub registry: Registry,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+/// The conversation.
+pub(super) struct Conversation {
+    many: Many,
+    stateless: Arc<dyn Stateless>,
+    multiplex: Multiplex,
+    queue: SendQueue,
+    sessions: HashMap<SessionId, Session>,
+    /// Attempts to enter and renewals under way.
+    asking: FuturesUnordered<LocalBoxFuture<'static, Answer>>,
+    actions: Vec<Action>,
+}
+
+struct Session {
+    handle: DocumentHandle,
+    outbox: Outbox,
+    /// What it said since the last [`Talk::act`].
+    said: Vec<Message>,
+}
+
+/// What came of asking.
+pub(super) enum Answer {
+    Entered { address: Bytes, outbox: Outbox, session: SessionId, joined: Result<DocumentHandle, String> },
+    Renewed { address: Bytes, outcome: Result<Access, Denied> },
+}
+
+impl Many {
+    pub(super) fn converse(self, queue: SendQueue, config: &Config, now: Instant) -> Conversation {
+        Conversation {
+            many: self,
+            stateless: config.stateless.clone(),
+            multiplex: Multiplex::new(config.guard.clone(), config.multiplex, now),
+            queue,
+            sessions: HashMap::new(),
+            asking: FuturesUnordered::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Asks the policy, tells the client, opens the document. The client hears that it is let in before the
+    /// document is loaded, and a document that cannot be loaded takes that back.
+    async fn enter(
+        self,
+        queue: SendQueue,
+        address: Bytes,
+        document: DocumentName,
+        token: Option<String>,
+    ) -> Answer {
+        let prefix = hocuspocus::prefix(&address);
+        let outbox = queue.open(prefix.clone());
+        let session = SessionId::new();
+        let joined = match self.policy.admit(Request { document: document.clone(), token }).await {
+            Err(Denied(reason)) => Err(reason),
+            Ok(access) => {
+                let message = Outgoing::Authenticated { may_write: access.may_write() };
+                queue.send(prefix, hocuspocus::encode(&message));
+                self.join(document, session, access, &outbox).await
+            }
+        };
+        Answer::Entered { address, outbox, session, joined }
+    }
+
+    async fn join(
+        &self,
+        document: DocumentName,
+        session: SessionId,
+        access: Access,
+        outbox: &Outbox,
+    ) -> Result<DocumentHandle, String> {
+        let joined = self.registry.ask(&document, async |handle: DocumentHandle| {
+            let joining = Joining {
+                session,
+                access,
+                dialect: Dialect::Hocuspocus,
+                outbox: outbox.clone(),
+                max_sessions: self.max_sessions,
+            };
+            handle.join(joining).await.map(|()| handle)
+        });
+        let connection = &self.connection;
+        match joined.await {
+            Ok(handle) => {
+                debug!(%connection, %session, %document, "document opened");
+                Ok(handle)
+            }
+            Err(error) => {
+                debug!(%connection, %document, %error, "document refused");
+                self.metrics.refused("join");
+                Err(denial(&error))
+            }
+        }
+    }
+}
+
+impl Conversation {
+    /// Carries out what is to be done; what sessions said is handed over together, each session's in order.
+    async fn carry_out(&mut self) -> Result<(), CloseReason> {
+        let mut ended = None;
+        for action in std::mem::take(&mut self.actions) {
+            match action {
+                Action::Enter { address, document, token } => {
+                    let entering = self.many.clone().enter(self.queue.clone(), address, document, token);
+                    self.asking.push(entering.boxed_local());
+                }
+                Action::Renew { address, document, token } => {
+                    let policy = self.many.policy.clone();
+                    let renewal = async move {
+                        let outcome = policy.admit(Request { document, token }).await;
+                        Answer::Renewed { address, outcome }
+                    };
+                    self.asking.push(renewal.boxed_local());
+                }
+                Action::Deliver(session, message) => {
+                    if let Some(session) = self.sessions.get_mut(&session) {
+                        session.said.push(message);
+                    }
+                }
+                Action::Stateless(session, payload) => {
+                    if let Some(Session { handle, .. }) = self.sessions.get(&session) {
+                        self.stateless.said(handle, session, payload).await;
+                    }
+                }
+                Action::Leave(session) => self.leave_document(session, true).await?,
+                Action::Send(address, message) => self.send(&address, &message),
+                Action::Pong => self.queue.send(Bytes::new(), hocuspocus::PONG_FRAME),
+                Action::Refused(label) => self.many.metrics.refused(label),
+                Action::Close(reason) => {
+                    ended = Some(reason);
+                    break;
+                }
+            }
+        }
+        // What came before a bad frame was said and stands.
+        self.hand_over().await?;
+        ended.map_or(Ok(()), Err)
+    }
+
+    async fn hand_over(&mut self) -> Result<(), CloseReason> {
+        for (id, session) in self.sessions.iter_mut().filter(|(_, session)| !session.said.is_empty()) {
+            let said = std::mem::take(&mut session.said);
+            let updates = said.iter().filter(|message| message.is_update()).count();
+            self.many.metrics.updates_received.inc_by(updates as u64);
+            session.handle.deliver(*id, said).await.map_err(|_| CloseReason::Reset)?;
+        }
+        Ok(())
+    }
+
+    async fn leave_document(&mut self, id: SessionId, clean: bool) -> Result<(), CloseReason> {
+        let Some(session) = self.sessions.remove(&id) else { return Ok(()) };
+        if !session.said.is_empty() {
+            session.handle.deliver(id, session.said).await.map_err(|_| CloseReason::Reset)?;
+        }
+        session.handle.leave(id, clean).await;
+        self.queue.remove(session.outbox.lane());
+        Ok(())
+    }
+
+    fn send(&self, address: &[u8], message: &Outgoing) {
+        self.queue.send(hocuspocus::prefix(address), hocuspocus::encode(message));
+    }
+
+    fn session_of(&self, lane: LaneId) -> Option<SessionId> {
+        self.sessions.iter().find(|(_, session)| session.outbox.lane() == lane).map(|(id, _)| *id)
+    }
+}
+
+impl Talk for Conversation {
+    type News = Answer;
+
+    async fn begin(&mut self) -> Result<(), CloseReason> {
+        let connection = &self.many.connection;
+        debug!(%connection, "connection opened");
+        Ok(())
+    }
+
+    fn hear(&mut self, inbound: Inbound, now: Instant) -> Heard {
+        match inbound {
+            Inbound::Binary(bytes) => {
+                let before = self.actions.len();
+                self.multiplex.hear(bytes, now, &mut self.actions);
+                let asks = |action: &Action| match action {
+                    Action::Deliver(_, message) => super::session::asks(message),
+                    // The end is not to be read past.
+                    Action::Close(_) => true,
+                    _ => false,
+                };
+                if self.actions[before..].iter().any(asks) { Heard::Asked } else { Heard::More }
+            }
+            Inbound::Text => Heard::Refuse(CloseReason::Unauthorized, "text_frame"),
+            Inbound::Ping(payload) => Heard::Pong(payload),
+            Inbound::Pong => Heard::More,
+            Inbound::Close(code) => Heard::Ended { clean: matches!(code, Some(1000 | 1001)) },
+        }
+    }
+
+    async fn act(&mut self) -> Result<(), CloseReason> {
+        if self.actions.is_empty() { Ok(()) } else { self.carry_out().await }
+    }
+
+    async fn news(&mut self) -> Answer {
+        match self.asking.next().await {
+            Some(answer) => answer,
+            None => pending().await,
+        }
+    }
+
+    async fn take_news(&mut self, answer: Answer, now: Instant) -> Result<(), CloseReason> {
+        match answer {
+            Answer::Entered { address, outbox, session, joined } => {
+                let outcome = match joined {
+                    Ok(handle) => {
+                        self.sessions.insert(session, Session { handle, outbox, said: Vec::new() });
+                        Ok(session)
+                    }
+                    Err(reason) => {
+                        self.queue.remove(outbox.lane());
+                        Err(reason)
+                    }
+                };
+                self.multiplex.entered(&address, outcome, now, &mut self.actions);
+            }
+            Answer::Renewed { address, outcome } => {
+                if let (Some(session), Ok(access)) = (self.multiplex.session(&address), &outcome)
+                    && let Some(Session { handle, .. }) = self.sessions.get(&session)
+                {
+                    handle.set_access(session, *access).await.map_err(|_| CloseReason::Reset)?;
+                }
+                let outcome = outcome.map(Access::may_write).map_err(|Denied(reason)| reason);
+                self.multiplex.renewed(&address, outcome, &mut self.actions);
+            }
+        }
+        self.carry_out().await
+    }
+
+    async fn catch_up(&mut self, lane: LaneId) -> Result<(), CloseReason> {
+        let Some(id) = self.session_of(lane) else { return Ok(()) };
+        let Some(Session { handle, .. }) = self.sessions.get(&id) else { return Ok(()) };
+        handle.catch_up(id).await.map_err(|_| CloseReason::Reset)
+    }
+
+    async fn ended(&mut self, lane: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
+        let Some(session) = self.session_of(lane) else { return Ok(()) };
+        self.multiplex.ended(session, reason, &mut self.actions);
+        self.carry_out().await
+    }
+
+    fn tick(&mut self, now: Instant) -> Result<(), CloseReason> {
+        self.multiplex.tick(now).map_or(Ok(()), Err)
+    }
+
+    fn keepalive(&self) -> Option<(Bytes, Bytes)> {
+        self.multiplex.keepalive()
+    }
+
+    async fn leave(&mut self, clean: bool) {
+        // Whoever is still on the way in must not stay inside without a socket.
+        while let Some(answer) = self.asking.next().await {
+            if let Answer::Entered { session, joined: Ok(handle), .. } = answer {
+                handle.leave(session, clean).await;
+            }
+        }
+        for (id, session) in std::mem::take(&mut self.sessions) {
+            session.handle.leave(id, clean).await;
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! How often somebody may do something: a bucket of tokens that fills with time. Pure.
+
+use std::time::Instant;
+
+/// The bound: a burst, and what may go on for ever.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// How many at once.
+    pub burst: f64,
+    /// How many a second in the long run.
+    pub per_second: f64,
+}
+
+/// What is left of a [`Rate`].
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    rate: Rate,
+    tokens: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    /// A full bucket.
+    pub fn new(rate: Rate, now: Instant) -> Self {
+        Self { rate, tokens: rate.burst, at: now }
+    }
+
+    /// Takes one token; false if there is none.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.tokens = (self.tokens + passed * self.rate.per_second).min(self.rate.burst);
+        let enough = self.tokens >= 1.0;
+        if enough {
+            self.tokens -= 1.0;
+        }
+        enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_the_pace_holds() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(Rate { burst: 3.0, per_second: 2.0 }, start);
+        assert_eq!([0; 5].map(|_| bucket.take(start)), [true, true, true, false, false]);
+        let later = start + Duration::from_millis(500);
+        assert_eq!([0; 2].map(|_| bucket.take(later)), [true, false]);
+        let much_later = later + Duration::from_secs(3600);
+        assert_eq!(
+            [0; 4].map(|_| bucket.take(much_later)),
+            [true, true, true, false],
+            "never more than a burst"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_gives_nothing() {
+        let start = Instant::now() + Duration::from_secs(10);
+        let mut bucket = Bucket::new(Rate { burst: 1.0, per_second: 1.0 }, start);
+        assert!(bucket.take(start));
+        assert!(!bucket.take(start - Duration::from_secs(5)));
+        assert!(!bucket.take(start));
+    }
+}

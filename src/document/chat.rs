@@ -1,0 +1,448 @@
+//! The chat beside a document: who is in it, and what was said.
+//!
+//! A message is a record beside the document. It is durable before anybody hears it, its author included; and
+//! it is there once, whatever reconnects do: with it a second record is kept that says which message was made
+//! of what the author's client called it, so that a message sent again is recognised, however much later, and
+//! answered with the one that is stored.
+//!
+//! Messages of one chat are stored one after the other, so that their order is the same for everybody and in
+//! every answer. A [`Room`] exists while somebody is in it and holds the last messages for those who join; the
+//! older ones are read from the store a page at a time.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::{
+    Presence, StoreError, actor,
+    handle::{DocumentHandle, JoinError, OpenError},
+    line::Line,
+    registry::Registry,
+};
+use crate::{
+    ids::DocumentName,
+    protocol::{
+        chat::{self, ClientMessageId, Message, Person},
+        close::CloseReason,
+        envelope::Fault,
+    },
+    store::{Collection, Kept, Record, Room as Space},
+};
+
+/// How many messages one hears on joining.
+pub const RECENT: usize = 50;
+/// How many people one is told of on joining; the number of all is told besides.
+const PEOPLE: usize = 200;
+/// How many writes of unknown outcome are remembered per room.
+const DOUBTS: usize = 1000;
+
+/// How much may be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one text.
+    pub text_bytes: usize,
+    /// Messages kept beside one document; beyond, nothing more can be said.
+    pub messages: u64,
+    /// Bytes of messages kept beside one document.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { text_bytes: 4096, messages: 1_000_000, bytes: 256 << 20 }
+    }
+}
+
+/// All chats somebody is in.
+#[derive(Default)]
+pub(super) struct Chats {
+    rooms: Mutex<HashMap<DocumentName, Arc<Room>>>,
+}
+
+/// One chat.
+struct Room {
+    document: DocumentName,
+    /// Set once the last messages have been read.
+    opened: OnceCell<()>,
+    /// Whether the document is known to exist.
+    exists: AtomicBool,
+    inside: Mutex<Inside>,
+    /// Held from giving a message its id until it is stored and told.
+    speaking: tokio::sync::Mutex<Speaking>,
+}
+
+/// Changed only for as long as it takes to tell everybody.
+#[derive(Default)]
+struct Inside {
+    people: HashMap<Person, Line>,
+    recent: VecDeque<Message>,
+    /// Whether there are older messages than `recent`.
+    more: bool,
+    /// Seats given out, those included that have not been taken yet.
+    seats: usize,
+    closed: Option<CloseReason>,
+}
+
+/// What whoever speaks must know.
+#[derive(Default)]
+struct Speaking {
+    /// The greatest id given out.
+    last: Uuid,
+    /// Messages that may have been stored although the store said otherwise: should one of them turn out to
+    /// be there, nobody has heard it yet.
+    doubtful: HashSet<Uuid>,
+}
+
+/// A place in a chat; given up when dropped.
+pub struct Seat {
+    registry: Registry,
+    room: Arc<Room>,
+    person: Person,
+    line: Line,
+}
+
+impl Registry {
+    /// Takes a place in the chat of a document: the line hears what was said last, and then everything. At
+    /// most `most` may be inside.
+    pub async fn join_chat(
+        &self,
+        document: &DocumentName,
+        person: Person,
+        line: Line,
+        most: usize,
+    ) -> Result<Seat, JoinError> {
+        if self.is_draining() {
+            return Err(JoinError::Open(OpenError::Draining));
+        }
+        let room = self.chats().enter(document, most)?;
+        // From here on the seat gives itself back, whatever happens.
+        let seat = Seat { registry: self.clone(), room, person, line };
+        seat.room.opened.get_or_try_init(|| seat.room.open(self)).await?;
+        seat.look_at_document().await?;
+        seat.sit_down()?;
+        // Once more, so that a move to the trash and a shutdown either find us inside or are seen here.
+        seat.look_at_document().await?;
+        if self.is_draining() {
+            return Err(JoinError::Open(OpenError::Draining));
+        }
+        Ok(seat)
+    }
+
+    /// What was said in a chat before the message `before`, oldest first, at most `limit` messages; and
+    /// whether there is more before that.
+    pub async fn chat_page(
+        &self,
+        document: &DocumentName,
+        before: Option<Uuid>,
+        limit: usize,
+    ) -> Result<(Vec<Message>, bool), StoreError> {
+        let collection = Collection::Messages;
+        let mut records = self.store().records(document.clone(), collection, before, limit + 1).await?;
+        let more = records.len() > limit;
+        records.truncate(limit);
+        let decoded = records.iter().rev().map(|record| decode(document, &record.value));
+        Ok((decoded.collect::<Result<_, _>>()?, more))
+    }
+
+    /// Closes the chat of a document for everybody in it.
+    pub(super) fn close_chat(&self, document: &DocumentName, reason: CloseReason) {
+        let room = self.chats().rooms.lock().remove(document);
+        if let Some(room) = room {
+            room.close(reason);
+        }
+    }
+}
+
+impl Chats {
+    /// Closes all of them.
+    pub(super) fn close_all(&self, reason: CloseReason) {
+        let rooms = std::mem::take(&mut *self.rooms.lock());
+        rooms.values().for_each(|room| room.close(reason));
+    }
+
+    fn enter(&self, document: &DocumentName, most: usize) -> Result<Arc<Room>, JoinError> {
+        let mut rooms = self.rooms.lock();
+        let room = rooms.entry(document.clone()).or_insert_with(|| Arc::new(Room::new(document.clone())));
+        let mut inside = room.inside.lock();
+        if inside.seats >= most {
+            return Err(JoinError::Full(most));
+        }
+        inside.seats += 1;
+        drop(inside);
+        Ok(room.clone())
+    }
+
+    fn leave(&self, room: &Arc<Room>) {
+        let mut rooms = self.rooms.lock();
+        let mut inside = room.inside.lock();
+        inside.seats -= 1;
+        // A room that was closed has left the map already, and another one may have taken its place.
+        if inside.seats == 0 && rooms.get(&room.document).is_some_and(|known| Arc::ptr_eq(known, room)) {
+            rooms.remove(&room.document);
+        }
+    }
+}
+
+impl Room {
+    fn new(document: DocumentName) -> Self {
+        Self {
+            document,
+            opened: OnceCell::new(),
+            exists: AtomicBool::new(false),
+            inside: Mutex::default(),
+            speaking: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Reads what was said last. Nobody is inside yet, so nothing is said meanwhile.
+    async fn open(&self, registry: &Registry) -> Result<(), JoinError> {
+        let (messages, more) = registry.chat_page(&self.document, None, RECENT).await?;
+        if let Some(last) = messages.last() {
+            self.speaking.lock().await.last = last.id;
+        }
+        let mut inside = self.inside.lock();
+        inside.recent = messages.into();
+        inside.more = more;
+        Ok(())
+    }
+
+    fn close(&self, reason: CloseReason) {
+        let mut inside = self.inside.lock();
+        inside.closed = Some(reason);
+        inside.people.values().for_each(|line| line.close(reason));
+    }
+}
+
+impl Inside {
+    fn tell(&self, text: &Bytes) {
+        for line in self.people.values() {
+            line.tell(text.clone());
+        }
+    }
+
+    fn tell_others(&self, person: &Person, tell: impl Fn(&Line) -> bool) {
+        for (other, line) in &self.people {
+            if other != person {
+                // Who is too slow to be told is closed by its line.
+                let _ = tell(line);
+            }
+        }
+    }
+
+    fn remember(&mut self, message: Message) {
+        self.recent.push_back(message);
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+            self.more = true;
+        }
+    }
+}
+
+impl Seat {
+    /// That the document is not in the trash.
+    async fn look_at_document(&self) -> Result<(), JoinError> {
+        match self.registry.head(&self.room.document).await?.map(|head| head.presence) {
+            Some(Presence::Live) => self.room.exists.store(true, Ordering::Relaxed),
+            Some(Presence::Trashed(_) | Presence::Deleted(_)) => return Err(JoinError::Gone),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Begins to listen: in one step with reading what was said before, so that nothing is missed or doubled.
+    fn sit_down(&self) -> Result<(), JoinError> {
+        let mut inside = self.room.inside.lock();
+        match inside.closed {
+            None => {}
+            Some(CloseReason::Gone) => return Err(JoinError::Gone),
+            Some(_) => return Err(JoinError::Open(OpenError::Draining)),
+        }
+        inside.people.insert(self.person.clone(), self.line.clone());
+        let people: Vec<Person> = inside.people.keys().take(PEOPLE).cloned().collect();
+        let messages: Vec<Message> = inside.recent.iter().cloned().collect();
+        let history = chat::history(&self.person, &people, inside.people.len(), &messages, inside.more);
+        self.line.tell(history);
+        let joined = chat::join(&self.person);
+        inside.tell_others(&self.person, |line| line.tell(joined.clone()));
+        Ok(())
+    }
+
+    /// Says something. When it is durable, everybody hears it; if it had been said before, only this line does.
+    pub async fn say(&self, client_id: ClientMessageId, text: String) -> Result<(), Fault> {
+        let mut speaking = self.room.speaking.lock().await;
+        if self.room.inside.lock().closed.is_some() {
+            // Who was waiting when the document was deleted must not speak in another one of its name.
+            return Err(Fault::new("closed", "the chat was closed"));
+        }
+        self.exist().await.map_err(|error| fault_of_join(&error))?;
+        let origin = origin_key(&client_id);
+        let now = actor::now().wall;
+        // Ordered by time and, should the clock go back, by the order in which things were said.
+        let id = Uuid::now_v7().max(Uuid::from_u128(speaking.last.as_u128().wrapping_add(1)));
+        speaking.last = id;
+        let message = Message { id, client_id, author: self.person.clone(), text, at: now };
+        let id_bytes = Bytes::copy_from_slice(id.as_bytes());
+        let records = vec![
+            Record { collection: Collection::MessageOrigins, key: origin, value: id_bytes },
+            Record { collection: Collection::Messages, key: id, value: encode(&message) },
+        ];
+        let limits = self.registry.config().chat;
+        let space = Space { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
+        let document = self.room.document.clone();
+        match self.registry.store().keep(document, now, records, space).await {
+            Ok(Kept::New) => {
+                self.told(message);
+                Ok(())
+            }
+            Ok(Kept::NoRoom) => Err(Fault::new("chat_full", "this chat holds as many messages as it may")),
+            Ok(Kept::Known) => {
+                let found = self.known(origin).await.map_err(|error| fault_of(&error))?;
+                if speaking.doubtful.remove(&origin) {
+                    self.told(found);
+                } else {
+                    self.line.answer(chat::message(&found));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if speaking.doubtful.len() < DOUBTS {
+                    speaking.doubtful.insert(origin);
+                }
+                Err(fault_of(&error))
+            }
+        }
+    }
+
+    /// Begins or stops writing.
+    pub fn types(&self, typing: bool) {
+        let text = chat::typing(&self.person, typing);
+        let inside = self.room.inside.lock();
+        inside.tell_others(&self.person, |line| line.mention(text.clone()));
+    }
+
+    fn told(&self, message: Message) {
+        let text = chat::message(&message);
+        let mut inside = self.room.inside.lock();
+        inside.tell(&text);
+        inside.remember(message);
+    }
+
+    /// The message that was made of what a client called so.
+    async fn known(&self, origin: Uuid) -> Result<Message, StoreError> {
+        let (store, document) = (self.registry.store(), &self.room.document);
+        let damaged = |what: &str| StoreError::Damaged { document: document.clone(), what: what.to_owned() };
+        let id = store.record(document.clone(), Collection::MessageOrigins, origin).await?;
+        let id = id
+            .and_then(|id| Uuid::from_slice(&id).ok())
+            .ok_or_else(|| damaged("a message's origin is gone"))?;
+        let value = store.record(document.clone(), Collection::Messages, id).await?;
+        decode(document, &value.ok_or_else(|| damaged("a message is gone"))?)
+    }
+
+    /// Makes sure that the document exists, so that it is in lists and can be deleted.
+    async fn exist(&self) -> Result<(), JoinError> {
+        if self.room.exists.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if self.registry.head(&self.room.document).await?.is_none() {
+            self.registry
+                .ask(&self.room.document, async |handle: DocumentHandle| handle.create().await)
+                .await?;
+        }
+        self.room.exists.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut inside = self.room.inside.lock();
+        // Not there if it never sat down.
+        if inside.people.remove(&self.person).is_some() && inside.closed.is_none() {
+            inside.tell(&chat::leave(&self.person));
+        }
+        drop(inside);
+        self.registry.chats().leave(&self.room);
+    }
+}
+
+fn fault_of(error: &StoreError) -> Fault {
+    match error {
+        StoreError::Missing(_) => Fault::new("deleted", "the document was deleted"),
+        StoreError::Damaged { .. } => {
+            Fault::new("damaged", "the stored chat is damaged; the server's log says more")
+        }
+        _ => Fault::new("store_unwritable", "messages cannot be stored at present; send it again later"),
+    }
+}
+
+fn fault_of_join(error: &JoinError) -> Fault {
+    match error {
+        JoinError::Open(OpenError::Store(error)) => fault_of(error),
+        JoinError::Gone => Fault::new("deleted", "the document was deleted"),
+        _ => Fault::new("unavailable", error.to_string()),
+    }
+}
+
+/// The key of what a client calls a message.
+fn origin_key(id: &ClientMessageId) -> Uuid {
+    let hash = Sha256::digest(id.as_str().as_bytes());
+    let mut beginning = [0; 16];
+    beginning.copy_from_slice(&hash[..16]);
+    Uuid::from_bytes(beginning)
+}
+
+/// The format of a stored [`Message`].
+const VERSION: u8 = 1;
+
+fn encode(message: &Message) -> Bytes {
+    let mut value = vec![VERSION];
+    // Cannot fail: strings and numbers. Were it to, the value would be one that is found damaged.
+    let _ = serde_json::to_writer(&mut value, message);
+    value.into()
+}
+
+fn decode(document: &DocumentName, value: &[u8]) -> Result<Message, StoreError> {
+    let damaged = |what: String| StoreError::Damaged { document: document.clone(), what };
+    match value {
+        [VERSION, json @ ..] => {
+            serde_json::from_slice(json).map_err(|error| damaged(format!("a chat message: {error}")))
+        }
+        _ => Err(damaged("a chat message has a format that this weft does not know".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{SessionId, Timestamp};
+
+    #[test]
+    fn what_is_stored_is_read_back_and_what_is_unknown_refused() {
+        let document = DocumentName::parse("a").unwrap();
+        let message = Message {
+            id: Uuid::max(),
+            client_id: ClientMessageId::parse("12345678").unwrap(),
+            author: Person { session: SessionId(Uuid::nil()), name: "Ann".to_owned() },
+            text: "\"hi\"\n文".to_owned(),
+            at: Timestamp(7),
+        };
+        let value = encode(&message);
+        let expected = r#"{"id":"ffffffff-ffff-ffff-ffff-ffffffffffff","client_id":"12345678","author":{"session":"00000000-0000-0000-0000-000000000000","name":"Ann"},"text":"\"hi\"\n文","at":7}"#;
+        assert_eq!((value[0], &value[1..]), (1, expected.as_bytes()), "the stored format");
+        assert_eq!(decode(&document, &value).unwrap(), message);
+        for damaged in [&b""[..], b"\x02{}", b"\x01{}"] {
+            assert!(matches!(decode(&document, damaged), Err(StoreError::Damaged { .. })));
+        }
+    }
+}

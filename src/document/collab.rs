@@ -1,0 +1,607 @@
+//! Those who edit a document by text operations: which text each has open, what they hear of it, and what
+//! becomes of what they send.
+//!
+//! A text that somebody has open is *followed*: every change of it, whoever made it, becomes one operation in
+//! its [`TextHistory`] and is told to everybody else who has it open, in order. The history outlives the last of
+//! them for a while, so that one who comes back can send again what it does not know the fate of.
+//!
+//! Three kinds of roots can be opened. *Plain* text is read and edited. *Rich* text (XML, as editors like
+//! Tiptap keep it) shows its characters, a line per block; reading it takes a copy and a thread, so it is read
+//! at intervals by the actor ([`Effect::ReadRich`]), and it cannot be edited by characters. Anything else is
+//! *opaque*: what characters it has are shown.
+//!
+//! Pure: the replica is asked, effects are returned. The replica is changed in `state.rs` alone.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{
+    plain_text::{Delta, Edit, PlainText},
+    replica::{Poisoned, Replica},
+    state::{Effect, Effects, Outcome, Said},
+    text_history::{self, Author, Stale, TextHistory},
+};
+use crate::{
+    ids::SessionId,
+    protocol::{
+        close::CloseReason,
+        guard::Shape,
+        json::{self, Answer, Caret, Editor, FieldName, Init, Proposal, Refusal},
+        text_operation::TextOperation,
+    },
+};
+
+/// How patient we are with those who edit by operations.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// What is kept of each text that somebody has open.
+    pub history: text_history::Limits,
+    /// How long it is kept after the last of them left. A client that comes back within this time can send an
+    /// operation again without its being applied twice; later it is told that the epoch is another.
+    pub linger: Duration,
+    /// How often a rich text is read at most: each time costs as much as one more joiner.
+    pub rich_pause: Duration,
+    /// Texts of one document that are followed at the same time. Each may keep a history, and costs a look
+    /// with every change.
+    pub fields: usize,
+    /// Refusals in a row that a session is forgiven, before it is closed with 1008.
+    pub patience: u32,
+    /// In which time one refusal is forgotten.
+    pub forgets: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            history: text_history::Limits::default(),
+            linger: Duration::from_secs(60),
+            rich_pause: Duration::from_millis(250),
+            fields: 64,
+            patience: 20,
+            forgets: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Those who edit a document by operations.
+#[derive(Debug)]
+pub struct Collab {
+    config: Config,
+    fields: HashMap<FieldName, Field>,
+    members: HashMap<SessionId, Member>,
+}
+
+/// A session that edits by operations.
+#[derive(Debug)]
+struct Member {
+    field: FieldName,
+    editor: Editor,
+    may_write: bool,
+    /// The revision of its last `init`, if it has had one.
+    greeted: Option<u64>,
+    /// Refusals that are not forgotten, as of the last one.
+    strikes: u32,
+    struck: Instant,
+}
+
+/// A text that is followed.
+#[derive(Debug)]
+struct Field {
+    history: TextHistory,
+    text: PlainText,
+    kind: Kind,
+    /// Others have changed the document since its outline was last looked at.
+    stale: bool,
+    /// When the last of those who had it open left.
+    left: Option<Instant>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Opaque,
+    Rich(Reading),
+}
+
+/// Where the reading of a rich text stands.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Reading {
+    /// It has been read once.
+    done: bool,
+    /// It is being read.
+    under_way: bool,
+    /// It has changed since the last reading began.
+    due: bool,
+    /// When the last reading began.
+    began: Option<Instant>,
+}
+
+/// What an operation comes to.
+#[derive(Debug)]
+pub enum Carried {
+    /// It is to be applied: these edits of the replica, this operation for the history.
+    Edit(TextOperation),
+    /// It was applied before. The answer waits for durability all the same.
+    Known(Effect),
+    /// It cannot be applied.
+    Refused(Refusal),
+}
+
+/// A change that an editor made, for [`Collab::follow`].
+#[derive(Debug)]
+pub struct Own {
+    /// Whose.
+    pub session: SessionId,
+    /// The change, as it was applied.
+    pub operation: TextOperation,
+    /// How the editor calls it.
+    pub id: Option<Box<str>>,
+    /// The revision it was made to.
+    pub base: u64,
+}
+
+impl Collab {
+    /// Nobody is here.
+    pub fn new(config: Config) -> Self {
+        Self { config, fields: HashMap::new(), members: HashMap::new() }
+    }
+
+    /// Whether no text is followed.
+    pub fn is_idle(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// A session opens the text at a root. It hears everything about it, at once or, if it is rich, as soon
+    /// as it has been read; the others hear of the session.
+    pub fn join(
+        &mut self,
+        editor: Editor,
+        field: FieldName,
+        may_write: bool,
+        replica: &mut Replica,
+        now: Instant,
+    ) -> Result<Effects, Poisoned> {
+        let mut effects = Effects::new();
+        let session = editor.session;
+        if !self.fields.contains_key(&field) {
+            if !self.make_room(replica) {
+                return Ok(vec![
+                    Effect::Refused("too_many_fields"),
+                    Effect::Close { session, reason: CloseReason::TryAgainLater },
+                ]);
+            }
+            let opened = Field::open(&field, session, self.config.history, replica)?;
+            self.fields.insert(field.clone(), opened);
+        }
+        let member =
+            Member { field: field.clone(), editor, may_write, greeted: None, strikes: 0, struck: now };
+        self.members.insert(session, member);
+        if let Some(opened) = self.fields.get_mut(&field) {
+            opened.left = None;
+            if opened.is_unread() {
+                effects.extend(opened.read(&field, self.config.rich_pause, now));
+            } else {
+                effects.extend(self.greet(session));
+            }
+        }
+        self.announce(session, true, &mut effects);
+        Ok(effects)
+    }
+
+    /// A session is gone. The others hear of it.
+    pub fn leave(&mut self, session: SessionId, now: Instant) -> Effects {
+        let mut effects = Effects::new();
+        self.announce(session, false, &mut effects);
+        if let Some(member) = self.members.remove(&session)
+            && !self.members.values().any(|other| other.field == member.field)
+            && let Some(field) = self.fields.get_mut(&member.field)
+        {
+            field.left = Some(now);
+        }
+        effects
+    }
+
+    /// Everything, for a session that begins anew: it asked, or could not keep up.
+    pub fn greet(&mut self, session: SessionId) -> Option<Effect> {
+        let member = self.members.get(&session)?;
+        let field = self.fields.get(&member.field)?;
+        if field.is_unread() {
+            return None;
+        }
+        let others = self.members.values().filter(|other| other.field == member.field);
+        let mut editors: Vec<&Editor> =
+            others.map(|other| &other.editor).filter(|other| other.session != session).collect();
+        editors.sort_by_key(|editor| editor.session);
+        let line = json::encode(&Answer::Init(Init {
+            field: &member.field,
+            session,
+            editor: &member.editor.editor,
+            epoch: field.history.epoch(),
+            revision: field.history.revision(),
+            content: &field.text.characters,
+            read_only: !member.may_write || field.kind != Kind::Plain,
+            editors,
+        }));
+        let revision = field.history.revision();
+        if let Some(member) = self.members.get_mut(&session) {
+            member.greeted = Some(revision);
+        }
+        Some(Effect::Tell { to: vec![session], said: Said::Answer(line) })
+    }
+
+    /// A session shows something of itself.
+    pub fn show(&mut self, session: SessionId, caret: Caret) -> Effects {
+        let mut effects = Effects::new();
+        if let Some(member) = self.members.get_mut(&session) {
+            let length = self.fields.get(&member.field).map_or(0, |field| field.history.length());
+            let within = |position: usize| position.min(length);
+            member.editor.caret = Caret {
+                // A name once said holds until another is.
+                name: caret.name.or_else(|| member.editor.caret.name.take()),
+                cursor: caret.cursor.map(within),
+                anchor: caret.anchor.map(within),
+            };
+            self.announce(session, true, &mut effects);
+        }
+        effects
+    }
+
+    /// Tells a session that something was not done; and closes it, if that happens too often.
+    pub fn refuse(&mut self, session: SessionId, refusal: &Refusal, now: Instant) -> Effects {
+        let Some(member) = self.members.get_mut(&session) else { return Effects::new() };
+        let forgets = self.config.forgets.max(Duration::from_millis(1));
+        let passed = now.saturating_duration_since(member.struck).as_millis() / forgets.as_millis();
+        member.strikes = member.strikes.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX)) + 1;
+        member.struck = now;
+        let Refusal { code, message, id } = refusal;
+        let line = json::encode(&Answer::Error { code, message, id: id.as_deref() });
+        let mut effects =
+            vec![Effect::Refused(code), Effect::Tell { to: vec![session], said: Said::Answer(line) }];
+        if member.strikes > self.config.patience {
+            effects.push(Effect::Close { session, reason: CloseReason::PolicyViolation });
+        }
+        effects
+    }
+
+    /// What an operation comes to in the present text.
+    pub fn carry(
+        &mut self,
+        session: SessionId,
+        proposal: Proposal,
+        replica: &mut Replica,
+        now: Instant,
+        effects: &mut Effects,
+    ) -> Result<Carried, Poisoned> {
+        let Proposal { revision, operation, id, epoch } = proposal;
+        let refused = |code, message: String, id| Ok(Carried::Refused(Refusal::new(code, message).about(id)));
+        let not_joined = "this session has no text open";
+        let Some(member) = self.members.get(&session) else {
+            return refused("not_joined", not_joined.to_owned(), id);
+        };
+        let (name, editor) = (member.field.clone(), member.editor.editor.clone());
+        let Some(field) = self.fields.get_mut(&name) else {
+            return refused("not_joined", not_joined.to_owned(), id);
+        };
+        if let Some(id) = &id
+            && let Some(revision) = field.history.find(&editor, id)
+        {
+            return Ok(Carried::Known(field.acknowledge(session, Some(id), revision)));
+        }
+        if epoch.is_some_and(|epoch| epoch != field.history.epoch()) {
+            let message = "the revision is of another epoch: the text has been put away meanwhile; compare it with \
+                           the content of the last init before sending this again";
+            return refused("other_epoch", message.to_owned(), id);
+        }
+        // A root in which nothing is left may have been XML all the time, or have become it.
+        if field.kind == Kind::Plain && field.text.characters.is_empty() && field.stale {
+            let is_text = matches!(replica.shape(&name)?, None | Some(Shape::Text));
+            field.stale = false;
+            if !is_text {
+                effects.extend(self.turn(&name, replica, now)?);
+            }
+        }
+        let Some(field) = self.fields.get(&name) else {
+            return refused("not_joined", not_joined.to_owned(), id);
+        };
+        if field.kind != Kind::Plain {
+            let message = format!(
+                "{name} is not plain text (XML of a rich text editor, a map or an array): it can be \
+                                   read here, and written by Yjs clients"
+            );
+            return refused("read_only", message, id);
+        }
+        match field.history.carry(revision, operation) {
+            Ok(carried) if carried.target_length() > crate::protocol::text_operation::MAX_LENGTH => {
+                refused("too_long", "the text would become too long".to_owned(), id)
+            }
+            Ok(carried) => Ok(Carried::Edit(carried)),
+            Err(stale) => {
+                let code = match stale {
+                    Stale::Future { .. } => "future_revision",
+                    Stale::Lost { .. } => "lost_revision",
+                    Stale::Length { .. } => "length_mismatch",
+                };
+                refused(code, stale.to_string(), id)
+            }
+        }
+    }
+
+    /// The edits of the replica that `operation` means, and of which root.
+    pub fn edits<'a>(
+        &self,
+        session: SessionId,
+        operation: &'a TextOperation,
+    ) -> Option<(FieldName, Vec<Edit<'a>>)> {
+        let name = self.members.get(&session)?.field.clone();
+        let edits = self.fields.get(&name)?.text.edits(operation);
+        Some((name, edits))
+    }
+
+    /// The replica has changed: what that means for the texts that are open. `own` is the operation that
+    /// changed it, if one did; its author is not told what it said, but acknowledged.
+    pub fn follow(
+        &mut self,
+        replica: &mut Replica,
+        own: Option<Own>,
+        now: Instant,
+    ) -> Result<Effects, Poisoned> {
+        let mut effects = Effects::new();
+        let is_own = own.is_some();
+        let mut own = own;
+        for (name, delta) in replica.take_heard() {
+            let Some(field) = self.fields.get(&name) else { continue };
+            let was_plain = field.kind == Kind::Plain;
+            let found = replica.root_text(&name)?;
+            let author =
+                own.take_if(|own| self.members.get(&own.session).is_some_and(|member| member.field == name));
+            effects.extend(self.advance(&name, found.text, Some(&delta), author));
+            if was_plain && !found.is_plain {
+                effects.extend(self.turn(&name, replica, now)?);
+            }
+        }
+        if let Some(own) = own
+            && let Some(name) = self.members.get(&own.session).map(|member| member.field.clone())
+            && let Some(text) = self.fields.get(&name).map(|field| field.text.clone())
+        {
+            // Nothing of it was left to be done.
+            effects.extend(self.advance(&name, text, None, Some(own)));
+            return Ok(effects);
+        }
+        let pause = self.config.rich_pause;
+        for (name, field) in &mut self.fields {
+            field.stale |= !is_own;
+            effects.extend(field.read(name, pause, now));
+        }
+        Ok(effects)
+    }
+
+    /// A rich text has been read.
+    pub fn read(&mut self, name: &FieldName, text: Result<String, String>, now: Instant) -> Effects {
+        let mut effects = Effects::new();
+        let Some(field) = self.fields.get_mut(name) else { return effects };
+        let Kind::Rich(reading) = &mut field.kind else { return effects };
+        reading.under_way = false;
+        let is_first = !std::mem::replace(&mut reading.done, true);
+        match text {
+            Ok(characters) => {
+                let text = PlainText { characters, objects: Vec::new() };
+                effects.extend(self.advance(name, text, None, None));
+            }
+            Err(what) => {
+                let refusal = Refusal::new("unreadable", format!("{name} cannot be read as text: {what}"));
+                for session in self.sessions(name) {
+                    effects.extend(self.refuse(session, &refusal, now));
+                }
+            }
+        }
+        if is_first {
+            for session in self.sessions(name) {
+                effects.extend(self.greet(session));
+            }
+        }
+        effects
+    }
+
+    /// The document was loaded again, after a panic: the texts may not be what they were.
+    pub fn resume(&mut self, replica: &mut Replica, now: Instant) -> Result<Effects, Poisoned> {
+        let mut effects = Effects::new();
+        let names: Vec<_> = self.fields.keys().cloned().collect();
+        for name in names {
+            let Some(field) = self.fields.get_mut(&name) else { continue };
+            if let Kind::Rich(reading) = &mut field.kind {
+                (reading.under_way, reading.due) = (false, true);
+                continue;
+            }
+            replica.watch(&name)?;
+            let found = replica.root_text(&name)?;
+            effects.extend(self.advance(&name, found.text, None, None));
+        }
+        effects.extend(self.follow(replica, None, now)?);
+        Ok(effects)
+    }
+
+    /// Forgets texts that nobody has come back to, and reads rich ones that have changed.
+    pub fn tick(&mut self, replica: &mut Replica, now: Instant) -> Effects {
+        let mut effects = Effects::new();
+        let Config { linger, rich_pause, .. } = self.config;
+        self.fields.retain(|name, field| {
+            let over = field.left.is_some_and(|left| now.saturating_duration_since(left) >= linger);
+            if over {
+                // A poisoned replica is replaced by one that watches nothing.
+                let _ = replica.unwatch(name);
+            } else {
+                effects.extend(field.read_if_due(name, rich_pause, now));
+            }
+            !over
+        });
+        effects
+    }
+
+    /// Whether one more text can be followed. One that nobody has open gives way, the one first left before
+    /// others.
+    fn make_room(&mut self, replica: &mut Replica) -> bool {
+        if self.fields.len() < self.config.fields {
+            return true;
+        }
+        let left = self.fields.iter().filter_map(|(name, field)| Some((field.left?, name.clone())));
+        let Some((_, name)) = left.min_by_key(|(left, _)| *left) else { return false };
+        let _ = replica.unwatch(&name);
+        self.fields.remove(&name);
+        true
+    }
+
+    /// The text at `name` is `new` now. Everybody who has it open hears how it came about.
+    fn advance(
+        &mut self,
+        name: &FieldName,
+        new: PlainText,
+        delta: Option<&[Delta]>,
+        own: Option<Own>,
+    ) -> Effects {
+        let mut effects = Effects::new();
+        let Some(field) = self.fields.get_mut(name) else { return effects };
+        let exact = own.as_ref().map(|own| &own.operation);
+        let exact = exact.filter(|it| it.leads(&field.text.characters, &new.characters));
+        let is_exact = exact.is_some();
+        let operation = match exact {
+            Some(operation) => operation.clone(),
+            None if own.is_none() && new.characters == field.text.characters => {
+                // Formatting, or an object.
+                field.text = new;
+                return effects;
+            }
+            None => field.text.operation_to(&new, delta),
+        };
+        field.text = new;
+        let operation = Arc::new(operation);
+        let editor = own.as_ref().and_then(|own| self.members.get(&own.session));
+        let editor = editor.map(|member| member.editor.editor.clone());
+        let author = editor.clone().zip(own.as_ref());
+        let author = author.map(|(editor, own)| Author { editor, id: own.id.clone() });
+        let revision = field.history.record(operation.clone(), author);
+        let mut to = Vec::new();
+        for (session, member) in self.members.iter_mut().filter(|(_, member)| member.field == *name) {
+            let Caret { cursor, anchor, .. } = &mut member.editor.caret;
+            for position in [cursor, anchor].into_iter().flatten() {
+                *position = operation.carry(*position);
+            }
+            // The author knows what its operation has become, unless it has begun anew since it made it.
+            let knows =
+                |greeted| own.as_ref().is_some_and(|own| own.session == *session && own.base >= greeted);
+            if member.greeted.is_some_and(|greeted| !knows(greeted)) {
+                to.push(*session);
+            }
+        }
+        if !to.is_empty() {
+            let epoch = field.history.epoch();
+            let answer =
+                Answer::Operation { epoch, revision, operation: &operation, editor: editor.as_ref() };
+            effects.push(Effect::Tell { to, said: Said::Change(json::encode(&answer)) });
+        }
+        if let Some(own) = own {
+            effects.push(field.acknowledge(own.session, own.id.as_deref(), revision));
+            if !is_exact {
+                // It cannot know what has become of its operation.
+                effects.extend(self.greet(own.session));
+            }
+        }
+        effects
+    }
+
+    /// A text is no longer plain: from here on it can only be read, and everybody is told.
+    fn turn(&mut self, name: &FieldName, replica: &mut Replica, now: Instant) -> Result<Effects, Poisoned> {
+        let mut effects = Effects::new();
+        let Some(field) = self.fields.get_mut(name) else { return Ok(effects) };
+        if replica.shape(name)? == Some(Shape::Xml) {
+            replica.unwatch(name)?;
+            field.kind = Kind::Rich(Reading::default());
+            effects.extend(field.read(name, self.config.rich_pause, now));
+        } else {
+            field.kind = Kind::Opaque;
+            for session in self.sessions(name) {
+                effects.extend(self.greet(session));
+            }
+        }
+        Ok(effects)
+    }
+
+    /// Tells the others that a session is here, or is not any more.
+    fn announce(&self, session: SessionId, present: bool, effects: &mut Effects) {
+        let Some(member) = self.members.get(&session) else { return };
+        let others = self.members.iter().filter(|(other, known)| {
+            **other != session && known.field == member.field && known.greeted.is_some()
+        });
+        let to: Vec<_> = others.map(|(other, _)| *other).collect();
+        if !to.is_empty() {
+            let line = json::encode(&Answer::Presence { editor: &member.editor, present });
+            effects.push(Effect::Tell { to, said: Said::Change(line) });
+        }
+    }
+
+    fn sessions(&self, name: &FieldName) -> Vec<SessionId> {
+        let mut sessions: Vec<_> =
+            self.members.iter().filter(|(_, member)| member.field == *name).map(|(id, _)| *id).collect();
+        sessions.sort_unstable();
+        sessions
+    }
+}
+
+impl Field {
+    fn open(
+        name: &FieldName,
+        epoch: SessionId,
+        limits: text_history::Limits,
+        replica: &mut Replica,
+    ) -> Result<Self, Poisoned> {
+        let shape = replica.shape(name)?;
+        let found = if shape == Some(Shape::Xml) {
+            super::replica::RootText::default()
+        } else {
+            replica.watch(name)?;
+            replica.root_text(name)?
+        };
+        let kind = match shape {
+            Some(Shape::Xml) => Kind::Rich(Reading::default()),
+            None | Some(Shape::Text) if found.is_plain || shape.is_none() => Kind::Plain,
+            _ => Kind::Opaque,
+        };
+        let history = TextHistory::new(limits, epoch, found.text.length());
+        Ok(Self { history, text: found.text, kind, stale: false, left: None })
+    }
+
+    /// Whether what it says is not known yet.
+    fn is_unread(&self) -> bool {
+        matches!(&self.kind, Kind::Rich(reading) if !reading.done)
+    }
+
+    /// A rich text is to be read: now, or after the pause.
+    fn read(&mut self, name: &FieldName, pause: Duration, now: Instant) -> Option<Effect> {
+        if let Kind::Rich(reading) = &mut self.kind {
+            reading.due = true;
+        }
+        self.read_if_due(name, pause, now)
+    }
+
+    fn read_if_due(&mut self, name: &FieldName, pause: Duration, now: Instant) -> Option<Effect> {
+        let Kind::Rich(reading) = &mut self.kind else { return None };
+        let rested = reading.began.is_none_or(|began| now.saturating_duration_since(began) >= pause);
+        if !reading.due || reading.under_way || !rested {
+            return None;
+        }
+        *reading = Reading { done: reading.done, under_way: true, due: false, began: Some(now) };
+        Some(Effect::ReadRich(name.clone()))
+    }
+
+    fn acknowledge(&self, to: SessionId, id: Option<&str>, revision: u64) -> Effect {
+        let update: Bytes = json::encode(&Answer::Ack { id, epoch: self.history.epoch(), revision });
+        Effect::Acknowledge { to, update, outcome: Outcome::Applied }
+    }
+}
+
+#[cfg(test)]
+mod tests;

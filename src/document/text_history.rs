@@ -1,0 +1,187 @@
+//! What became of one text, step by step, for those who edit it by operations.
+//!
+//! Every change of the text, whoever made it, is one operation and makes one revision. The operations are
+//! kept for a while, so that one made to an earlier revision can be carried over what came since, and one
+//! that is sent a second time is recognised. Pure.
+//!
+//! **The property everything rests on:** applying the operations in order to the text of any revision gives
+//! the text of the next. Whoever records a change owes an operation that fits.
+//!
+//! What is bounded: the number of operations, and their weight; the oldest go first. Who comes with an older
+//! revision begins anew. A revision means something only within one *epoch*, the life of one history.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    ids::SessionId,
+    protocol::{json::EditorName, text_operation::TextOperation},
+};
+
+/// How much of the past is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Operations. At ten changes a second this is the time a connection may be away: under two minutes.
+    pub operations: usize,
+    /// Bytes of operations.
+    pub bytes: usize,
+    /// Weight of an operation times the number of operations it is carried over: transforming copies what
+    /// both insert, and the document waits meanwhile. At this bound it takes some tens of milliseconds.
+    pub work: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { operations: 1024, bytes: 1 << 20, work: 64 << 20 }
+    }
+}
+
+/// Who made a change, and how they call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// The editor.
+    pub editor: EditorName,
+    /// Its name for the operation.
+    pub id: Option<Box<str>>,
+}
+
+/// Why an operation cannot be carried to the present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stale {
+    /// It claims to know what has not happened.
+    #[error("revision {asked} has not happened yet, the text is at revision {now}")]
+    Future {
+        /// The revision it was made to.
+        asked: u64,
+        /// The latest.
+        now: u64,
+    },
+    /// What happened since is not kept any more.
+    #[error("revision {asked} is too long ago, what happened since is known from revision {oldest}")]
+    Lost {
+        /// The revision it was made to.
+        asked: u64,
+        /// The first that would do.
+        oldest: u64,
+    },
+    /// It is not for a text of the length that this revision had.
+    #[error("the operation is for a text of {given} characters, at revision {asked} it had {length}")]
+    Length {
+        /// The revision it was made to.
+        asked: u64,
+        /// The length it is for.
+        given: usize,
+        /// The length the text had.
+        length: usize,
+    },
+}
+
+/// The latest operations of one text.
+#[derive(Clone, Debug)]
+pub struct TextHistory {
+    limits: Limits,
+    epoch: SessionId,
+    revision: u64,
+    length: usize,
+    /// The newest last; it made `revision`.
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    operation: Arc<TextOperation>,
+    author: Option<Author>,
+}
+
+impl TextHistory {
+    /// Begins with a text of `length` characters. `epoch` must be new: the id of the session for which the
+    /// history is begun.
+    pub fn new(limits: Limits, epoch: SessionId, length: usize) -> Self {
+        Self { limits, epoch, revision: 0, length, entries: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Which life of the text this is.
+    pub fn epoch(&self) -> SessionId {
+        self.epoch
+    }
+
+    /// The number of the present text.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// How long the present text is, in characters.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Notes a change of the present text, and returns the revision it makes. An editor's operation of which
+    /// nothing is left, because others had done it before, makes a revision too: its author must be able to
+    /// count its own among the others'.
+    pub fn record(&mut self, operation: Arc<TextOperation>, author: Option<Author>) -> u64 {
+        debug_assert_eq!(operation.base_length(), self.length, "an operation that does not fit");
+        self.length = operation.target_length();
+        self.revision += 1;
+        let entry = Entry { operation, author };
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        while self.entries.len() > self.limits.operations || self.bytes > self.limits.bytes {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.bytes();
+        }
+        self.revision
+    }
+
+    /// What `operation`, made to the text of revision `base`, becomes for the present text.
+    pub fn carry(&self, base: u64, operation: TextOperation) -> Result<TextOperation, Stale> {
+        let since = self.since(base)?;
+        let length = match since.first() {
+            Some(entry) => entry.operation.base_length(),
+            None => self.length,
+        };
+        let mismatch = Stale::Length { asked: base, given: operation.base_length(), length };
+        if operation.base_length() != length {
+            return Err(mismatch);
+        }
+        if since.len().saturating_mul(operation.weight()) > self.limits.work {
+            let near = self.limits.work / operation.weight();
+            return Err(Stale::Lost { asked: base, oldest: self.revision - near as u64 });
+        }
+        since
+            .into_iter()
+            .try_fold(operation, |operation, earlier| operation.after(&earlier.operation))
+            .ok_or(mismatch)
+    }
+
+    /// Which revision an editor's operation made, if it is among those that are kept.
+    pub fn find(&self, editor: &EditorName, id: &str) -> Option<u64> {
+        let is_it = |entry: &Entry| {
+            entry
+                .author
+                .as_ref()
+                .is_some_and(|author| author.id.as_deref() == Some(id) && author.editor == *editor)
+        };
+        let back = self.entries.iter().rev().position(is_it)?;
+        Some(self.revision - back as u64)
+    }
+
+    fn since(&self, base: u64) -> Result<Vec<&Entry>, Stale> {
+        let now = self.revision;
+        let behind = now.checked_sub(base).ok_or(Stale::Future { asked: base, now })?;
+        let kept = self.entries.len();
+        if behind > kept as u64 {
+            return Err(Stale::Lost { asked: base, oldest: now - kept as u64 });
+        }
+        Ok(self.entries.range(kept - behind as usize..).collect())
+    }
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        let author = self.author.as_ref().map_or(0, |author| author.id.as_deref().map_or(0, str::len) + 64);
+        self.operation.weight() + author
+    }
+}
+
+#[cfg(test)]
+mod tests;

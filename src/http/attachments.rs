@@ -1,0 +1,250 @@
+//! `/api/v1/documents/{name}/attachments`: files beside a document.
+//!
+//! Anybody who may write may upload anything, and everybody else's browser will be asked to show it, from the
+//! same origin as the app. So nothing of it may ever run: the content type is decided from the bytes and not
+//! guessed again (`nosniff`), only pictures made of pixels are shown in place, everything else is a download,
+//! and whatever a browser makes of it has no origin and may load nothing (`sandbox`, `default-src 'none'`).
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue},
+    },
+    web,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    App,
+    documents::{Named, answer, find, may_change},
+    error::ApiError,
+};
+use crate::{
+    document::{
+        Presence,
+        attachments::{AttachError, Attachment, is_picture},
+    },
+    ids::{DocumentName, Timestamp},
+};
+
+/// What may stand in one segment of a path as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Longest file name, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// An attachment, as answers show it.
+#[derive(Debug, Serialize)]
+struct Shown {
+    id: Uuid,
+    /// Where its bytes are, on this server.
+    url: String,
+    name: Option<String>,
+    #[serde(rename = "type")]
+    content_type: String,
+    bytes: u64,
+    /// When it came, in milliseconds since 1970.
+    created: Timestamp,
+}
+
+impl Shown {
+    fn new(document: &DocumentName, Attachment { id, description }: Attachment) -> Self {
+        let name = utf8_percent_encode(document.as_str(), SEGMENT);
+        let url = format!("/api/v1/documents/{name}/attachments/{id}");
+        let (content_type, bytes) = (description.content_type, description.bytes);
+        Self { id, url, name: description.name, content_type, bytes, created: description.created }
+    }
+}
+
+/// `POST …/attachments?name=…` with the file as the body: 201, or 200 if the same bytes were there already.
+/// Answers when it is durable. A document that does not exist begins with it.
+pub async fn upload(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(document): Named,
+    body: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Query {
+        name: Option<String>,
+    }
+
+    may_change(&request, &app)?;
+    let query = web::Query::<Query>::from_query(request.query_string())
+        .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?;
+    let name = query.into_inner().name.map(|name| file_name(&name)).transpose()?.flatten();
+    not_gone(&app, &document).await?;
+
+    let limit = app.registry.config().attachments.bytes;
+    let too_large = || {
+        let message =
+            format!("an attachment has at most {limit} bytes; see the setting max_attachment_bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    };
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(too_large());
+    }
+    let body = body.to_bytes_limited(limit).await.map_err(|_| too_large())?;
+    let body = body.map_err(|error| ApiError::unread(&error))?;
+    if body.is_empty() {
+        return Err(ApiError::bad_request("invalid_body", "the body is the file, and it is empty"));
+    }
+    let (attachment, new) = app.registry.attach(&document, name, body).await?;
+    let status = if new { StatusCode::CREATED } else { StatusCode::OK };
+    let shown = Shown::new(&document, attachment);
+    let mut response = answer(status, &shown);
+    if let Ok(location) = shown.url.parse() {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET …/attachments`: all of them, oldest first.
+pub async fn list(app: web::Data<App>, Named(document): Named) -> Result<HttpResponse, ApiError> {
+    there(&app, &document).await?;
+    let attachments = app.registry.attachments(&document).await?.into_iter();
+    let attachments: Vec<_> = attachments.map(|attachment| Shown::new(&document, attachment)).collect();
+    Ok(answer(StatusCode::OK, &serde_json::json!({"attachments": attachments})))
+}
+
+/// `GET …/attachments/{id}`: the bytes.
+pub async fn serve(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(document): Named,
+) -> Result<HttpResponse, ApiError> {
+    let id = wanted(&request)?;
+    there(&app, &document).await?;
+    let Some(attachment) = app.registry.attachment(&document, id).await? else { return Err(missing()) };
+    let etag = format!("\"{id}\"");
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let unchanged = known.is_some_and(|known| {
+        known
+            .split(',')
+            .any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
+    });
+    let bytes = if unchanged {
+        None
+    } else {
+        Some(app.registry.attachment_bytes(&document, id).await?.ok_or_else(missing)?)
+    };
+    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((header::ETAG, etag))
+        // What an id stands for never changes.
+        .insert_header((header::CACHE_CONTROL, "private, max-age=31536000, immutable"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        // Pages of other origins are not to embed it, whatever they get people to open.
+        .insert_header(("cross-origin-resource-policy", "same-origin"));
+    let Some(bytes) = bytes else { return Ok(response.finish()) };
+    let description = attachment.description;
+    response.insert_header(disposition(&description.content_type, description.name.as_deref()));
+    Ok(response.content_type(description.content_type).body(bytes))
+}
+
+/// `DELETE …/attachments/{id}`: for ever.
+pub async fn delete(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(document): Named,
+) -> Result<HttpResponse, ApiError> {
+    may_change(&request, &app)?;
+    let id = wanted(&request)?;
+    there(&app, &document).await?;
+    if app.registry.detach(&document, id).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(missing())
+    }
+}
+
+/// The attachment named in the path.
+fn wanted(request: &HttpRequest) -> Result<Uuid, ApiError> {
+    let id = request.uri().path().rsplit('/').next().unwrap_or_default();
+    Uuid::try_parse(id).map_err(|_| missing())
+}
+
+fn missing() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "no_such_attachment", "the document has no such attachment")
+}
+
+/// That the document is there, and not in the trash.
+pub(super) async fn there(app: &App, document: &DocumentName) -> Result<(), ApiError> {
+    if !not_gone(app, document).await? && find(app, document).await?.is_trashed() {
+        return Err(ApiError::in_trash());
+    }
+    Ok(())
+}
+
+/// That the document is neither in the trash nor deleted; whether the store knows it.
+pub(super) async fn not_gone(app: &App, document: &DocumentName) -> Result<bool, ApiError> {
+    match app.registry.head(document).await?.map(|head| head.presence) {
+        Some(Presence::Deleted(_)) => Err(ApiError::deleted()),
+        Some(Presence::Trashed(_)) => Err(ApiError::in_trash()),
+        Some(Presence::Live) => Ok(true),
+        None => Ok(false),
+    }
+}
+
+/// The name of a file, without the folders it was in. Nothing, if nothing is left of it.
+fn file_name(name: &str) -> Result<Option<String>, ApiError> {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    let name = name.trim();
+    if name.len() > LONGEST_NAME {
+        let message =
+            format!("a file name has at most {LONGEST_NAME} bytes of UTF-8, this one has {}", name.len());
+        return Err(ApiError::bad_request("invalid_query", message));
+    }
+    Ok((!name.is_empty() && name != "." && name != "..").then(|| name.to_owned()))
+}
+
+fn disposition(content_type: &str, name: Option<&str>) -> ContentDisposition {
+    let disposition =
+        if is_picture(content_type) { DispositionType::Inline } else { DispositionType::Attachment };
+    let name = name.map(|name| {
+        DispositionParam::FilenameExt(ExtendedValue {
+            charset: Charset::Ext("UTF-8".to_owned()),
+            language_tag: None,
+            value: name.as_bytes().to_vec(),
+        })
+    });
+    ContentDisposition { disposition, parameters: name.into_iter().collect() }
+}
+
+impl From<AttachError> for ApiError {
+    fn from(error: AttachError) -> Self {
+        match error {
+            AttachError::Document(error) => error.into(),
+            AttachError::Full(_) => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "attachments_full", error.to_string())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_lose_their_folders() {
+        let name = |name| file_name(name).unwrap();
+        assert_eq!(name("a.png").as_deref(), Some("a.png"));
+        assert_eq!(name("C:\\Users\\ann\\Bild 1.png").as_deref(), Some("Bild 1.png"));
+        assert_eq!(name("../../etc/passwd").as_deref(), Some("passwd"));
+        assert_eq!(name(" a\r\nb\0 ").as_deref(), Some("ab"));
+        for nothing in ["", " ", "..", "a/", "\u{7}"] {
+            assert_eq!(name(nothing), None, "{nothing:?}");
+        }
+        assert!(file_name(&"é".repeat(128)).is_err());
+    }
+}

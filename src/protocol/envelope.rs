@@ -1,0 +1,119 @@
+//! The shape of every JSON message: `{"type": …, "payload": …}`. Pure.
+//!
+//! What is wrong with a message is told in a code for programs and a sentence for people; a message that is
+//! not understood costs its sender an answer and not the connection.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+/// A message that has been opened: what kind it is, and what it holds.
+#[derive(Debug)]
+pub struct Envelope<'a> {
+    /// What kind of message.
+    pub kind: String,
+    payload: &'a RawValue,
+}
+
+/// What is wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// For programs; one of a fixed set.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Fault {
+    /// A fault of this code.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// A kind of message that the dialect does not have; `known` are those it has.
+    pub fn unknown_type(kind: &str, known: &[&str]) -> Self {
+        // At most a few words of what somebody else wrote.
+        let kind: String = kind.chars().take(32).collect();
+        Self::new("unknown_type", format!("there is no type {kind:?}; there are {}", known.join(", ")))
+    }
+}
+
+/// Opens a message.
+pub fn open(text: &[u8]) -> Result<Envelope<'_>, Fault> {
+    #[derive(Deserialize)]
+    struct Outer<'a> {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+        #[serde(borrow)]
+        payload: Option<&'a RawValue>,
+    }
+    // In two steps, so that broken JSON and JSON of another shape are told apart.
+    let value: &RawValue =
+        serde_json::from_slice(text).map_err(|error| Fault::new("invalid_json", error.to_string()))?;
+    let outer: Outer<'_> = serde_json::from_str(value.get()).map_err(|error| {
+        Fault::new("invalid_message", format!("a message is an object with type and payload: {error}"))
+    })?;
+    let kind = outer.kind.ok_or_else(|| Fault::new("missing_type", "a message has a type"))?;
+    let payload = outer.payload.filter(|payload| payload.get() != "null").ok_or_else(|| {
+        Fault::new("missing_payload", "a message has a payload, {} if there is nothing in it")
+    })?;
+    Ok(Envelope { kind, payload })
+}
+
+impl Envelope<'_> {
+    /// What the message holds.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        let invalid =
+            |error: serde_json::Error| Fault::new("invalid_payload", format!("{}: {error}", self.kind));
+        serde_json::from_str(self.payload.get()).map_err(invalid)
+    }
+}
+
+/// A message, ready to be sent.
+pub fn seal(kind: &'static str, payload: &impl Serialize) -> Bytes {
+    #[derive(Serialize)]
+    struct Outer<'a, T> {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        payload: &'a T,
+    }
+    // Cannot fail for what we send: structs of strings and numbers.
+    serde_json::to_vec(&Outer { kind, payload }).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, code) in [
+            ("", "invalid_json"),
+            ("{", "invalid_json"),
+            ("{\"type\":\"a\",\"payload\":{}} x", "invalid_json"),
+            ("\u{0}", "invalid_json"),
+            ("[]", "invalid_message"),
+            ("1", "invalid_message"),
+            ("{\"type\":7,\"payload\":{}}", "invalid_message"),
+            ("{\"payload\":{}}", "missing_type"),
+            ("{\"type\":\"a\"}", "missing_payload"),
+            ("{\"type\":\"a\",\"payload\":null}", "missing_payload"),
+        ] {
+            assert_eq!(open(text.as_bytes()).unwrap_err().code, code, "{text}");
+        }
+        assert_eq!(open(b"\xff").unwrap_err().code, "invalid_json");
+        assert_eq!(open("[".repeat(100_000).as_bytes()).unwrap_err().code, "invalid_json");
+        let envelope = open(br#"{"type":"a","payload":{"x":1},"more":true}"#).unwrap();
+        assert_eq!(envelope.kind, "a");
+        assert_eq!(envelope.payload::<serde_json::Value>().unwrap()["x"], 1);
+        assert_eq!(envelope.payload::<u32>().unwrap_err().code, "invalid_payload");
+        assert!(Fault::unknown_type(&"x".repeat(1000), &["a", "b"]).message.len() < 80);
+    }
+
+    #[test]
+    fn what_is_sealed_can_be_opened() {
+        let sealed = seal("greeting", &["hello"]);
+        assert_eq!(&*sealed, br#"{"type":"greeting","payload":["hello"]}"#);
+        assert_eq!(open(&sealed).unwrap().payload::<Vec<String>>().unwrap(), ["hello"]);
+    }
+}

@@ -1,0 +1,421 @@
+//! The JSON dialect: one text of one document per socket, for editors, scripts and devices that have no CRDT.
+//!
+//! Every message, in both directions, is a text frame `{"type": …, "payload": {…}}`. A client edits by
+//! [operations](TextOperation), each made to the text of a certain *revision*; the server transforms it against
+//! what came between, and numbers it. `init` brings the text and its revision, and everything after it comes
+//! as `operation`, in order, each one revision further. A client's own operations are not sent back to it:
+//! they are the numbers that are missing in between, and `ack` names them once they are durable.
+//!
+//! Pure. [`decode`] reads a frame under [`Limits`], completely, and says in words what is wrong with it;
+//! [`encode`] writes one.
+
+use std::{fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::text_operation::TextOperation;
+use crate::ids::SessionId;
+
+/// What one frame may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one frame. A paste is smaller; a whole document that a script brings may need several
+    /// operations. 1 MiB.
+    pub message_bytes: usize,
+    /// Bytes of an operation's id, which the history keeps. 64.
+    pub id_bytes: usize,
+    /// Bytes of the name that an editor shows. 128.
+    pub name_bytes: usize,
+    /// Bytes that a ping may have sent back. 1 KiB.
+    pub ping_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message_bytes: 1 << 20, id_bytes: 64, name_bytes: 128, ping_bytes: 1024 }
+    }
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident, $limit:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The longest, in bytes of UTF-8.
+            pub const MAX_BYTES: usize = $limit;
+
+            /// Takes `text` if it is neither blank nor too long and has no control characters.
+            pub fn parse(text: &str) -> Result<Self, InvalidLabel> {
+                let ok = !text.trim().is_empty() && text.len() <= $limit && !text.chars().any(char::is_control);
+                if ok { Ok(Self(text.into())) } else { Err(InvalidLabel($limit)) }
+            }
+
+            /// As text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+label!(
+    /// Under which name a client edits, from the address. It stays the same when the client comes back, so
+    /// that an operation sent again is recognised.
+    EditorName,
+    128
+);
+label!(
+    /// The name of a shared type at the root of a document.
+    FieldName,
+    128
+);
+
+/// Why an editor's or a field's name was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must have 1 to {0} bytes of UTF-8 that are not blank, without control characters")]
+pub struct InvalidLabel(usize);
+
+/// What a client says, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// "I changed the text."
+    Operation(Proposal),
+    /// "This is who I am, and where."
+    Presence(Caret),
+    /// "Send me everything again."
+    Init,
+    /// "Are you there?" What came with it is sent back.
+    Ping(Option<Box<RawPing>>),
+}
+
+/// The payload of a ping, as it came.
+#[derive(Clone, Debug)]
+pub struct RawPing(Box<RawValue>);
+
+impl PartialEq for RawPing {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// An operation that a client made.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub struct Proposal {
+    /// The revision of the text it was made to.
+    pub revision: u64,
+    /// The change.
+    pub operation: TextOperation,
+    /// The client's own name for it, unique among what this editor sends: with it, the operation can be sent
+    /// again and is applied once.
+    #[serde(default)]
+    pub id: Option<Box<str>>,
+    /// Of which life of the text `revision` speaks; without it, of the one that the last `init` named.
+    #[serde(default)]
+    pub epoch: Option<SessionId>,
+}
+
+/// What an editor shows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+pub struct Caret {
+    /// A name for people.
+    #[serde(default)]
+    pub name: Option<Box<str>>,
+    /// Where its caret stands: before the character of this number.
+    #[serde(default)]
+    pub cursor: Option<usize>,
+    /// Where its selection began, if it selects.
+    #[serde(default)]
+    pub anchor: Option<usize>,
+}
+
+/// Somebody who is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Editor {
+    /// Which socket: one editor may be here twice.
+    pub session: SessionId,
+    /// Under which name it edits.
+    pub editor: EditorName,
+    /// What it shows.
+    #[serde(flatten)]
+    pub caret: Caret,
+}
+
+/// What we say to a client.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", content = "payload", rename_all = "lowercase")]
+pub enum Answer<'a> {
+    /// Everything, on joining and whenever the client must begin anew.
+    Init(Init<'a>),
+    /// A change by somebody else.
+    Operation {
+        /// Of which life of the text `revision` speaks.
+        epoch: SessionId,
+        /// The revision that the text has after it.
+        revision: u64,
+        /// The change.
+        operation: &'a TextOperation,
+        /// Who made it; nobody in particular, if it came from Yjs clients.
+        editor: Option<&'a EditorName>,
+    },
+    /// The client's operation is durable.
+    Ack {
+        /// As in the operation.
+        id: Option<&'a str>,
+        /// Of which life of the text `revision` speaks.
+        epoch: SessionId,
+        /// The revision that the text had after it.
+        revision: u64,
+    },
+    /// Somebody came, moved, or went.
+    Presence {
+        /// Who.
+        #[serde(flatten)]
+        editor: &'a Editor,
+        /// Whether it is still here.
+        present: bool,
+    },
+    /// The answer to a ping.
+    Pong(&'a RawValue),
+    /// What the client sent was not done.
+    Error {
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+        /// The id of the operation that it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+    },
+}
+
+/// Everything about a text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Init<'a> {
+    /// Which of the document's texts.
+    pub field: &'a FieldName,
+    /// The client's own session, as others see it.
+    pub session: SessionId,
+    /// The client's own name.
+    pub editor: &'a EditorName,
+    /// Which life of the text: revisions of another say nothing about this one.
+    pub epoch: SessionId,
+    /// The revision of `content`.
+    pub revision: u64,
+    /// The text.
+    pub content: &'a str,
+    /// Whether operations will be refused: the client may not write, or this is not plain text.
+    pub read_only: bool,
+    /// Who else is here.
+    pub editors: Vec<&'a Editor>,
+}
+
+/// What is wrong with something that a client sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// For programs: see the table in the README.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+    /// The id of the operation that it is about.
+    pub id: Option<Box<str>>,
+}
+
+impl Refusal {
+    /// A refusal of nothing in particular.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), id: None }
+    }
+
+    /// The same about the operation with this id.
+    pub fn about(self, id: Option<Box<str>>) -> Self {
+        Self { id, ..self }
+    }
+}
+
+/// Reads the text of one frame.
+pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
+    if text.len() > limits.message_bytes {
+        let limit = limits.message_bytes;
+        return Err(Refusal::new("too_long", format!("a message has at most {limit} bytes")));
+    }
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
+        if error.is_data() {
+            let message = format!("a message is an object with type and payload: {error}");
+            Refusal::new("invalid_message", message)
+        } else {
+            Refusal::new("invalid_json", format!("this is not JSON: {error}"))
+        }
+    })?;
+    // serde takes an array of the fields for an object.
+    if !is_object(text) {
+        return Err(Refusal::new("invalid_message", "a message is an object with type and payload"));
+    }
+    let kind = envelope.kind.ok_or_else(|| Refusal::new("missing_type", "the message has no type"))?;
+    let payload = envelope.payload;
+    match kind.as_ref() {
+        "operation" => {
+            let proposal: Proposal = read(payload, "operation")?;
+            if proposal.id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits.id_bytes) {
+                let message = format!("an operation's id has 1 to {} bytes", limits.id_bytes);
+                return Err(Refusal::new("invalid_payload", message));
+            }
+            Ok(Request::Operation(proposal))
+        }
+        "presence" => {
+            let caret: Caret = read(payload, "presence")?;
+            if caret.name.as_ref().is_some_and(|name| name.len() > limits.name_bytes) {
+                let message = format!("a name has at most {} bytes", limits.name_bytes);
+                return Err(Refusal::new("invalid_payload", message));
+            }
+            Ok(Request::Presence(caret))
+        }
+        "ping" => match payload {
+            Some(payload) if payload.get().len() > limits.ping_bytes => {
+                let message = format!("a ping carries at most {} bytes", limits.ping_bytes);
+                Err(Refusal::new("invalid_payload", message))
+            }
+            payload => Ok(Request::Ping(payload.map(|raw| Box::new(RawPing(raw.to_owned()))))),
+        },
+        "init" => Ok(Request::Init),
+        "ack" | "pong" | "error" => {
+            Err(Refusal::new("unknown_type", format!("{kind} messages are sent by the server only")))
+        }
+        other => {
+            // Whatever it is, at most a line of it comes back.
+            let other: String = other.chars().take(32).collect();
+            let message = format!("there are no messages of type {other:?}: operation, presence, init, ping");
+            Err(Refusal::new("unknown_type", message))
+        }
+    }
+}
+
+/// The text of one frame.
+pub fn encode(answer: &Answer<'_>) -> Bytes {
+    // None of these types can fail to be written; an empty frame would be the mildest way to be wrong.
+    serde_json::to_vec(answer).unwrap_or_default().into()
+}
+
+/// The answer to a ping: what came with it, or nothing.
+pub fn encode_pong(ping: Option<&RawPing>) -> Bytes {
+    match ping {
+        Some(ping) => encode(&Answer::Pong(&ping.0)),
+        None => Bytes::from_static(br#"{"type":"pong","payload":{}}"#),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+fn read<'a, T: Deserialize<'a>>(payload: Option<&'a RawValue>, kind: &str) -> Result<T, Refusal> {
+    let Some(payload) = payload else {
+        return Err(Refusal::new("missing_payload", format!("{kind} messages have a payload")));
+    };
+    if !is_object(payload.get()) {
+        return Err(Refusal::new("invalid_payload", format!("the payload of {kind} is an object")));
+    }
+    serde_json::from_str(payload.get())
+        .map_err(|error| Refusal::new("invalid_payload", format!("the payload of {kind}: {error}")))
+}
+
+fn is_object(json: &str) -> bool {
+    json.trim_start().starts_with('{')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Request, Refusal> {
+        decode(text, &Limits::default())
+    }
+
+    fn code(text: &str) -> &'static str {
+        match read(text) {
+            Ok(request) => panic!("{text} was taken as {request:?}"),
+            Err(refusal) => refusal.code,
+        }
+    }
+
+    #[test]
+    fn requests_are_read_completely() {
+        let operation =
+            read(r#"{"type":"operation","payload":{"revision":4,"operation":[1,"x"],"id":"a1"}}"#);
+        let Ok(Request::Operation(proposal)) = operation else { panic!("{operation:?}") };
+        assert_eq!((proposal.revision, proposal.id.as_deref(), proposal.epoch), (4, Some("a1"), None));
+        assert_eq!(proposal.operation.apply("y").unwrap(), "yx");
+        let presence = read(r#"{"payload":{"name":"Ann","cursor":3},"type":"presence","more":[1,{}]}"#);
+        let caret = Caret { name: Some("Ann".into()), cursor: Some(3), anchor: None };
+        assert_eq!(presence, Ok(Request::Presence(caret)));
+        assert_eq!(read(r#"{"type":"init"}"#), Ok(Request::Init));
+        let Ok(Request::Ping(ping)) = read(r#"{"type":"ping","payload":{"at":1.50}}"#) else { panic!() };
+        assert_eq!(encode_pong(ping.as_deref()), r#"{"type":"pong","payload":{"at":1.50}}"#);
+        let Ok(Request::Ping(ping)) = read(r#"{"type":"p\u0069ng"}"#) else { panic!() };
+        assert_eq!(encode_pong(ping.as_deref()), r#"{"type":"pong","payload":{}}"#);
+    }
+
+    #[test]
+    fn every_kind_of_nonsense_has_its_code() {
+        for (text, expected) in [
+            ("", "invalid_json"),
+            ("{\"type\":\"ping\"", "invalid_json"),
+            ("hello", "invalid_json"),
+            ("[]", "invalid_message"),
+            (r#"["ping",{}]"#, "invalid_message"),
+            ("3", "invalid_message"),
+            (r#"{"type":3}"#, "invalid_message"),
+            (r#"{"type":"init","type":"init"}"#, "invalid_message"),
+            ("{}", "missing_type"),
+            (r#"{"payload":{}}"#, "missing_type"),
+            (r#"{"type":"paint","payload":{}}"#, "unknown_type"),
+            (r#"{"type":"ack","payload":{}}"#, "unknown_type"),
+            (r#"{"type":"operation"}"#, "missing_payload"),
+            (r#"{"type":"operation","payload":null}"#, "missing_payload"),
+            (r#"{"type":"presence"}"#, "missing_payload"),
+            (r#"{"type":"operation","payload":[0,["x"]]}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":{"revision":-1,"operation":[]}}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":{"revision":1.5,"operation":[]}}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":{"revision":1}}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":{"revision":1,"operation":[null]}}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":{"revision":1,"operation":[],"id":""}}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":{"revision":1,"operation":[],"epoch":7}}"#, "invalid_payload"),
+            (r#"{"type":"operation","payload":{"revision":1,"operation":["\udc00"]}}"#, "invalid_payload"),
+            (r#"{"type":"presence","payload":{"cursor":-1}}"#, "invalid_payload"),
+            (r#"{"type":"presence","payload":{"colour":"red"}}"#, "invalid_payload"),
+        ] {
+            assert_eq!(code(text), expected, "{text}");
+        }
+        assert_eq!(code(&format!("\"{}\"", "x".repeat(1 << 20))), "too_long");
+        let nested = format!(r#"{{"type":"presence","payload":{}{}}}"#, "[".repeat(9999), "]".repeat(9999));
+        assert_eq!(code(&nested), "invalid_payload");
+        let long = format!(r#"{{"type":"ping","payload":"{}"}}"#, "x".repeat(2000));
+        assert_eq!(code(&long), "invalid_payload");
+    }
+
+    #[test]
+    fn labels_are_checked_once() {
+        assert!(EditorName::parse("Ann 👩‍🚀").is_ok());
+        for bad in ["", "  ", "a\nb", &"x".repeat(129)] {
+            assert!(EditorName::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}
