@@ -87,7 +87,8 @@ function play(seed: number, { undoers }: { readonly undoers: number }): Story {
 
   const act = (who: number): void => {
     const { view, binding } = people[who] as Replica;
-    const alive = view.alive().filter(({ id }) => !writing.has(who) || writing.get(who) !== id);
+    // What others hold is locked to us.
+    const alive = view.alive().filter((element) => element["locked"] !== true && (!writing.has(who) || writing.get(who) !== element.id));
     const some = (suits: (element: BoardElement) => boolean = () => true): BoardElement | undefined => pick(alive.filter(suits));
     const create = (type: string, fields: Readonly<Record<string, unknown>> = {}): string => {
       const id = `${type}-${seed}-${who}-${created.size}`;
@@ -121,7 +122,7 @@ function play(seed: number, { undoers }: { readonly undoers: number }): Story {
       case 4: {
         const element = some();
         if (!element || random() < 0.4) break;
-        const before = new Set(view.alive().map(({ id }) => id));
+        const before = new Set(view.alive().flatMap((one) => (one["locked"] === true ? [] : [one.id])));
         view.remove(element.id);
         for (const { id } of view.alive()) before.delete(id);
         for (const id of before) deleted.set(id, (deleted.get(id) ?? new Set()).add(who));
@@ -199,13 +200,16 @@ function play(seed: number, { undoers }: { readonly undoers: number }): Story {
 
   for (let step = 0; step < STEPS; step += 1) {
     const who = below(people.length);
-    if (random() < 0.6) act(who);
+    if (random() < 0.55) act(who);
+    // What others hold at this moment, or what they held a while ago: such messages may be lost and late.
+    else if (random() < 0.2) people[who]?.binding.showInHand(new Map(people.flatMap(({ binding }, other) => (other === who ? [] : [...binding.inHand()]))));
     else deliver(who, random() < 0.8 ? 1 : 1 + below(30));
   }
 
   for (const { binding } of people) {
     binding.unfinished({});
     binding.release();
+    binding.showInHand(new Map());
   }
   // From here on everybody only reads: mending what was read must never be written.
   let written = 0;

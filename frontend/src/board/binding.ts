@@ -71,7 +71,7 @@ export interface BoardHistory {
 /** What view and document last agreed on for one shape. */
 interface Base {
   /** Field by field as the view showed it. */
-  readonly fields: Record<string, unknown>;
+  fields: Record<string, unknown>;
   /** The document's `index`. The one in `fields` is the view's, who mends equal ones for itself. */
   order: unknown;
   /** The copy the view had then; another pair means that the view changed the shape since. */
@@ -178,7 +178,9 @@ export function bindBoard(ports: {
       return null;
     }
     const incoming = fields ?? { ...base.fields, index: base.order, isDeleted: true };
-    const clean = isClean(element, base);
+    // What is in another's hand is not ours to change: whatever the view did to it does not count.
+    if (base.phantom && !isClean(element, base)) base.fields = sharedFields(element);
+    const clean = base.phantom || isClean(element, base);
     const change: Record<string, unknown> = {};
     for (const field of new Set([...Object.keys(base.fields), ...Object.keys(incoming)])) {
       const theirs = incoming[field];

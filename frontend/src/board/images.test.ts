@@ -34,11 +34,20 @@ test("a picture of somebody else is fetched from this server, and from no other"
   const { images, fetch, files, shown } = stage(() => new Response(new Blob(["x"], { type: "image/png" }), { headers: { "content-type": "image/png" } }));
   images.look(new Set(["f1", "f2", "f3"]), () => null);
   files.set("f2", "https://elsewhere.example/x.png");
-  files.set("f3", "/api/../x");
+  files.set("f3", "/api/v1/documents/../../x");
   files.set("f1", "/api/v1/documents/d/attachments/a");
   await vi.waitFor(() => expect(shown).toHaveLength(1));
   expect(shown[0]).toMatchObject({ id: "f1", mimeType: "image/png" });
   expect(fetch).toHaveBeenCalledTimes(1);
+});
+
+test("a drawing that is served as a download is shown as an image", async () => {
+  const { images, files, shown } = stage(() => new Response('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', { headers: { "content-type": "application/octet-stream" } }));
+  files.set("f1", "/api/v1/documents/d/attachments/a");
+  images.look(new Set(["f1"]), () => null);
+  await vi.waitFor(() => expect(shown).toHaveLength(1));
+  expect(shown[0]).toMatchObject({ id: "f1", mimeType: "image/svg+xml" });
+  expect(shown[0]?.dataURL).toMatch(/^data:image\/svg\+xml/);
 });
 
 test("what is not a picture is not shown", async () => {

@@ -75,9 +75,9 @@ export function syncImages(ports: ImagesPorts): Images {
     busy.add(id);
     try {
       const response = await ports.fetch(url, { signal: ended.signal });
-      const blob = await response.blob();
+      const picture = response.ok ? await pictureIn(await response.blob()) : null;
       // What is not a picture is never handed on; its shape stays an empty place.
-      if (response.ok && blob.type.startsWith("image/")) show({ id, mimeType: blob.type, dataURL: await dataUrl(blob) });
+      if (picture !== null) show({ id, mimeType: picture.type, dataURL: await dataUrl(picture) });
     } catch {
       busy.delete(id);
     }
@@ -118,6 +118,13 @@ function isOwnAddress(value: unknown): value is string {
 function messageOf(answer: unknown): string | null {
   const error = isRecord(answer) ? answer["error"] : null;
   return isRecord(error) && typeof error["message"] === "string" ? error["message"] : null;
+}
+
+/** A drawing is served as something to download, because it may hold scripts. As an image none of them runs. */
+async function pictureIn(blob: Blob): Promise<Blob | null> {
+  if (blob.type.startsWith("image/")) return blob;
+  const beginning = await blob.slice(0, 1_000).text();
+  return /^\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*|<!DOCTYPE svg[^>]*>\s*)*<svg[\s>]/is.test(beginning) ? new Blob([blob], { type: "image/svg+xml" }) : null;
 }
 
 /** Not by `fetch`: the page's policy lets that reach this server only. */
