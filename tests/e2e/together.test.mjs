@@ -180,3 +180,28 @@ test("one follows another through the text, until one moves oneself", async () =
   await bo.page.mouse.wheel(0, 50);
   await until("Bo goes on alone", async () => (await bo.page.getByText("Following Ann Lee").count()) === 0);
 });
+
+test("a composition goes on while another writes behind it in the same line", async () => {
+  const [ann, bo] = await annAndBo();
+  await openDocument(ann, "composed");
+  await openDocument(bo, "composed");
+  const reads = (person, line) => until(async () => `${person.name} reads ${line}: ${await reading(person)}`, async () => (await reading(person)) === `<p>${line}</p>`);
+  await write(ann, "開始 . 結束");
+  await reads(bo, "開始 . 結束");
+  for (let step = 0; step < 4; step++) await select(ann, "ArrowLeft");
+  const method = await ann.context.newCDPSession(ann.page);
+  const compose = (text) => method.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length });
+  await compose("ㄋ");
+  await reads(bo, "開始 ㄋ. 結束");
+  await write(bo, "!");
+  await reads(ann, "開始 ㄋ. 結束!");
+  await compose("ㄋㄧ");
+  await reads(bo, "開始 ㄋㄧ. 結束!");
+  await bo.page.keyboard.type("?");
+  await reads(ann, "開始 ㄋㄧ. 結束!?");
+  await compose("你");
+  await reads(bo, "開始 你. 結束!?");
+  await method.send("Input.insertText", { text: "你好" });
+  await reads(ann, "開始 你好. 結束!?");
+  await reads(bo, "開始 你好. 結束!?");
+});

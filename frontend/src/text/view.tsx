@@ -225,7 +225,6 @@ function Writing(props: {
     <div
       ref={host}
       className="writing"
-      hidden={!editable}
       onClick={(event) => {
         if (event.target === host.current) writeBelow(made.current);
       }}
