@@ -100,6 +100,9 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
   const stop = (): void => {
     wanted = false;
     clearTimeout(again);
+    // A proper goodbye takes the browser seconds, and whoever asks again within them would wait for nothing.
+    socket.shouldConnect = false;
+    if (socket.status === WebSocketStatus.Connected) socket.abandon();
     socket.disconnect();
   };
   const refuse = (why: Refusal): void => {
