@@ -1,0 +1,93 @@
+// Yjs 14, whose client ids have 53 bits, beside Yjs 13; and the echo from which its provider is to tell what is saved.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { Awareness } from "@y/protocols/awareness";
+import { WebsocketProvider } from "@y/websocket";
+import * as Y14 from "@y/y";
+import { startServer } from "./server.mjs";
+import { WebSocket, Y, api, durable, join, leaveAll, until } from "./support.mjs";
+
+/** Beyond what 32 bits hold, and odd to the last of the 53. */
+const WIDE = 2 ** 53 - 3;
+
+let server;
+before(async () => (server = await startServer()));
+after(() => server.dispose());
+
+const open = new Set();
+afterEach(() => {
+  for (const provider of open) provider.destroy();
+  open.clear();
+  leaveAll();
+});
+
+function join14(room, { id = WIDE, params = {} } = {}) {
+  const doc = new Y14.Doc();
+  doc.clientID = id;
+  const awareness = new Awareness(doc);
+  const provider = new WebsocketProvider(`${server.url.replace(/^http/, "ws")}/ws`, room, doc, {
+    WebSocketPolyfill: WebSocket,
+    disableBc: true,
+    awareness,
+    params,
+  });
+  open.add(provider);
+  const updates = [];
+  const hear = provider.messageHandlers[0];
+  provider.messageHandlers = [...provider.messageHandlers];
+  provider.messageHandlers[0] = (encoder, decoder, ...rest) => {
+    // The kind of the sync message: 2 is an update. One of two bytes is empty: the acknowledgement of having had nothing.
+    const [kind, length] = decoder.arr.subarray(decoder.pos);
+    if (kind === 2 && length > 2) updates.push(performance.now());
+    hear(encoder, decoder, ...rest);
+  };
+  return { doc, provider, awareness, updates, text: doc.get("text"), synced: () => until("synced", () => provider.synced) };
+}
+
+test("client ids of 53 bits survive the wire, the store and a restart", async () => {
+  const wide = join14("wide");
+  const narrow = join("3.1", server, "wide");
+  await Promise.all([wide.synced(), narrow.synced()]);
+  wide.text.insert(0, "wide ");
+  await until("the other has it", () => narrow.text.toString() === "wide ");
+  assert.ok([...Y.decodeStateVector(Y.encodeStateVector(narrow.doc)).keys()].includes(WIDE));
+  narrow.text.insert(5, "narrow");
+  await until("and back", () => wide.text.toString() === "wide narrow");
+  wide.awareness.setLocalStateField("user", { name: "Wide" });
+  await until("seen under its own id", () => narrow.awareness.getStates().get(WIDE)?.user?.name === "Wide");
+  await durable(server);
+  await server.kill();
+  await server.start();
+  const state = new Y.Doc();
+  Y.applyUpdate(state, (await api(server, "GET", "/wide/state")).value);
+  assert.equal(state.getText("text").toString(), "wide narrow");
+  assert.ok([...Y.decodeStateVector(Y.encodeStateVector(state)).keys()].includes(WIDE));
+});
+
+test("over Hocuspocus too", async () => {
+  const wide = join14("wide over both");
+  const provider = join("H 4.8", server, "wide over both");
+  await Promise.all([wide.synced(), provider.synced()]);
+  wide.text.insert(0, "wide");
+  await until("the other has it", () => provider.text.toString() === "wide");
+});
+
+test("who asks hears each own change once it is durable, and who does not hears none", async () => {
+  const asks = join14("echo", { params: { echo: "durable" } });
+  await asks.synced();
+  for (let n = 0; n < 10; n++) asks.text.insert(0, `${n}`);
+  await until(() => `ten echoes, not ${asks.updates.length}`, () => asks.updates.length === 10);
+  await server.kill();
+  await server.start();
+  const reader = join("3.1", server, "echo");
+  await reader.synced();
+  assert.equal(reader.text.toString(), "9876543210");
+
+  const silent = join14("echo", { id: WIDE - 2 });
+  await silent.synced();
+  silent.text.insert(0, "x");
+  await until("it arrived", () => reader.text.toString().startsWith("x"));
+  reader.text.insert(0, "y");
+  await until("the other's change came", () => silent.text.toString().startsWith("y"));
+  assert.equal(silent.updates.length, 1, "the other's, and not its own");
+});
