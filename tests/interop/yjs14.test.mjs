@@ -16,7 +16,11 @@ after(() => server.dispose());
 
 const open = new Set();
 afterEach(() => {
-  for (const provider of open) provider.destroy();
+  for (const provider of open) {
+    provider.destroy();
+    // Left alone, it would renew itself for ever, and the process with it.
+    provider.awareness.destroy();
+  }
   open.clear();
   leaveAll();
 });
