@@ -66,8 +66,18 @@ struct Session {
 
 /// What came of asking.
 pub(super) enum Answer {
-    Entered { address: Bytes, outbox: Outbox, session: SessionId, joined: Result<DocumentHandle, String> },
-    Renewed { address: Bytes, outcome: Result<Access, Denied> },
+    Entered {
+        address: Bytes,
+        outbox: Outbox,
+        session: SessionId,
+        joined: Result<DocumentHandle, String>,
+    },
+    Renewed {
+        address: Bytes,
+        outcome: Result<Access, Denied>,
+    },
+    /// The server shuts down.
+    Draining,
 }
 
 impl Many {
@@ -244,17 +254,27 @@ impl Talk for Conversation {
     }
 
     async fn news(&mut self) -> Answer {
-        match self.asking.next().await {
-            Some(answer) => answer,
-            None => pending().await,
+        // A socket may have no document that would tell it.
+        let asking = &mut self.asking;
+        tokio::select! {
+            answer = async {
+                match asking.next().await {
+                    Some(answer) => answer,
+                    None => pending().await,
+                }
+            } => answer,
+            () = self.many.registry.drained() => Answer::Draining,
         }
     }
 
     async fn take_news(&mut self, answer: Answer, now: Instant) -> Result<(), CloseReason> {
         match answer {
+            Answer::Draining => return Err(CloseReason::ServiceRestart),
             Answer::Entered { address, outbox, session, joined } => {
+                let mut closed = None;
                 let outcome = match joined {
                     Ok(handle) => {
+                        closed = outbox.closing();
                         self.sessions.insert(session, Session { handle, outbox, said: Vec::new() });
                         Ok(session)
                     }
@@ -264,6 +284,10 @@ impl Talk for Conversation {
                     }
                 };
                 self.multiplex.entered(&address, outcome, now, &mut self.actions);
+                // The document may have ended the session before anybody here knew whose it was.
+                if let Some(reason) = closed {
+                    self.multiplex.ended(session, reason, &mut self.actions);
+                }
             }
             Answer::Renewed { address, outcome } => {
                 if let (Some(session), Ok(access)) = (self.multiplex.session(&address), &outcome)

@@ -7,12 +7,13 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use actix::Actor;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::{
     Config, Cursor, Head, Page, Shelf, StoreError, Usage,
@@ -35,7 +36,7 @@ struct Shared {
     chats: Chats,
     reading: Reading,
     generations: AtomicU64,
-    draining: AtomicBool,
+    draining: watch::Sender<bool>,
 }
 
 struct Entry {
@@ -69,14 +70,14 @@ impl Registry {
             chats: Chats::default(),
             reading: Reading::default(),
             generations: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
         }))
     }
 
     /// The open document of this name, started if need be. It may still be loading; the first question put
     /// to it waits for that. Must be called on a thread that runs an actix system.
     pub fn open(&self, name: &DocumentName) -> Result<DocumentHandle, OpenError> {
-        if self.0.draining.load(Ordering::Acquire) {
+        if *self.0.draining.borrow() {
             return Err(OpenError::Draining);
         }
         let mut open = self.0.open.lock();
@@ -183,13 +184,19 @@ impl Registry {
 
     /// Whether the server is shutting down.
     pub fn is_draining(&self) -> bool {
-        self.0.draining.load(Ordering::Acquire)
+        *self.0.draining.borrow()
+    }
+
+    /// Resolves when the server begins to shut down. Nothing is lost if the future is dropped.
+    pub async fn drained(&self) {
+        // The sender lives as long as this registry: waiting does not fail.
+        let _ = self.0.draining.subscribe().wait_for(|draining| *draining).await;
     }
 
     /// Opens nothing more, closes every session with `reason` and stores everything. The caller bounds the
     /// time; a document that cannot be stored would wait for ever.
     pub async fn drain(&self, reason: CloseReason) {
-        self.0.draining.store(true, Ordering::Release);
+        self.0.draining.send_replace(true);
         self.0.chats.close_all(reason);
         let handles: Vec<_> = self.0.open.lock().values().map(|entry| entry.handle.clone()).collect();
         let drained = handles.iter().map(|handle| handle.drain(reason));

@@ -294,3 +294,20 @@ async fn whoever_asks_hears_something_every_few_seconds() {
     }
     assert!(begun.elapsed() >= std::time::Duration::from_secs(1), "they come at their pace");
 }
+
+#[tokio::test]
+async fn a_shutdown_closes_every_socket_whatever_it_has_open() {
+    let mut server = TestServer::start().await;
+    let mut idle = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
+    let mut busy = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
+    enters(&mut busy, "plan").await;
+    // On its way in when the server begins to stop.
+    let mut entering = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
+    for n in 0..50 {
+        entering.send(about(&format!("plan {n}"), &frames::authentication(""))).await;
+    }
+    let ended =
+        tokio::spawn(async move { [idle.closed().await, busy.closed().await, entering.closed().await] });
+    server.restart().await;
+    assert_eq!(ended.await.unwrap(), [Some(1012); 3]);
+}
