@@ -10,7 +10,9 @@ import { replica, shape, type Replica } from "./fake-view";
 const RUNS = 150;
 const STEPS = 120;
 const BASE = process.env["SEED"];
-const SEEDS = BASE === undefined ? Array.from({ length: RUNS }, () => Math.floor(Math.random() * 2 ** 31)) : [Number(BASE)];
+/** Found something once: an order that changed in the document to what the view had already made of it. */
+const KNOWN = [1419544900];
+const SEEDS = BASE === undefined ? [...KNOWN, ...Array.from({ length: RUNS }, () => Math.floor(Math.random() * 2 ** 31))] : [Number(BASE)];
 
 test.each(SEEDS)("two or three people without undo, seed %i: all equal, all there, last writers right", (seed) => {
   const story = play(seed, { undoers: 0 });

@@ -151,10 +151,12 @@ export function bindBoard(ports: {
         continue;
       }
       incoming.delete(element.id);
+      const order = bases.get(element.id)?.order;
       const merged = merge(element, fields);
       if (merged !== null) next.push(merged);
       if (merged !== element) differs = true;
-      if (merged?.index !== element.index) unordered = true;
+      // The view may have mended its `index` to the very one that the document now says; the others' places differ all the same.
+      if (merged?.index !== element.index || bases.get(element.id)?.order !== order) unordered = true;
     }
     for (const [id, fields] of incoming) {
       // What is deleted already was never here; there is nothing to take away.
@@ -162,7 +164,7 @@ export function bindBoard(ports: {
       next.push(added(id, fields));
       [differs, unordered] = [true, true];
     }
-    if (!differs) return;
+    if (!differs && !unordered) return;
     if (unordered) next.sort(byOrder);
     show(next);
   };
