@@ -44,6 +44,7 @@ test("the server is killed: a visited document opens cold, is edited, closed and
   await write(ann, "On both sides. ");
   await words(bo, "On both sides.").waitFor();
   await installed(ann);
+  await kept(ann);
   await server.kill();
 
   await ann.page.reload();
