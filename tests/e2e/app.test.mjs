@@ -2,7 +2,7 @@
 // is lost or doubled, and a newer version waits for a word.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { accessible, kept, openDocument, openHome, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
+import { accessible, kept, openDocument, openHome, reading, sameText, screenshot, startBrowser, startServer, status, stored, text, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -44,7 +44,7 @@ test("the server is killed: a visited document opens cold, is edited, closed and
   await write(ann, "On both sides. ");
   await words(bo, "On both sides.").waitFor();
   await installed(ann);
-  await kept(ann);
+  await stored(ann);
   await server.kill();
 
   await ann.page.reload();
@@ -78,6 +78,7 @@ test("without a server the first page opens cold too, and a document that is not
   ann.mayLoseNetwork = true;
   await openDocument(ann, "kept");
   await write(ann, "words");
+  await stored(ann);
   await openHome(ann);
   await installed(ann);
   await server.kill();

@@ -1,7 +1,7 @@
 // The network goes, the server goes, the page is reloaded: no word is lost, and the page says what is happening.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { api, kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, text, until, words, write } from "./support.mjs";
+import { api, kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, stored, text, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -44,6 +44,7 @@ test("offline edits of both sides meet, and both see each other again at once", 
 test("a reload with a socket that breaks each time shows the copy on this device, to be written in", async () => {
   const [ann, bo] = await annAndBo("copy");
   await write(ann, "On both. ");
+  await stored(ann);
   await words(bo, "On both.").waitFor();
 
   await ann.page.routeWebSocket(/\/hocuspocus/, (socket) => setTimeout(() => socket.close({ code: 1011 }), 50));
@@ -66,8 +67,7 @@ test("a reload with a socket that breaks each time shows the copy on this device
 test("a network that blocks sockets is named, and the copy on this device can be read", async () => {
   const [ann] = await annAndBo("blocked");
   await write(ann, "To be read. ");
-  await status(ann, "saved");
-  await kept(ann);
+  await stored(ann);
   await ann.page.routeWebSocket(/\/hocuspocus/, (socket) => socket.close());
   await ann.page.reload();
   await status(ann, "no-websocket");
@@ -153,6 +153,7 @@ test("the home page without a server offers what is on this device, and names wh
   await api(server, "POST", "", { title: "Never opened here" });
   await openDocument(ann, "kept here");
   await write(ann, "words");
+  await stored(ann);
   await ann.page.getByRole("link", { name: "All documents" }).first().click();
   await ann.page.getByRole("link", { name: /Untitled/ }).first().waitFor();
   await ann.page.route("**/api/**", (route) => route.abort());

@@ -1,7 +1,7 @@
 // What works on every page: the palette, the keys, the settings, stars, and the one question a guest is asked.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { accessible, api, fitsSideways, openDocument, openHome, screenshot, startBrowser, startServer, status, text, title, until, words, write } from "./support.mjs";
+import { accessible, api, fitsSideways, openDocument, openHome, screenshot, startBrowser, startServer, status, stored, text, title, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => {
@@ -92,6 +92,7 @@ for (const theme of ["light", "dark"]) {
     await openDocument(ann, "on this device");
     await title(ann).fill("On this device");
     await write(ann, "words");
+    await stored(ann);
     await openHome(ann);
     await page.getByRole("button", { name: /^You and this page/ }).click();
     await page.getByRole("link", { name: "Settings" }).click();

@@ -177,6 +177,12 @@ export const kept = (person) =>
     }
   });
 
+/** Waits until what was written lies on both sides: called durable by the server, and stored by the browser. */
+export async function stored(person) {
+  await status(person, "saved");
+  await kept(person);
+}
+
 export async function screenshot({ page }, name) {
   await mkdir(RESULTS, { recursive: true });
   await settled(page);
