@@ -90,13 +90,13 @@ test("without a server the first page opens cold too, and a document that is not
   assert.equal(api, "no answer");
   await server.start();
   await status(ann, "saved");
-  const stored = await ann.page.evaluate(async () => {
+  const cached = await ann.page.evaluate(async () => {
     const names = await caches.keys();
     const keys = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
     return keys.flat().map(({ url }) => new URL(url).pathname);
   });
-  assert.ok(stored.includes("/index.html"), stored.join(" "));
-  assert.deepEqual(stored.filter((path) => /^\/(api|ws)/.test(path)), []);
+  assert.ok(cached.includes("/index.html"), cached.join(" "));
+  assert.deepEqual(cached.filter((path) => /^\/(api|ws)/.test(path)), []);
 });
 
 test("a newer version waits until somebody says so", async () => {
