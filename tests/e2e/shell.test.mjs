@@ -120,7 +120,7 @@ test("a copy with changes the server does not have is removed only after a quest
   ann.mayLoseNetwork = true;
   await openDocument(ann, "unsent");
   await title(ann).fill("Unsent");
-  await ann.page.routeWebSocket(/\/ws\//, (socket) => socket.close());
+  await ann.page.routeWebSocket(/\/hocuspocus/, (socket) => setTimeout(() => socket.close({ code: 1011 }), 50));
   await ann.page.reload();
   await status(ann, "offline");
   await write(ann, "never sent");
