@@ -12,7 +12,8 @@ use serde_json::value::RawValue;
 pub struct Envelope<'a> {
     /// What kind of message.
     pub kind: String,
-    payload: &'a RawValue,
+    /// What it holds, unread.
+    pub payload: Option<&'a RawValue>,
 }
 
 /// What is wrong with a message.
@@ -41,32 +42,44 @@ impl Fault {
 /// Opens a message.
 pub fn open(text: &[u8]) -> Result<Envelope<'_>, Fault> {
     #[derive(Deserialize)]
+    #[serde(expecting = "an object")]
     struct Outer<'a> {
         #[serde(rename = "type")]
         kind: Option<String>,
         #[serde(borrow)]
         payload: Option<&'a RawValue>,
     }
+    const SHAPE: &str = "a message is an object with type and payload";
     // In two steps, so that broken JSON and JSON of another shape are told apart.
-    let value: &RawValue =
-        serde_json::from_slice(text).map_err(|error| Fault::new("invalid_json", error.to_string()))?;
-    let outer: Outer<'_> = serde_json::from_str(value.get()).map_err(|error| {
-        Fault::new("invalid_message", format!("a message is an object with type and payload: {error}"))
-    })?;
-    let kind = outer.kind.ok_or_else(|| Fault::new("missing_type", "a message has a type"))?;
-    let payload = outer.payload.filter(|payload| payload.get() != "null").ok_or_else(|| {
-        Fault::new("missing_payload", "a message has a payload, {} if there is nothing in it")
-    })?;
-    Ok(Envelope { kind, payload })
+    let value: &RawValue = serde_json::from_slice(text)
+        .map_err(|error| Fault::new("invalid_json", format!("this is not JSON: {error}")))?;
+    let Outer { kind, payload } = serde_json::from_str(value.get())
+        .map_err(|error| Fault::new("invalid_message", format!("{SHAPE}: {error}")))?;
+    if !is_object(value) {
+        return Err(Fault::new("invalid_message", SHAPE));
+    }
+    let kind = kind.ok_or_else(|| Fault::new("missing_type", "the message has no type"))?;
+    Ok(Envelope { kind, payload: payload.filter(|payload| payload.get() != "null") })
 }
 
 impl Envelope<'_> {
     /// What the message holds.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        let invalid =
-            |error: serde_json::Error| Fault::new("invalid_payload", format!("{}: {error}", self.kind));
-        serde_json::from_str(self.payload.get()).map_err(invalid)
+        let kind = &self.kind;
+        let payload = self
+            .payload
+            .ok_or_else(|| Fault::new("missing_payload", format!("{kind} messages have a payload")))?;
+        if !is_object(payload) {
+            return Err(Fault::new("invalid_payload", format!("the payload of {kind} is an object")));
+        }
+        serde_json::from_str(payload.get())
+            .map_err(|error| Fault::new("invalid_payload", format!("the payload of {kind}: {error}")))
     }
+}
+
+/// serde takes an array of the fields for an object.
+fn is_object(json: &RawValue) -> bool {
+    json.get().starts_with('{')
 }
 
 /// A message, ready to be sent.
@@ -96,10 +109,17 @@ mod tests {
             ("1", "invalid_message"),
             ("{\"type\":7,\"payload\":{}}", "invalid_message"),
             ("{\"payload\":{}}", "missing_type"),
-            ("{\"type\":\"a\"}", "missing_payload"),
-            ("{\"type\":\"a\",\"payload\":null}", "missing_payload"),
+            ("[\"a\",{}]", "invalid_message"),
         ] {
             assert_eq!(open(text.as_bytes()).unwrap_err().code, code, "{text}");
+        }
+        for (text, code) in [
+            ("{\"type\":\"a\"}", "missing_payload"),
+            ("{\"type\":\"a\",\"payload\":null}", "missing_payload"),
+            ("{\"type\":\"a\",\"payload\":[1]}", "invalid_payload"),
+        ] {
+            let envelope = open(text.as_bytes()).unwrap();
+            assert_eq!(envelope.payload::<serde_json::Value>().unwrap_err().code, code, "{text}");
         }
         assert_eq!(open(b"\xff").unwrap_err().code, "invalid_json");
         assert_eq!(open("[".repeat(100_000).as_bytes()).unwrap_err().code, "invalid_json");
@@ -112,8 +132,8 @@ mod tests {
 
     #[test]
     fn what_is_sealed_can_be_opened() {
-        let sealed = seal("greeting", &["hello"]);
-        assert_eq!(&*sealed, br#"{"type":"greeting","payload":["hello"]}"#);
-        assert_eq!(open(&sealed).unwrap().payload::<Vec<String>>().unwrap(), ["hello"]);
+        let sealed = seal("greeting", &serde_json::json!({"to": "hello"}));
+        assert_eq!(&*sealed, br#"{"type":"greeting","payload":{"to":"hello"}}"#);
+        assert_eq!(open(&sealed).unwrap().payload::<serde_json::Value>().unwrap()["to"], "hello");
     }
 }

@@ -15,7 +15,11 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{message::ClientId, text_operation::TextOperation};
+use super::{
+    envelope::{self, Fault},
+    message::ClientId,
+    text_operation::TextOperation,
+};
 use crate::ids::SessionId;
 
 /// What one frame may hold.
@@ -288,6 +292,12 @@ pub struct Refusal {
     pub id: Option<Box<str>>,
 }
 
+impl From<Fault> for Refusal {
+    fn from(Fault { code, message }: Fault) -> Self {
+        Self { code, message, id: None }
+    }
+}
+
 impl Refusal {
     /// A refusal of nothing in particular.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
@@ -306,23 +316,10 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
         let limit = limits.message_bytes;
         return Err(Refusal::new("too_long", format!("a message has at most {limit} bytes")));
     }
-    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|error| {
-        if error.is_data() {
-            let message = format!("a message is an object with type and payload: {error}");
-            Refusal::new("invalid_message", message)
-        } else {
-            Refusal::new("invalid_json", format!("this is not JSON: {error}"))
-        }
-    })?;
-    // serde takes an array of the fields for an object.
-    if !is_object(text) {
-        return Err(Refusal::new("invalid_message", "a message is an object with type and payload"));
-    }
-    let kind = envelope.kind.ok_or_else(|| Refusal::new("missing_type", "the message has no type"))?;
-    let payload = envelope.payload;
-    match kind.as_ref() {
+    let envelope = envelope::open(text.as_bytes())?;
+    match envelope.kind.as_str() {
         "operation" => {
-            let proposal: Proposal = read(payload, "operation")?;
+            let proposal: Proposal = envelope.payload()?;
             if proposal.id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits.id_bytes) {
                 let message = format!("an operation's id has 1 to {} bytes", limits.id_bytes);
                 return Err(Refusal::new("invalid_payload", message));
@@ -330,14 +327,14 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
             Ok(Request::Operation(proposal))
         }
         "presence" => {
-            let caret: Caret = read(payload, "presence")?;
+            let caret: Caret = envelope.payload()?;
             if caret.name.as_ref().is_some_and(|name| name.len() > limits.name_bytes) {
                 let message = format!("a name has at most {} bytes", limits.name_bytes);
                 return Err(Refusal::new("invalid_payload", message));
             }
             Ok(Request::Presence(caret))
         }
-        "ping" => match payload {
+        "ping" => match envelope.payload {
             Some(payload) if payload.get().len() > limits.ping_bytes => {
                 let message = format!("a ping carries at most {} bytes", limits.ping_bytes);
                 Err(Refusal::new("invalid_payload", message))
@@ -345,7 +342,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
             payload => Ok(Request::Ping(payload.map(|raw| Box::new(RawPing(raw.to_owned()))))),
         },
         "init" => Ok(Request::Init),
-        "ack" | "pong" | "error" => {
+        kind @ ("ack" | "pong" | "error") => {
             Err(Refusal::new("unknown_type", format!("{kind} messages are sent by the server only")))
         }
         other => {
@@ -369,30 +366,6 @@ pub fn encode_pong(ping: Option<&RawPing>) -> Bytes {
         Some(ping) => encode(&Answer::Pong(&ping.0)),
         None => Bytes::from_static(br#"{"type":"pong","payload":{}}"#),
     }
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object")]
-struct Envelope<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
-}
-
-fn read<'a, T: Deserialize<'a>>(payload: Option<&'a RawValue>, kind: &str) -> Result<T, Refusal> {
-    let Some(payload) = payload else {
-        return Err(Refusal::new("missing_payload", format!("{kind} messages have a payload")));
-    };
-    if !is_object(payload.get()) {
-        return Err(Refusal::new("invalid_payload", format!("the payload of {kind} is an object")));
-    }
-    serde_json::from_str(payload.get())
-        .map_err(|error| Refusal::new("invalid_payload", format!("the payload of {kind}: {error}")))
-}
-
-fn is_object(json: &str) -> bool {
-    json.trim_start().starts_with('{')
 }
 
 #[cfg(test)]
