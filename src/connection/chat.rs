@@ -1,5 +1,5 @@
 //! The conversation of one chat connection: reads what its peer says, within its limits, and says it in the
-//! room. What the others say comes through the line by itself.
+//! room. What the others say comes through the queue by itself.
 
 use crate::{
     connection::{
@@ -7,7 +7,7 @@ use crate::{
         rate::{Bucket, Rate},
         text_socket::{Peer, What},
     },
-    document::{chat::Seat, line::Line, registry::Registry},
+    document::{chat::Seat, registry::Registry, text_queue::TextQueue},
     ids::{DocumentName, SessionId},
     protocol::{
         chat::{self, ClientMessageId, Incoming, Person},
@@ -60,14 +60,14 @@ pub const fn frame_bytes(text_bytes: usize) -> usize {
 }
 
 /// Holds the conversation until it ends.
-pub async fn talk(visit: Visit, peer: &mut Peer, line: &Line) {
+pub async fn talk(visit: Visit, peer: &mut Peer, queue: &TextQueue) {
     let Visit { document, name, most, config, registry, metrics } = visit;
     let person = Person { session: SessionId::new(), name };
-    let seat = match registry.join_chat(&document, person, line.clone(), most).await {
+    let seat = match registry.join_chat(&document, person, queue.clone(), most).await {
         Ok(seat) => seat,
         Err(error) => {
             metrics.refused("join");
-            line.close(close_reason(&error));
+            queue.close(close_reason(&error));
             return;
         }
     };
@@ -86,15 +86,15 @@ pub async fn talk(visit: Visit, peer: &mut Peer, line: &Line) {
                 Ok(Incoming::Message { id, .. }) if !limiter.messages.take(said.at) => {
                     Err(too_often(Some(id)))
                 }
-                Ok(incoming) => answer(&seat, line, incoming, &metrics).await,
+                Ok(incoming) => answer(&seat, queue, incoming, &metrics).await,
                 Err(misunderstood) => Err((misunderstood.fault, misunderstood.id)),
             },
         };
         if let Err((fault, id)) = outcome {
             metrics.refused("chat");
-            line.answer(chat::error(&fault, id.as_ref()));
+            queue.answer(chat::error(&fault, id.as_ref()));
             if !limiter.refusals.take(said.at) {
-                line.close(CloseReason::PolicyViolation);
+                queue.close(CloseReason::PolicyViolation);
             }
         }
     }
@@ -102,7 +102,7 @@ pub async fn talk(visit: Visit, peer: &mut Peer, line: &Line) {
 
 async fn answer(
     seat: &Seat,
-    line: &Line,
+    queue: &TextQueue,
     incoming: Incoming,
     metrics: &Metrics,
 ) -> Result<(), (Fault, Option<ClientMessageId>)> {
@@ -112,7 +112,7 @@ async fn answer(
             metrics.chat_messages.inc();
         }
         Incoming::Typing(typing) => seat.types(typing),
-        Incoming::Ping => line.answer(chat::pong()),
+        Incoming::Ping => queue.answer(chat::pong()),
     }
     Ok(())
 }

@@ -13,8 +13,8 @@ use crate::{
     auth::Access,
     document::{
         handle::{DocumentHandle, JoiningText},
-        line::Line,
         registry::Registry,
+        text_queue::TextQueue,
     },
     ids::{DocumentName, SessionId},
     protocol::{
@@ -45,7 +45,7 @@ pub struct Visit {
 }
 
 /// Opens the text and carries what is said, until the connection ends.
-pub async fn talk(visit: &Visit, peer: &mut Peer, line: &Line) {
+pub async fn talk(visit: &Visit, peer: &mut Peer, queue: &TextQueue) {
     let session = SessionId::new();
     let joined = visit.registry.ask(&visit.document, async |handle: DocumentHandle| {
         let joining = JoiningText {
@@ -53,7 +53,7 @@ pub async fn talk(visit: &Visit, peer: &mut Peer, line: &Line) {
             access: visit.access,
             editor: visit.editor.clone(),
             field: visit.field.clone(),
-            line: line.clone(),
+            queue: queue.clone(),
             max_sessions: visit.max_sessions,
         };
         handle.join_text(joining).await.map(|()| handle)
@@ -63,7 +63,7 @@ pub async fn talk(visit: &Visit, peer: &mut Peer, line: &Line) {
         Err(error) => {
             debug!(%session, %error, "session refused");
             visit.metrics.refused("join");
-            return line.close(close_reason(&error));
+            return queue.close(close_reason(&error));
         }
     };
     debug!(%session, document = %visit.document, field = %visit.field, "text opened");
@@ -77,7 +77,7 @@ pub async fn talk(visit: &Visit, peer: &mut Peer, line: &Line) {
             What::Behind => handle.catch_up(session).await,
         };
         if carried.is_err() {
-            line.close(CloseReason::Reset);
+            queue.close(CloseReason::Reset);
             break;
         }
     }

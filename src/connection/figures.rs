@@ -9,7 +9,7 @@ use super::{
     text_socket::{Moment, Peer, Ticker},
 };
 use crate::{
-    document::{line::Line, registry::Registry},
+    document::{registry::Registry, text_queue::TextQueue},
     protocol::close::CloseReason,
     telemetry::{
         Metrics,
@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const CHATTER: Rate = Rate { burst: 20.0, per_second: 1.0 };
 
 /// Sends figures until the connection ends or the server shuts down.
-pub async fn talk(registry: Registry, metrics: Metrics, peer: &mut Peer, line: &Line) {
+pub async fn talk(registry: Registry, metrics: Metrics, peer: &mut Peer, queue: &TextQueue) {
     let mut ticker = Ticker::new(EVERY);
     let start = ticker.tick().await;
     let mut before = Sample::take(&metrics, Process::measure(), start.instant);
@@ -33,20 +33,20 @@ pub async fn talk(registry: Registry, metrics: Metrics, peer: &mut Peer, line: &
         tokio::select! {
             said = peer.hears() => match said {
                 Some(said) if chatter.take(said.at) => {}
-                Some(_) => line.close(CloseReason::PolicyViolation),
+                Some(_) => queue.close(CloseReason::PolicyViolation),
                 None => return,
             },
             now = ticker.tick() => {
                 if registry.is_draining() {
-                    return line.close(CloseReason::ServiceRestart);
+                    return queue.close(CloseReason::ServiceRestart);
                 }
-                before = show(&registry, &metrics, &before, now, line);
+                before = show(&registry, &metrics, &before, now, queue);
             }
         }
     }
 }
 
-fn show(registry: &Registry, metrics: &Metrics, before: &Sample, now: Moment, line: &Line) -> Sample {
+fn show(registry: &Registry, metrics: &Metrics, before: &Sample, now: Moment, queue: &TextQueue) -> Sample {
     let sample = Sample::take(metrics, Process::measure(), now.instant);
     let usage = registry.usage();
     let store = StoreFigures {
@@ -59,7 +59,7 @@ fn show(registry: &Registry, metrics: &Metrics, before: &Sample, now: Moment, li
     let figures = sample.since(before, metrics, store, now.wall.0);
     // Cannot fail: numbers.
     if let Ok(text) = serde_json::to_vec(&figures) {
-        line.mention(text);
+        queue.mention(text);
     }
     sample
 }

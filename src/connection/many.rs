@@ -242,10 +242,10 @@ impl Talk for Conversation {
                 };
                 if self.actions[before..].iter().any(asks) { Heard::Asked } else { Heard::More }
             }
-            Inbound::Text => Heard::Refuse(CloseReason::Unauthorized, "text_frame"),
+            Inbound::Text(_) => Heard::Refuse(CloseReason::Unauthorized, "text_frame"),
             Inbound::Ping(payload) => Heard::Pong(payload),
             Inbound::Pong => Heard::More,
-            Inbound::Close(code) => Heard::Ended { clean: matches!(code, Some(1000 | 1001)) },
+            Inbound::Close(code) => Heard::Ended { clean: super::session::is_goodbye(code) },
         }
     }
 

@@ -18,10 +18,10 @@ const QUESTIONS: usize = 16;
 /// A WebSocket message as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inbound {
-    /// The only kind that carries the protocol.
+    /// The only kind that carries the binary dialects.
     Binary(Bytes),
-    /// Never used by it.
-    Text,
+    /// Never used by it; the dialects that speak JSON use nothing else. The bytes are UTF-8.
+    Text(Bytes),
     /// Wants the same bytes back.
     Ping(Bytes),
     /// Proof of life.
@@ -70,14 +70,18 @@ impl Session {
                 Ok(messages) => Step::Deliver(messages),
                 Err(error) => Step::Refuse(error.close_reason(), error.reason()),
             },
-            Inbound::Text => Step::Refuse(CloseReason::ProtocolError, "text_frame"),
+            Inbound::Text(_) => Step::Refuse(CloseReason::ProtocolError, "text_frame"),
             Inbound::Ping(payload) => Step::Pong(payload),
             Inbound::Pong => Step::Idle,
-            // A page that closes says 1001, a program 1000. Without a code it may be a client that lost
-            // patience with a dead line and will be back under the same id.
-            Inbound::Close(code) => Step::Ended { clean: matches!(code, Some(1000 | 1001)) },
+            Inbound::Close(code) => Step::Ended { clean: is_goodbye(code) },
         }
     }
+}
+
+/// Whether somebody who closes with this code meant to go. A page that closes says 1001, a program 1000. Without
+/// a code it may be a client that lost patience with a dead line and will be back under the same id.
+pub(super) fn is_goodbye(code: Option<u16>) -> bool {
+    matches!(code, Some(1000 | 1001))
 }
 
 /// Whether a message is answered to its sender alone.

@@ -1,15 +1,15 @@
 //! A WebSocket as a line. Nothing else reads or writes a socket.
 //!
-//! Two tasks share a connection. The reading one is the loop of [`super::line`]. The writing one is the response
-//! body ([`Frames`]), polled by the HTTP server whenever the socket takes bytes: it takes everything out of the
-//! queue and writes it at once.
+//! Two tasks share a connection. The reading one is the loop of [`super::line`], or that of the dialects that speak
+//! JSON in [`super::text_socket`]. The writing one is the response body ([`Frames`]), polled by the HTTP server
+//! whenever the socket takes bytes: it takes everything out of the queue and writes it at once.
 
 use std::{
     collections::VecDeque,
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -21,26 +21,32 @@ use actix_web::{
     error::PayloadError,
     web,
 };
-use actix_ws::{AggregatedMessage, CloseCode, ProtocolError};
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::{
     Config,
     frame_guard::FrameGuard,
     heartbeat,
-    line::{self, Line, Messages},
+    line::{self, Line},
     many::Many,
     session::Inbound,
     single::Single,
     talk::{Heard, Talk},
 };
 use crate::{
-    document::outbox::{Control, Drained, Frame, Queued, SendQueue},
+    document::{
+        outbox::{Control, Drained, Frame, Queued, SendQueue},
+        text_queue::{Text, TextQueue},
+    },
     ids::ConnectionId,
     protocol::close::CloseReason,
     telemetry::Metrics,
 };
+
+/// Bytes that a frame of ours has before its payload, at the most.
+const LARGEST_HEADER: usize = 10;
 
 /// A connection that was let in.
 pub struct Opening<P> {
@@ -72,20 +78,11 @@ pub async fn open<P: 'static>(
     payload: web::Payload,
     opening: Opening<P>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let limit = opening.config.max_message_bytes;
-    let guarded = Guarded { payload: payload.into_inner(), guard: FrameGuard::new(limit) };
-    let mut guarded: Payload = Payload::Stream { payload: Box::pin(guarded) };
-    let payload = <web::Payload as actix_web::FromRequest>::from_request(request, &mut guarded).await?;
-    // The session handle of actix-ws is not used: it queues messages one by one, and encodes each for each
-    // connection. Its body is kept only because dropping it ends the message stream.
-    let (response, _, messages) = actix_ws::handle(request, payload)?;
-    let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-    let queue = SendQueue::new(opening.config.outbox);
-    let metrics = opening.metrics.clone();
-    let Opening { connection, config, heartbeat, permit, .. } = opening;
-    let messages = messages.map(inbound);
+    let Opening { connection, with, metrics, config, heartbeat, permit } = opening;
+    let (accepted, messages) = accept(request, payload, config.max_message_bytes).await?;
+    let queue = SendQueue::new(config.outbox);
     let line = Line { connection, queue: queue.clone(), metrics: metrics.clone(), messages, heartbeat };
-    match opening.with {
+    match with {
         With::One(single) => {
             let talk = single.converse(queue.open(Bytes::new()), config.guard.clone());
             actix_web::rt::spawn(converse(line, talk, permit));
@@ -95,19 +92,59 @@ pub async fn open<P: 'static>(
             actix_web::rt::spawn(converse(line, talk, permit));
         }
     }
-    Ok(response.map_body(|_, inner| BoxBody::new(Frames::new(queue, metrics, inner))))
+    Ok(accepted.writing(queue, metrics))
 }
 
-async fn converse<P>(line: Line<impl Messages>, talk: impl Talk, permit: P) {
-    let mut messages = line::run(line, talk, permit).await;
-    // A peer that keeps talking is read to its end, so that our close frame is not lost to a reset.
+async fn converse<P>(line: Line<Incoming>, talk: impl Talk, permit: P) {
+    read_out(line::run(line, talk, permit).await).await;
+}
+
+/// What a peer says after the end: read, so that our close frame is not lost to a reset.
+pub(super) async fn read_out(mut messages: Incoming) {
     while let Some(Ok(_)) = messages.next().await {}
+}
+
+/// What comes out of a socket.
+pub(super) type Incoming = stream::Map<
+    AggregatedMessageStream,
+    fn(Result<AggregatedMessage, ProtocolError>) -> Result<Inbound, Heard>,
+>;
+
+/// An upgrade that was answered; nothing is written yet.
+pub(super) struct Accepted {
+    response: HttpResponse,
+}
+
+/// Answers the upgrade. The peer is read under `limit`, in bytes a message.
+pub(super) async fn accept(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+) -> Result<(Accepted, Incoming), actix_web::Error> {
+    let guarded = Guarded { payload: payload.into_inner(), guard: FrameGuard::new(limit) };
+    let mut guarded: Payload = Payload::Stream { payload: Box::pin(guarded) };
+    let payload = <web::Payload as actix_web::FromRequest>::from_request(request, &mut guarded).await?;
+    // The session handle of actix-ws is not used: it queues messages one by one, and encodes each for each
+    // connection. Its body is kept only because dropping it ends the message stream.
+    let (response, _, messages) = actix_ws::handle(request, payload)?;
+    let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
+    Ok((Accepted { response }, messages.map(inbound)))
+}
+
+impl Accepted {
+    /// The response, which writes what is put into `queue` until that is closed.
+    pub(super) fn writing(self, queue: impl Source, metrics: Metrics) -> HttpResponse {
+        self.response.map_body(|_, inner| {
+            let taken = VecDeque::new();
+            BoxBody::new(Frames { queue, metrics, taken, closed: false, _inner: inner })
+        })
+    }
 }
 
 fn inbound(message: Result<AggregatedMessage, ProtocolError>) -> Result<Inbound, Heard> {
     match message {
         Ok(AggregatedMessage::Binary(bytes)) => Ok(Inbound::Binary(bytes)),
-        Ok(AggregatedMessage::Text(_)) => Ok(Inbound::Text),
+        Ok(AggregatedMessage::Text(text)) => Ok(Inbound::Text(text.into_bytes())),
         Ok(AggregatedMessage::Ping(payload)) => Ok(Inbound::Ping(payload)),
         Ok(AggregatedMessage::Pong(_)) => Ok(Inbound::Pong),
         Ok(AggregatedMessage::Close(reason)) => {
@@ -118,7 +155,7 @@ fn inbound(message: Result<AggregatedMessage, ProtocolError>) -> Result<Inbound,
 }
 
 /// A broken WebSocket stream, as the close reason that names what is wrong with it.
-pub(super) fn refuse(error: &ProtocolError) -> Heard {
+fn refuse(error: &ProtocolError) -> Heard {
     match error {
         ProtocolError::Overflow => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
         ProtocolError::Io(io) if is_overflow(io) => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
@@ -140,9 +177,9 @@ fn is_overflow(error: &io::Error) -> bool {
 }
 
 /// The raw bytes of the connection, ended as soon as a frame announces too much.
-pub(super) struct Guarded {
-    pub(super) payload: Payload,
-    pub(super) guard: FrameGuard,
+struct Guarded {
+    payload: Payload,
+    guard: FrameGuard,
 }
 
 impl Stream for Guarded {
@@ -159,37 +196,94 @@ impl Stream for Guarded {
     }
 }
 
+/// A queue that a socket writes.
+pub(super) trait Source: Unpin + 'static {
+    /// What waits in it.
+    type Item: Unpin + 'static;
+
+    /// Takes all that waits into `taken`, which is empty; registers `waker` if there is nothing.
+    fn drain(&self, taken: &mut VecDeque<Self::Item>, waker: &Waker) -> Drained;
+
+    /// Nobody will take out anything any more.
+    fn close(&self, reason: CloseReason);
+
+    /// What is written for it: the kind of the frame, and its payload in two parts.
+    fn frame(item: &Self::Item) -> (OpCode, &[u8], &[u8]);
+}
+
+impl Source for SendQueue {
+    type Item = Queued;
+
+    fn drain(&self, taken: &mut VecDeque<Queued>, waker: &Waker) -> Drained {
+        self.drain(taken, waker)
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.close(reason);
+    }
+
+    fn frame(queued: &Queued) -> (OpCode, &[u8], &[u8]) {
+        let opcode = match &queued.frame {
+            Frame::Control(control) => opcode(control),
+            _ => OpCode::Binary,
+        };
+        (opcode, &queued.address, queued.frame.payload())
+    }
+}
+
+impl Source for TextQueue {
+    type Item = Text;
+
+    fn drain(&self, taken: &mut VecDeque<Text>, waker: &Waker) -> Drained {
+        self.drain(taken, waker)
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.close(reason);
+    }
+
+    fn frame(text: &Text) -> (OpCode, &[u8], &[u8]) {
+        let opcode = match text {
+            Text::Control(control) => opcode(control),
+            Text::Text(_) | Text::Change(_) => OpCode::Text,
+        };
+        (opcode, &[], text.payload())
+    }
+}
+
+fn opcode(control: &Control) -> OpCode {
+    match control {
+        Control::Ping => OpCode::Ping,
+        Control::Pong(_) => OpCode::Pong,
+    }
+}
+
 /// The response body: everything that leaves the connection, framed.
-struct Frames {
-    queue: SendQueue,
+struct Frames<Q: Source> {
+    queue: Q,
     metrics: Metrics,
-    taken: VecDeque<Queued>,
+    taken: VecDeque<Q::Item>,
     closed: bool,
     /// actix-ws's own body; never polled, and dropped last, which ends the message stream.
     _inner: BoxBody,
 }
 
-impl Frames {
-    fn new(queue: SendQueue, metrics: Metrics, inner: BoxBody) -> Self {
-        Self { queue, metrics, taken: VecDeque::new(), closed: false, _inner: inner }
-    }
-
+impl<Q: Source> Frames<Q> {
     fn encode(&mut self) -> Bytes {
-        let size: usize = self.taken.iter().map(|queued| queued.size() + 10).sum();
-        let mut buffer = BytesMut::with_capacity(size);
+        let size = |item| {
+            let (_, address, payload) = Q::frame(item);
+            address.len() + payload.len() + LARGEST_HEADER
+        };
+        let mut buffer = BytesMut::with_capacity(self.taken.iter().map(size).sum());
         let mut addressed = Vec::new();
-        for queued in self.taken.drain(..) {
-            let opcode = match &queued.frame {
-                Frame::Control(Control::Ping) => OpCode::Ping,
-                Frame::Control(Control::Pong(_)) => OpCode::Pong,
-                _ => OpCode::Binary,
-            };
-            if queued.address.is_empty() {
-                Parser::write_message(&mut buffer, queued.frame.payload(), opcode, true, false);
+        for item in self.taken.drain(..) {
+            let (opcode, address, payload) = Q::frame(&item);
+            if address.is_empty() {
+                Parser::write_message(&mut buffer, payload, opcode, true, false);
             } else {
                 addressed.clear();
-                addressed.extend_from_slice(&queued.address);
-                addressed.extend_from_slice(queued.frame.payload());
+                addressed.extend_from_slice(address);
+                addressed.extend_from_slice(payload);
                 Parser::write_message(&mut buffer, &addressed, opcode, true, false);
             }
         }
@@ -202,7 +296,7 @@ impl Frames {
     }
 }
 
-impl MessageBody for Frames {
+impl<Q: Source> MessageBody for Frames<Q> {
     type Error = actix_web::Error;
 
     fn size(&self) -> BodySize {
@@ -231,7 +325,7 @@ impl MessageBody for Frames {
     }
 }
 
-impl Drop for Frames {
+impl<Q: Source> Drop for Frames<Q> {
     fn drop(&mut self) {
         // The server gave the connection up, for whatever reason: the reading task must not wait for more.
         self.queue.close(CloseReason::GoingAway);

@@ -1,52 +1,43 @@
 //! The loop of one connection that speaks texts: what [`super::socket`] is for the binary dialects.
 //!
 //! A dialect is a conversation: an async function that is given the [`Peer`] to listen to and the
-//! [`Line`] to speak into, and runs until the connection ends. Pings, pongs, keepalives, frames that are too
+//! [`TextQueue`] to speak into, and runs until the connection ends. Pings, pongs, keepalives, frames that are too
 //! large, a peer that does not read and one that has died are dealt with here, so that a dialect is nothing
 //! but what it says:
 //!
 //! ```ignore
-//! text_socket::open(&request, payload, opening, async move |peer, line| {
+//! text_socket::open(&request, payload, opening, async move |peer, queue| {
 //!     while let Some(said) = peer.hears().await {
-//!         line.answer(reply_to(said));
+//!         queue.answer(reply_to(said));
 //!     }
 //! }).await
 //! ```
 //!
 //! [`Peer::hears`] may be dropped and called again, so it can stand in a `select!` beside whatever else the
 //! dialect waits for. It gives `None` once the connection is ending, for whatever reason: then the dialect
-//! cleans up and returns. To end the connection, close the line.
+//! cleans up and returns. To end the connection, close the queue.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
-    pin::Pin,
-    task::{Context, Poll},
+    task::Poll,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use actix_http::ws::{OpCode, Parser};
-use actix_web::{
-    HttpRequest, HttpResponse,
-    body::{BodySize, BoxBody, MessageBody},
-    dev::Payload,
-    web,
-};
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError};
-use bytes::{Bytes, BytesMut};
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tracing::debug;
 
 use super::{
-    frame_guard::FrameGuard,
     heartbeat::{self, Heartbeat},
-    socket::{Guarded, refuse},
+    session::{Inbound, is_goodbye},
+    socket::{self, Incoming},
     talk::Heard,
 };
 use crate::{
     document::{
-        line::{Drained, Line, Notice, Text},
         outbox::{Control, Limits},
+        text_queue::{Notice, TextQueue},
     },
     ids::{ConnectionId, Timestamp},
     protocol::close::CloseReason,
@@ -88,7 +79,7 @@ pub enum What {
     /// Something else. The dialect says that it wants text.
     Binary,
     /// Nothing, but it has read everything that was left after changes were dropped: they are to be made up
-    /// for now ([`Line::catch_up`]). Only a dialect that speaks of changes hears this.
+    /// for now ([`TextQueue::catch_up`]). Only a dialect that speaks of changes hears this.
     Behind,
 }
 
@@ -97,27 +88,21 @@ pub async fn open<P: 'static>(
     request: &HttpRequest,
     payload: web::Payload,
     opening: Opening<P>,
-    talk: impl AsyncFnOnce(&mut Peer, &Line) + 'static,
+    talk: impl AsyncFnOnce(&mut Peer, &TextQueue) + 'static,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let limit = opening.max_message_bytes;
-    let guarded = Guarded { payload: payload.into_inner(), guard: FrameGuard::new(limit) };
-    let mut guarded: Payload = Payload::Stream { payload: Box::pin(guarded) };
-    let payload = <web::Payload as actix_web::FromRequest>::from_request(request, &mut guarded).await?;
-    // Only the handshake and the reading half of actix-ws are used: see `socket.rs`.
-    let (response, _, messages) = actix_ws::handle(request, payload)?;
-    let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-    let line = Line::new(opening.limits);
+    let (accepted, messages) = socket::accept(request, payload, opening.max_message_bytes).await?;
+    let queue = TextQueue::new(opening.limits);
     let metrics = opening.metrics.clone();
-    actix_web::rt::spawn(run(opening, line.clone(), messages, talk));
-    Ok(response.map_body(|_, inner| BoxBody::new(Frames::new(line, metrics, inner))))
+    actix_web::rt::spawn(run(opening, queue.clone(), messages, talk));
+    Ok(accepted.writing(queue, metrics))
 }
 
 /// From the first message to the last.
 async fn run<P>(
     opening: Opening<P>,
-    line: Line,
-    messages: AggregatedMessageStream,
-    talk: impl AsyncFnOnce(&mut Peer, &Line),
+    queue: TextQueue,
+    messages: Incoming,
+    talk: impl AsyncFnOnce(&mut Peer, &TextQueue),
 ) {
     let Opening { connection, heartbeat, keepalive, metrics, permit, .. } = opening;
     metrics.connections.inc();
@@ -125,7 +110,7 @@ async fn run<P>(
     let now = Instant::now();
     let mut peer = Peer {
         messages,
-        line: line.clone(),
+        queue: queue.clone(),
         heartbeat: Heartbeat::new(heartbeat, now),
         look_at: now + heartbeat.interval,
         keepalive,
@@ -133,19 +118,18 @@ async fn run<P>(
         left_cleanly: false,
     };
     // Boxed, because most of a connection's life is spent in one small corner of it.
-    Box::pin(talk(&mut peer, &line)).await;
-    line.close(CloseReason::Normal);
-    debug!(%connection, reason = ?line.closing(), "text connection ended");
+    Box::pin(talk(&mut peer, &queue)).await;
+    queue.close(CloseReason::Normal);
+    debug!(%connection, reason = ?queue.closing(), "text connection ended");
     metrics.connections.dec();
     drop(permit);
-    // A peer that keeps talking is read to its end, so that our close frame is not lost to a reset.
-    while let Some(Ok(_)) = peer.messages.next().await {}
+    socket::read_out(peer.messages).await;
 }
 
 /// The other side.
 pub struct Peer {
-    messages: AggregatedMessageStream,
-    line: Line,
+    messages: Incoming,
+    queue: TextQueue,
     heartbeat: Heartbeat,
     look_at: Instant,
     keepalive: &'static str,
@@ -159,11 +143,11 @@ impl Peer {
     /// While the peer does not read what it was answered, nothing more is read from it.
     pub async fn hears(&mut self) -> Option<Said> {
         loop {
-            if self.line.closing().is_some() {
+            if self.queue.closing().is_some() {
                 return None;
             }
-            let has_room = self.line.has_room();
-            let line = &self.line;
+            let has_room = self.queue.has_room();
+            let queue = &self.queue;
             tokio::select! {
                 message = self.messages.next(), if has_room => {
                     let now = Instant::now();
@@ -172,7 +156,7 @@ impl Peer {
                         return Some(Said { what, at: now });
                     }
                 }
-                notice = poll_fn(|context| match line.notice(context.waker()) {
+                notice = poll_fn(|context| match queue.notice(context.waker()) {
                     Some(notice) => Poll::Ready(notice),
                     None => Poll::Pending,
                 }) => match notice {
@@ -191,53 +175,49 @@ impl Peer {
     }
 
     /// `None` if this was the end; `Some(None)` if it was nothing for the dialect.
-    fn take_in(&mut self, message: Option<Result<AggregatedMessage, ProtocolError>>) -> Option<Option<What>> {
+    fn take_in(&mut self, message: Option<Result<Inbound, Heard>>) -> Option<Option<What>> {
         match message {
-            Some(Ok(AggregatedMessage::Text(text))) => {
+            Some(Ok(Inbound::Text(text))) => {
                 self.metrics.bytes_received.inc_by(text.len() as u64);
-                Some(Some(What::Text(text.into_bytes())))
+                Some(Some(What::Text(text)))
             }
-            Some(Ok(AggregatedMessage::Binary(bytes))) => {
+            Some(Ok(Inbound::Binary(bytes))) => {
                 self.metrics.bytes_received.inc_by(bytes.len() as u64);
                 Some(Some(What::Binary))
             }
-            Some(Ok(AggregatedMessage::Ping(payload))) => {
-                self.line.control(Control::Pong(payload));
+            Some(Ok(Inbound::Ping(payload))) => {
+                self.queue.control(Control::Pong(payload));
                 Some(None)
             }
-            Some(Ok(AggregatedMessage::Pong(_))) => Some(None),
-            Some(Ok(AggregatedMessage::Close(reason))) => {
-                let code = reason.map(|reason| u16::from(reason.code));
-                self.left_cleanly = matches!(code, Some(1000 | 1001));
+            Some(Ok(Inbound::Pong)) => Some(None),
+            Some(Ok(Inbound::Close(code))) => {
+                self.left_cleanly = is_goodbye(code);
                 self.end(CloseReason::Normal)
             }
-            Some(Err(error)) => match refuse(&error) {
-                Heard::Refuse(reason, label) => {
-                    self.metrics.refused(label);
-                    self.end(reason)
-                }
-                _ => self.end(CloseReason::Normal),
-            },
-            None => self.end(CloseReason::Normal),
+            Some(Err(Heard::Refuse(reason, label))) => {
+                self.metrics.refused(label);
+                self.end(reason)
+            }
+            Some(Err(_)) | None => self.end(CloseReason::Normal),
         }
     }
 
     fn end<T>(&self, reason: CloseReason) -> Option<T> {
-        self.line.close(reason);
+        self.queue.close(reason);
         None
     }
 
     fn beat(&mut self) {
         let now = Instant::now();
-        let beat = self.heartbeat.tick(self.line.take_activity(), now);
+        let beat = self.heartbeat.tick(self.queue.take_activity(), now);
         if beat.dead {
-            self.line.close(CloseReason::Idle);
+            self.queue.close(CloseReason::Idle);
         }
         if beat.ping {
-            self.line.control(Control::Ping);
+            self.queue.control(Control::Ping);
         }
         if beat.keepalive && !self.keepalive.is_empty() {
-            self.line.mention(self.keepalive);
+            self.queue.mention(self.keepalive);
         }
         self.look_at = self.heartbeat.next(now);
     }
@@ -270,72 +250,5 @@ impl Ticker {
         self.0.tick().await;
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Moment { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
-    }
-}
-
-/// The response body: everything that leaves the connection, framed.
-struct Frames {
-    line: Line,
-    metrics: Metrics,
-    taken: VecDeque<Text>,
-    closed: bool,
-    /// actix-ws's own body; never polled, and dropped last, which ends the message stream.
-    _inner: BoxBody,
-}
-
-impl Frames {
-    fn new(line: Line, metrics: Metrics, inner: BoxBody) -> Self {
-        Self { line, metrics, taken: VecDeque::new(), closed: false, _inner: inner }
-    }
-
-    fn encode(&mut self) -> Bytes {
-        let size: usize = self.taken.iter().map(|frame| frame.payload().len() + 10).sum();
-        let mut buffer = BytesMut::with_capacity(size);
-        for frame in self.taken.drain(..) {
-            let opcode = match &frame {
-                Text::Text(_) | Text::Change(_) => OpCode::Text,
-                Text::Control(Control::Ping) => OpCode::Ping,
-                Text::Control(Control::Pong(_)) => OpCode::Pong,
-            };
-            Parser::write_message(&mut buffer, frame.payload(), opcode, true, false);
-        }
-        self.metrics.bytes_sent.inc_by(buffer.len() as u64);
-        buffer.freeze()
-    }
-}
-
-impl MessageBody for Frames {
-    type Error = actix_web::Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        if self.closed {
-            return Poll::Ready(None);
-        }
-        let this = &mut *self;
-        match this.line.drain(&mut this.taken, context.waker()) {
-            Drained::Frames => Poll::Ready(Some(Ok(this.encode()))),
-            Drained::Close(reason) => {
-                this.closed = true;
-                let mut buffer = BytesMut::new();
-                let code = CloseCode::from(reason.code());
-                Parser::write_close(&mut buffer, Some((code, reason.text()).into()), false);
-                Poll::Ready(Some(Ok(buffer.freeze())))
-            }
-            Drained::Empty => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for Frames {
-    fn drop(&mut self) {
-        // The server gave the connection up, for whatever reason: the conversation must not wait for more.
-        self.line.close(CloseReason::GoingAway);
     }
 }

@@ -25,11 +25,11 @@ use super::{
     Config, export,
     handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::{Journal, Ticket},
-    line::Line,
     outbox::{Frame, Outbox, Pushed},
     registry::{Lease, Registry},
     replica::{Poisoned, Replica, Unloadable},
     state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
+    text_queue::TextQueue,
 };
 use crate::{
     auth::Access,
@@ -67,7 +67,7 @@ pub struct DocumentActor {
     /// their step 1 will hold them, and what comes before it would build upon what they do not have.
     unsynced: HashSet<SessionId>,
     /// The queues to the sessions of the JSON dialect, which hear of changes as operations.
-    lines: HashMap<SessionId, Line>,
+    text_queues: HashMap<SessionId, TextQueue>,
     /// Requests without a connection that wait for their acknowledgement.
     requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
     /// Acknowledgements that wait for the journal, oldest first.
@@ -134,7 +134,7 @@ impl DocumentActor {
             phase: Phase::Loading,
             outboxes: HashMap::new(),
             unsynced: HashSet::new(),
-            lines: HashMap::new(),
+            text_queues: HashMap::new(),
             requests: HashMap::new(),
             owed: VecDeque::new(),
             flush_scheduled: false,
@@ -335,10 +335,10 @@ impl DocumentActor {
         let now = Instant::now();
         let mut lagging = false;
         for session in to {
-            let Some(line) = self.lines.get(session) else { continue };
+            let Some(queue) = self.text_queues.get(session) else { continue };
             match said {
-                Said::Answer(text) => line.answer(text.clone()),
-                Said::Change(text) => lagging |= self.note_lag(*session, line.change(text.clone(), now)),
+                Said::Answer(text) => queue.answer(text.clone()),
+                Said::Change(text) => lagging |= self.note_lag(*session, queue.change(text.clone(), now)),
             }
         }
         lagging
@@ -373,8 +373,8 @@ impl DocumentActor {
         if let Some(outbox) = self.outboxes.get(&session) {
             outbox.close(reason);
         }
-        if let Some(line) = self.lines.get(&session) {
-            line.close(reason);
+        if let Some(queue) = self.text_queues.get(&session) {
+            queue.close(reason);
         }
     }
 
@@ -382,14 +382,14 @@ impl DocumentActor {
         for outbox in self.outboxes.values() {
             outbox.close(reason);
         }
-        for line in self.lines.values() {
-            line.close(reason);
+        for queue in self.text_queues.values() {
+            queue.close(reason);
         }
     }
 
     /// How many sessions have the document open, of whatever dialect.
     fn sessions(&self) -> usize {
-        self.outboxes.len() + self.lines.len()
+        self.outboxes.len() + self.text_queues.len()
     }
 
     // ---- durability -----------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ impl DocumentActor {
         if self.answer_request(to, outcome) {
             return;
         }
-        if self.lines.contains_key(&to) {
+        if self.text_queues.contains_key(&to) {
             if outcome == Outcome::Applied {
                 self.tell(&[to], &Said::Answer(update));
             }
@@ -583,12 +583,12 @@ impl DocumentActor {
                 outbox.close(CloseReason::TryAgainLater);
             }
         }
-        for (session, line) in &self.lines {
-            lagging |= line.is_behind();
-            if line.is_overdue(now.instant) && line.closing().is_none() {
+        for (session, queue) in &self.text_queues {
+            lagging |= queue.is_behind();
+            if queue.is_overdue(now.instant) && queue.closing().is_none() {
                 warn!(document = %self.name, %session, "session too slow, closing");
                 self.metrics.slow_sessions_closed.inc();
-                line.close(CloseReason::TryAgainLater);
+                queue.close(CloseReason::TryAgainLater);
             }
         }
         let mut effects = Effects::new();
@@ -689,6 +689,19 @@ impl DocumentActor {
         self.carry_out(&mut effects, ctx);
     }
 
+    /// The document, if one more session may open it.
+    fn admit(&mut self, max_sessions: usize) -> Result<&mut Serving, JoinError> {
+        let sessions = self.sessions();
+        let serving = self.serving()?;
+        if serving.shelf != Shelf::Live {
+            return Err(JoinError::Gone);
+        }
+        if sessions >= max_sessions {
+            return Err(JoinError::Full(max_sessions));
+        }
+        Ok(serving)
+    }
+
     fn report_editors(&self) {
         self.lease.set_editors(self.sessions());
     }
@@ -757,15 +770,7 @@ pub(super) struct Join(pub Joining);
 impl Handler<Join> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
-        let limit = joining.max_sessions;
-        let sessions = self.sessions();
-        let serving = self.serving()?;
-        if serving.shelf != Shelf::Live {
-            return Err(JoinError::Gone);
-        }
-        if sessions >= limit {
-            return Err(JoinError::Full(limit));
-        }
+        let serving = self.admit(joining.max_sessions)?;
         let mut effects = serving.state.join(joining.session, joining.access, joining.dialect);
         self.unsynced.insert(joining.session);
         self.outboxes.insert(joining.session, joining.outbox);
@@ -816,17 +821,10 @@ pub(super) struct JoinText(pub JoiningText);
 impl Handler<JoinText> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
-        let JoiningText { session, access, editor, field, line, max_sessions } = joining;
-        let sessions = self.sessions();
-        let serving = self.serving()?;
-        if serving.shelf != Shelf::Live {
-            return Err(JoinError::Gone);
-        }
-        if sessions >= max_sessions {
-            return Err(JoinError::Full(max_sessions));
-        }
+        let JoiningText { session, access, editor, field, queue, max_sessions } = joining;
+        let serving = self.admit(max_sessions)?;
         let mut effects = serving.state.join_text(session, access, editor, field, now());
-        self.lines.insert(session, line);
+        self.text_queues.insert(session, queue);
         self.idle_since = None;
         self.report_editors();
         self.carry_out(&mut effects, ctx);
@@ -874,7 +872,7 @@ impl Handler<Leave> for DocumentActor {
         self.flush(ctx);
         self.outboxes.remove(&session);
         self.unsynced.remove(&session);
-        self.lines.remove(&session);
+        self.text_queues.remove(&session);
         self.report_editors();
         if let Ok(serving) = self.serving() {
             let mut effects = serving.state.leave(session, clean, now());
@@ -934,10 +932,10 @@ pub(super) struct CatchUp {
 impl Handler<CatchUp> for DocumentActor {
     type Result = ();
     fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
-        if let Some(line) = self.lines.get(&session).cloned() {
+        if let Some(queue) = self.text_queues.get(&session).cloned() {
             self.flush(ctx);
             let Phase::Serving(serving) = &mut self.phase else { return };
-            return line.catch_up(serving.state.make_up_text(session));
+            return queue.catch_up(serving.state.make_up_text(session));
         }
         let Some(outbox) = self.outboxes.get(&session).cloned() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };

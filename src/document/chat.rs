@@ -26,8 +26,8 @@ use uuid::Uuid;
 use super::{
     Presence, StoreError, actor,
     handle::{DocumentHandle, JoinError, OpenError},
-    line::Line,
     registry::Registry,
+    text_queue::TextQueue,
 };
 use crate::{
     ids::DocumentName,
@@ -84,7 +84,7 @@ struct Room {
 /// Changed only for as long as it takes to tell everybody.
 #[derive(Default)]
 struct Inside {
-    people: HashMap<Person, Line>,
+    people: HashMap<Person, TextQueue>,
     recent: VecDeque<Message>,
     /// Whether there are older messages than `recent`.
     more: bool,
@@ -108,17 +108,17 @@ pub struct Seat {
     registry: Registry,
     room: Arc<Room>,
     person: Person,
-    line: Line,
+    queue: TextQueue,
 }
 
 impl Registry {
-    /// Takes a place in the chat of a document: the line hears what was said last, and then everything. At
+    /// Takes a place in the chat of a document: the queue is told what was said last, and then everything. At
     /// most `most` may be inside.
     pub async fn join_chat(
         &self,
         document: &DocumentName,
         person: Person,
-        line: Line,
+        queue: TextQueue,
         most: usize,
     ) -> Result<Seat, JoinError> {
         if self.is_draining() {
@@ -126,7 +126,7 @@ impl Registry {
         }
         let room = self.chats().enter(document, most)?;
         // From here on the seat gives itself back, whatever happens.
-        let seat = Seat { registry: self.clone(), room, person, line };
+        let seat = Seat { registry: self.clone(), room, person, queue };
         seat.room.opened.get_or_try_init(|| seat.room.open(self)).await?;
         seat.look_at_document().await?;
         seat.sit_down()?;
@@ -219,22 +219,22 @@ impl Room {
     fn close(&self, reason: CloseReason) {
         let mut inside = self.inside.lock();
         inside.closed = Some(reason);
-        inside.people.values().for_each(|line| line.close(reason));
+        inside.people.values().for_each(|queue| queue.close(reason));
     }
 }
 
 impl Inside {
     fn tell(&self, text: &Bytes) {
-        for line in self.people.values() {
-            line.tell(text.clone());
+        for queue in self.people.values() {
+            queue.tell(text.clone());
         }
     }
 
-    fn tell_others(&self, person: &Person, tell: impl Fn(&Line) -> bool) {
-        for (other, line) in &self.people {
+    fn tell_others(&self, person: &Person, tell: impl Fn(&TextQueue) -> bool) {
+        for (other, queue) in &self.people {
             if other != person {
                 // Who is too slow to be told is closed by its line.
-                let _ = tell(line);
+                let _ = tell(queue);
             }
         }
     }
@@ -267,13 +267,13 @@ impl Seat {
             Some(CloseReason::Gone) => return Err(JoinError::Gone),
             Some(_) => return Err(JoinError::Open(OpenError::Draining)),
         }
-        inside.people.insert(self.person.clone(), self.line.clone());
+        inside.people.insert(self.person.clone(), self.queue.clone());
         let people: Vec<Person> = inside.people.keys().take(PEOPLE).cloned().collect();
         let messages: Vec<Message> = inside.recent.iter().cloned().collect();
         let history = chat::history(&self.person, &people, inside.people.len(), &messages, inside.more);
-        self.line.tell(history);
+        self.queue.tell(history);
         let joined = chat::join(&self.person);
-        inside.tell_others(&self.person, |line| line.tell(joined.clone()));
+        inside.tell_others(&self.person, |queue| queue.tell(joined.clone()));
         Ok(())
     }
 
@@ -310,7 +310,7 @@ impl Seat {
                 if speaking.doubtful.remove(&origin) {
                     self.told(found);
                 } else {
-                    self.line.answer(chat::message(&found));
+                    self.queue.answer(chat::message(&found));
                 }
                 Ok(())
             }
@@ -327,7 +327,7 @@ impl Seat {
     pub fn types(&self, typing: bool) {
         let text = chat::typing(&self.person, typing);
         let inside = self.room.inside.lock();
-        inside.tell_others(&self.person, |line| line.mention(text.clone()));
+        inside.tell_others(&self.person, |queue| queue.mention(text.clone()));
     }
 
     fn told(&self, message: Message) {

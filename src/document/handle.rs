@@ -14,10 +14,10 @@ use super::{
         CatchUp, Contribute, Deliver, DeliverText, DocumentActor, Drain, Govern, Join, JoinText, Leave,
         Order, ReadDetails, ReadState, SetAccess, Tell,
     },
-    line::Line,
     outbox::Outbox,
     replica::Unloadable,
     state::Outcome,
+    text_queue::TextQueue,
 };
 use crate::{
     auth::Access,
@@ -59,7 +59,7 @@ pub struct JoiningText {
     /// Which text.
     pub field: FieldName,
     /// Where the document puts what the session should hear.
-    pub line: Line,
+    pub queue: TextQueue,
     /// Most sessions the document may have, this one included.
     pub max_sessions: usize,
 }

@@ -1,20 +1,20 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
-//! who is here, what is not yet durable, and what is not yet sent ([`mod@line`] is the queue of those who speak
-//! JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
+//! who is here, what is not yet durable, and what is not yet sent ([`text_queue`] is the queue of those
+//! who speak JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
 //! [`text_history`] and [`plain_text`]. [`attachments`] and the [`chat`] are kept beside the document.
 //! [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
 pub mod actor;
 pub mod attachments;
+mod backlog;
 pub mod chat;
 pub mod collab;
 pub mod export;
 pub mod handle;
 pub mod journal;
-pub mod line;
 pub mod outbox;
 pub mod plain_text;
 pub mod presence;
@@ -22,6 +22,7 @@ pub mod registry;
 pub mod replica;
 pub mod state;
 pub mod text_history;
+pub mod text_queue;
 
 #[cfg(test)]
 mod testing;

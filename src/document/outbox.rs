@@ -16,31 +16,16 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
     task::Waker,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use super::backlog::{Backlog, Weigh};
+pub use super::backlog::{Control, Drained, Limits};
 use crate::protocol::{close::CloseReason, message::ClientId};
-
-/// The bounds of one connection's queue.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Bytes of frames that may wait.
-    pub bytes: usize,
-    /// Frames that may wait.
-    pub frames: usize,
-    /// How long a session may stay behind before it is closed.
-    pub deadline: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { bytes: 1024 * 1024, frames: 1024, deadline: Duration::from_secs(30) }
-    }
-}
 
 /// Where each client's clock stood before a broadcast: what a session lacks that did not get it.
 pub type Before = Arc<SmallVec<[(ClientId, u32); 2]>>;
@@ -63,15 +48,6 @@ pub enum Frame {
     Control(Control),
 }
 
-/// Frames of the transport.
-#[derive(Clone, Debug)]
-pub enum Control {
-    /// Are you there?
-    Ping,
-    /// I am; with the bytes that were asked to come back.
-    Pong(Bytes),
-}
-
 impl Frame {
     /// The bytes inside the frame.
     pub fn payload(&self) -> &[u8] {
@@ -79,9 +55,8 @@ impl Frame {
             Self::Reply(payload)
             | Self::Update(payload, _)
             | Self::Awareness(payload)
-            | Self::Notice(payload)
-            | Self::Control(Control::Pong(payload)) => payload,
-            Self::Control(Control::Ping) => &[],
+            | Self::Notice(payload) => payload,
+            Self::Control(control) => control.payload(),
         }
     }
 }
@@ -136,26 +111,13 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Queued>,
-    bytes: usize,
+    waiting: Backlog<Queued>,
     /// In the order of their ids.
     lanes: SmallVec<[Lane; 1]>,
     last_lane: u32,
     /// Something is set on a lane that the reading side must see.
     news: bool,
-    /// Set while the socket waits for more: it has written all that there was. An empty queue says less,
-    /// because it may have been emptied by dropping.
-    dry: bool,
-    close: Option<CloseReason>,
     probe: bool,
-    /// The reader waits for room.
-    blocked: bool,
-    /// Anything sent since the heartbeat last looked?
-    active: bool,
-    /// Wakes the task that writes to the socket.
-    writer: Option<Waker>,
-    /// Wakes the task that reads from the socket.
-    reader: Option<Waker>,
 }
 
 #[derive(Debug)]
@@ -170,17 +132,6 @@ struct Lane {
     close: Option<CloseReason>,
     /// The reading side has been told of the close.
     told: bool,
-}
-
-/// What the writing side finds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Frames were moved into the caller's queue, to be written in order.
-    Frames,
-    /// Write this close reason and end.
-    Close(CloseReason),
-    /// Nothing; the waker is registered.
-    Empty,
 }
 
 /// What the reading side is asked to do.
@@ -226,96 +177,66 @@ impl SendQueue {
     pub fn remove(&self, lane: LaneId) {
         let mut queue = self.0.queue.lock();
         queue.lanes.retain(|known| known.id != lane);
-        queue.keep(|queued| {
+        queue.waiting.keep(|queued| {
             queued.lane != lane || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_))
         });
     }
 
     /// Queues an answer of the connection itself, of whatever size.
     pub fn send(&self, address: Bytes, payload: Bytes) {
-        let mut queue = self.0.queue.lock();
-        if queue.close.is_none() {
-            queue.put(Queued { address, frame: Frame::Reply(payload), lane: NO_LANE });
-            queue.wake_writer();
+        let waiting = &mut self.0.queue.lock().waiting;
+        if waiting.closing().is_none() {
+            waiting.push(Queued { address, frame: Frame::Reply(payload), lane: NO_LANE });
         }
     }
 
     /// Queues a frame of the transport.
     pub fn control(&self, control: Control) {
-        let mut queue = self.0.queue.lock();
-        if queue.close.is_none() {
+        let waiting = &mut self.0.queue.lock().waiting;
+        if waiting.closing().is_none() {
             let frame = Frame::Control(control);
-            queue.put_quietly(Queued { address: Bytes::new(), frame, lane: NO_LANE });
-            queue.wake_writer();
+            waiting.push_quietly(Queued { address: Bytes::new(), frame, lane: NO_LANE });
         }
     }
 
     /// Whether the peer may ask more. When not, [`Notice::Room`] will say when it may again.
     pub fn has_room(&self) -> bool {
-        let mut queue = self.0.queue.lock();
-        let limits = &self.0.limits;
-        queue.blocked = queue.bytes > limits.bytes || queue.frames.len() > limits.frames;
-        !queue.blocked
+        self.0.queue.lock().waiting.has_room(&self.0.limits)
     }
 
     /// Ends the connection: what waits is still written, then the close frame. The first reason wins.
     pub fn close(&self, reason: CloseReason) {
-        let mut queue = self.0.queue.lock();
-        if queue.close.is_none() {
-            queue.close = Some(reason);
-            queue.wake_writer();
-            queue.wake_reader();
-        }
+        self.0.queue.lock().waiting.close(reason);
     }
 
     /// Wakes the socket, although there is nothing new.
     pub fn nudge(&self) {
-        self.0.queue.lock().wake_writer();
+        self.0.queue.lock().waiting.wake_writer();
     }
 
     /// Whether anything was queued since the last call: the heartbeat's question.
     pub fn take_activity(&self) -> bool {
-        std::mem::take(&mut self.0.queue.lock().active)
+        self.0.queue.lock().waiting.take_activity()
     }
 
     /// The socket takes all that waits: swapped with `taken`, which must be empty and is used again, so that
     /// a queue in steady use allocates nothing. Registers `waker` if there is nothing.
     pub fn drain(&self, taken: &mut VecDeque<Queued>, waker: &Waker) -> Drained {
-        debug_assert!(taken.is_empty());
         let mut queue = self.0.queue.lock();
-        if !queue.frames.is_empty() {
-            queue.bytes = 0;
-            queue.dry = false;
-            std::mem::swap(&mut queue.frames, taken);
-            if queue.blocked {
-                queue.wake_reader();
-            }
-            return Drained::Frames;
-        }
-        if let Some(reason) = queue.close {
-            return Drained::Close(reason);
-        }
-        queue.dry = true;
-        if queue.news {
-            queue.wake_reader();
-        }
-        if !queue.writer.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            queue.writer = Some(waker.clone());
-        }
-        Drained::Empty
+        let news = queue.news;
+        queue.waiting.drain(taken, waker, news)
     }
 
     /// What the reading side should do now, if anything. Registers `waker` if there is nothing.
     pub fn notice(&self, waker: &Waker) -> Option<Notice> {
         let mut queue = self.0.queue.lock();
-        if queue.close.is_some() {
+        if queue.waiting.closing().is_some() {
             return Some(Notice::Closed);
         }
         if std::mem::take(&mut queue.probe) {
             return Some(Notice::Probe);
         }
-        if queue.blocked && queue.frames.is_empty() {
-            queue.blocked = false;
+        if queue.waiting.room_came() {
             return Some(Notice::Room);
         }
         if queue.news
@@ -323,9 +244,7 @@ impl SendQueue {
         {
             return Some(notice);
         }
-        if !queue.reader.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            queue.reader = Some(waker.clone());
-        }
+        queue.waiting.register_reader(waker);
         None
     }
 }
@@ -356,15 +275,13 @@ impl Outbox {
         let limits = &self.shared.limits;
         let size = lane.address.len() + frame.payload().len();
         let queued = Queued { address: lane.address.clone(), frame, lane: self.lane };
-        if queue.has_room(size, limits) || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_)) {
-            queue.put(queued);
-            queue.wake_writer();
+        if queue.waiting.fits(size, limits) || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_)) {
+            queue.waiting.push(queued);
             return Pushed::Queued;
         }
         queue.drop_presence();
-        if queue.has_room(size, limits) {
-            queue.put(queued);
-            queue.wake_writer();
+        if queue.waiting.fits(size, limits) {
+            queue.waiting.push(queued);
             return Pushed::Queued;
         }
         match queued.frame {
@@ -399,9 +316,9 @@ impl Outbox {
         let Some(index) = queue.open_lane(self.lane) else { return };
         let address = queue.lanes[index].address.clone();
         for payload in frames {
-            queue.put(Queued { address: address.clone(), frame: Frame::Reply(payload), lane: self.lane });
+            let frame = Frame::Reply(payload);
+            queue.waiting.push(Queued { address: address.clone(), frame, lane: self.lane });
         }
-        queue.wake_writer();
     }
 
     /// Whether the session has been behind since before `now - deadline`.
@@ -429,14 +346,14 @@ impl Outbox {
     /// Why the session is closing, if it is.
     pub fn closing(&self) -> Option<CloseReason> {
         let queue = self.shared.queue.lock();
-        queue.close.or_else(|| queue.lanes[queue.lane(self.lane)?].close)
+        queue.waiting.closing().or_else(|| queue.lanes[queue.lane(self.lane)?].close)
     }
 
     /// Asks the connection to make sure that its peer is alive.
     pub fn probe(&self) {
         let mut queue = self.shared.queue.lock();
         queue.probe = true;
-        queue.wake_reader();
+        queue.waiting.wake_reader();
     }
 }
 
@@ -450,38 +367,22 @@ impl Queue {
 
     /// Where a lane is that may still be written to.
     fn open_lane(&self, id: LaneId) -> Option<usize> {
-        if self.close.is_some() {
+        if self.waiting.closing().is_some() {
             return None;
         }
         self.lane(id).filter(|&index| self.lanes[index].close.is_none())
     }
 
-    fn has_room(&self, size: usize, limits: &Limits) -> bool {
-        // An empty queue takes a frame of any size: it could never be sent otherwise.
-        self.frames.is_empty() || (self.bytes + size <= limits.bytes && self.frames.len() < limits.frames)
-    }
-
-    fn put(&mut self, queued: Queued) {
-        self.active = true;
-        self.put_quietly(queued);
-    }
-
-    /// Queues a frame that the application on the other side does not see.
-    fn put_quietly(&mut self, queued: Queued) {
-        self.bytes += queued.size();
-        self.frames.push_back(queued);
-    }
-
     fn close_lane(&mut self, index: usize, reason: CloseReason) {
         self.lanes[index].close = Some(reason);
         self.news = true;
-        self.wake_reader();
+        self.waiting.wake_reader();
     }
 
     fn begin_to_lag(&mut self, index: usize, refused: &Queued, now: Instant) {
         let id = self.lanes[index].id;
         let dropped: SmallVec<[Before; 8]> = self
-            .frames
+            .waiting
             .iter()
             .filter(|queued| queued.lane == id)
             .chain(std::iter::once(refused))
@@ -496,16 +397,14 @@ impl Queue {
         for before in dropped {
             lane.note(&before);
         }
-        self.dry = false;
         self.news = true;
-        self.keep(|queued| queued.lane != id || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_)));
-        self.wake_writer();
-        self.wake_reader();
+        self.waiting
+            .shed(|queued| queued.lane != id || matches!(queued.frame, Frame::Reply(_) | Frame::Control(_)));
     }
 
     /// The next thing on a lane that the reading side has not been told.
     fn news_of_a_lane(&mut self) -> Option<Notice> {
-        let is_dry = self.dry && self.frames.is_empty();
+        let is_dry = self.waiting.is_dry();
         let mut waits = false;
         for lane in &mut self.lanes {
             if let Some(reason) = lane.close {
@@ -526,7 +425,7 @@ impl Queue {
 
     fn drop_presence(&mut self) {
         let mut dropped: SmallVec<[LaneId; 4]> = SmallVec::new();
-        self.keep(|queued| {
+        self.waiting.keep(|queued| {
             let is_presence = matches!(queued.frame, Frame::Awareness(_));
             if is_presence && !dropped.contains(&queued.lane) {
                 dropped.push(queued.lane);
@@ -540,28 +439,10 @@ impl Queue {
             }
         }
     }
-
-    fn keep(&mut self, mut keep: impl FnMut(&Queued) -> bool) {
-        self.frames.retain(|queued| keep(queued));
-        self.bytes = self.frames.iter().map(Queued::size).sum();
-    }
-
-    fn wake_writer(&mut self) {
-        if let Some(waker) = self.writer.take() {
-            waker.wake();
-        }
-    }
-
-    fn wake_reader(&mut self) {
-        if let Some(waker) = self.reader.take() {
-            waker.wake();
-        }
-    }
 }
 
-impl Queued {
-    /// Bytes inside the frame, the address included.
-    pub fn size(&self) -> usize {
+impl Weigh for Queued {
+    fn size(&self) -> usize {
         self.address.len() + self.frame.payload().len()
     }
 }

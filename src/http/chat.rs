@@ -14,7 +14,7 @@ use super::{
 use crate::{
     connection::{
         chat::{self, Visit},
-        text_socket::{self, Opening},
+        text_socket::{self, Opening, Peer},
     },
     ids::ConnectionId,
     protocol::chat::{KEEPALIVE, Person},
@@ -60,8 +60,8 @@ pub async fn connect(
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
     };
-    text_socket::open(&request, payload, opening, async move |peer, line| chat::talk(visit, peer, line).await)
-        .await
+    let talk = async move |peer: &mut Peer, queue: &_| chat::talk(visit, peer, queue).await;
+    text_socket::open(&request, payload, opening, talk).await
 }
 
 /// `GET /api/v1/documents/{name}/chat?before=ID&limit=50`: what was said, oldest first; `next` is the `before`

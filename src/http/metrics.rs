@@ -35,8 +35,8 @@ pub async fn live(
         permit,
     };
     let (registry, metrics) = (app.registry.clone(), app.metrics.clone());
-    let talk = async move |peer: &mut text_socket::Peer, line: &_| {
-        figures::talk(registry, metrics, peer, line).await;
+    let talk = async move |peer: &mut text_socket::Peer, queue: &_| {
+        figures::talk(registry, metrics, peer, queue).await;
     };
     text_socket::open(&request, payload, opening, talk).await
 }

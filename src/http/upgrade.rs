@@ -29,7 +29,7 @@ use crate::{
         socket::{self, Opening, With},
         text_socket,
     },
-    document::line::Line,
+    document::text_queue::TextQueue,
     ids::{ConnectionId, DocumentName, InvalidName},
     protocol::{
         Dialect,
@@ -306,7 +306,8 @@ pub async fn collab(
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
     };
-    let talk = async move |peer: &mut text_socket::Peer, line: &Line| collab::talk(&visit, peer, line).await;
+    let talk =
+        async move |peer: &mut text_socket::Peer, queue: &TextQueue| collab::talk(&visit, peer, queue).await;
     text_socket::open(&request, payload, opening, talk).await
 }
 

@@ -34,8 +34,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The files, or folders, in which a foreign crate or the clock may be named.
 const DOORS: &[(&str, &[&str])] = &[
     ("actix", &["document/actor.rs", "document/handle.rs", "document/registry.rs", "server.rs"]),
-    ("actix_ws", &["connection/socket.rs", "connection/text_socket.rs", "http/upgrade.rs"]),
-    ("actix_http", &["connection/socket.rs", "connection/text_socket.rs", "http/upgrade.rs"]),
+    ("actix_ws", &["connection/socket.rs", "http/upgrade.rs"]),
+    ("actix_http", &["connection/socket.rs", "http/upgrade.rs"]),
     ("actix_web", &["connection/socket.rs", "connection/text_socket.rs", "http/", "server.rs", "main.rs"]),
     ("yrs", &["protocol/", "document/"]),
     ("operational_transform", &["protocol/text_operation.rs"]),

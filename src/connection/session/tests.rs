@@ -67,7 +67,7 @@ impl goldenscript::Runner for Story {
                 }
                 Inbound::Binary(bytes.into())
             }
-            Command::Text => Inbound::Text,
+            Command::Text => Inbound::Text(bytes::Bytes::from_static(b"{}")),
             Command::Ping(payload) => Inbound::Ping(payload.clone().into()),
             Command::Pong => Inbound::Pong,
             Command::Close(code) => Inbound::Close(*code),

@@ -4,7 +4,8 @@
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicUsize, Ordering},
-    task::Wake,
+    task::{Wake, Waker},
+    time::Duration,
 };
 
 use rand::{Rng, SeedableRng};
@@ -83,9 +84,7 @@ impl Socket {
 
     /// Bytes that wait.
     fn waiting(&self) -> (usize, usize) {
-        let queue = self.outbox.shared.queue.lock();
-        assert_eq!(queue.bytes, queue.frames.iter().map(Queued::size).sum::<usize>());
-        (queue.frames.len(), queue.bytes)
+        self.outbox.shared.queue.lock().waiting.weight()
     }
 
     /// What the session is known to lack.
@@ -655,7 +654,7 @@ impl Play {
     fn check_bounds(&self) {
         let queue = self.socket.outbox.shared.queue.lock();
         let limits = &self.socket.outbox.shared.limits;
-        let frames = || queue.frames.iter().map(|queued| &queued.frame);
+        let frames = || queue.waiting.iter().map(|queued| &queued.frame);
         let droppable = || frames().filter(|frame| matches!(frame, Frame::Update(..) | Frame::Awareness(_)));
         let bytes: usize = droppable().map(|frame| frame.payload().len()).sum();
         assert!(bytes <= limits.bytes || droppable().count() == 1);

@@ -1,18 +1,18 @@
 //! The bounded queue of texts to one connection that speaks JSON: chat, live figures, the JSON dialect.
 //!
-//! Whoever has something to say puts it into the [`Line`] and never waits; the connection's socket takes out
+//! Whoever has something to say puts it into the [`TextQueue`] and never waits; the connection's socket takes out
 //! all that is there and writes it at once. There are four ways to say something, and they differ in what
 //! happens when the queue is full:
 //!
-//! - [`Line::tell`]: what must not be missed. A reader too slow for it is closed with 1013 and finds what it
+//! - [`TextQueue::tell`]: what must not be missed. A reader too slow for it is closed with 1013 and finds what it
 //!   missed when it comes back: skipping would leave it with a hole that it cannot see.
-//! - [`Line::answer`]: the answer to this connection's own question. It is queued whatever waits, and while
-//!   the queue is over its bounds nothing more is read from the asker ([`Line::has_room`]).
-//! - [`Line::change`]: what can be made up for. All changes that wait are dropped *together*, and no more are
+//! - [`TextQueue::answer`]: the answer to this connection's own question. It is queued whatever waits, and while
+//!   the queue is over its bounds nothing more is read from the asker ([`TextQueue::has_room`]).
+//! - [`TextQueue::change`]: what can be made up for. All changes that wait are dropped *together*, and no more are
 //!   queued; as soon as the peer has read what was left, its connection is told ([`Notice::Behind`]) and
-//!   whoever speaks says everything anew ([`Line::catch_up`]). Who does not get there in time is closed with
+//!   whoever speaks says everything anew ([`TextQueue::catch_up`]). Who does not get there in time is closed with
 //!   1013.
-//! - [`Line::mention`]: what the next one replaces (who is typing, figures). It is left out while anything
+//! - [`TextQueue::mention`]: what the next one replaces (who is typing, figures). It is left out while anything
 //!   else waits.
 
 use std::{collections::VecDeque, sync::Arc, task::Waker, time::Instant};
@@ -20,12 +20,15 @@ use std::{collections::VecDeque, sync::Arc, task::Waker, time::Instant};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::outbox::{Control, Limits, Pushed};
+use super::{
+    backlog::{Backlog, Control, Drained, Limits, Weigh},
+    outbox::Pushed,
+};
 use crate::protocol::close::CloseReason;
 
 /// One end for who speaks, one for the socket; clones share the queue.
 #[derive(Clone, Debug)]
-pub struct Line(Arc<Shared>);
+pub struct TextQueue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -35,24 +38,11 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<Text>,
-    bytes: usize,
-    close: Option<CloseReason>,
+    waiting: Backlog<Text>,
     /// Since when changes are dropped.
     behind: Option<Instant>,
-    /// The socket has written all that there was. An empty queue says less: it may have been emptied by
-    /// dropping.
-    dry: bool,
     /// The connection has been told that it is behind.
     told: bool,
-    /// The reader waits for room.
-    blocked: bool,
-    /// Anything told since the heartbeat last looked?
-    active: bool,
-    /// Wakes the task that writes to the socket.
-    writer: Option<Waker>,
-    /// Wakes the task that reads from the socket.
-    reader: Option<Waker>,
 }
 
 /// What is written as one frame.
@@ -70,21 +60,16 @@ impl Text {
     /// The bytes inside the frame.
     pub fn payload(&self) -> &[u8] {
         match self {
-            Self::Text(payload) | Self::Change(payload) | Self::Control(Control::Pong(payload)) => payload,
-            Self::Control(Control::Ping) => &[],
+            Self::Text(payload) | Self::Change(payload) => payload,
+            Self::Control(control) => control.payload(),
         }
     }
 }
 
-/// What the writing side finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Frames were moved into the caller's queue, to be written in order.
-    Frames,
-    /// Write this close reason and end.
-    Close(CloseReason),
-    /// Nothing; the waker is registered.
-    Empty,
+impl Weigh for Text {
+    fn size(&self) -> usize {
+        self.payload().len()
+    }
 }
 
 /// What the reading side is told.
@@ -98,7 +83,7 @@ pub enum Notice {
     Closed,
 }
 
-impl Line {
+impl TextQueue {
     /// An empty queue. Of the limits, the deadline is for [`Self::change`]; who is too slow for what it is told
     /// is closed at once.
     pub fn new(limits: Limits) -> Self {
@@ -108,26 +93,25 @@ impl Line {
     /// Says what must not be missed. Whether it was queued; if not, the connection is closing.
     pub fn tell(&self, text: impl Into<Bytes>) -> bool {
         let text = text.into();
-        let mut queue = self.0.queue.lock();
-        if queue.close.is_some() {
+        let waiting = &mut self.0.queue.lock().waiting;
+        if waiting.closing().is_some() {
             return false;
         }
-        if !queue.fits(text.len(), &self.0.limits) {
+        if !waiting.fits(text.len(), &self.0.limits) {
             // What waits is let go: the peer does not read, and the close frame must find its way.
-            queue.frames.clear();
-            queue.bytes = 0;
-            queue.end(CloseReason::TryAgainLater);
+            waiting.keep(|_| false);
+            waiting.close(CloseReason::TryAgainLater);
             return false;
         }
-        queue.put(text);
+        waiting.push(Text::Text(text));
         true
     }
 
     /// Answers this connection's own question.
     pub fn answer(&self, text: impl Into<Bytes>) {
-        let mut queue = self.0.queue.lock();
-        if queue.close.is_none() {
-            queue.put(text.into());
+        let waiting = &mut self.0.queue.lock().waiting;
+        if waiting.closing().is_none() {
+            waiting.push(Text::Text(text.into()));
         }
     }
 
@@ -135,23 +119,19 @@ impl Line {
     pub fn change(&self, text: impl Into<Bytes>, now: Instant) -> Pushed {
         let text = text.into();
         let mut queue = self.0.queue.lock();
-        if queue.close.is_some() {
+        if queue.waiting.closing().is_some() {
             return Pushed::Closed;
         }
         if queue.behind.is_some() {
             return Pushed::Lagging;
         }
-        if queue.fits(text.len(), &self.0.limits) {
-            queue.active = true;
-            queue.push(Text::Change(text));
+        if queue.waiting.fits(text.len(), &self.0.limits) {
+            queue.waiting.push(Text::Change(text));
             return Pushed::Queued;
         }
-        queue.frames.retain(|frame| !matches!(frame, Text::Change(_)));
-        queue.bytes = queue.frames.iter().map(|frame| frame.payload().len()).sum();
         queue.behind = Some(now);
-        (queue.dry, queue.told) = (false, false);
-        wake(&mut queue.writer);
-        wake(&mut queue.reader);
+        queue.told = false;
+        queue.waiting.shed(|frame| !matches!(frame, Text::Change(_)));
         Pushed::BeganToLag
     }
 
@@ -160,9 +140,9 @@ impl Line {
         let mut queue = self.0.queue.lock();
         queue.behind = None;
         if let Some(text) = text
-            && queue.close.is_none()
+            && queue.waiting.closing().is_none()
         {
-            queue.put(text);
+            queue.waiting.push(Text::Text(text));
         }
     }
 
@@ -179,33 +159,30 @@ impl Line {
 
     /// Says what the next of its kind replaces. Whether it was queued; if not, something else still waits.
     pub fn mention(&self, text: impl Into<Bytes>) -> bool {
-        let mut queue = self.0.queue.lock();
-        let free = queue.close.is_none() && queue.frames.is_empty();
+        let waiting = &mut self.0.queue.lock().waiting;
+        let free = waiting.closing().is_none() && waiting.is_empty();
         if free {
-            queue.put(text.into());
+            waiting.push(Text::Text(text.into()));
         }
         free
     }
 
     /// Queues a frame of the transport.
     pub fn control(&self, control: Control) {
-        let mut queue = self.0.queue.lock();
-        if queue.close.is_none() {
-            queue.push(Text::Control(control));
+        let waiting = &mut self.0.queue.lock().waiting;
+        if waiting.closing().is_none() {
+            waiting.push_quietly(Text::Control(control));
         }
     }
 
     /// Ends the connection: what waits is still written, then the close frame. The first reason wins.
     pub fn close(&self, reason: CloseReason) {
-        let mut queue = self.0.queue.lock();
-        if queue.close.is_none() {
-            queue.end(reason);
-        }
+        self.0.queue.lock().waiting.close(reason);
     }
 
     /// Why the connection is closing, if it is.
     pub fn closing(&self) -> Option<CloseReason> {
-        self.0.queue.lock().close
+        self.0.queue.lock().waiting.closing()
     }
 
     /// Whether both are the same queue.
@@ -215,94 +192,37 @@ impl Line {
 
     /// Whether the peer may ask more. When not, [`Notice::Room`] will say when it may again.
     pub fn has_room(&self) -> bool {
-        let mut queue = self.0.queue.lock();
-        let limits = &self.0.limits;
-        queue.blocked = queue.bytes > limits.bytes || queue.frames.len() > limits.frames;
-        !queue.blocked
+        self.0.queue.lock().waiting.has_room(&self.0.limits)
     }
 
     /// Whether anything was said since the last call: the heartbeat's question.
     pub fn take_activity(&self) -> bool {
-        std::mem::take(&mut self.0.queue.lock().active)
+        self.0.queue.lock().waiting.take_activity()
     }
 
     /// The socket takes all that waits: swapped with `taken`, which must be empty and is used again.
     /// Registers `waker` if there is nothing.
     pub fn drain(&self, taken: &mut VecDeque<Text>, waker: &Waker) -> Drained {
-        debug_assert!(taken.is_empty());
         let mut queue = self.0.queue.lock();
-        if !queue.frames.is_empty() {
-            queue.bytes = 0;
-            queue.dry = false;
-            std::mem::swap(&mut queue.frames, taken);
-            if queue.blocked {
-                wake(&mut queue.reader);
-            }
-            return Drained::Frames;
-        }
-        if let Some(reason) = queue.close {
-            return Drained::Close(reason);
-        }
-        queue.dry = true;
-        if queue.behind.is_some() && !queue.told {
-            wake(&mut queue.reader);
-        }
-        register(&mut queue.writer, waker);
-        Drained::Empty
+        let news = queue.behind.is_some() && !queue.told;
+        queue.waiting.drain(taken, waker, news)
     }
 
     /// What the reading side should know now, if anything. Registers `waker` if there is nothing.
     pub fn notice(&self, waker: &Waker) -> Option<Notice> {
         let mut queue = self.0.queue.lock();
-        if queue.close.is_some() {
+        if queue.waiting.closing().is_some() {
             return Some(Notice::Closed);
         }
-        if queue.blocked && queue.frames.is_empty() {
-            queue.blocked = false;
+        if queue.waiting.room_came() {
             return Some(Notice::Room);
         }
-        if queue.dry && queue.frames.is_empty() && queue.behind.is_some() && !queue.told {
+        if queue.waiting.is_dry() && queue.behind.is_some() && !queue.told {
             queue.told = true;
             return Some(Notice::Behind);
         }
-        register(&mut queue.reader, waker);
+        queue.waiting.register_reader(waker);
         None
-    }
-}
-
-impl Queue {
-    fn fits(&self, size: usize, limits: &Limits) -> bool {
-        // An empty queue takes a text of any size: it could never be sent otherwise.
-        self.frames.is_empty() || (self.bytes + size <= limits.bytes && self.frames.len() < limits.frames)
-    }
-
-    fn put(&mut self, text: Bytes) {
-        self.active = true;
-        self.push(Text::Text(text));
-    }
-
-    fn push(&mut self, frame: Text) {
-        self.bytes += frame.payload().len();
-        self.frames.push_back(frame);
-        wake(&mut self.writer);
-    }
-
-    fn end(&mut self, reason: CloseReason) {
-        self.close = Some(reason);
-        wake(&mut self.writer);
-        wake(&mut self.reader);
-    }
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
-    }
-}
-
-fn register(known: &mut Option<Waker>, waker: &Waker) {
-    if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-        *known = Some(waker.clone());
     }
 }
 
@@ -312,12 +232,12 @@ mod tests {
 
     use super::*;
 
-    fn line(bytes: usize, frames: usize) -> Line {
-        Line::new(Limits { bytes, frames, deadline: Duration::ZERO })
+    fn line(bytes: usize, frames: usize) -> TextQueue {
+        TextQueue::new(Limits { bytes, frames, deadline: Duration::ZERO })
     }
 
     /// What the socket finds: texts, and how it ends.
-    fn drained(line: &Line) -> (Vec<String>, Drained) {
+    fn drained(line: &TextQueue) -> (Vec<String>, Drained) {
         let mut taken = VecDeque::new();
         let mut texts = Vec::new();
         loop {
