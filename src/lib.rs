@@ -106,4 +106,6 @@ pub mod maintenance;
 pub mod protocol;
 pub mod server;
 pub mod store;
+#[cfg(test)]
+mod stories;
 pub mod telemetry;

@@ -1,24 +1,17 @@
 //! Plays the stories in `connection/scenarios/multiplex`: what a client sends over one socket, and what is done
 //! about it. `UPDATE_GOLDENFILES=1 cargo test multiplex` writes what happens into the files.
 
-use std::{error::Error, fmt::Write as _, path::Path};
+use std::{error::Error, fmt::Write as _};
 
 use bytes::BytesMut;
 use uuid::Uuid;
 
 use super::*;
-use crate::protocol::wire;
+use crate::{protocol::wire, stories::tell_all};
 
 #[test]
 fn stories() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connection/scenarios/multiplex");
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(paths.len() > 8);
-    for path in paths {
-        println!("{}", path.display());
-        goldenscript::run(&mut Story::new(Bounds::default()), &path).unwrap();
-    }
+    tell_all("src/connection/scenarios/multiplex", || Story::new(Bounds::default()));
 }
 
 #[derive(goldenscript::Command)]

@@ -1,18 +1,13 @@
 //! Plays the stories in `connection/scenarios/session`: what comes in, and what follows from it.
 
-use std::{error::Error, fmt::Write as _, path::Path};
+use std::{error::Error, fmt::Write as _};
 
 use super::*;
+use crate::stories::tell_all;
 
 #[test]
 fn stories() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/connection/scenarios/session");
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        println!("{}", path.display());
-        goldenscript::run(&mut Story { session: Session::new(Limits::default()) }, &path).unwrap();
-    }
+    tell_all("src/connection/scenarios/session", || Story { session: Session::new(Limits::default()) });
 }
 
 #[derive(goldenscript::Command)]

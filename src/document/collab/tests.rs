@@ -8,7 +8,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     error::Error,
     fmt::Write as _,
-    path::Path,
 };
 
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
@@ -36,17 +35,12 @@ use crate::{
         text_operation::Part,
     },
     store::{Appended, Sequence},
+    stories::tell_all,
 };
 
 #[test]
 fn stories_of_operations() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/document/scenarios/collab");
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        println!("{}", path.display());
-        goldenscript::run(&mut Story::new(), &path).unwrap();
-    }
+    tell_all("src/document/scenarios/collab", Story::new);
 }
 
 #[derive(goldenscript::Command)]

@@ -1,21 +1,15 @@
 //! Plays the stories in `scenarios/journal`. An update is known by its size in bytes.
 
-use std::{error::Error, fmt::Write as _, path::Path};
+use std::{error::Error, fmt::Write as _};
 
 use bytes::Bytes;
 
 use super::*;
-use crate::{document::state::tests::Span, ids::Timestamp};
+use crate::{document::state::tests::Span, ids::Timestamp, stories::tell_all};
 
 #[test]
 fn stories() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/document/scenarios/journal");
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        println!("{}", path.display());
-        goldenscript::run(&mut Story::default(), &path).unwrap();
-    }
+    tell_all("src/document/scenarios/journal", Story::default);
 }
 
 #[derive(goldenscript::Command)]

@@ -9,7 +9,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     error::Error,
     fmt::Write as _,
-    path::Path,
     str::FromStr,
     time::Duration,
 };
@@ -26,26 +25,17 @@ use crate::{
     },
     protocol::message::{AwarenessEntry, ClientId},
     store::{Appended, Sequence},
+    stories::tell_all,
 };
 
 #[test]
 fn stories_of_updates() {
-    tell_all("src/document/scenarios/state");
+    tell_all("src/document/scenarios/state", Story::new);
 }
 
 #[test]
 fn stories_of_presence() {
-    tell_all("src/document/scenarios/presence");
-}
-
-fn tell_all(folder: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        println!("{}", path.display());
-        goldenscript::run(&mut Story::new(), &path).unwrap();
-    }
+    tell_all("src/document/scenarios/presence", Story::new);
 }
 
 /// Times as people write them: `30s`, `100ms`.

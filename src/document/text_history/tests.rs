@@ -1,24 +1,18 @@
 //! Plays the stories in `scenarios/text_history`: a text, the changes it sees, and operations that come late.
 //! `UPDATE_GOLDENFILES=1 cargo test text_history` writes what happens into the files.
 
-use std::{error::Error, fmt::Write as _, path::Path};
+use std::{error::Error, fmt::Write as _};
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use super::*;
-use crate::protocol::text_operation::Part;
+use crate::{protocol::text_operation::Part, stories::tell_all};
 
 #[test]
 fn stories_of_text_histories() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/document/scenarios/text_history");
-    let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        println!("{}", path.display());
-        goldenscript::run(&mut Story::default(), &path).unwrap();
-    }
+    tell_all("src/document/scenarios/text_history", Story::default);
 }
 
 #[derive(goldenscript::Command)]
