@@ -150,8 +150,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
       {ended ? (
         <main id="content" className="home" tabIndex={-1}>
           <Suspense>
-            {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} onRestored={room.retry} />}
-            {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} />}
+            {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} kept={status.kept} onRestored={room.retry} />}
+            {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} kept={status.kept} />}
           </Suspense>
           {status.kind === "unreachable" && <Unreachable onRetry={room.retry} />}
         </main>

@@ -52,7 +52,10 @@ export interface ConnectionPorts {
 /** The server says something at least this often, because the address asks for it. In seconds. */
 const KEEPALIVE = 4;
 
-/** A line on which nothing came for this long is dead: two keepalives were missed. Looked at ten times as often. In ms. */
+/**
+ * A line on which nothing came for this long is dead: two keepalives were missed. Looked at ten times as often. An attempt
+ * is given as long for its first word: behind a gateway that swallows everything it would wait for minutes. In ms.
+ */
 const DEAD_AFTER = 9_000;
 
 /** A line that was quiet for longer than a keepalive takes deserves a look when somebody comes back to the page. In ms. */
@@ -96,6 +99,7 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
   let attempted = 0;
   let shown = awareness.getLocalState();
   let again: ReturnType<typeof setTimeout> | undefined;
+  let silent: ReturnType<typeof setTimeout> | undefined;
 
   const stop = (): void => {
     wanted = false;
@@ -127,6 +131,8 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
   socket.on("status", ({ status }: { readonly status: string }) => {
     if (status === "connecting") {
       attempted = now();
+      clearTimeout(silent);
+      silent = setTimeout(() => socket.abandon(), DEAD_AFTER);
       report({ type: "connecting" });
     }
     if (status === "disconnected") forgetClocks(awareness);
@@ -135,8 +141,10 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
     report({ type: "opened" });
     queueMicrotask(() => renewPresence(awareness, shown));
   });
+  socket.on("message", () => clearTimeout(silent));
   socket.on("close", ({ event }: { readonly event?: { readonly code?: number; readonly reason?: string } }) => {
     const code = event?.code ?? 1006;
+    clearTimeout(silent);
     report({ type: "closed", code });
     if (code === GONE) refuse({ kind: "gone" });
     else if (FINAL.has(code)) refuse({ kind: "denied", reason: event?.reason ?? "" });
@@ -169,6 +177,7 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
       awareness.off("update", onAwareness);
       wanted = false;
       clearTimeout(again);
+      clearTimeout(silent);
       // Says good-bye while the socket is still there, and takes our presence along.
       provider.destroy();
       socket.destroy();

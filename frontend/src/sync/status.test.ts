@@ -101,6 +101,12 @@ test("a refusal is final until somebody asks again", () => {
   expect(said(fresh, ...live, gone, closed, ...live)).toBe("saved");
 });
 
+test("what never reached the server is counted also where it can no longer be sent", () => {
+  const kept: readonly Event[] = [known, ...live, closed, typed, typed];
+  expect(said(...kept, { type: "refused", why: { kind: "gone" } }, closed)).toBe("gone 2");
+  expect(said(...kept, { type: "refused", why: { kind: "denied", reason: "no" } }, closed)).toBe("denied 2");
+});
+
 test("a server without room, and a change too large, leave what was written on this device", () => {
   const full: Event = { type: "refused", why: { kind: "full" } };
   expect(said(known, ...live, typed, unsaved(1), full, closed)).toBe("full 1");

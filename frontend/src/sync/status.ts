@@ -28,10 +28,10 @@ export type Status =
   | { readonly kind: "full"; readonly kept: number }
   /** A change is larger than the server takes. It stays on this device. */
   | { readonly kind: "too-large"; readonly kept: number }
-  /** The server refused for good, and says why. */
-  | { readonly kind: "denied"; readonly reason: string }
-  /** The document is in the trash or deleted. */
-  | { readonly kind: "gone" };
+  /** The server refused for good, and says why. `kept` own changes never reached it. */
+  | { readonly kind: "denied"; readonly reason: string; readonly kept: number }
+  /** The document is in the trash or deleted. `kept` own changes came too late. */
+  | { readonly kind: "gone"; readonly kept: number };
 
 /** Where the connection stands. `lost` covers both "never opened" and "opened, then broke". */
 export type Link =
@@ -152,9 +152,9 @@ export function statusOf(facts: Facts): Status {
 function refused(why: Refusal, kept: number): Status {
   switch (why.kind) {
     case "gone":
-      return { kind: "gone" };
+      return { kind: "gone", kept };
     case "denied":
-      return { kind: "denied", reason: why.reason };
+      return { kind: "denied", reason: why.reason, kept };
     case "full":
       return { kind: "full", kept };
     case "too-large":

@@ -17,10 +17,19 @@ import { BackHome } from "./unreachable";
 import { plainText } from "./plain-text";
 import { readTitle } from "./title";
 
-export function Denied(props: { readonly reason: string; readonly doc: Doc }): React.JSX.Element {
+/** What the server says to programs, in words for people; mirrors `src/auth/mod.rs` and `src/protocol/close.rs`. */
+const REASONS = {
+  "permission-denied": "doc.forbidden",
+  forbidden: "doc.forbidden",
+  unauthorized: "doc.unauthorized",
+} as const;
+
+export function Denied(props: { readonly reason: string; readonly doc: Doc; readonly kept: number }): React.JSX.Element {
   const { t } = useTranslation();
+  const { reason, kept } = props;
+  const body = reason in REASONS ? t(REASONS[reason as keyof typeof REASONS]) : t("doc.deniedHint", { reason });
   return (
-    <Panel level={1} icon={<Lock />} title={t("doc.denied")} body={t("doc.deniedHint", { reason: props.reason })}>
+    <Panel level={1} icon={<Lock />} title={t("doc.denied")} body={kept > 0 ? `${body} ${t("doc.unsent", { count: kept })}` : body}>
       <SaveCopy doc={props.doc} />
       <BackHome />
     </Panel>
@@ -32,10 +41,11 @@ export function Gone(props: {
   readonly api: Api;
   readonly name: DocumentName;
   readonly doc: Doc;
+  readonly kept: number;
   readonly onRestored: () => void;
 }): React.JSX.Element {
   const { t } = useTranslation();
-  const { api, name, doc } = props;
+  const { api, name, doc, kept } = props;
   const [deleted, setDeleted] = useState(false);
   const [removed, setRemoved] = useState(false);
 
@@ -62,10 +72,11 @@ export function Gone(props: {
 
   if (!deleted) {
     return (
-      <Panel level={1} icon={<Trash2 />} title={t("doc.gone")} body={t("doc.goneHint")}>
+      <Panel level={1} icon={<Trash2 />} title={t("doc.gone")} body={kept > 0 ? `${t("doc.goneHint")} ${t("doc.unsent", { count: kept })}` : t("doc.goneHint")}>
         <button type="button" className="button primary" onClick={restore}>
           {t("row.restore")}
         </button>
+        {kept > 0 && <SaveCopy doc={doc} />}
         <BackHome />
       </Panel>
     );

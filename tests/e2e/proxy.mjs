@@ -1,0 +1,74 @@
+// A line to the server that can be cut and frozen: a TCP proxy in front of it, on a port of its own.
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+
+/**
+ * `url` stands for the server's own. The proxy begins passing everything on, and can be
+ * - killed: every connection is reset, new ones are refused, as when a machine goes down;
+ * - revived: on the same port;
+ * - frozen: what is said on either side is swallowed, ends included, and nobody is told. New connections are taken and
+ *   meet silence, as behind a gateway that has lost its way out;
+ * - thawed: what comes now is passed on, and a connection that lost bytes meanwhile is reset, for it would be garbled.
+ */
+export async function startProxy(server) {
+  const target = Number(new URL(server.url).port);
+  const pairs = new Set();
+  let frozen = false;
+  let listener = null;
+
+  const take = (near) => {
+    const far = connect(target, "127.0.0.1");
+    const pair = { near, far, torn: false };
+    pairs.add(pair);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ]) {
+      from.setNoDelay(true);
+      from.on("data", (bytes) => {
+        if (frozen) pair.torn = true;
+        else if (!to.destroyed) to.write(bytes);
+      });
+      from.on("end", () => {
+        if (frozen) pair.torn = true;
+        else to.end();
+      });
+      // A reset comes without an end.
+      from.on("close", (failed) => {
+        if (frozen) pair.torn = true;
+        else if (failed) to.resetAndDestroy();
+        if (near.destroyed && far.destroyed) pairs.delete(pair);
+      });
+      from.on("error", () => undefined);
+    }
+  };
+  const reset = (pair) => {
+    pair.near.resetAndDestroy();
+    pair.far.resetAndDestroy();
+    pairs.delete(pair);
+  };
+  const listen = async (port) => {
+    listener = createServer({ allowHalfOpen: true }, take).listen(port, "127.0.0.1");
+    await once(listener, "listening");
+    return listener.address().port;
+  };
+
+  const port = await listen(0);
+  const proxy = {
+    url: `http://127.0.0.1:${port}`,
+    kill: async () => {
+      const closed = once(listener, "close");
+      listener.close();
+      for (const pair of pairs) reset(pair);
+      await closed;
+    },
+    revive: async () => void (await listen(port)),
+    freeze: () => void (frozen = true),
+    thaw: () => {
+      frozen = false;
+      for (const pair of pairs) if (pair.torn) reset(pair);
+    },
+    dispose: () => proxy.kill().catch(() => undefined),
+  };
+  return proxy;
+}
