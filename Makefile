@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench fmt app clean test-unit test-interop test-e2e fuzz kill space
+.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-e2e fuzz kill space
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -31,22 +31,33 @@ bench: app
 	$(CARGO) build --locked --release --workspace
 	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load bench $(BENCH)
 
+## Measure the app in browsers: opening, keys, strokes, large texts and boards; prints one Markdown table
+figures: tests/e2e/node_modules/.installed binary
+	@command -v chromium >/dev/null || .ci/install chromium
+	WEFT_BIN=$(abspath $(WEFT_BIN)) $(NPM) --prefix tests/e2e run --silent figures
+
 # ---- parts of `make test` -------------------------------------------------------------------------------
 
 test-unit:
 	$(CARGO) test --locked --workspace --features weft/test-hooks
 	$(NPM) --prefix frontend test
 
+# The binary that the npm clients and the browsers meet: as it is released, the page inside it. WEFT_BIN names another one,
+# which is taken as it is: `make test-e2e WEFT_BIN=target/debug/weft`.
+WEFT_BIN ?= $(CURDIR)/target/release/weft
+binary: app
+ifeq ($(WEFT_BIN),$(CURDIR)/target/release/weft)
+	$(CARGO) build --locked --release
+endif
+
 # The real npm clients against the binary.
-test-interop: tests/interop/node_modules/.installed
-	$(CARGO) build --locked
-	WEFT_BIN=$(CURDIR)/target/debug/weft $(NPM) --prefix tests/interop test
+test-interop: tests/interop/node_modules/.installed binary
+	WEFT_BIN=$(abspath $(WEFT_BIN)) $(NPM) --prefix tests/interop test
 
 # Two browsers against the binary.
-test-e2e: tests/e2e/node_modules/.installed
+test-e2e: tests/e2e/node_modules/.installed binary
 	@command -v chromium >/dev/null || .ci/install chromium
-	$(CARGO) build --locked
-	WEFT_BIN=$(CURDIR)/target/debug/weft $(NPM) --prefix tests/e2e test
+	WEFT_BIN=$(abspath $(WEFT_BIN)) $(NPM) --prefix tests/e2e test
 
 # ---- by hand --------------------------------------------------------------------------------------------
 

@@ -1,23 +1,14 @@
 // Two people at one board.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
+import { at, click, drag, draw, kinds, menu, onBoard, openBoard, saved, seen, sees } from "./drawing.mjs";
 import { api, makeBoard, openHome, screenshot, startBrowser, startServer, status, title, until } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
 after(() => Promise.all([browser?.close(), server?.dispose()]));
 afterEach(() => browser.everybodyLeaves());
-
-async function openBoard(somebody, name) {
-  await somebody.page.goto(`${server.url}/d/${encodeURIComponent(name)}`);
-  await status(somebody, "saved");
-  await onBoard(somebody);
-}
-
-/** Waits until the board stands and listens. */
-const onBoard = ({ page }) => page.locator(".board[data-open] .excalidraw canvas.interactive").waitFor();
 
 async function annAndBo(name) {
   await makeBoard(server, name);
@@ -26,55 +17,6 @@ async function annAndBo(name) {
   await openBoard(ann, name);
   await openBoard(bo, name);
   return [ann, bo];
-}
-
-/** A place on the board, from the upper left corner of its part of the page. */
-async function at({ page }, x, y) {
-  const box = await page.locator(".board").boundingBox();
-  return [box.x + x, box.y + y];
-}
-
-async function drag(somebody, from, to, { hold = false } = {}) {
-  const { mouse } = somebody.page;
-  await mouse.move(...(await at(somebody, ...from)));
-  await mouse.down();
-  await mouse.move(...(await at(somebody, (from[0] + to[0]) / 2, (from[1] + to[1]) / 2)), { steps: 3 });
-  await mouse.move(...(await at(somebody, ...to)), { steps: 3 });
-  if (!hold) await mouse.up();
-}
-
-async function draw(somebody, key, from, to, options) {
-  await somebody.page.keyboard.press(key);
-  await drag(somebody, from, to, options);
-}
-
-const click = async (somebody, x, y) => somebody.page.mouse.click(...(await at(somebody, x, y)));
-
-async function menu({ page }, item) {
-  await page.getByRole("button", { name: "Document menu" }).click();
-  await page.getByRole("menuitem", { name: item }).click();
-}
-
-async function saved(somebody, item) {
-  const [download] = await Promise.all([somebody.page.waitForEvent("download"), menu(somebody, item)]);
-  return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
-}
-
-/** What this person sees, as the file they would save: everything on the board, in drawing order. */
-async function seen(somebody) {
-  if (await somebody.page.locator(".board-hint").count()) return [];
-  const { bytes } = await saved(somebody, "Save as .excalidraw file");
-  return JSON.parse(bytes).elements;
-}
-
-const kinds = (elements) => elements.map(({ type }) => type);
-
-async function sees(somebody, what, test) {
-  let last;
-  return until(
-    () => `${somebody.name} sees ${what}: ${JSON.stringify(last)}`,
-    async () => test((last = await seen(somebody))) && last,
-  );
 }
 
 test("a new board, drawn on by two", async () => {
@@ -316,55 +258,3 @@ test("a board as PNG, as SVG, as a file, and back", async () => {
   await bring(bo, "notes.json", Buffer.from("{}"));
   await bo.page.getByText("There is no drawing in this file").first().waitFor();
 });
-
-test("4,000 shapes: a change from elsewhere is shown at once", async () => {
-  const ann = await browser.person(server, { name: "Ann Lee" });
-  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
-  // From the arrival of a message to the frame that shows it, as Bo's own page measures it.
-  await bo.page.addInitScript(() => {
-    window.shown = [];
-    window.WebSocket = class extends WebSocket {
-      constructor(...address) {
-        super(...address);
-        this.addEventListener("message", () => {
-          const arrived = performance.now();
-          requestAnimationFrame(() => {
-            const { port1, port2 } = new MessageChannel();
-            port1.onmessage = () => window.shown.push(performance.now() - arrived);
-            port2.postMessage(null);
-          });
-        });
-      }
-    };
-  });
-  await makeBoard(server, "many");
-  await openBoard(ann, "many");
-  await openBoard(bo, "many");
-  const shapes = Array.from({ length: 4_000 }, (_, at) => ({
-    id: `s${at}`, type: at % 3 ? "rectangle" : "ellipse", x: (at % 80) * 60, y: Math.floor(at / 80) * 60, width: 50, height: 50,
-    strokeColor: "#1e1e1e", backgroundColor: "transparent", seed: at + 1, version: 1, versionNonce: at + 1, isDeleted: false, groupIds: [], boundElements: null,
-  }));
-  const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), menu(ann, "Bring in a file")]);
-  await chooser.setFiles({ name: "many.excalidraw", mimeType: "application/json", buffer: Buffer.from(JSON.stringify({ type: "excalidraw", version: 2, elements: shapes })) });
-  await ann.page.getByText(/4,?000 shapes were brought in/).first().waitFor();
-  await ann.page.keyboard.press("Escape");
-  await sees(bo, "them", (elements) => elements.length === 4_000);
-  await bo.page.keyboard.press("Shift+1");
-  await bo.page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)));
-
-  for (let round = 0; round < 8; round++) {
-    await draw(ann, "r", [400 + round * 30, 300], [420 + round * 30, 320], { hold: true });
-    const mark = await bo.page.evaluate(() => (window.shown = []).length);
-    assert.equal(mark, 0);
-    await ann.page.mouse.up();
-    await until("something arrived at Bo's", () => bo.page.evaluate(() => window.shown.length > 0));
-    times.push(...(await bo.page.evaluate(() => window.shown)));
-    await ann.page.keyboard.press("Escape");
-  }
-  await sees(bo, "the new ones", (elements) => elements.length === 4_008);
-  times.sort((a, b) => a - b);
-  const [middle, longest] = [times[Math.floor(times.length / 2)], times.at(-1)];
-  console.log(`4,000 shapes: from arrival to the frame that shows it ${middle.toFixed(0)} ms in the middle, ${longest.toFixed(0)} ms at most, of ${times.length}`);
-  assert.ok(middle < 250, `${middle} ms`);
-});
-const times = [];

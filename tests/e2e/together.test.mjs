@@ -181,27 +181,79 @@ test("one follows another through the text, until one moves oneself", async () =
   await until("Bo goes on alone", async () => (await bo.page.getByText("Following Ann Lee").count()) === 0);
 });
 
-test("a composition goes on while another writes behind it in the same line", async () => {
+/** Ann composes where her caret is, as an input method does. */
+const method = async (ann) => {
+  const session = await ann.context.newCDPSession(ann.page);
+  return {
+    compose: (text) => session.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length }),
+    commit: (text) => session.send("Input.insertText", { text }),
+  };
+};
+const readsLine = (person, line) => until(async () => `${person.name} reads ${line}: ${await reading(person)}`, async () => (await reading(person)) === `<p>${line}</p>`);
+
+test("a composition goes on while another writes in the same line: what they write is shown when the word is done", async () => {
   const [ann, bo] = await annAndBo();
   await openDocument(ann, "composed");
   await openDocument(bo, "composed");
-  const reads = (person, line) => until(async () => `${person.name} reads ${line}: ${await reading(person)}`, async () => (await reading(person)) === `<p>${line}</p>`);
   await write(ann, "開始 . 結束");
-  await reads(bo, "開始 . 結束");
+  await readsLine(bo, "開始 . 結束");
   for (let step = 0; step < 4; step++) await select(ann, "ArrowLeft");
-  const method = await ann.context.newCDPSession(ann.page);
-  const compose = (text) => method.send("Input.imeSetComposition", { text, selectionStart: text.length, selectionEnd: text.length });
+  const { compose, commit } = await method(ann);
   await compose("ㄋ");
-  await reads(bo, "開始 ㄋ. 結束");
+  await readsLine(bo, "開始 ㄋ. 結束");
   await write(bo, "!");
-  await reads(ann, "開始 ㄋ. 結束!");
   await compose("ㄋㄧ");
-  await reads(bo, "開始 ㄋㄧ. 結束!");
-  await bo.page.keyboard.type("?");
-  await reads(ann, "開始 ㄋㄧ. 結束!?");
+  await readsLine(bo, "開始 ㄋㄧ. 結束!");
+  await readsLine(ann, "開始 ㄋㄧ. 結束");
+  await select(bo, "Home");
+  await bo.page.keyboard.type("Bo: ");
+  await readsLine(bo, "Bo: 開始 ㄋㄧ. 結束!");
   await compose("你");
-  await reads(bo, "開始 你. 結束!?");
-  await method.send("Input.insertText", { text: "你好" });
-  await reads(ann, "開始 你好. 結束!?");
-  await reads(bo, "開始 你好. 結束!?");
+  await readsLine(bo, "Bo: 開始 你. 結束!");
+  await commit("你好");
+  await readsLine(ann, "Bo: 開始 你好. 結束!");
+  await readsLine(bo, "Bo: 開始 你好. 結束!");
+  // The caret is where it was, behind the word.
+  await ann.page.keyboard.type("，");
+  await readsLine(bo, "Bo: 開始 你好，. 結束!");
+});
+
+test("twenty compositions, while another writes before, inside and behind them: every word whole, every letter once", async () => {
+  const [ann, bo] = await annAndBo();
+  await openDocument(ann, "often");
+  await openDocument(bo, "often");
+  const seed = Number(process.env.SEED ?? Date.now() % 100_000);
+  let state = seed;
+  const random = (below) => (state = (state * 1_103_515_245 + 12_345) % 2 ** 31) % below;
+  await write(ann, "開始結束");
+  await readsLine(bo, "開始結束");
+  await select(ann, "ArrowLeft");
+  await select(ann, "ArrowLeft");
+  const { compose, commit } = await method(ann);
+  let typed = "";
+  const meddle = async () => {
+    await select(bo, ["Home", "End"][random(2)]);
+    for (let step = random(6); step > 0; step--) await select(bo, ["ArrowLeft", "ArrowRight"][random(2)]);
+    const letter = String.fromCharCode(97 + (typed.length % 26));
+    typed += letter;
+    await bo.page.keyboard.type(letter);
+  };
+  for (let round = 0; round < 20; round++) {
+    const steps = ["ㄋ", "ㄋㄧ", "你", "你ㄏ", "你ㄏㄠ", "你好"];
+    const writing = (async () => {
+      for (let times = 1 + random(4); times > 0; times--) await meddle();
+    })();
+    for (const step of steps) {
+      await compose(step);
+      if (random(3) === 0) await writing;
+    }
+    await commit("你好");
+    await writing;
+    const both = await sameText(ann, bo);
+    const letters = both.replaceAll(/<[^>]*>/g, "");
+    // Bo's caret may have stood inside of a word that was done.
+    const own = letters.replaceAll(/[a-z]/g, "");
+    assert.equal(own, `開始${"你好".repeat(round + 1)}結束`, `seed ${seed}, round ${round}: ${letters}`);
+    assert.equal(letters.replaceAll(/[^a-z]/g, "").length, typed.length, `seed ${seed}, round ${round}: ${letters}`);
+  }
 });

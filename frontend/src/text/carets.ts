@@ -7,14 +7,17 @@ import { yCursorPlugin, yCursorPluginKey } from "@tiptap/y-tiptap";
 import type { Awareness } from "y-protocols/awareness";
 import { caretOf, dressCaret, drawCaret, turnCaret } from "../presence/caret";
 import { personOf } from "../presence/people";
+import type { Composing } from "./composing";
 
 export interface CaretsOptions {
   readonly awareness: Awareness;
   /** The word for somebody who announced no name. */
   readonly nameless: () => string;
+  /** Where one is writing oneself. */
+  readonly selection: Composing["selection"];
 }
 
-export function carets({ awareness, nameless }: CaretsOptions): Extension {
+export function carets({ awareness, nameless, selection }: CaretsOptions): Extension {
   const show = (client: number, user: unknown): { readonly name: string; readonly colour: string } => {
     const { name, colour } = personOf(client, user);
     return { name: name || nameless(), colour };
@@ -31,6 +34,7 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
       return [
         yCursorPlugin(awareness, {
           cursorBuilder: draw,
+          getSelection: selection,
           selectionBuilder: (user: unknown, client: number) => ({
             class: "caret-selection",
             style: `--caret: ${personOf(client, user).colour}`,

@@ -8,6 +8,7 @@ import type { Awareness } from "y-protocols/awareness";
 import type { Doc } from "yjs";
 import { blocks } from "./blocks";
 import { carets } from "./carets";
+import { holdWhileComposing } from "./composing";
 import { FIELD } from "./field";
 
 /** Words the editor itself says, so that this file knows no language. */
@@ -32,6 +33,7 @@ export interface EditorPorts {
 
 export function createEditor(ports: EditorPorts): Editor {
   const written = blocks((text) => ports.words().task(text));
+  const composing = holdWhileComposing();
   return new Editor({
     ...(ports.element ? { element: ports.element } : {}),
     // The page's policy forbids injected styles; text/text.css carries them.
@@ -46,7 +48,8 @@ export function createEditor(ports: EditorPorts): Editor {
         field: FIELD,
         yUndoOptions: { protectedNodes: blockNames(written) },
       }),
-      carets({ awareness: ports.awareness, nameless: () => ports.words().nameless }),
+      composing.extension,
+      carets({ awareness: ports.awareness, nameless: () => ports.words().nameless, selection: composing.selection }),
       ...(ports.additions ?? []),
       Placeholder.configure({ placeholder: () => ports.words().placeholder }),
     ],
