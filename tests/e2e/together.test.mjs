@@ -229,6 +229,7 @@ test("twenty compositions, while another writes before, inside and behind them: 
   await readsLine(bo, "開始結束");
   await select(ann, "ArrowLeft");
   await select(ann, "ArrowLeft");
+  await text(bo).focus();
   const { compose, commit } = await method(ann);
   let typed = "";
   const meddle = async () => {
@@ -239,15 +240,17 @@ test("twenty compositions, while another writes before, inside and behind them: 
     await bo.page.keyboard.type(letter);
   };
   for (let round = 0; round < 20; round++) {
-    const steps = ["ㄋ", "ㄋㄧ", "你", "你ㄏ", "你ㄏㄠ", "你好"];
+    let done = false;
     const writing = (async () => {
-      for (let times = 1 + random(4); times > 0; times--) await meddle();
+      while (!done) await meddle();
     })();
-    for (const step of steps) {
+    for (const step of ["ㄋ", "ㄋㄧ", "你", "你ㄏ", "你ㄏㄠ", "你好"]) {
       await compose(step);
-      if (random(3) === 0) await writing;
+      // As fast as hands are: what Bo writes meanwhile arrives within the composition.
+      await ann.page.waitForTimeout(60);
     }
     await commit("你好");
+    done = true;
     await writing;
     const both = await sameText(ann, bo);
     const letters = both.replaceAll(/<[^>]*>/g, "");

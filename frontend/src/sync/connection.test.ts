@@ -1,14 +1,14 @@
-// A connection on sockets that say nothing: a gateway that takes them and swallows what they send.
+// A connection on sockets of our own making: what it sends, and what it does where nobody answers.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Awareness } from "y-protocols/awareness";
-import { Doc } from "yjs";
+import { Doc, applyUpdate, encodeStateAsUpdate } from "yjs";
 import { connectByHocuspocus, type ConnectionEvent } from "./connection";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** Opens, if it `opens`, and is never heard of again. */
-function silent(opens: boolean): typeof WebSocket {
+/** Opens, if it `opens`, says what it is told to say, and is never heard of again. */
+function silent(opens: boolean, sent: Uint8Array[] = [], says?: Uint8Array): typeof WebSocket {
   class Silent extends EventTarget {
     readyState = 0;
     constructor() {
@@ -17,9 +17,12 @@ function silent(opens: boolean): typeof WebSocket {
       setTimeout(() => {
         this.readyState = 1;
         this.dispatchEvent(new Event("open"));
+        if (says) this.dispatchEvent(new MessageEvent("message", { data: says.slice().buffer }));
       }, 20);
     }
-    send(): void {}
+    send(frame: Uint8Array): void {
+      sent.push(frame);
+    }
     close(): void {
       this.readyState = 2;
     }
@@ -52,3 +55,23 @@ for (const opens of [false, true]) {
     expect(count("closed")).toBe(3);
   });
 }
+
+test("the copy on this device is not sent: the server asks for what it misses", async () => {
+  const doc = new Doc();
+  const sent: Uint8Array[] = [];
+  const keepalive = Uint8Array.of(1, 0x61, 1, 1, 0);
+  const connection = connectByHocuspocus({ base: "ws://host/hocuspocus", document: "a", doc, awareness: new Awareness(doc), report: () => undefined, WebSocket: silent(true, sent, keepalive) });
+  const copy = new Doc();
+  copy.getText("content").insert(0, "what was written here before");
+  applyUpdate(doc, encodeStateAsUpdate(copy), "the copy");
+  connection.open();
+  await vi.advanceTimersByTimeAsync(1_000);
+  // Name, then Sync and Update; the first two frames are the token and the question what the server has.
+  const updates = sent.filter(([, , type, kind]) => type === 0 && kind === 2);
+  expect(sent.length).toBeGreaterThanOrEqual(2);
+  expect(updates).toEqual([]);
+  doc.getText("content").insert(0, "now");
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(sent.filter(([, , type, kind]) => type === 0 && kind === 2)).toHaveLength(1);
+  connection.dispose();
+});

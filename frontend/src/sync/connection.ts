@@ -118,6 +118,9 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
   const connect = (): void => {
     wanted = true;
     clearTimeout(again);
+    // Not earlier: attached, the provider sends whatever comes into the document, and first that is the whole copy on this
+    // device. What the server is missing of it, it asks for.
+    provider.attach();
     // An attempt under way is left its time; a second one would end it.
     if (socket.status === WebSocketStatus.Connecting && now() - attempted < SHORTEST_WAIT * 4) return;
     void socket.connect();
@@ -162,7 +165,6 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
     shown = awareness.getLocalState() ?? shown;
   };
   awareness.on("update", onAwareness);
-  provider.attach();
 
   return {
     open: connect,

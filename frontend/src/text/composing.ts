@@ -140,11 +140,13 @@ export function holdWhileComposing(): Composing {
 function lineAt(view: EditorView, binding: Binding): Held | null {
   const { $from, $to } = view.state.selection;
   if (!$from.sameParent($to) || !$from.parent.inlineContent) return null;
-  let element: unknown = binding.type;
+  let element: XmlElement | null = null;
   for (let depth = 0; depth < $from.depth; depth++) {
-    element = depth === 0 ? binding.type.get($from.index(0)) : element instanceof XmlElement ? element.get($from.index(depth)) : null;
+    const child: unknown = (element ?? binding.type).get($from.index(depth));
+    if (!(child instanceof XmlElement)) return null;
+    element = child as XmlElement;
   }
-  if (!(element instanceof XmlElement) || element.nodeName !== $from.parent.type.name) return null;
+  if (element === null || element.nodeName !== $from.parent.type.name) return null;
   const line = holdLine(element);
   if (line === null || line.length !== $from.parent.content.size) return null;
   return { line, at: $from.start(), doc: view.state.doc, waiting: [] };

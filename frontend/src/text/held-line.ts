@@ -2,7 +2,6 @@
 // is known by the id it keeps for ever, so that a place in the line as it was is found in the line as it has become.
 import {
   ContentString,
-  Item,
   XmlElement,
   XmlText,
   createAbsolutePositionFromRelativePosition,
@@ -13,6 +12,7 @@ import {
   type AbstractType,
   type Doc,
   type ID,
+  type Item,
   type RelativePosition,
 } from "yjs";
 
