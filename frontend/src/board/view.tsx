@@ -4,6 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ViewProps } from "../documents/view";
 import { useTitle } from "../text/title-field";
+import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
 import { Board, type OpenBoard } from "./board";
 import { bringIn, pngOf, save, sceneFileOf, svgOf } from "./file";
@@ -15,7 +16,7 @@ export function BoardView(props: ViewProps): React.JSX.Element {
   const { name, room, onHandle } = props;
   const title = useTitle(room.doc);
   const [board, setBoard] = useState<OpenBoard | null>(null);
-  const [outlined, setOutlined] = useState(false);
+  const [outlined, setOutlined] = useRail("outline");
   const chooser = useRef<HTMLInputElement>(null);
 
   const bring = useCallback(
@@ -47,7 +48,7 @@ export function BoardView(props: ViewProps): React.JSX.Element {
       ],
     });
     return () => onHandle(null);
-  }, [board, onHandle, t, title]);
+  }, [board, onHandle, setOutlined, t, title]);
 
   const goTo = (id: string): void => {
     const element = board?.api.getSceneElements().find((one) => one.id === id);

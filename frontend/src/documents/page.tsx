@@ -1,8 +1,10 @@
 // One document, whatever its kind: opens its room, shows where it stands, and puts the kind's own view into the frame.
-import { ArrowLeft, Ellipsis, Eye, FileQuestion, Link2, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore } from "react";
+import { ArrowLeft, Ellipsis, Eye, FileQuestion, Link2, MessageSquare, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
+import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
+import { ChatButton } from "../chat/button";
+import { useAnnouncedMessages, useChat } from "../chat/use-chat";
 import { Others } from "../presence/others";
 import { useFollow } from "../presence/use-follow";
 import { useAnnouncement, useArrivals, usePeople } from "../presence/use-people";
@@ -20,6 +22,7 @@ import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
 import { Menu, type MenuItem } from "../ui/menu";
 import { Panel } from "../ui/panel";
+import { useRail } from "../ui/rail";
 import { browserSignals } from "../ui/signals";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
@@ -33,6 +36,8 @@ import "./page.css";
 
 const Gone = lazy(() => import("../text/ended").then(({ Gone }) => ({ default: Gone })));
 const Denied = lazy(() => import("../text/ended").then(({ Denied }) => ({ default: Denied })));
+
+const ChatPanel = lazy(() => import("../chat/panel").then(({ ChatPanel }) => ({ default: ChatPanel })));
 
 export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName }): React.JSX.Element | null {
   const room = useRoom(props.name);
@@ -72,6 +77,16 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const [titleHidden, titleMark] = useScrolledPast();
   const starred = useStarred().has(name);
   const moveToTrash = useMoveToTrash(api, name, title);
+  const ended = status.kind === "gone" || status.kind === "denied" || status.kind === "unreachable";
+  const [chatOpen, showChat] = useRail("chat");
+  const chatButton = useRef<HTMLButtonElement>(null);
+  const wasLive = useWasTrue(isLive(status));
+  const chat = useChat(name, (wasLive || chatOpen) && !ended, isLive(status));
+  const closeChat = useCallback(() => {
+    showChat(false);
+    chatButton.current?.focus();
+  }, [showChat]);
+  useAnnouncedMessages(chat, chatOpen);
 
   useAnnouncement(room.awareness);
   useArrivals(people, isLive(status));
@@ -88,6 +103,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     starred
       ? { label: t("row.unstar"), icon: <StarOff />, run: () => setStarred(name, false) }
       : { label: t("row.star"), icon: <Star />, run: () => setStarred(name, true) },
+    ...(readable ? [{ label: t("chat.title"), icon: <MessageSquare />, checked: chatOpen, run: () => showChat((open) => !open) }] : []),
     ...people
       .filter(({ self }) => !self)
       .slice(0, MOST_FOLLOWABLE)
@@ -98,7 +114,6 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   useCommands(items);
 
   const View = viewOf(kind);
-  const ended = status.kind === "gone" || status.kind === "denied" || status.kind === "unreachable";
   return (
     <div className="frame doc-frame" data-kind={kind} data-title-hidden={titleHidden ? "" : undefined}>
       <header className="bar doc-bar">
@@ -116,6 +131,9 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
         <StatusPill status={status} />
         <div className="bar-end">
           <Others people={people} onGoTo={({ client }) => handle?.goTo(client)} />
+          {readable && (
+            <ChatButton ref={chatButton} chat={chat} open={chatOpen} onToggle={() => (chatOpen ? closeChat() : showChat(true))} />
+          )}
           <You />
           <Menu
             button={
@@ -174,8 +192,22 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           )}
         </main>
       )}
+      {readable && chatOpen && chat && (
+        <Suspense fallback={null}>
+          <ChatPanel chat={chat} onClose={closeChat} />
+        </Suspense>
+      )}
     </div>
   );
+}
+
+/** Whether it ever was so while this was shown. */
+function useWasTrue(now: boolean): boolean {
+  const [was, setWas] = useState(now);
+  useEffect(() => {
+    if (now) setWas(true);
+  }, [now]);
+  return was || now;
 }
 
 function useKind(room: Room): Kind | null {

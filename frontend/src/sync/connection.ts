@@ -3,6 +3,8 @@
 import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from "@hocuspocus/provider";
 import type { Awareness } from "y-protocols/awareness";
 import type { Doc } from "yjs";
+import { FULL_WAIT, LONGEST_WAIT, SHORTEST_WAIT } from "./backoff";
+import { BUSY, FINAL, GONE, TOO_BIG } from "./close";
 
 /** What a connection reports; a subset of the events of the status machine. */
 export type ConnectionEvent =
@@ -60,19 +62,6 @@ const DEAD_AFTER = 9_000;
 
 /** A line that was quiet for longer than a keepalive takes deserves a look when somebody comes back to the page. In ms. */
 const QUIET = KEEPALIVE * 1_000 + 1_000;
-
-/** The wait after the first fruitless attempt, and the longest. In ms. */
-const SHORTEST_WAIT = 500;
-const LONGEST_WAIT = 30_000;
-
-/** Room may come free: how long until the next look, in ms. */
-const FULL_WAIT = 20_000;
-
-/** Close codes of the server that change what is to be done; mirrors `src/protocol/close.rs`. */
-const TOO_BIG = 1009;
-const FINAL = new Set([4401, 4403]);
-const GONE = 4404;
-const BUSY = new Set([1013, 4529]);
 
 export function connectByHocuspocus(ports: ConnectionPorts): Connection {
   const { awareness, report } = ports;

@@ -13,6 +13,7 @@ import { caretOf } from "../presence/caret";
 import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
 import { MOD } from "../ui/platform";
+import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
 import { bubblePlace, createBubbleHost } from "./bubble-place";
 import { createEditor } from "./editor";
@@ -42,7 +43,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
   const [bubbleHost] = useState(createBubbleHost);
   const [linkOpen, setLinkOpen] = useState(false);
   const [finding, setFinding] = useState(false);
-  const [outline, setOutline] = useState(false);
+  const [outline, setOutline] = useRail("outline");
   // The editor is made once and asks these when it needs them: words change with the language, people come and go.
   const latest = useRef<Surroundings>({ t, api, name, room, pickImage: () => undefined });
 
@@ -109,7 +110,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
       ],
     });
     return () => onHandle(null);
-  }, [editor, onHandle, outline, room, t, i18n.language]);
+  }, [editor, onHandle, outline, setOutline, room, t, i18n.language]);
 
   return (
     <>

@@ -1,0 +1,96 @@
+// What of a chat lies on this device: messages that wait for the server, how far was read, and what was said last, so that
+// a document opened without a network brings its conversation along. One record of localStorage per document, shared by
+// all tabs: it is changed entry by entry, so that no tab overwrites what another wrote down.
+import { messageOf, wireOf, type Message } from "./protocol";
+import type { State, Waiting } from "./state";
+
+export interface Kept {
+  readonly waiting: readonly Waiting[];
+  readonly read: string | null;
+  readonly said: readonly Message[];
+}
+
+const NOTHING: Kept = { waiting: [], read: null, said: [] };
+
+export const keyOf = (document: string): string => `weft.chat:${document}`;
+
+/** As much of the conversation as fits beside those of many other documents, in messages and in characters. */
+const MOST = 30;
+const LONGEST = 20_000;
+
+export function readKept(document: string): Kept {
+  try {
+    return parseKept(localStorage.getItem(keyOf(document)));
+  } catch {
+    return NOTHING;
+  }
+}
+
+/** Whoever wrote it: what is missing or wrong is left out. */
+export function parseKept(text: string | null): Kept {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? "null");
+  } catch {
+    return NOTHING;
+  }
+  if (typeof value !== "object" || value === null) return NOTHING;
+  const { waiting, read, said } = value as Record<string, unknown>;
+  return {
+    waiting: Array.isArray(waiting) ? waiting.map(waitingOf).filter((entry) => entry !== null) : [],
+    read: typeof read === "string" ? read : null,
+    said: Array.isArray(said) ? said.map(messageOf).filter((entry) => entry !== null) : [],
+  };
+}
+
+/** What the record says after a step of ours. What other tabs wrote into it stays. */
+export function changed(kept: Kept, before: State, after: State): Kept {
+  const gone = new Set(before.waiting.filter(({ id }) => !after.waiting.some((one) => one.id === id)).map(({ id }) => id));
+  const fresh = new Map(after.waiting.filter((one) => !before.waiting.includes(one)).map((one) => [one.id, one]));
+  const waiting = kept.waiting.filter(({ id }) => !gone.has(id)).map((one) => fresh.get(one.id) ?? one);
+  const known = new Set(waiting.map(({ id }) => id));
+  const read = after.read ?? kept.read;
+  return {
+    waiting: [...waiting, ...[...fresh.values()].filter(({ id }) => !known.has(id))],
+    read: kept.read !== null && read !== null && kept.read > read ? kept.read : read,
+    said: last(after.said),
+  };
+}
+
+/** `false` when this browser stores nothing. */
+export function writeKept(document: string, { waiting, read, said }: Kept): boolean {
+  try {
+    localStorage.setItem(keyOf(document), JSON.stringify({ waiting, read, said: said.map(wireOf) }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes what this device has of a document's chat, messages that wait included. */
+export function forgetChat(document: string): void {
+  try {
+    localStorage.removeItem(keyOf(document));
+  } catch {
+    // Where nothing can be removed nothing was stored.
+  }
+}
+
+/** How many messages wait on this device for the server. */
+export function waitingFor(document: string): number {
+  return readKept(document).waiting.length;
+}
+
+function last(said: readonly Message[]): readonly Message[] {
+  const few = said.slice(-MOST);
+  let room = LONGEST;
+  const from = few.findLastIndex(({ text }) => (room -= text.length) < 0);
+  return few.slice(from + 1);
+}
+
+function waitingOf(value: unknown): Waiting | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { id, text, at, refused } = value as Record<string, unknown>;
+  if (typeof id !== "string" || typeof text !== "string" || typeof at !== "number") return null;
+  return { id, text, at, refused: typeof refused === "string" ? refused : null };
+}
