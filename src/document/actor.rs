@@ -93,6 +93,7 @@ struct Serving {
     created: Timestamp,
     modified: Timestamp,
     title: Option<String>,
+    kind: Option<String>,
     /// Bytes of the last encoded state, and of the log since the last checkpoint.
     state_bytes: usize,
     log_bytes: usize,
@@ -111,6 +112,20 @@ impl Serving {
     /// Whether nothing was ever written here, so that there is nothing to begin anew.
     fn replica_is_new(&mut self) -> bool {
         self.state.replica().is_empty() && self.journal.is_empty()
+    }
+
+    /// Reads what lists show anew. From a replica that is poisoned nothing is learnt.
+    fn look(&mut self) {
+        if let Ok(title) = self.state.replica().title() {
+            self.title = title;
+        }
+        if let Ok(kind) = self.state.replica().kind() {
+            self.kind = kind;
+        }
+    }
+
+    fn summary(&self, bytes: usize) -> Summary {
+        Summary { title: self.title.clone(), kind: self.kind.clone(), bytes: bytes as u64 }
     }
 }
 
@@ -186,6 +201,7 @@ impl DocumentActor {
             created: head.map_or(now.wall, |head| head.created),
             modified: head.map_or(now.wall, |head| head.modified),
             title: head.and_then(|head| head.summary.title.clone()),
+            kind: head.and_then(|head| head.summary.kind.clone()),
             state_bytes: head.map_or(0, |head| head.summary.bytes as usize),
             log_bytes: stored.iter().flat_map(|stored| &stored.tail).map(|update| update.bytes.len()).sum(),
             exists: head.is_some(),
@@ -195,8 +211,8 @@ impl DocumentActor {
             reloads: 0,
             life: 0,
         };
-        if serving.title.is_none() {
-            serving.title = serving.state.replica().title().unwrap_or_default();
+        if serving.title.is_none() || serving.kind.is_none() {
+            serving.look();
         }
         debug!(document = %self.name, "document opened");
         self.phase = Phase::Serving(Box::new(serving));
@@ -444,11 +460,8 @@ impl DocumentActor {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let now = now();
         if let Some(updates) = serving.journal.take(now.instant) {
-            if let Ok(title) = serving.state.replica().title() {
-                serving.title = title;
-            }
-            let bytes = serving.state_bytes.max(serving.log_bytes) as u64;
-            let summary = Some(Summary { title: serving.title.clone(), bytes });
+            serving.look();
+            let summary = Some(serving.summary(serving.state_bytes.max(serving.log_bytes)));
             let append = Append { document: self.name.clone(), updates, summary };
             let written = self.store.append(vec![append]);
             serving.write_started = Some(now.instant);
@@ -538,7 +551,7 @@ impl DocumentActor {
         // The state may hold more than what is durable; claiming less is harmless, claiming more is not.
         let upto = serving.journal.stored();
         let covered = serving.log_bytes.saturating_sub(serving.journal.backlog_bytes());
-        let summary = Summary { title: serving.title.clone(), bytes: state.len() as u64 };
+        let summary = serving.summary(state.len());
         let (store, name) = (self.store.clone(), self.name.clone());
         let written = async move {
             let checked = state.clone();
@@ -990,13 +1003,12 @@ impl DocumentActor {
     fn details(&mut self) -> Result<Details, OpenError> {
         let (name, editors) = (self.name.clone(), self.sessions());
         let serving = self.serving()?;
-        if let Ok(title) = serving.state.replica().title() {
-            serving.title = title;
-        }
+        serving.look();
         Ok(Details {
             document: name,
             exists: serving.exists || !serving.state.replica().is_empty(),
             title: serving.title.clone(),
+            kind: serving.kind.clone(),
             bytes: serving.state_bytes.max(serving.log_bytes) as u64,
             created: serving.created,
             modified: serving.modified,
@@ -1110,7 +1122,7 @@ impl Handler<Govern> for DocumentActor {
                     serving.state.begin_anew();
                     serving.journal = journal;
                     serving.life += 1;
-                    serving.title = None;
+                    (serving.title, serving.kind) = (None, None);
                     serving.state_bytes = 0;
                     serving.log_bytes = 0;
                 }

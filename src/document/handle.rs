@@ -73,6 +73,8 @@ pub struct Details {
     pub exists: bool,
     /// The title found in it.
     pub title: Option<String>,
+    /// What it says it is.
+    pub kind: Option<String>,
     /// About how large it is, in bytes of encoded state.
     pub bytes: u64,
     /// When it was created.

@@ -437,6 +437,17 @@ impl Replica {
         })
     }
 
+    /// What the document says it is: the string `kind` in the root map `meta`, if there is one and it is not
+    /// too long to be a kind.
+    pub fn kind(&mut self) -> Result<Option<String>, Poisoned> {
+        const LONGEST: usize = 64;
+        self.contain(|doc, _| {
+            let txn = doc.transact();
+            let kind = txn.get_map("meta")?.get(&txn, "kind")?.cast::<String>().ok()?;
+            (1..=LONGEST).contains(&kind.len()).then_some(kind)
+        })
+    }
+
     /// Whether the document has nothing in it and never had.
     pub fn is_empty(&self) -> bool {
         self.clocks.is_empty()

@@ -29,6 +29,8 @@ pub struct Document {
     name: DocumentName,
     /// The title found in it.
     title: Option<String>,
+    /// What it says it is; the app knows `text`, `plain` and `board`, and takes nothing for a text.
+    kind: Option<String>,
     /// About how large it is.
     bytes: u64,
     /// When it was created, in milliseconds since 1970.
@@ -54,6 +56,7 @@ impl From<Details> for Document {
         Self {
             name: details.document,
             title: details.title,
+            kind: details.kind,
             bytes: details.bytes,
             created: details.created,
             modified: details.modified,
@@ -68,6 +71,7 @@ impl Document {
         Self {
             name: head.document,
             title: head.summary.title,
+            kind: head.summary.kind,
             bytes: head.summary.bytes,
             created: head.created,
             modified: head.modified,

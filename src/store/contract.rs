@@ -205,7 +205,7 @@ async fn several_documents_in_one_batch(lab: Lab) {
 async fn a_checkpoint_replaces_the_log(mut lab: Lab) {
     append(&*lab.store, "a", &[update(1, "1"), update(2, "2")]).await;
     append(&*lab.store, "a", &[update(3, "3")]).await;
-    let summary = Summary { title: Some("Title".into()), bytes: 3 };
+    let summary = Summary { title: Some("Title".into()), kind: Some("board".into()), bytes: 3 };
     lab.store.checkpoint(name("a"), Sequence(3), Bytes::from_static(b"123"), summary.clone()).await.unwrap();
     append(&*lab.store, "a", &[update(4, "4")]).await;
     let check = async |store: &dyn Store| {
@@ -378,13 +378,13 @@ async fn heads_come_in_the_order_asked(lab: Lab) {
 }
 
 async fn summaries_stay_until_replaced(mut lab: Lab) {
-    let summary = Summary { title: Some("Ä".into()), bytes: 9 };
+    let summary = Summary { title: Some("Ä".into()), kind: Some("plain".into()), bytes: 9 };
     let told = Append { summary: Some(summary.clone()), ..appends("a", &[update(1, "x")]) };
     lab.store.append(vec![told]).await.unwrap();
     append(&*lab.store, "a", &[update(2, "y")]).await;
     lab.reopen();
     assert_eq!(load(&*lab.store, "a").await.head.summary, summary);
-    let long = Summary { title: Some("é".repeat(5_000)), bytes: 1 };
+    let long = Summary { title: Some("é".repeat(5_000)), kind: None, bytes: 1 };
     let told = Append { summary: Some(long), ..appends("b", &[update(1, "x")]) };
     lab.store.append(vec![told]).await.unwrap();
     let title = load(&*lab.store, "b").await.head.summary.title.unwrap();
@@ -832,8 +832,11 @@ async fn a_random_life_is_remembered(mut lab: Lab) {
                         LoggedUpdate { bytes: bytes.into(), origin, at: now }
                     })
                     .collect();
-                let summary =
-                    random.random_bool(0.1).then(|| Summary { title: Some(step.to_string()), bytes: step });
+                let summary = random.random_bool(0.1).then(|| Summary {
+                    title: Some(step.to_string()),
+                    kind: Some("board".into()),
+                    bytes: step,
+                });
                 let append =
                     Append { document: document.clone(), updates: updates.clone(), summary: summary.clone() };
                 let appended = lab.store.append(vec![append]).await;
@@ -852,7 +855,7 @@ async fn a_random_life_is_remembered(mut lab: Lab) {
                 let upto = random.random_range(0..=last);
                 let length = if random.random_bool(0.2) { 600_000 } else { 3_000 };
                 let state = Bytes::from(vec![step as u8; random.random_range(0..length)]);
-                let summary = Summary { title: None, bytes: step };
+                let summary = Summary { title: None, kind: None, bytes: step };
                 let done = lab
                     .store
                     .checkpoint(document.clone(), Sequence(upto as u64), state.clone(), summary.clone())

@@ -170,6 +170,7 @@ pub(crate) fn clip(mut summary: Summary) -> Summary {
     if let Some(title) = &mut summary.title {
         title.truncate(layout::clip(title).len());
     }
+    summary.kind = summary.kind.filter(|kind| kind.len() <= layout::KIND_BYTES);
     summary
 }
 

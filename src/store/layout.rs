@@ -40,14 +40,17 @@ use crate::ids::{DocumentName, SessionId, Timestamp};
 pub const VERSION: u8 = 1;
 /// The format of the store as a whole. A store with a greater number is refused, and one with a smaller
 /// number is taken as it is and gets this one. 2 added records beside documents, which a Weft that only knows
-/// 1 would leave behind when it rewrites a store.
-pub const SCHEMA: u32 = 2;
+/// 1 would leave behind when it rewrites a store; 3 added the kind to summaries, which a Weft that only knows 2
+/// would take for damage.
+pub const SCHEMA: u32 = 3;
 /// The most payload in one row. sled keeps up to 17 rows in one leaf, writes a leaf as one message, and
 /// moves messages above 128 KiB into files of their own, each with a name and a metadata write: 17 rows
 /// of 6 KiB with the longest possible names stay below that.
 pub const ROW_BYTES: usize = 6 * 1024;
 /// A title longer than this is cut, at a character: it is shown in lists, and must fit a row.
 pub const TITLE_BYTES: usize = 1024;
+/// A kind longer than this is not kept: cut, it would be another one.
+pub const KIND_BYTES: usize = 64;
 
 const HEADER_BYTES: usize = 6;
 
@@ -634,16 +637,22 @@ pub fn decode_frame(frame: &Bytes) -> Result<Vec<Logged>> {
     Ok(all)
 }
 
+/// In the byte before them, which parts of a summary follow.
+const HAS_TITLE: u8 = 1;
+const HAS_KIND: u8 = 2;
+
 fn put_summary(out: &mut Vec<u8>, summary: &Summary) {
+    let title = summary.title.as_deref().map(clip);
+    let kind = summary.kind.as_deref().filter(|kind| kind.len() <= KIND_BYTES);
     out.put_u64(summary.bytes);
-    match &summary.title {
-        None => out.put_u8(0),
-        Some(title) => {
-            let title = clip(title);
-            out.put_u8(1);
-            out.put_u16(title.len() as u16); // at most TITLE_BYTES
-            out.extend_from_slice(title.as_bytes());
-        }
+    out.put_u8(title.map_or(0, |_| HAS_TITLE) | kind.map_or(0, |_| HAS_KIND));
+    if let Some(title) = title {
+        out.put_u16(title.len() as u16); // at most TITLE_BYTES
+        out.extend_from_slice(title.as_bytes());
+    }
+    if let Some(kind) = kind {
+        out.put_u8(kind.len() as u8); // at most KIND_BYTES
+        out.extend_from_slice(kind.as_bytes());
     }
 }
 
@@ -796,14 +805,25 @@ impl<'a> Reader<'a> {
     }
 
     fn summary(&mut self) -> Result<Summary> {
-        let bytes = self.u64()?;
-        if self.u8()? == 0 {
-            return Ok(Summary { title: None, bytes });
+        let mut summary = Summary { bytes: self.u64()?, ..Summary::default() };
+        let parts = self.u8()?;
+        if parts & !(HAS_TITLE | HAS_KIND) != 0 {
+            return damage("a summary has parts that this weft does not know");
         }
-        let length = self.u16()?;
-        let title = std::str::from_utf8(self.take(usize::from(length))?);
-        let title = title.map_err(|_| Damage("a title is not UTF-8".into()))?.to_owned();
-        Ok(Summary { title: Some(title), bytes })
+        if parts & HAS_TITLE != 0 {
+            let length = self.u16()?;
+            summary.title = Some(self.text(usize::from(length))?);
+        }
+        if parts & HAS_KIND != 0 {
+            let length = self.u8()?;
+            summary.kind = Some(self.text(usize::from(length))?);
+        }
+        Ok(summary)
+    }
+
+    fn text(&mut self, length: usize) -> Result<String> {
+        let text = std::str::from_utf8(self.take(length)?);
+        Ok(text.map_err(|_| Damage("a title or kind is not UTF-8".into()))?.to_owned())
     }
 
     fn varint(&mut self) -> Result<u64> {
@@ -869,7 +889,7 @@ mod tests {
             generation: 6,
             state_len: 7,
             state_crc: 0x0809_0a0b,
-            summary: Summary { title: Some("é".into()), bytes: 12 },
+            summary: Summary { title: Some("é".into()), kind: None, bytes: 12 },
         }
     }
 
@@ -890,6 +910,12 @@ mod tests {
             "0000000100000000000001020100000000000003040000000000000005000000000000000600000000\
              0000000708090a0b000000000000000c010002c3a9"
         );
+        let summary = Summary { kind: Some("board".into()), ..example_meta().summary };
+        assert_eq!(
+            hex(&Meta { summary, ..example_meta() }.encode()),
+            "0000000100000000000001020100000000000003040000000000000005000000000000000600000000\
+             0000000708090a0b000000000000000c030002c3a905626f617264"
+        );
         let end = End { life: 1, last: 2, modified: Timestamp(3), log_bytes: 4 };
         assert_eq!(hex(&end.encode()), "00000001000000000000000200000000000000030000000000000004");
         let log = encode_log(&[
@@ -907,10 +933,10 @@ mod tests {
              00010134"
         );
         let mut frame = Vec::new();
-        put_logged(&mut frame, &a, 1, 300, b"xy", Some(&Summary { title: None, bytes: 5 }));
+        put_logged(&mut frame, &a, 1, 300, b"xy", Some(&Summary { bytes: 5, ..Summary::default() }));
         put_logged(&mut frame, &a, 1, 301, b"", None);
         assert_eq!(hex(&frame), "02612f6201ac020278790100000000000000050002612f6201ad020000");
-        assert_eq!(hex(&encode_schema(2)), "000000020000000000000002");
+        assert_eq!(hex(&encode_schema(2)), "000000030000000000000002");
         assert_eq!(decode_schema(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2]), Ok((1, 2)));
         let key = Uuid::from_bytes([0xbb; 16]);
         assert_eq!(
@@ -958,7 +984,7 @@ mod tests {
         assert_eq!(decode_log(&entry), Ok(updates));
 
         let mut frame = Vec::new();
-        let summary = Summary { title: Some("T".into()), bytes: 3 };
+        let summary = Summary { title: Some("T".into()), kind: Some("plain".into()), bytes: 3 };
         put_logged(&mut frame, &name("a"), 1, 2, &entry, None);
         put_logged(&mut frame, &name(&"b".repeat(256)), u32::MAX, u64::MAX, b"", Some(&summary));
         let frame = Bytes::from(frame);
@@ -1088,7 +1114,26 @@ mod tests {
         let long = "é".repeat(TITLE_BYTES);
         assert_eq!(clip(&long).len(), TITLE_BYTES);
         assert_eq!(clip("short"), "short");
-        let meta = Meta { summary: Summary { title: Some(long), bytes: 0 }, ..example_meta() };
+        let kind = Some("x".repeat(KIND_BYTES));
+        let meta = Meta { summary: Summary { title: Some(long), kind, bytes: 0 }, ..example_meta() };
         assert!(meta.encode().len() < ROW_BYTES);
+    }
+
+    /// Rows of schema 2, as they are on people's disks.
+    #[test]
+    fn summaries_from_before_there_were_kinds_are_read() {
+        let plain = example_meta().encode();
+        assert_eq!(Meta::decode(&plain), Ok(example_meta()), "its bytes are fixed by the test above");
+        let frame = b"\x02a/b\x01\xac\x02\x02xy\x01\0\0\0\0\0\0\0\x05\x01\0\x01T\x00a\x01\x01\x00\x00";
+        let all = decode_frame(&Bytes::from_static(frame)).unwrap();
+        let summary = Summary { title: Some("T".into()), kind: None, bytes: 5 };
+        assert_eq!((all[0].summary.as_ref(), all[1].summary.as_ref()), (Some(&summary), None));
+    }
+
+    #[test]
+    fn a_kind_too_long_to_keep_is_none() {
+        let summary = Summary { kind: Some("x".repeat(KIND_BYTES + 1)), ..Summary::default() };
+        let meta = Meta { summary, ..example_meta() };
+        assert_eq!(Meta::decode(&meta.encode()).unwrap().summary, Summary::default());
     }
 }

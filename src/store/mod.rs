@@ -52,6 +52,10 @@ pub struct LoggedUpdate {
 pub struct Summary {
     /// The title found in the document, if it has one. Stores keep its first [`layout::TITLE_BYTES`].
     pub title: Option<String>,
+    /// What the document says it is: a text, a board, and so on. `None` if it does not say, and for documents
+    /// that have not changed since a Weft that did not look.
+    #[serde(default)]
+    pub kind: Option<String>,
     /// Bytes of the encoded state, as of the last time it was encoded.
     pub bytes: u64,
 }

@@ -95,6 +95,27 @@ async fn the_title_is_the_one_in_the_document() {
     );
 }
 
+/// An icon in a list must not wait for somebody to open the document, nor be forgotten by a restart.
+#[tokio::test]
+async fn lists_say_what_a_document_is() {
+    let mut server = TestServer::start().await;
+    post(&server, DOCUMENTS, &json!({"name": "notes"})).await.expect(201);
+    let doc = Doc::new();
+    let meta = doc.get_or_insert_map("meta");
+    yrs::Map::insert(&meta, &mut doc.transact_mut(), "kind", "board");
+    let update = doc.transact().encode_state_as_update_v1(&StateVector::default());
+    contribute(&server, "drawing", update).await.expect(200);
+    for restarted in [false, true] {
+        if restarted {
+            server.restart().await;
+        }
+        let page = get(&server, DOCUMENTS).await.expect(200).json();
+        let kinds: Vec<_> = page["documents"].as_array().unwrap().iter().map(|one| &one["kind"]).collect();
+        assert_eq!(kinds, [&json!("board"), &json!(null)], "restarted: {restarted}");
+        assert_eq!(get(&server, &path("drawing")).await.json()["kind"], "board");
+    }
+}
+
 #[tokio::test]
 async fn the_list_is_paged_with_the_newest_change_first() {
     let server = TestServer::start().await;

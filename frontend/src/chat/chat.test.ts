@@ -68,14 +68,17 @@ test("a message written offline survives the tab, and goes out under the name it
 
 test("a refused storage is noticed, and what waits is still sent", () => {
   const { chat, ports, said: sent } = stage();
-  const write = vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
-    throw new Error("full");
+  vi.stubGlobal("localStorage", {
+    getItem: () => null,
+    setItem: () => {
+      throw new Error("full");
+    },
   });
   chat.say("hi");
   expect(chat.keeps()).toBe(false);
   ports.heard(history());
   expect(sent()).toHaveLength(1);
-  write.mockRestore();
+  vi.unstubAllGlobals();
 });
 
 test("too fast: what was refused is sent again by itself, in order", () => {

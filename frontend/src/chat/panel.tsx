@@ -56,7 +56,7 @@ export function ChatPanel(props: { readonly chat: Chat; readonly onClose: () => 
             {state.past === "loading" ? t("app.loading") : state.past === "failed" ? t("chat.olderFailed") : t("chat.older")}
           </button>
         )}
-        {entries.length === 0 && <p className="chat-empty">{t("chat.empty")}</p>}
+        {state.said.length + state.waiting.length === 0 && <p className="chat-empty">{t("chat.empty")}</p>}
         {entries.map((entry) => (
           <EntryView key={entry.key} entry={entry} sending={state.line === "live"} onAgain={chat.again} onDrop={chat.drop} onEdit={edit} />
         ))}

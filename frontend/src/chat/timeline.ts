@@ -50,11 +50,11 @@ export function timeline(state: State, ownColour: string): readonly Entry[] {
   for (const message of said) {
     const own = isOf(message.clientId, person);
     const colour = own ? ownColour : (originOf(message.clientId)?.colour ?? null);
-    add(authorOf(message), { key: message.id, text: message.text, at: message.at, waiting: null }, { own, name: message.author.name, colour });
+    add(own ? "me" : authorOf(message), { key: message.id, text: message.text, at: message.at, waiting: null }, { own, name: message.author.name, colour });
     move(message.id);
   }
   for (const waits of waiting) {
-    add("waiting", { key: waits.id, text: waits.text, at: waits.at, waiting: waits }, { own: true, name, colour: ownColour });
+    add("me", { key: waits.id, text: waits.text, at: waits.at, waiting: waits }, { own: true, name, colour: ownColour });
   }
   return entries;
 }

@@ -8,7 +8,7 @@ const named = (text: string): DocumentName => {
   if (name === null) throw new Error(`not a name: ${text}`);
   return name;
 };
-const summary = { name: "a/b", title: " Plan ", bytes: 12, created: 1, modified: 2, state: "live", editors: 3 };
+const summary = { name: "a/b", title: " Plan ", kind: "board", bytes: 12, created: 1, modified: 2, state: "live", editors: 3 };
 
 function answering(status: number, body: unknown): { api: Api; asked: { method: string; url: string; body: unknown }[] } {
   const asked: { method: string; url: string; body: unknown }[] = [];

@@ -6,6 +6,8 @@ export interface DocumentSummary {
   readonly name: DocumentName;
   /** What the document calls itself, in its own data; `null` while nobody gave it a title. */
   readonly title: string | null;
+  /** What it says it is, which may be more than this app knows; `null` for a text, and where the server does not know. */
+  readonly kind: string | null;
   readonly bytes: number;
   /** Milliseconds since 1970, by the server's clock. */
   readonly created: number;
@@ -122,7 +124,7 @@ function pageOf(value: unknown): DocumentPage {
 function summaryOf(value: unknown): DocumentSummary {
   if (!isRecord(value)) throw new ApiError({ kind: "garbled" });
   const name = typeof value["name"] === "string" ? parseName(value["name"]) : null;
-  const { title, bytes, created, modified, state, editors } = value;
+  const { title, kind, bytes, created, modified, state, editors } = value;
   if (
     name === null ||
     !(typeof title === "string" || title === null || title === undefined) ||
@@ -134,7 +136,7 @@ function summaryOf(value: unknown): DocumentSummary {
   ) {
     throw new ApiError({ kind: "garbled" });
   }
-  return { name, title: title?.trim() ? title.trim() : null, bytes, created, modified, state, editors };
+  return { name, title: title?.trim() ? title.trim() : null, kind: typeof kind === "string" ? kind : null, bytes, created, modified, state, editors };
 }
 
 function attachmentOf(value: unknown): Attachment {

@@ -11,6 +11,7 @@ import { copyToClipboard } from "../ui/clipboard";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
 import { keptDocuments, listedDocuments } from "./device";
+import { isKind } from "./kind";
 import { documentPath } from "./name";
 import { AwayRow, KeptRow, LiveRow, TrashRow, type RowActions } from "./row";
 import { useShelf, useStarredShelf, type ShelfControls } from "./shelf";
@@ -150,7 +151,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
                   now={now}
                   actions={actions}
                   openable={!unreachable || kept.has(entry.name)}
-                  kind={kept.get(entry.name)?.kind ?? "text"}
+                  kind={isKind(entry.kind) ? entry.kind : (kept.get(entry.name)?.kind ?? "text")}
                   starred={starred.has(entry.name)}
                 />
               ),

@@ -6,6 +6,7 @@ import { EMPTY_SHELF, stepShelf, type ShelfEvent, type ShelfState } from "./shel
 const doc = (name: string, modified: number): DocumentSummary => ({
   name: name as DocumentName,
   title: null,
+  kind: null,
   bytes: 1,
   created: 0,
   modified,

@@ -373,6 +373,20 @@ fn a_document_with_a_title_says_so() {
 }
 
 #[test]
+fn a_document_that_says_what_it_is_is_believed() {
+    let of = |kind: Any| {
+        let update = Writer::new(3).edit(|_, txn| txn.set_in_map("meta", "kind", kind));
+        Replica::load([&update]).unwrap().kind().unwrap()
+    };
+    assert_eq!(of(Any::from("board")).as_deref(), Some("board"));
+    assert_eq!(of(Any::from("something newer")).as_deref(), Some("something newer"));
+    assert_eq!(of(Any::from("")), None);
+    assert_eq!(of(Any::from("x".repeat(65))), None);
+    assert_eq!(of(Any::from(7)), None);
+    assert_eq!(Replica::new().kind().unwrap(), None);
+}
+
+#[test]
 fn a_title_that_is_no_string_is_none() {
     let ann = Writer::new(1);
     let text_named_meta = ann.edit(|doc, txn| {

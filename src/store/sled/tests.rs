@@ -98,7 +98,7 @@ fn append(engine: &mut Engine, document: &str, texts: &[&str]) -> StoreResult<()
 
 fn checkpoint(engine: &mut Engine, document: &str, upto: u64, state: Vec<u8>) -> StoreResult<()> {
     let (document, upto, state) = (name(document), Sequence(upto), Bytes::from(state));
-    let summary = Summary { title: None, bytes: state.len() as u64 };
+    let summary = Summary { title: None, kind: None, bytes: state.len() as u64 };
     ask(engine, |reply| Request::Checkpoint { document, upto, state, summary, reply })
 }
 
