@@ -258,3 +258,61 @@ test("a board as PNG, as SVG, as a file, and back", async () => {
   await bring(bo, "notes.json", Buffer.from("{}"));
   await bo.page.getByText("There is no drawing in this file").first().waitFor();
 });
+
+/** The server as one that lets this person read only: what it says of their access is changed on the way. */
+const readOnly = ({ page }, answer = () => "readonly") =>
+  page.routeWebSocket(/\/hocuspocus/, (socket) => {
+    const server = socket.connectToServer();
+    server.onMessage((frame) => {
+      const bytes = Buffer.from(frame);
+      const at = bytes.indexOf("\nread-write");
+      const scope = answer();
+      socket.send(at < 0 || scope === "read-write" ? frame : Buffer.concat([bytes.subarray(0, at), Buffer.from([scope.length]), Buffer.from(scope), bytes.subarray(at + 11)]));
+    });
+  });
+
+test("who may only read sees the board and what others do on it, and changes nothing", async () => {
+  const [ann] = await annAndBo("to be read");
+  await draw(ann, "r", [300, 250], [500, 400]);
+  const cy = await browser.person(server, { name: "Cy", colour: "#4d7c0f" });
+  let scope = "readonly";
+  await readOnly(cy, () => scope);
+  await cy.page.goto(`${server.url}/d/${encodeURIComponent("to be read")}`);
+  await status(cy, "read-only");
+  await onBoard(cy);
+  await cy.page.getByTestId("status").getByText("View only").waitFor();
+  await sees(cy, "Ann's rectangle", (elements) => elements.length === 1);
+
+  // No tools, no title to write in, nothing to bring in; and keys, pointer, undo and a paste change nothing.
+  assert.equal(await cy.page.locator(".App-toolbar").count(), 0);
+  for (const name of ["Sticky note", "Undo"]) assert.equal(await cy.page.getByRole("button", { name }).count(), 0, name);
+  assert.equal(await title(cy).getAttribute("readonly"), "");
+  await cy.page.getByRole("button", { name: "Document menu" }).click();
+  await cy.page.getByRole("menuitem", { name: "Outline" }).waitFor();
+  assert.equal(await cy.page.getByRole("menuitem", { name: "Bring in a file…" }).count(), 0);
+  await cy.page.keyboard.press("Escape");
+  await screenshot(cy, "board-view-only-light");
+  await draw(cy, "d", [600, 250], [700, 350]);
+  await cy.page.keyboard.press("n");
+  await click(cy, 650, 500);
+  await cy.page.keyboard.press("Control+a");
+  await cy.page.keyboard.press("Delete");
+  await cy.page.keyboard.press("Control+z");
+
+  // What Ann does next arrives, and is all that does.
+  await draw(ann, "o", [600, 300], [700, 400]);
+  const here = await sees(cy, "Ann's circle", (elements) => elements.length === 2);
+  assert.deepEqual(kinds(here), ["rectangle", "ellipse"]);
+  assert.deepEqual(kinds(await seen(ann)), ["rectangle", "ellipse"]);
+
+  // Allowed to write, on the next connection, the same page becomes a board to draw on.
+  scope = "read-write";
+  cy.mayLoseNetwork = true;
+  await cy.context.setOffline(true);
+  await status(cy, "offline");
+  await cy.context.setOffline(false);
+  await status(cy, "saved");
+  await cy.page.locator(".App-toolbar").waitFor();
+  await draw(cy, "d", [300, 500], [400, 600]);
+  await sees(ann, "Cy's diamond", (elements) => elements.length === 3);
+});

@@ -210,6 +210,34 @@ test("changes in quick succession are one step; a pointer that came up ends it",
   expect(ann.view.get("a")).toMatchObject({ x: 10, y: 20 });
 });
 
+test("where nothing may be written nothing is, not even by undo; what was in hand before is, and the rest once it may again", () => {
+  const { ann, bo } = together();
+  put(ann, "a");
+  ann.binding.hold();
+  put(ann, "b");
+  expect(order(bo)).toEqual(["a"]);
+  let asked = 0;
+  ann.binding.history.subscribe(() => (asked += 1));
+  ann.binding.allow(false);
+  expect(order(bo)).toEqual(["a", "b"]);
+  expect(asked).toBeGreaterThan(0);
+  ann.binding.release();
+
+  const written: unknown[] = [];
+  ann.doc.on("update", (_update: Uint8Array, origin: unknown) => origin !== "network" && written.push(origin));
+  put(ann, "c");
+  put(ann, "a", { x: 500 });
+  ann.binding.pause();
+  ann.binding.flush();
+  ann.binding.history.undo();
+  expect([written, ann.binding.history.canUndo()]).toEqual([[], false]);
+  put(bo, "a", { strokeColor: "#e03131" });
+  expect(ann.view.get("a"), "what others do is seen all the same").toMatchObject({ strokeColor: "#e03131" });
+  ann.binding.allow(true);
+  expect(order(bo)).toEqual(["a", "b", "c"]);
+  expect(bo.view.get("a")).toMatchObject({ x: 500, strokeColor: "#e03131" });
+});
+
 test("a shape deleted before anybody heard of it is never written", () => {
   const { ann } = together();
   ann.binding.hold();

@@ -54,6 +54,8 @@ export interface BoardBinding {
   readonly inHand: () => ReadonlyMap<string, Fields>;
   /** What others have in hand. Shown, never written. */
   readonly showInHand: (shapes: ReadonlyMap<string, Fields>) => void;
+  /** Whether anything may be written. What is in hand when it ends is written first; what the view does after that is not. */
+  readonly allow: (writing: boolean) => void;
   readonly history: BoardHistory;
   readonly dispose: () => void;
 }
@@ -112,6 +114,8 @@ export function bindBoard(ports: {
   /** Shapes whose changes from elsewhere wait until the caret has left them. */
   const deferred = new Set<string>();
   let showing = false;
+  let writable = true;
+  const onAllowed = new Set<() => void>();
 
   /** Marks transactions as ours. The second kind is ours too, but no step of undo. */
   const STEP = { by: "board" };
@@ -343,6 +347,7 @@ export function bindBoard(ports: {
   // ---- from the view to the document ----------------------------------------------------------------------
 
   const write = (what: { readonly text: boolean; readonly line: boolean }): void => {
+    if (!writable) return;
     const scene = view.elements();
     const back = new Set<string>();
     if (!what.text && unfinished.text !== undefined) back.add(unfinished.text);
@@ -457,6 +462,7 @@ export function bindBoard(ports: {
   };
 
   const step = (move: () => unknown): void => {
+    if (!writable) return;
     held = false;
     writeAll();
     history.stopCapturing();
@@ -497,15 +503,24 @@ export function bindBoard(ports: {
       const touched = new Set([...before.keys(), ...shapes.keys()]);
       take([...touched].filter((id) => before.get(id) !== shapes.get(id)));
     },
+    allow: (writing) => {
+      if (writing === writable) return;
+      if (!writing) writeAll();
+      writable = writing;
+      writeSome();
+      for (const listener of onAllowed) listener();
+    },
     history: {
       undo: () => step(() => history.undo()),
       redo: () => step(() => history.redo()),
-      canUndo: () => history.canUndo(),
-      canRedo: () => history.canRedo(),
+      canUndo: () => writable && history.canUndo(),
+      canRedo: () => writable && history.canRedo(),
       subscribe: (listener) => {
         const events = ["stack-item-added", "stack-item-popped", "stack-cleared"] as const;
         for (const event of events) history.on(event, listener);
+        onAllowed.add(listener);
         return () => {
+          onAllowed.delete(listener);
           for (const event of events) history.off(event, listener);
         };
       },

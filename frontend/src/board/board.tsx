@@ -32,6 +32,7 @@ export function Board(props: {
   readonly room: Room;
   readonly attachments: string;
   readonly title: string;
+  readonly editable: boolean;
   readonly outlined: boolean;
   readonly onOutline: () => void;
   /** A drawing was dropped. */
@@ -39,7 +40,7 @@ export function Board(props: {
   readonly onOpen: (board: OpenBoard | null) => void;
 }): React.JSX.Element {
   const { t, i18n } = useTranslation();
-  const { room, attachments, onOpen } = props;
+  const { room, attachments, editable, onOpen } = props;
   const place = useRef<HTMLDivElement>(null);
   const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
   const [open, setOpen] = useState<OpenBoard | null>(null);
@@ -86,6 +87,7 @@ export function Board(props: {
     };
   }, [api, room, attachments, onOpen]);
 
+  useEffect(() => session?.allow(editable), [session, editable]);
   useEffect(() => room.subscribe(() => isLive(room.state().status) && session?.retry()), [room, session]);
 
   useEffect(() => {
@@ -112,7 +114,7 @@ export function Board(props: {
         // Excalidraw would show the file instead of what everybody is working on.
         event.preventDefault();
         event.stopPropagation();
-        if (!open) return;
+        if (!open || !editable) return;
         if (isScene) return props.onFile(open, file);
         const { clientX, clientY, target } = event;
         bringIn(open.api, file).catch(() => {
@@ -126,7 +128,7 @@ export function Board(props: {
         const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
         // The board has a sheet of keys of its own.
         if (event.key === "?") event.stopPropagation();
-        if (api && !typing && event.key.toLowerCase() === "n" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey) pickNoteTool(api);
+        if (api && editable && !typing && event.key.toLowerCase() === "n" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey) pickNoteTool(api);
       }}
     >
       <Excalidraw
@@ -135,6 +137,7 @@ export function Board(props: {
         langCode={i18n.language.startsWith("zh") ? "zh-TW" : "en"}
         name={props.title}
         isCollaborating
+        viewModeEnabled={!editable}
         autoFocus
         aiEnabled={false}
         validateEmbeddable={false}
@@ -147,16 +150,18 @@ export function Board(props: {
         }}
         renderTopRightUI={(isPhone, { activeTool }) => (
           <>
-          <button
-            type="button"
-            className={isPhone ? "board-tool board-tool-phone" : "board-tool"}
-            aria-label={t("board.note")}
-            aria-pressed={activeTool.type === "custom" && activeTool.customType === NOTE}
-            title={`${t("board.note")} — N`}
-            onClick={() => api && pickNoteTool(api)}
-          >
-            <StickyNote aria-hidden="true" />
-          </button>
+          {editable && (
+            <button
+              type="button"
+              className={isPhone ? "board-tool board-tool-phone" : "board-tool"}
+              aria-label={t("board.note")}
+              aria-pressed={activeTool.type === "custom" && activeTool.customType === NOTE}
+              title={`${t("board.note")} — N`}
+              onClick={() => api && pickNoteTool(api)}
+            >
+              <StickyNote aria-hidden="true" />
+            </button>
+          )}
           {!isPhone && (
             <button type="button" className="board-tool" aria-label={t("board.outline")} aria-pressed={props.outlined} title={t("board.outline")} onClick={props.onOutline}>
               <ListTree aria-hidden="true" />
@@ -170,7 +175,7 @@ export function Board(props: {
           <MainMenu.DefaultItems.Help />
         </MainMenu>
       </Excalidraw>
-      {session && <Hint session={session} />}
+      {session && <Hint session={session} editable={editable} />}
       {session && <Crowded session={session} />}
     </div>
   );
@@ -192,9 +197,16 @@ function useCount(session: BoardSession): number {
 }
 
 /** An empty board says how to begin. */
-function Hint(props: { readonly session: BoardSession }): React.JSX.Element | null {
+function Hint(props: { readonly session: BoardSession; readonly editable: boolean }): React.JSX.Element | null {
   const { t } = useTranslation();
   if (useCount(props.session) > 0) return null;
+  if (!props.editable) {
+    return (
+      <div className="board-hint">
+        <p>{t("board.emptyToRead")}</p>
+      </div>
+    );
+  }
   const keys = ["R", "A", "T", "N", "P"] as const;
   return (
     <div className="board-hint">

@@ -33,6 +33,8 @@ export interface ImagesPorts {
 export interface Images {
   /** Which files the shapes on the board name now, and which of those the view has. */
   readonly look: (named: ReadonlySet<string>, have: (id: string) => Picture | null) => void;
+  /** Whether pictures may be sent. */
+  readonly allow: (sending: boolean) => void;
   /** Tries again what did not work because nobody answered. */
   readonly retry: () => void;
   /** Pictures that exist in this tab only. */
@@ -47,6 +49,7 @@ export function syncImages(ports: ImagesPorts): Images {
   /** Asked or sent, whatever came of it; unanswered ones are taken out again. */
   const busy = new Set<string>();
   const unsent = new Map<string, Picture>();
+  let allowed = true;
   let named: ReadonlySet<string> = new Set();
   let have: (id: string) => Picture | null = () => null;
 
@@ -90,7 +93,7 @@ export function syncImages(ports: ImagesPorts): Images {
       const picture = have(id);
       if (isOwnAddress(url)) {
         if (picture === null) void receive(id, url);
-      } else if (picture !== null) void send(picture);
+      } else if (picture !== null && allowed) void send(picture);
     }
   };
   files.observe(look);
@@ -98,6 +101,10 @@ export function syncImages(ports: ImagesPorts): Images {
   return {
     look: (shapes, pictures) => {
       [named, have] = [shapes, pictures];
+      look();
+    },
+    allow: (sending) => {
+      allowed = sending;
       look();
     },
     retry: look,

@@ -17,6 +17,8 @@ const [LEAST_ZOOM, MOST_ZOOM] = [0.1, 30];
 
 export interface BoardSession {
   readonly history: BoardHistory;
+  /** Whether this person may change the board. */
+  readonly allow: (writing: boolean) => void;
   /** What Excalidraw reports of the pointer. */
   readonly pointed: (pointer: Pointer) => void;
   /** Shows what this person sees. */
@@ -211,6 +213,10 @@ export function openSession(ports: {
 
   return {
     history: binding.history,
+    allow: (writing) => {
+      binding.allow(writing);
+      images.allow(writing);
+    },
     pointed: (next) => {
       pointer = next;
       publish();

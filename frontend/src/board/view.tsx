@@ -13,7 +13,7 @@ import "./board.css";
 
 export function BoardView(props: ViewProps): React.JSX.Element {
   const { t } = useTranslation();
-  const { name, room, onHandle } = props;
+  const { name, room, editable, onHandle } = props;
   const title = useTitle(room.doc);
   const [board, setBoard] = useState<OpenBoard | null>(null);
   const [outlined, setOutlined] = useRail("outline");
@@ -44,11 +44,11 @@ export function BoardView(props: ViewProps): React.JSX.Element {
         { label: t("board.png"), icon: <Image />, run: () => download(() => pngOf(board.api), "png") },
         { label: t("board.svg"), icon: <Shapes />, run: () => download(() => svgOf(board.api), "svg") },
         { label: t("board.save"), icon: <FileDown />, run: () => download(() => sceneFileOf(board.api), "excalidraw") },
-        { label: t("board.bringIn"), icon: <FileUp />, run: () => chooser.current?.click() },
+        ...(editable ? [{ label: t("board.bringIn"), icon: <FileUp />, run: () => chooser.current?.click() }] : []),
       ],
     });
     return () => onHandle(null);
-  }, [board, onHandle, setOutlined, t, title]);
+  }, [board, editable, onHandle, setOutlined, t, title]);
 
   const goTo = (id: string): void => {
     const element = board?.api.getSceneElements().find((one) => one.id === id);
@@ -64,6 +64,7 @@ export function BoardView(props: ViewProps): React.JSX.Element {
         room={room}
         attachments={`/api/v1/documents/${encodeURIComponent(name)}/attachments`}
         title={title}
+        editable={editable}
         outlined={outlined}
         onOutline={() => setOutlined(!outlined)}
         onFile={bring}

@@ -122,7 +122,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
         </Link>
         {readable && kind === "board" ? (
           // A board fills the page: there is no sheet to carry the title.
-          <BarTitle doc={room.doc} editable onLeave={() => handle?.focus?.()} />
+          <BarTitle doc={room.doc} editable={isEditable(status)} onLeave={() => handle?.focus?.()} />
         ) : (
           <span className="bar-title" aria-hidden="true">
             {title || t("doc.untitled")}
