@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
+use crate::dialect::Dialect;
 use crate::kill::{self, Kill};
 use crate::peers::{Peer, Server};
 use crate::process::Cores;
@@ -120,10 +121,42 @@ const ROWS: &[Row] = &[
     row("kill", "acknowledged edits lost to kill -9", "acknowledged edits lost", Goal::AtMost(0.0)),
 ];
 
+/// A column of the table: a server, and how it is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entrant {
+    peer: Peer,
+    dialect: Dialect,
+}
+
+impl Entrant {
+    /// The one that the targets are for.
+    const WEFT: Self = Self { peer: Peer::Weft, dialect: Dialect::YWebsocket };
+    const FLOOR: Self = Self { peer: Peer::Floor, dialect: Dialect::YWebsocket };
+
+    fn name(self) -> String {
+        match (self.peer, self.dialect) {
+            (Peer::Weft, Dialect::Hocuspocus) => "Weft, as Hocuspocus".into(),
+            (peer, _) => peer.name().into(),
+        }
+    }
+
+    /// Whether a scenario means anything to it.
+    fn takes_part(self, key: &str) -> bool {
+        let Self { peer, .. } = self;
+        match key {
+            "kill" => peer == Peer::Weft, // nobody else says when an edit is safe
+            "ack" => peer.acknowledges(),
+            "cold" => peer.survives_restart(),
+            "join" | "ingest" => peer.keeps_documents() && peer != Peer::YLeveldb,
+            _ => peer != Peer::YLeveldb,
+        }
+    }
+}
+
 /// Figures and faults of all runs.
 #[derive(Default)]
 struct Results {
-    figures: BTreeMap<(&'static str, Peer, &'static str), Vec<f64>>,
+    figures: BTreeMap<(&'static str, Entrant, &'static str), Vec<f64>>,
     notes: Vec<String>,
 }
 
@@ -131,21 +164,21 @@ struct Results {
 pub(crate) fn bench(plan: &Bench, cores: Option<Cores>) -> Result<bool> {
     let mut results = Results::default();
     let keys = chosen_keys(&plan.only)?;
-    let peers = available_peers(&plan.peers, &mut results.notes);
+    let entrants = entrants(&plan.peers, &mut results.notes);
     let needs_big = keys.iter().any(|key| matches!(*key, "join" | "cold"));
     let round = Round { plan, cores, big: needs_big.then(traces::automerge_paper).transpose()? };
     let rounds = plan.rounds.unwrap_or(if plan.quick { 1 } else { 3 });
     let mut weft_is_clean = true;
     for number in 1..=rounds {
         for key in &keys {
-            for peer in peers.iter().filter(|peer| takes_part(**peer, key)) {
-                eprintln!("round {number} of {rounds}: {key} on {}", peer.name());
-                let clean = results.add(key, *peer, round.run(key, *peer));
-                weft_is_clean &= clean || *peer != Peer::Weft;
+            for entrant in entrants.iter().filter(|entrant| entrant.takes_part(key)) {
+                eprintln!("round {number} of {rounds}: {key} on {}", entrant.name());
+                let clean = results.add(key, *entrant, round.run(key, *entrant));
+                weft_is_clean &= clean || entrant.peer != Peer::Weft;
             }
         }
     }
-    results.print(&peers, &keys, cores);
+    results.print(&entrants, &keys, cores);
     Ok(weft_is_clean)
 }
 
@@ -164,25 +197,23 @@ fn chosen_keys(only: &[String]) -> Result<Vec<&'static str>> {
     Ok(all)
 }
 
-fn available_peers(only: &[Peer], notes: &mut Vec<String>) -> Vec<Peer> {
-    let mut available = Vec::new();
+/// The servers that are here. Weft is measured in the Hocuspocus dialect, too, where that has somebody to be compared
+/// with.
+fn entrants(only: &[Peer], notes: &mut Vec<String>) -> Vec<Entrant> {
+    let mut entrants: Vec<Entrant> = Vec::new();
     for peer in Peer::ALL.into_iter().filter(|peer| only.is_empty() || only.contains(peer)) {
-        match peer.program() {
-            Ok(_) => available.push(peer),
-            Err(reason) => notes.push(format!("left out: {reason:#}")),
+        if let Err(reason) = peer.program() {
+            notes.push(format!("left out: {reason:#}"));
+            continue;
+        }
+        for dialect in peer.dialects() {
+            let has_company = entrants.iter().any(|known| known.dialect == *dialect);
+            if peer.dialects().len() == 1 || *dialect == Dialect::YWebsocket || has_company {
+                entrants.push(Entrant { peer, dialect: *dialect });
+            }
         }
     }
-    available
-}
-
-/// Whether a scenario means anything to a server.
-fn takes_part(peer: Peer, key: &str) -> bool {
-    match key {
-        "ack" | "kill" => peer == Peer::Weft, // nobody else says when an edit is safe
-        "cold" => peer.survives_restart(),
-        "join" | "ingest" => peer.keeps_documents() && peer != Peer::YLeveldb,
-        _ => peer != Peer::YLeveldb,
-    }
+    entrants
 }
 
 /// What all runs share.
@@ -194,11 +225,12 @@ struct Round<'a> {
 
 impl Round<'_> {
     /// Puts a fresh server through one scenario.
-    fn run(&self, key: &str, peer: Peer) -> Result<Outcome> {
+    fn run(&self, key: &str, Entrant { peer, dialect }: Entrant) -> Result<Outcome> {
         let quick = self.plan.quick;
         if key == "kill" {
             let server_args = self.plan.server_args.clone();
-            let plan = Kill { cycles: if quick { 20 } else { 100 }, server_args, ..Kill::default() };
+            let cycles = if quick { 20 } else { 100 };
+            let plan = Kill { cycles, dialect, server_args, ..Kill::default() };
             return Ok(kill::kill(&plan, self.cores)?.into());
         }
         let extra: Vec<String> = match (peer, key) {
@@ -208,7 +240,7 @@ impl Round<'_> {
         };
         let mut server = Server::start(peer, self.cores, &extra)?;
         let seconds = if quick { 2.0 } else { 6.0 };
-        let target = Target::local(&server);
+        let target = Target::local(&server, dialect);
         let fanout = |documents, editors, typists| {
             scenario::fanout(&target, &Fanout { documents, editors, typists, rate: 5.0, seconds })
         };
@@ -225,7 +257,7 @@ impl Round<'_> {
             ("alone", _) => scenario::idle(&target, &Idle { documents: 1000, editors: 1 }),
             ("ingest", _) => scenario::ingest(&target, &Ingest { documents: if quick { 1 } else { 3 } }),
             ("join", Some(big)) => scenario::join_warm(&target, big, 50),
-            ("cold", Some(big)) => scenario::join_cold(&mut server, big, if quick { 3 } else { 5 }),
+            ("cold", Some(big)) => scenario::join_cold(&mut server, dialect, big, if quick { 3 } else { 5 }),
             ("storm", _) => scenario::storm(&target, &Storm { editors: 200, edits: 50 }),
             ("ack", _) => scenario::ack(&target, &Ack { documents: 50, rate: 5000.0, seconds }),
             _ => bail!("nothing to run for {key:?}"),
@@ -235,74 +267,88 @@ impl Round<'_> {
 
 impl Results {
     /// Takes in a run, and returns whether all went well.
-    fn add(&mut self, key: &'static str, peer: Peer, outcome: Result<Outcome>) -> bool {
+    fn add(&mut self, key: &'static str, entrant: Entrant, outcome: Result<Outcome>) -> bool {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
-                self.notes.push(format!("{key} on {} failed: {error:#}", peer.name()));
+                self.notes.push(format!("{key} on {} failed: {error:#}", entrant.name()));
                 return false;
             }
         };
         for (figure, value) in &outcome.figures {
-            self.figures.entry((key, peer, figure)).or_default().push(*value);
+            self.figures.entry((key, entrant, figure)).or_default().push(*value);
         }
         let clean = outcome.faults.is_clean();
         if !clean {
-            self.notes.push(format!("{key} on {}: {}", peer.name(), outcome.faults));
+            self.notes.push(format!("{key} on {}: {}", entrant.name(), outcome.faults));
         }
         clean
     }
 
-    fn median(&self, row: &Row, peer: Peer) -> Option<f64> {
-        self.figures.get(&(row.scenario, peer, row.figure)).map(|values| median(values))
+    fn median(&self, row: &Row, entrant: Entrant) -> Option<f64> {
+        self.figures.get(&(row.scenario, entrant, row.figure)).map(|values| median(values))
     }
 
-    /// The best of the servers that are neither the floor nor ours.
-    fn best(&self, row: &Row, peers: &[Peer]) -> Option<f64> {
-        let others = peers.iter().filter(|peer| !matches!(peer, Peer::Floor | Peer::Weft));
-        let values = others.filter_map(|peer| self.median(row, *peer));
+    /// The best of the servers that are neither the floor nor ours, where they promise what we do.
+    fn best(&self, row: &Row, entrants: &[Entrant]) -> Option<f64> {
+        let others = entrants.iter().filter(|entrant| !matches!(entrant.peer, Peer::Floor | Peer::Weft));
+        let others = others.filter(|entrant| !is_promise_only(row, **entrant));
+        let values = others.filter_map(|entrant| self.median(row, *entrant));
         values.reduce(if row.goal.more_is_better() { f64::max } else { f64::min })
     }
 
-    fn print(&self, peers: &[Peer], keys: &[&str], cores: Option<Cores>) {
+    fn print(&self, entrants: &[Entrant], keys: &[&str], cores: Option<Cores>) {
         let cell = |value: Option<f64>| value.map_or_else(|| "–".into(), figure);
         let times = |one: Option<f64>, other: Option<f64>| match (one, other) {
             (Some(one), Some(other)) if other > 0.0 => format!("{:.2}", one / other),
             _ => "–".into(),
         };
         print!("| key | what |");
-        peers.iter().for_each(|peer| print!(" {} |", peer.name()));
+        entrants.iter().for_each(|entrant| print!(" {} |", entrant.name()));
         println!(" Weft ÷ floor | Weft ÷ best peer | target | met |");
-        println!("|---|---|{}---|---|---|---|", "---|".repeat(peers.len()));
+        println!("|---|---|{}---|---|---|---|", "---|".repeat(entrants.len()));
         for row in ROWS.iter().filter(|row| keys.contains(&row.scenario)) {
             print!("| {} | {} |", row.scenario, row.what);
-            for peer in peers {
-                let mark = self.mark(row, *peer);
-                print!(" {}{mark} |", cell(self.median(row, *peer)));
+            for entrant in entrants {
+                let mark = self.mark(row, *entrant);
+                print!(" {}{mark} |", cell(self.median(row, *entrant)));
             }
-            let (weft, floor) = (self.median(row, Peer::Weft), self.median(row, Peer::Floor));
+            let (weft, floor) = (self.median(row, Entrant::WEFT), self.median(row, Entrant::FLOOR));
             let met = weft.and_then(|weft| row.goal.is_met(weft, floor));
             let met = met.map_or("–", |met| if met { "yes" } else { "**no**" });
-            let best = self.best(row, peers);
+            let best = self.best(row, entrants);
             println!(" {} | {} | {} | {met} |", times(weft, floor), times(weft, best), row.goal);
         }
-        println!(
-            "\n\\* the generator used more than 95 % of its core: the server can do more than this shows."
-        );
+        println!("\n{}", LEGEND);
         println!("{}", pinning(cores));
         self.notes.iter().for_each(|note| println!("- {note}"));
     }
 
     /// What a reader must know of a figure before believing it.
-    fn mark(&self, row: &Row, peer: Peer) -> &'static str {
-        let busy = |who| self.figures.get(&(row.scenario, peer, who)).map_or(0.0, |values| median(values));
+    fn mark(&self, row: &Row, entrant: Entrant) -> &'static str {
+        let busy = |who| self.figures.get(&(row.scenario, entrant, who)).map_or(0.0, |values| median(values));
         let speed = row.figure.ends_with("/s");
-        match (speed && busy("generator CPU %") > 95.0, busy("others CPU %") > 25.0) {
-            (true, _) => "*",
-            (false, true) if self.figures.contains_key(&(row.scenario, peer, row.figure)) => "†",
-            _ => "",
+        if self.median(row, entrant).is_none() {
+            ""
+        } else if is_promise_only(row, entrant) {
+            "‡"
+        } else if speed && busy("generator CPU %") > 95.0 {
+            "*"
+        } else if busy("others CPU %") > 25.0 {
+            "†"
+        } else {
+            ""
         }
     }
+}
+
+const LEGEND: &str = "\\* the generator used more than 95 % of its core: the server can do more than this shows.\n\
+    † other programs used more than a quarter of a core meanwhile.\n\
+    ‡ not comparable: this server acknowledges what it has applied and stores it later, Weft what is durable.";
+
+/// Whether a figure is the time until somebody says "saved" who has not saved.
+fn is_promise_only(row: &Row, entrant: Entrant) -> bool {
+    row.scenario == "ack" && entrant.peer != Peer::Weft
 }
 
 fn pinning(cores: Option<Cores>) -> &'static str {

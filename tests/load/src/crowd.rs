@@ -4,12 +4,14 @@
 //! write. What is written is fixed by author and clock (a [`Script`]), so each reader can verify by content what it
 //! gets, in whatever messages the server wraps it, and a send time is found again by author and clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use hdrhistogram::Histogram;
 
+use crate::dialect::Door;
 use crate::fleet::{Driver, Event, Fleet, Id, Outgoing};
 use crate::ranges::Track;
 use crate::replica;
@@ -36,8 +38,8 @@ pub(crate) struct Shape {
     pub(crate) script: Script,
     /// The closed loop: operations that a typist keeps under way. `None` leaves the pace to the scenario.
     pub(crate) window: Option<u32>,
-    /// Whether an operation is complete when its author gets it back (a durability echo) or when the editor after
-    /// the author has it.
+    /// Whether an operation is complete when its author is told so (a durability echo, or an acknowledgement in so
+    /// many words) or when the editor after the author has it.
     pub(crate) echo: bool,
     /// How many editors keep all they receive, to be compared as whole documents.
     pub(crate) sample: usize,
@@ -76,6 +78,8 @@ pub(crate) struct Faults {
     pub(crate) undecodable: Vec<String>,
     /// Runs of authors that this crowd does not have.
     pub(crate) foreign: u64,
+    /// Changes that were never answered, where the dialect has an answer for each.
+    pub(crate) unanswered: u64,
     /// Sockets that the server closed, with its reason.
     pub(crate) closed: Vec<String>,
     /// Replicas that differ from the server's document.
@@ -91,9 +95,10 @@ impl Faults {
 
 impl std::fmt::Display for Faults {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { lost, repeated, reordered, corrupted, undecodable, foreign, closed, diverged } = self;
+        let Self { lost, repeated, reordered, corrupted, undecodable, foreign, unanswered, .. } = self;
+        let Self { closed, diverged, .. } = self;
         write!(out, "lost {lost}, repeated {repeated}, reordered {reordered}, corrupted {corrupted}, ")?;
-        write!(out, "undecodable {}, foreign {foreign}, ", undecodable.len())?;
+        write!(out, "undecodable {}, foreign {foreign}, unanswered {unanswered}, ", undecodable.len())?;
         write!(out, "closed {}, diverged {}", closed.len(), diverged.len())?;
         for list in [undecodable, closed, diverged] {
             if let Some(first) = list.first() {
@@ -111,8 +116,8 @@ struct Author {
     clock: u32,
     /// When each operation was due, in nanoseconds of the fleet.
     sent_at: Vec<u64>,
-    /// What the server gave back.
-    echoed: Track,
+    /// What the server gave back, or said to have.
+    acknowledged: Track,
 }
 
 /// The editors.
@@ -121,7 +126,11 @@ pub(crate) struct Crowd {
     authors: Vec<Author>,
     /// One for each pair of an editor and an author of the editor's document.
     tracks: Vec<Track>,
+    /// The way to each document.
+    doors: Rc<[Door]>,
     synced: Vec<bool>,
+    /// For each socket the changes that the server owes an answer for: how far their author had written.
+    unanswered: Vec<VecDeque<u32>>,
     /// What the sampled editors received.
     kept: BTreeMap<Id, Vec<Vec<u8>>>,
     latency: Histogram<u64>,
@@ -150,13 +159,15 @@ impl Crowd {
             client: shape.first_client + index as u64,
             clock: 0,
             sent_at: Vec::new(),
-            echoed: Track::default(),
+            acknowledged: Track::default(),
         };
         let sample = shape.sample.min(sockets);
         Ok(Self {
             authors: (0..shape.documents * shape.typists).map(author).collect(),
             tracks: vec![Track::default(); sockets * shape.typists],
+            doors: Rc::default(),
             synced: vec![false; sockets],
+            unanswered: vec![VecDeque::new(); sockets],
             // Spread over the crowd, counted from the end of each part, where the readers are.
             kept: (1..=sample).map(|part| (part * sockets / sample - 1, Vec::new())).collect(),
             latency: Histogram::new_with_max(60_000_000_000, 3)?,
@@ -174,10 +185,11 @@ impl Crowd {
 
     /// Connects everybody and waits until each has the document. At most 200 handshakes are under way at once, so
     /// that a server's accept queue is not what is measured.
-    pub(crate) fn connect(&mut self, fleet: &mut Fleet, url: impl Fn(usize) -> String) -> Result<()> {
+    pub(crate) fn connect(&mut self, fleet: &mut Fleet, doors: impl Fn(usize) -> Door) -> Result<()> {
+        self.doors = (0..self.shape.documents).map(doors).collect();
         let sockets = self.synced.len();
         for id in 0..sockets {
-            let connected = fleet.connect(&url(id / self.shape.editors))?;
+            let connected = fleet.connect(&self.doors[id / self.shape.editors].url)?;
             ensure!(connected == id, "a crowd needs a fleet of its own");
             if id % 200 == 199 || id + 1 == sockets {
                 fleet.turn_until(self, Duration::from_secs(60), "the first sync", |crowd| {
@@ -193,12 +205,13 @@ impl Crowd {
     pub(crate) fn go_offline(&mut self, fleet: &mut Fleet) {
         fleet.drop_all();
         self.synced.fill(false);
+        self.unanswered.iter_mut().for_each(VecDeque::clear);
     }
 
     /// Brings everybody back at once.
-    pub(crate) fn come_back(&mut self, fleet: &mut Fleet, url: impl Fn(usize) -> String) -> Result<()> {
+    pub(crate) fn come_back(&mut self, fleet: &mut Fleet) -> Result<()> {
         for id in 0..self.synced.len() {
-            fleet.reconnect(id, &url(id / self.shape.editors))?;
+            fleet.reconnect(id, &self.doors[id / self.shape.editors].url)?;
         }
         Ok(())
     }
@@ -225,8 +238,12 @@ impl Crowd {
         self.scratch.clear();
         wire::write_append(&mut self.scratch, writer.client, from, &self.text);
         self.message.clear();
-        wire::write_sync(&mut self.message, Sync::Update, &self.scratch);
+        let door = &self.doors[id / self.shape.editors];
+        door.write_sync(&mut self.message, Sync::Update, &self.scratch);
         outgoing.send(id, &self.message);
+        if door.answers_changes() {
+            self.unanswered[id].push_back(to);
+        }
     }
 
     /// Lets every author write without a connection: the server learns it from the next handshake.
@@ -261,7 +278,7 @@ impl Crowd {
 
     fn completed_ticks(&self, author: usize) -> u32 {
         if self.shape.echo {
-            return self.authors[author].echoed.next();
+            return self.authors[author].acknowledged.next();
         }
         let Shape { editors, typists, .. } = self.shape;
         let witness = (author % typists + 1) % editors;
@@ -300,14 +317,18 @@ impl Crowd {
         self.synced.iter().all(|synced| *synced)
     }
 
-    /// For each author: ticks written, and ticks acknowledged by an echo.
+    /// For each author: ticks written, and ticks acknowledged.
     pub(crate) fn acknowledged(&self) -> impl Iterator<Item = (u64, u32, u32)> + '_ {
-        self.authors.iter().map(|author| (author.client, author.clock, author.echoed.next()))
+        self.authors.iter().map(|author| (author.client, author.clock, author.acknowledged.next()))
     }
 
-    /// Whether everybody has everything. Exact, because a repeated delivery is not counted.
+    /// Whether everybody has everything and has been told so. Exact, because a repeated delivery is not counted.
     pub(crate) fn is_complete(&self) -> bool {
-        self.deliveries == self.due_deliveries()
+        self.deliveries == self.due_deliveries() && self.owed_answers() == 0
+    }
+
+    fn owed_answers(&self) -> u64 {
+        self.unanswered.iter().map(|owed| owed.len() as u64).sum()
     }
 
     fn due_deliveries(&self) -> u64 {
@@ -318,32 +339,33 @@ impl Crowd {
     /// Waits until everybody has everything, or nothing has come for a while, and counts what is missing.
     pub(crate) fn settle(&mut self, fleet: &mut Fleet) -> Result<()> {
         const QUIET: Duration = Duration::from_secs(3);
-        let mut progress = (self.deliveries, Instant::now());
+        let state = |crowd: &Self| (crowd.deliveries, crowd.owed_answers());
+        let mut progress = (state(self), Instant::now());
         while !self.is_complete() && progress.1.elapsed() < QUIET {
             fleet.turn(self, Duration::from_millis(20))?;
-            if self.deliveries != progress.0 {
-                progress = (self.deliveries, Instant::now());
+            if state(self) != progress.0 {
+                progress = (state(self), Instant::now());
             }
         }
         self.faults.lost = self.due_deliveries() - self.deliveries;
+        self.faults.unanswered = self.owed_answers();
         Ok(())
     }
 
     /// Compares the sampled editors' documents, rebuilt with yrs from all they received, with each other and, where
     /// the server keeps documents, with what a newcomer gets, and their length with what the authors wrote.
-    pub(crate) fn check_convergence(&mut self, newcomers: Option<&dyn Fn(usize) -> String>) -> Result<()> {
+    pub(crate) fn check_convergence(&mut self, keeps_documents: bool) -> Result<()> {
         let Shape { editors, typists, .. } = self.shape;
         let mut texts: BTreeMap<usize, String> = BTreeMap::new();
         let mut documents: Vec<usize> = self.kept.keys().map(|id| id / editors).chain([0]).collect();
         documents.sort_unstable();
         documents.dedup();
-        for (document, url) in
-            newcomers.iter().flat_map(|url| documents.iter().map(move |document| (*document, url)))
-        {
+        documents.retain(|_| keeps_documents);
+        for document in documents {
             let authors = &self.authors[document * typists..(document + 1) * typists];
             let expected: Vec<(u64, u32)> =
                 authors.iter().map(|author| (author.client, author.clock)).collect();
-            match replica::fetch(&url(document), &expected) {
+            match replica::fetch(&self.doors[document], &expected) {
                 Ok(text) => drop(texts.insert(document, text)),
                 Err(error) => {
                     self.faults.diverged.push(format!("a newcomer to document {document}: {error:#}"));
@@ -391,9 +413,8 @@ impl Crowd {
     }
 
     fn greet(&mut self, id: Id, outgoing: &mut Outgoing) {
-        let mut message = Vec::new();
-        wire::write_sync(&mut message, Sync::Step1, &self.vector_of(id));
-        outgoing.send(id, &message);
+        let greeting = self.doors[id / self.shape.editors].greeting(&self.vector_of(id));
+        greeting.iter().for_each(|frame| outgoing.send(id, frame));
     }
 
     /// What this editor has: of the others as far as there is no hole, and all of their own.
@@ -418,14 +439,36 @@ impl Crowd {
 
     /// Answers the server's state vector with what it lacks of this editor's own writing.
     fn answer(&mut self, id: Id, vector: &[u8], outgoing: &mut Outgoing) -> Result<()> {
-        let mut update = None;
+        let (mut update, mut written) = (None, 0);
         if let Some(author) = self.author_of(id) {
             let known = clock_in(vector, self.authors[author].client)?;
             update = self.written_since(&self.authors[author], known);
+            written = self.authors[author].clock;
         }
-        let mut message = Vec::new();
-        wire::write_sync(&mut message, Sync::Step2, update.as_deref().unwrap_or(EMPTY_UPDATE));
-        outgoing.send(id, &message);
+        let door = &self.doors[id / self.shape.editors];
+        outgoing.send(id, &door.sync(Sync::Step2, update.as_deref().unwrap_or(EMPTY_UPDATE)));
+        if door.answers_changes() {
+            self.unanswered[id].push_back(written);
+        }
+        Ok(())
+    }
+
+    /// The server says of the oldest unanswered change that it is in the document, and so is all before it.
+    fn acknowledge(&mut self, id: Id, applied: bool, now: u64, outgoing: &mut Outgoing) -> Result<()> {
+        let written = self.unanswered[id].pop_front().context("an acknowledgement for nothing")?;
+        ensure!(applied, "a change was refused");
+        let Some(author) = self.author_of(id).filter(|_| self.shape.echo) else { return Ok(()) };
+        let writer = &mut self.authors[author];
+        let known = writer.acknowledged.next();
+        for operation in known / self.shape.ticks..written / self.shape.ticks {
+            let sent_at = writer.sent_at[operation as usize];
+            if sent_at >= self.measure_from {
+                self.latency.saturating_record(now.saturating_sub(sent_at));
+            }
+            self.completed += 1;
+        }
+        writer.acknowledged.receive(known, written.max(known), |_, _| ());
+        self.refill(author, now, outgoing);
         Ok(())
     }
 
@@ -466,7 +509,7 @@ impl Crowd {
         let Shape { editors, typists, ticks, script, echo, .. } = self.shape;
         let global = id / editors * typists + author;
         let own = id % editors == author;
-        if own && !echo {
+        if own && (!echo || self.doors[id / editors].answers_changes()) {
             return; // servers that send everybody everything: neither wanted nor wrong
         }
         let end = run.clock + run.len;
@@ -475,7 +518,7 @@ impl Crowd {
             return;
         }
         let writer = &mut self.authors[global];
-        let track = if own { &mut writer.echoed } else { &mut self.tracks[id * typists + author] };
+        let track = if own { &mut writer.acknowledged } else { &mut self.tracks[id * typists + author] };
         let (mut operations, measure) = (0, own == echo);
         let receipt = track.receive(run.clock, end, |from, to| {
             for operation in from / ticks..to / ticks {
@@ -506,11 +549,13 @@ impl Driver for Crowd {
             Event::Open => self.greet(id, outgoing),
             Event::Closed(reason) => {
                 self.synced[id] = false;
+                self.unanswered[id].clear();
                 self.faults.closed.push(format!("editor {id}: {reason}"));
             }
             Event::Message(frame) => {
                 let mut outcome = Ok(());
-                let read = wire::each_message(frame, |message| {
+                let doors = self.doors.clone();
+                let read = doors[id / self.shape.editors].each_message(frame, |message| {
                     let handled = match message {
                         Message::Step1(vector) => self.answer(id, vector, outgoing),
                         Message::Step2(update) => {
@@ -519,6 +564,7 @@ impl Driver for Crowd {
                         }
                         Message::Update(update) => self.receive(id, update, false, now, outgoing),
                         Message::Denied(reason) => Err(anyhow::anyhow!("denied: {reason}")),
+                        Message::Status(applied) => self.acknowledge(id, applied, now, outgoing),
                         Message::Other => Ok(()),
                     };
                     if handled.is_err() {

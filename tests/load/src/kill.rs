@@ -1,7 +1,7 @@
 //! The kill loop: an acknowledged edit is there after kill -9, once and in its place, or this says so.
 //!
-//! Each cycle several authors write into several documents as fast as the server acknowledges (`?echo=durable`), the
-//! server is killed at a random moment, started again on the same data, and every document is read back over a fresh
+//! Each cycle several authors write into several documents as fast as the server acknowledges (`?echo=durable`, or the
+//! SyncStatus of the Hocuspocus dialect), the server is killed at a random moment, started again on the same data, and every document is read back over a fresh
 //! connection. Documents live through several cycles, so that later kills and compactions may hurt earlier edits, and
 //! at the end all documents are read once more.
 
@@ -13,6 +13,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::crowd::{Crowd, Faults, Shape};
+use crate::dialect::Dialect;
 use crate::fleet::Fleet;
 use crate::peers::{Peer, Server};
 use crate::process::Cores;
@@ -35,6 +36,9 @@ pub(crate) struct Kill {
     /// Where the random moments come from; printed, so that a failure can be replayed
     #[arg(long)]
     pub(crate) seed: Option<u64>,
+    /// How the authors speak
+    #[arg(long, default_value = "y-websocket")]
+    pub(crate) dialect: Dialect,
     /// Documents written at the same time
     #[arg(long, default_value_t = 4)]
     pub(crate) documents: usize,
@@ -51,7 +55,15 @@ pub(crate) struct Kill {
 
 impl Default for Kill {
     fn default() -> Self {
-        Self { cycles: 20, seed: None, documents: 4, writers: 2, window: 16, server_args: Vec::new() }
+        Self {
+            cycles: 20,
+            seed: None,
+            dialect: Dialect::YWebsocket,
+            documents: 4,
+            writers: 2,
+            window: 16,
+            server_args: Vec::new(),
+        }
     }
 }
 
@@ -121,7 +133,7 @@ pub(crate) fn kill(plan: &Kill, cores: Option<Cores>) -> Result<Verdict> {
         server.start_again().with_context(context)?;
         let clean = verdict.is_clean();
         for document in 0..plan.documents {
-            ledger.compare(&server, (set, document), &mut verdict).with_context(context)?;
+            ledger.compare(&server, plan.dialect, (set, document), &mut verdict).with_context(context)?;
         }
         if clean && !verdict.is_clean() {
             verdict.faults.push(format!("first trouble in {}", context()));
@@ -130,7 +142,9 @@ pub(crate) fn kill(plan: &Kill, cores: Option<Cores>) -> Result<Verdict> {
     }
     verdict.seconds = begun.elapsed().as_secs_f64();
     for document in ledger.documents() {
-        ledger.compare(&server, document, &mut verdict).context("the last look at all documents")?;
+        ledger
+            .compare(&server, plan.dialect, document, &mut verdict)
+            .context("the last look at all documents")?;
     }
     Ok(verdict)
 }
@@ -157,7 +171,8 @@ fn write_until_killed(
         first_client: FIRST_CLIENT + cycle * authors,
     };
     let (mut fleet, mut crowd) = (Fleet::new()?, Crowd::new(shape)?);
-    crowd.connect(&mut fleet, |document| format!("{}?echo=durable", server.url(&name((set, document)))))?;
+    let door = |document| server.door(plan.dialect, &name((set, document))).acknowledging();
+    crowd.connect(&mut fleet, door)?;
     crowd.start_typing(&mut fleet);
     let end = Instant::now() + patience;
     while let Some(left) = end.checked_duration_since(Instant::now()) {
@@ -217,14 +232,20 @@ impl Ledger {
     }
 
     /// Reads a document back and compares it with what its authors were told.
-    fn compare(&mut self, server: &Server, document: Document, verdict: &mut Verdict) -> Result<()> {
+    fn compare(
+        &mut self,
+        server: &Server,
+        dialect: Dialect,
+        document: Document,
+        verdict: &mut Verdict,
+    ) -> Result<()> {
         let Some(authors) = self.0.get_mut(&document) else { return Ok(()) };
         let expected: Vec<(u64, u32)> = authors
             .iter()
             .map(|(author, entry)| (FIRST_CLIENT + author, entry.acknowledged * TOKEN))
             .collect();
-        let text =
-            replica::fetch_what_is_there(&server.url(&name(document)), &expected, Duration::from_secs(3))?;
+        let door = server.door(dialect, &name(document));
+        let text = replica::fetch_what_is_there(&door, &expected, Duration::from_secs(3))?;
         judge(&text, authors, verdict);
         Ok(())
     }

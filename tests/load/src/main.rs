@@ -1,15 +1,16 @@
-//! `weft-load`: a load generator for servers of the y-websocket dialect that sees every lost, repeated and reordered
-//! edit.
+//! `weft-load`: a load generator for servers of the y-websocket and Hocuspocus dialects that sees every lost, repeated
+//! and reordered edit.
 //!
 //! ```text
 //! weft-load bench --quick                                  every server that is here, one table
 //! weft-load fanout --peer weft                             one scenario against a server it starts
 //! weft-load fanout --url ws://127.0.0.1:1234 --pid 4711    or against one that runs
+//! weft-load saturate --peer weft --dialect hocuspocus      the same server, spoken to in its other dialect
 //! weft-load kill --cycles 1000                             kill -9, again and again
 //! weft-load floor --drop-every 10                          the forwarder, here with a fault
 //! ```
 //!
-//! How it is built, from the wire up: [`frame`] and [`wire`] are bytes; [`fleet`] moves thousands of sockets on one
+//! How it is built, from the wire up: [`frame`] and [`wire`] are bytes, [`dialect`] is how they are addressed; [`fleet`] moves thousands of sockets on one
 //! core; [`ranges`] knows what one reader has of one author; [`crowd`] are the editors, who check all they receive;
 //! [`replica`] are newcomers, and whole documents; [`scenario`] is what a server is put through; [`peers`] are the
 //! servers, [`floor`] the least of them; [`process`] asks the operating system; [`bench`] and [`kill`] are the two
@@ -17,6 +18,7 @@
 
 mod bench;
 mod crowd;
+mod dialect;
 mod fleet;
 mod floor;
 mod frame;
@@ -32,16 +34,21 @@ mod wire;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Parser, Subcommand};
 use rustix::process::Pid;
 
+use crate::dialect::Dialect;
 use crate::peers::{Peer, Server};
 use crate::process::Cores;
 use crate::scenario::{Ack, Fanout, Idle, Ingest, Outcome, Saturate, Storm, Target};
 
 #[derive(Parser)]
-#[command(name = "weft-load", version, about = "Load for y-websocket servers, with every edit checked")]
+#[command(
+    name = "weft-load",
+    version,
+    about = "Load for y-websocket and Hocuspocus servers, with every edit checked"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -59,7 +66,7 @@ enum Command {
     Storm(OneScenario<Storm>),
     /// One author's recorded history, update by update; updates a second
     Ingest(OneScenario<Ingest>),
-    /// Milliseconds until an edit is acknowledged as durable
+    /// Milliseconds until an edit is acknowledged
     Ack(OneScenario<Ack>),
     /// Joins to a big document; server CPU for each
     Join(OneScenario<Join>),
@@ -96,6 +103,9 @@ struct On {
     /// A server to start and stop
     #[arg(long, default_value = "weft")]
     peer: Peer,
+    /// How to speak to it; what it speaks, if it speaks only one
+    #[arg(long)]
+    dialect: Option<Dialect>,
     /// An argument for the server that is started, may be repeated
     #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true)]
     server_args: Vec<String>,
@@ -113,6 +123,9 @@ struct Cold {
     /// The server to start and restart
     #[arg(long, default_value = "weft")]
     peer: Peer,
+    /// How to speak to it; what it speaks, if it speaks only one
+    #[arg(long)]
+    dialect: Option<Dialect>,
     /// Restarts, of which the median is shown
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -164,8 +177,9 @@ fn run(command: Command) -> Result<bool> {
         }
         Command::Cold(cold) => {
             let big = traces::automerge_paper()?;
+            let dialect = spoken(cold.peer, cold.dialect)?;
             let mut server = Server::start(cold.peer, cores, &cold.server_args)?;
-            Ok(report(&scenario::join_cold(&mut server, &big, cold.rounds)?))
+            Ok(report(&scenario::join_cold(&mut server, dialect, &big, cold.rounds)?))
         }
         Command::Kill(plan) => {
             let verdict = kill::kill(&plan, cores)?;
@@ -185,16 +199,25 @@ fn on_target(
     let outcome = match &on.url {
         Some(url) => {
             let pid = on.pid.map(|pid| Pid::from_raw(pid).context("a process id is not 0")).transpose()?;
-            let mut target = Target::remote(url, pid)?;
+            let mut target = Target::remote(url, on.dialect.unwrap_or(Dialect::YWebsocket), pid)?;
             target.keeps_documents = !on.forwards_only;
             scenario(&target)?
         }
         None => {
+            let dialect = spoken(on.peer, on.dialect)?;
             let server = Server::start(on.peer, cores, &on.server_args)?;
-            scenario(&Target::local(&server))?
+            scenario(&Target::local(&server, dialect))?
         }
     };
     Ok(report(&outcome))
+}
+
+/// How to speak to a server of this program's own.
+fn spoken(peer: Peer, asked: Option<Dialect>) -> Result<Dialect> {
+    let dialects = peer.dialects();
+    let dialect = asked.unwrap_or(dialects[0]);
+    ensure!(dialects.contains(&dialect), "{} does not speak {dialect:?}", peer.name());
+    Ok(dialect)
 }
 
 fn report(outcome: &Outcome) -> bool {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::dialect::{Dialect, Door};
 use crate::process::Cores;
 
 /// A server program.
@@ -26,12 +27,14 @@ pub(crate) enum Peer {
     YWebsocket,
     /// The same with its y-leveldb store
     YLeveldb,
+    /// @hocuspocus/server 4.7.0 from npm with its SQLite extension, on a Node of its own
+    Hocuspocus,
 }
 
 impl Peer {
     /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Floor, Self::YSweet, Self::YWebsocket, Self::YLeveldb, Self::Weft];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Floor, Self::YSweet, Self::YWebsocket, Self::YLeveldb, Self::Hocuspocus, Self::Weft];
 
     /// The name in reports.
     pub(crate) fn name(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Peer {
             Self::YSweet => "y-sweet",
             Self::YWebsocket => "y-websocket",
             Self::YLeveldb => "y-websocket + leveldb",
+            Self::Hocuspocus => "Hocuspocus + SQLite",
         }
     }
 
@@ -51,7 +55,21 @@ impl Peer {
 
     /// Whether documents are there after a restart.
     pub(crate) fn survives_restart(self) -> bool {
-        matches!(self, Self::Weft | Self::YSweet | Self::YLeveldb)
+        matches!(self, Self::Weft | Self::YSweet | Self::YLeveldb | Self::Hocuspocus)
+    }
+
+    /// Whether it answers every change, which some call an acknowledgement.
+    pub(crate) fn acknowledges(self) -> bool {
+        matches!(self, Self::Weft | Self::Hocuspocus)
+    }
+
+    /// How it can be spoken to; the first is how it is spoken to unless something else is asked for.
+    pub(crate) fn dialects(self) -> &'static [Dialect] {
+        match self {
+            Self::Weft => &[Dialect::YWebsocket, Dialect::Hocuspocus],
+            Self::Hocuspocus => &[Dialect::Hocuspocus],
+            Self::Floor | Self::YSweet | Self::YWebsocket | Self::YLeveldb => &[Dialect::YWebsocket],
+        }
     }
 
     /// The program to start, or in words why it cannot be.
@@ -62,8 +80,12 @@ impl Peer {
             Self::Floor => std::env::current_exe().context("find this program")?,
             Self::YSweet => peers_directory()?.join("bin/y-sweet"),
             Self::YWebsocket | Self::YLeveldb => {
-                install_npm_peers()?;
+                install(&npm_directory())?;
                 npm_directory().join("node_modules/@y/websocket-server/src/server.js")
+            }
+            Self::Hocuspocus => {
+                install(&hocuspocus_directory())?;
+                hocuspocus_directory().join("server.mjs")
             }
         };
         let advice = match self {
@@ -73,6 +95,10 @@ impl Peer {
             }
             _ => "its package is incomplete",
         };
+        if self == Self::Hocuspocus {
+            let node = hocuspocus_node();
+            ensure!(node.is_file(), "{} needs the Node of its own at {}", self.name(), node.display());
+        }
         ensure!(program.is_file(), "{} is not at {}: {advice}", self.name(), program.display());
         Ok(program)
     }
@@ -95,19 +121,30 @@ fn peers_directory() -> Result<PathBuf> {
         .join(".cache/weft-peers"))
 }
 
-fn install_npm_peers() -> Result<()> {
-    if npm_directory().join("node_modules").is_dir() {
+fn hocuspocus_directory() -> PathBuf {
+    npm_directory().join("hocuspocus")
+}
+
+/// Hocuspocus needs a newer Node than most systems have, so one comes with it.
+fn hocuspocus_node() -> PathBuf {
+    hocuspocus_directory().join("node_modules/.bin/node")
+}
+
+/// Installs the npm packages of a directory, unless they are there to the last.
+fn install(directory: &Path) -> Result<()> {
+    // npm writes this file when it is done.
+    if directory.join("node_modules/.package-lock.json").is_file() {
         return Ok(());
     }
-    eprintln!("installing the npm peers of tests/load/peers …");
+    eprintln!("installing the npm packages of {} …", directory.display());
     let status = Command::new("npm")
         .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-        .current_dir(npm_directory())
+        .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()
         .context("run npm ci")?;
-    ensure!(status.success(), "npm ci ended with {status}");
+    ensure!(status.success(), "npm ci in {} ended with {status}", directory.display());
     Ok(())
 }
 
@@ -169,13 +206,22 @@ impl Server {
     }
 
     /// The address of a document, whose name needs no escaping.
-    pub(crate) fn url(&self, document: &str) -> String {
+    pub(crate) fn url(&self, dialect: Dialect, document: &str) -> String {
         let port = self.port;
-        match self.peer {
-            Peer::Weft => format!("ws://127.0.0.1:{port}/ws/{document}"),
-            Peer::Floor | Peer::YWebsocket | Peer::YLeveldb => format!("ws://127.0.0.1:{port}/{document}"),
-            Peer::YSweet => format!("ws://127.0.0.1:{port}/d/{document}/ws/{document}"),
+        match (self.peer, dialect) {
+            (Peer::Weft, Dialect::YWebsocket) => format!("ws://127.0.0.1:{port}/ws/{document}"),
+            (Peer::Weft, Dialect::Hocuspocus) => format!("ws://127.0.0.1:{port}/hocuspocus"),
+            (Peer::Hocuspocus, _) => format!("ws://127.0.0.1:{port}/"),
+            (Peer::Floor | Peer::YWebsocket | Peer::YLeveldb, _) => {
+                format!("ws://127.0.0.1:{port}/{document}")
+            }
+            (Peer::YSweet, _) => format!("ws://127.0.0.1:{port}/d/{document}/ws/{document}"),
         }
+    }
+
+    /// The way to a document, whose name needs no escaping.
+    pub(crate) fn door(&self, dialect: Dialect, document: &str) -> Door {
+        Door::new(dialect, self.url(dialect, document), document)
     }
 }
 
@@ -194,6 +240,7 @@ fn launch(peer: Peer, cores: Option<Cores>, extra: &[String], home: &Path) -> Re
     let mut port = 0;
     let mut command = match peer {
         Peer::YWebsocket | Peer::YLeveldb => Command::new("node"),
+        Peer::Hocuspocus => Command::new(hocuspocus_node()),
         _ => Command::new(&program),
     };
     match peer {
@@ -211,6 +258,7 @@ fn launch(peer: Peer, cores: Option<Cores>, extra: &[String], home: &Path) -> Re
             }
             command.arg(&program).env("HOST", "127.0.0.1").env("PORT", port.to_string())
         }
+        Peer::Hocuspocus => command.arg(&program).arg(data.join("documents.sqlite")),
     };
     let log = home.join("log");
     command.args(extra).stdin(Stdio::null()).stderr(File::options().create(true).append(true).open(&log)?);

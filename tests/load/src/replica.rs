@@ -8,6 +8,7 @@ use yrs::updates::decoder::Decode as _;
 use yrs::updates::encoder::Encode as _;
 use yrs::{Doc, GetString as _, ReadTxn as _, StateVector, Transact as _, Update};
 
+use crate::dialect::Door;
 use crate::fleet::{Driver, Event, Fleet, Id, Outgoing};
 use crate::ranges::Track;
 use crate::wire::{self, EMPTY_UPDATE, EMPTY_VECTOR, Message, Sync, TEXT};
@@ -17,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Newcomers, each on a socket of its own.
 pub(crate) struct Newcomers {
+    door: Door,
     expected: Vec<(u64, u32)>,
     joins: Vec<Join>,
     failure: Option<String>,
@@ -32,15 +34,16 @@ struct Join {
 }
 
 impl Newcomers {
-    /// Newcomers who are content when they have been answered and have these edits: clients with their clocks.
-    pub(crate) fn new(expected: &[(u64, u32)]) -> Self {
-        Self { expected: expected.to_vec(), joins: Vec::new(), failure: None }
+    /// Newcomers to a document who are content when they have been answered and have these edits: clients with their
+    /// clocks.
+    pub(crate) fn new(door: &Door, expected: &[(u64, u32)]) -> Self {
+        Self { door: door.clone(), expected: expected.to_vec(), joins: Vec::new(), failure: None }
     }
 
     /// Starts `count` joins at once.
-    pub(crate) fn join(&mut self, fleet: &mut Fleet, url: &str, count: usize) -> Result<()> {
+    pub(crate) fn join(&mut self, fleet: &mut Fleet, count: usize) -> Result<()> {
         for _ in 0..count {
-            let id = fleet.connect(url)?;
+            let id = fleet.connect(&self.door.url)?;
             ensure!(id == self.joins.len(), "newcomers need a fleet of their own");
             self.joins.push(Join::default());
         }
@@ -83,20 +86,18 @@ impl Driver for Newcomers {
     fn on(&mut self, id: Id, event: Event<'_>, now: u64, outgoing: &mut Outgoing) {
         let frame = match event {
             Event::Open => {
-                let mut message = Vec::new();
-                wire::write_sync(&mut message, Sync::Step1, EMPTY_VECTOR);
-                return outgoing.send(id, &message);
+                let greeting = self.door.greeting(EMPTY_VECTOR);
+                return greeting.iter().for_each(|frame| outgoing.send(id, frame));
             }
             Event::Closed(reason) => return self.failure = Some(format!("a newcomer's socket: {reason}")),
             Event::Message(frame) => frame,
         };
         let mut outcome = Ok(());
-        let read = wire::each_message(frame, |message| {
+        let door = self.door.clone();
+        let read = door.each_message(frame, |message| {
             let handled = match message {
                 Message::Step1(_) => {
-                    let mut answer = Vec::new();
-                    wire::write_sync(&mut answer, Sync::Step2, EMPTY_UPDATE);
-                    outgoing.send(id, &answer);
+                    outgoing.send(id, &door.sync(Sync::Step2, EMPTY_UPDATE));
                     Ok(())
                 }
                 Message::Step2(update) => {
@@ -105,7 +106,8 @@ impl Driver for Newcomers {
                 }
                 Message::Update(update) => self.receive(id, update, now),
                 Message::Denied(reason) => Err(anyhow::anyhow!("denied: {reason}")),
-                Message::Other => Ok(()),
+                Message::Status(false) => Err(anyhow::anyhow!("what it sent was refused")),
+                Message::Status(true) | Message::Other => Ok(()),
             };
             if handled.is_err() {
                 outcome = handled;
@@ -118,19 +120,23 @@ impl Driver for Newcomers {
 }
 
 /// Joins a document, waits until it holds the expected edits, and returns its text.
-pub(crate) fn fetch(url: &str, expected: &[(u64, u32)]) -> Result<String> {
+pub(crate) fn fetch(door: &Door, expected: &[(u64, u32)]) -> Result<String> {
     let mut fleet = Fleet::new()?;
-    let mut newcomers = Newcomers::new(expected);
-    newcomers.join(&mut fleet, url, 1)?;
+    let mut newcomers = Newcomers::new(door, expected);
+    newcomers.join(&mut fleet, 1)?;
     newcomers.wait(&mut fleet)?;
     newcomers.texts().next().context("nobody joined")?
 }
 
 /// Joins a document and returns its text when it holds the expected edits, or whatever it holds after `patience`.
-pub(crate) fn fetch_what_is_there(url: &str, expected: &[(u64, u32)], patience: Duration) -> Result<String> {
+pub(crate) fn fetch_what_is_there(
+    door: &Door,
+    expected: &[(u64, u32)],
+    patience: Duration,
+) -> Result<String> {
     let mut fleet = Fleet::new()?;
-    let mut newcomer = Newcomers::new(expected);
-    newcomer.join(&mut fleet, url, 1)?;
+    let mut newcomer = Newcomers::new(door, expected);
+    newcomer.join(&mut fleet, 1)?;
     let all = fleet.turn_until(&mut newcomer, patience, "acknowledged edits", |newcomer| {
         newcomer.failure.is_some() || newcomer.joins[0].done_at.is_some()
     });
@@ -138,25 +144,21 @@ pub(crate) fn fetch_what_is_there(url: &str, expected: &[(u64, u32)], patience: 
         anyhow::bail!(failure);
     }
     if all.is_err() {
-        ensure!(newcomer.joins[0].answered, "the server does not answer for {url}");
+        ensure!(newcomer.joins[0].answered, "the server does not answer for {}", door.document);
     }
     newcomer.texts().next().context("nobody joined")?
 }
 
 /// Puts a whole state into a document, as an editor who comes online with it does, and waits until the server has it.
-pub(crate) fn upload(url: &str, state: &[u8]) -> Result<()> {
+pub(crate) fn upload(door: &Door, state: &[u8]) -> Result<()> {
     let vector = Update::decode_v1(state).context("read a state")?.state_vector().encode_v1();
     let mut fleet = Fleet::new()?;
-    let mut author = Newcomers::new(&[]);
-    author.join(&mut fleet, url, 1)?;
+    let mut author = Newcomers::new(door, &[]);
+    author.join(&mut fleet, 1)?;
     author.wait(&mut fleet)?;
-    let mut message = Vec::new();
-    wire::write_sync(&mut message, Sync::Update, state);
-    fleet.outgoing().send(0, &message);
+    fleet.outgoing().send(0, &door.sync(Sync::Update, state));
     // A socket's messages are handled in order: once this is answered, the state has been taken in.
-    message.clear();
-    wire::write_sync(&mut message, Sync::Step1, &vector);
-    fleet.outgoing().send(0, &message);
+    fleet.outgoing().send(0, &door.sync(Sync::Step1, &vector));
     author.joins[0].answered = false;
     fleet.turn_until(&mut author, PATIENCE, "the server to take a document", |author| {
         author.failure.is_some() || author.joins[0].answered

@@ -1,4 +1,5 @@
-//! The y-websocket dialect as far as an editor needs it: lib0 integers, sync messages, and the text runs of a v1 update.
+//! What both dialects share, as far as an editor needs it: lib0 integers, sync messages, and the text runs of a v1
+//! update.
 //!
 //! Everything here is on the path of every delivery (hundreds of thousands a second on one core), so nothing allocates
 //! and nothing builds a CRDT: [`each_run`] walks the bytes of an update and says which edits of which author it carries.
@@ -23,6 +24,8 @@ pub(crate) enum Message<'a> {
     Update(&'a [u8]),
     /// The server refuses the document, with its reason.
     Denied(String),
+    /// What became of the oldest change that has not been answered: applied, or refused.
+    Status(bool),
     /// Presence, and whatever else no scenario looks at.
     Other,
 }
@@ -204,7 +207,8 @@ pub(crate) fn write_uint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-fn write_sized(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends bytes with their length before them.
+pub(crate) fn write_sized(out: &mut Vec<u8>, bytes: &[u8]) {
     write_uint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
@@ -243,7 +247,7 @@ impl<'a> Reader<'a> {
         Ok(u32::try_from(self.uint()?)?)
     }
 
-    fn sized(&mut self) -> Result<&'a [u8]> {
+    pub(crate) fn sized(&mut self) -> Result<&'a [u8]> {
         let len = usize::try_from(self.uint()?)?;
         ensure!(len <= self.0.len(), "a length of {len} with {} bytes left", self.0.len());
         let (head, rest) = self.0.split_at(len);

@@ -1,4 +1,5 @@
-//! How long an author waits for the word that their edit is safe, from servers that give it by sending it back.
+//! How long an author waits for the acknowledgement of an edit, from servers that give one: by sending the edit back
+//! when it is durable, or in so many words. What the word promises is the server's affair.
 
 use std::time::Duration;
 
@@ -23,12 +24,12 @@ pub(crate) struct Ack {
     pub(crate) seconds: f64,
 }
 
-/// Milliseconds from the moment an update was due until its echo is back.
+/// Milliseconds from the moment an update was due until it is acknowledged.
 pub(crate) fn ack(target: &Target, plan: &Ack) -> Result<Outcome> {
     let shape = Shape { documents: plan.documents, echo: true, sample: 10, ..Shape::default() };
-    let url = target.clone().with_query("echo=durable").new_documents();
+    let doors = target.new_documents();
     let (mut fleet, mut crowd) = (Fleet::new()?, Crowd::new(shape)?);
-    crowd.connect(&mut fleet, &url)?;
+    crowd.connect(&mut fleet, |document| doors(document).acknowledging())?;
     let mut pace = Pace::new(crowd.authors(), plan.rate / crowd.authors() as f64, fleet.now());
     type_for(&mut fleet, &mut crowd, &mut pace, Duration::from_secs(1))?;
 
@@ -38,11 +39,11 @@ pub(crate) fn ack(target: &Target, plan: &Ack) -> Result<Outcome> {
     type_for(&mut fleet, &mut crowd, &mut pace, Duration::from_secs_f64(plan.seconds))?;
     let (seconds, _) = stretch.end(&mut outcome)?;
     let acknowledged = crowd.completed() - before;
-    ensure!(acknowledged > 0, "the server acknowledged nothing: it does not echo after durability");
+    ensure!(acknowledged > 0, "the server acknowledged nothing");
     crowd.settle(&mut fleet)?;
-    let all_echoed = |crowd: &Crowd| crowd.acknowledged().all(|(_, written, echoed)| written == echoed);
-    fleet.turn_until(&mut crowd, Duration::from_secs(10), "the last acknowledgements", all_echoed)?;
-    crowd.check_convergence(target.keeps_documents.then_some(&url))?;
+    let all = |crowd: &Crowd| crowd.acknowledged().all(|(_, written, acknowledged)| written == acknowledged);
+    fleet.turn_until(&mut crowd, Duration::from_secs(10), "the last acknowledgements", all)?;
+    crowd.check_convergence(target.keeps_documents)?;
     outcome.set("acknowledgements/s", acknowledged as f64 / seconds);
     outcome.set_latency(crowd.latency());
     outcome.faults = crowd.faults().clone();

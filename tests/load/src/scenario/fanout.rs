@@ -39,9 +39,8 @@ pub(crate) fn fanout(target: &Target, plan: &Fanout) -> Result<Outcome> {
         sample: 20,
         ..Shape::default()
     };
-    let url = target.new_documents();
     let (mut fleet, mut crowd) = (Fleet::new()?, Crowd::new(shape)?);
-    crowd.connect(&mut fleet, &url)?;
+    crowd.connect(&mut fleet, target.new_documents())?;
     let mut pace = Pace::new(crowd.authors(), plan.rate, fleet.now());
     type_for(&mut fleet, &mut crowd, &mut pace, Duration::from_secs(1))?;
 
@@ -53,7 +52,7 @@ pub(crate) fn fanout(target: &Target, plan: &Fanout) -> Result<Outcome> {
     let deliveries = (crowd.deliveries() - before) as f64;
 
     crowd.settle(&mut fleet)?;
-    crowd.check_convergence(target.keeps_documents.then_some(&url))?;
+    crowd.check_convergence(target.keeps_documents)?;
     outcome.set("deliveries/s", deliveries / seconds);
     if let Some(server) = server {
         outcome.set("server CPU µs/delivery", 1e6 * server / deliveries);

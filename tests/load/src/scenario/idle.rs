@@ -33,9 +33,8 @@ pub(crate) fn idle(target: &Target, plan: &Idle) -> Result<Outcome> {
         echo: true, // a document may have one editor alone
         ..Shape::default()
     };
-    let url = target.new_documents();
     let (mut fleet, mut crowd) = (Fleet::new()?, Crowd::new(shape)?);
-    crowd.connect(&mut fleet, &url)?;
+    crowd.connect(&mut fleet, target.new_documents())?;
     for author in 0..crowd.authors() {
         for _ in 0..20 {
             crowd.type_one(author, 0, fleet.outgoing());

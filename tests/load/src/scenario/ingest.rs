@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 
 use super::{Outcome, Stretch, Target};
+use crate::dialect::Door;
 use crate::fleet::{Driver, Event, Fleet, Id, Outgoing};
 use crate::replica;
 use crate::traces::Trace;
@@ -27,14 +28,15 @@ pub(crate) fn ingest(target: &Target, plan: &Ingest) -> Result<Outcome> {
     let trace = Trace::load("sveltecomponent", 18_000)?;
     let (updates, doc) = trace.updates()?;
     let expected = replica::vector_of(&replica::state_of(&doc))?;
-    let messages: Vec<Vec<u8>> = updates.iter().map(|update| sync(Sync::Update, update)).collect();
 
     let mut outcome = Outcome::default();
     let (mut seconds, mut cpu) = (0.0, 0.0);
-    let url = target.new_documents();
+    let doors = target.new_documents();
     for document in 0..plan.documents {
-        let (mut fleet, mut author) = (Fleet::new()?, Author::default());
-        let id = fleet.connect(&url(document))?;
+        let door = doors(document);
+        let messages: Vec<Vec<u8>> = updates.iter().map(|update| door.sync(Sync::Update, update)).collect();
+        let (mut fleet, mut author) = (Fleet::new()?, Author::new(&door));
+        let id = fleet.connect(&door.url)?;
         author.wait_for_first_sync(&mut fleet)?;
         let stretch = Stretch::begin(target)?;
         for message in &messages {
@@ -44,11 +46,11 @@ pub(crate) fn ingest(target: &Target, plan: &Ingest) -> Result<Outcome> {
         let (took, server) = stretch.end(&mut outcome)?;
         seconds += took;
         cpu += server.unwrap_or_default();
-        if target.keeps_documents && replica::fetch(&url(document), &expected)? != trace.end_content {
+        if target.keeps_documents && replica::fetch(&door, &expected)? != trace.end_content {
             outcome.faults.diverged.push(format!("document {document} is not the text of the trace"));
         }
     }
-    let sent = (messages.len() * plan.documents) as f64;
+    let sent = (updates.len() * plan.documents) as f64;
     outcome.set("updates/s", sent / seconds);
     if target.pid.is_some() {
         outcome.set("server CPU µs/update", 1e6 * cpu / sent);
@@ -57,14 +59,18 @@ pub(crate) fn ingest(target: &Target, plan: &Ingest) -> Result<Outcome> {
 }
 
 /// An author who waits for answers.
-#[derive(Default)]
 struct Author {
+    door: Door,
     /// What the latest answer holds.
     answer: Option<Vec<(u64, u32)>>,
     failure: Option<String>,
 }
 
 impl Author {
+    fn new(door: &Door) -> Self {
+        Self { door: door.clone(), answer: None, failure: None }
+    }
+
     fn wait_for_first_sync(&mut self, fleet: &mut Fleet) -> Result<()> {
         self.wait_for_answer(fleet, PATIENCE)?;
         ensure!(self.answer.is_some(), "the server did not answer");
@@ -76,7 +82,7 @@ impl Author {
     fn ask_until_all_is_there(&mut self, fleet: &mut Fleet, id: Id, expected: &[(u64, u32)]) -> Result<()> {
         const AGAIN: Duration = Duration::from_millis(200);
         let deadline = Instant::now() + PATIENCE;
-        let question = sync(Sync::Step1, wire::EMPTY_VECTOR);
+        let question = self.door.sync(Sync::Step1, wire::EMPTY_VECTOR);
         while self.answer.as_deref() != Some(expected) {
             ensure!(
                 Instant::now() < deadline,
@@ -113,14 +119,18 @@ impl Author {
 impl Driver for Author {
     fn on(&mut self, id: Id, event: Event<'_>, _now: u64, outgoing: &mut Outgoing) {
         match event {
-            Event::Open => outgoing.send(id, &sync(Sync::Step1, wire::EMPTY_VECTOR)),
+            Event::Open => {
+                self.door.greeting(wire::EMPTY_VECTOR).iter().for_each(|frame| outgoing.send(id, frame));
+            }
             Event::Closed(reason) => self.failure = Some(reason),
             Event::Message(frame) => {
-                let read = wire::each_message(frame, |message| match message {
-                    Message::Step1(_) => outgoing.send(id, &sync(Sync::Step2, wire::EMPTY_UPDATE)),
+                let door = self.door.clone();
+                let read = door.each_message(frame, |message| match message {
+                    Message::Step1(_) => outgoing.send(id, &door.sync(Sync::Step2, wire::EMPTY_UPDATE)),
                     Message::Step2(state) => self.take_answer(state),
                     Message::Denied(reason) => self.failure = Some(reason),
-                    Message::Update(_) | Message::Other => (),
+                    Message::Status(false) => self.failure = Some("an update was refused".into()),
+                    Message::Status(true) | Message::Update(_) | Message::Other => (),
                 });
                 if let Err(error) = read {
                     self.failure = Some(format!("{error:#}"));
@@ -128,10 +138,4 @@ impl Driver for Author {
             }
         }
     }
-}
-
-fn sync(kind: Sync, body: &[u8]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(body.len() + 8);
-    wire::write_sync(&mut message, kind, body);
-    message
 }

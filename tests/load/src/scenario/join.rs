@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{Outcome, Stretch, Target};
+use crate::dialect::{Dialect, Door};
 use crate::fleet::Fleet;
 use crate::peers::Server;
 use crate::replica::{self, Newcomers};
@@ -13,18 +14,18 @@ use crate::traces::BigDocument;
 /// Joins to an open document: one after the other, and `crowd` at once.
 pub(crate) fn join_warm(target: &Target, big: &BigDocument, crowd: usize) -> Result<Outcome> {
     let expected = replica::vector_of(&big.state)?;
-    let url = target.new_documents()(0);
-    replica::upload(&url, &big.state)?;
+    let door = target.new_documents()(0);
+    replica::upload(&door, &big.state)?;
     let mut outcome = Outcome::default();
     // Somebody stays, so that the document does.
-    let (mut home, mut resident) = (Fleet::new()?, Newcomers::new(&expected));
-    resident.join(&mut home, &url, 1)?;
+    let (mut home, mut resident) = (Fleet::new()?, Newcomers::new(&door, &expected));
+    resident.join(&mut home, 1)?;
     resident.wait(&mut home)?;
 
     let rounds = 30;
     let (mut cpu, mut wall) = (0.0, 0.0);
     for _ in 0..rounds {
-        let (seconds, server) = join(target, &url, &expected, 1, big, &mut outcome)?;
+        let (seconds, server) = join(target, &door, &expected, 1, big, &mut outcome)?;
         (cpu, wall) = (cpu + server.unwrap_or_default(), wall + seconds);
     }
     if target.pid.is_some() {
@@ -35,7 +36,7 @@ pub(crate) fn join_warm(target: &Target, big: &BigDocument, crowd: usize) -> Res
     let rounds = 4;
     let (mut cpu, mut wall) = (0.0, 0.0);
     for _ in 0..rounds {
-        let (seconds, server) = join(target, &url, &expected, crowd, big, &mut outcome)?;
+        let (seconds, server) = join(target, &door, &expected, crowd, big, &mut outcome)?;
         (cpu, wall) = (cpu + server.unwrap_or_default(), wall + seconds);
     }
     if target.pid.is_some() {
@@ -49,16 +50,16 @@ pub(crate) fn join_warm(target: &Target, big: &BigDocument, crowd: usize) -> Res
 /// server's CPU seconds, their leaving included.
 fn join(
     target: &Target,
-    url: &str,
+    door: &Door,
     expected: &[(u64, u32)],
     count: usize,
     big: &BigDocument,
     outcome: &mut Outcome,
 ) -> Result<(f64, Option<f64>)> {
-    let (mut fleet, mut newcomers) = (Fleet::new()?, Newcomers::new(expected));
+    let (mut fleet, mut newcomers) = (Fleet::new()?, Newcomers::new(door, expected));
     let stretch = Stretch::begin(target)?;
     let begun = fleet.now();
-    newcomers.join(&mut fleet, url, count)?;
+    newcomers.join(&mut fleet, count)?;
     let done = newcomers.wait(&mut fleet)?;
     fleet.drop_all();
     std::thread::sleep(Duration::from_millis(2)); // their leaving reaches the server
@@ -77,24 +78,28 @@ fn check(newcomers: &Newcomers, big: &BigDocument, outcome: &mut Outcome) -> Res
 }
 
 /// The first join after a restart, `rounds` times: milliseconds from connecting to having the whole document.
-pub(crate) fn join_cold(server: &mut Server, big: &BigDocument, rounds: usize) -> Result<Outcome> {
+pub(crate) fn join_cold(
+    server: &mut Server,
+    dialect: Dialect,
+    big: &BigDocument,
+    rounds: usize,
+) -> Result<Outcome> {
     let expected = replica::vector_of(&big.state)?;
-    let documents = Target::local(server).new_documents();
-    let name = documents(0).rsplit('/').next().unwrap_or_default().to_owned();
-    replica::upload(&server.url(&name), &big.state)?;
-    // Every peer stores within a second of the last change, or when asked to end.
+    let door = Target::local(server, dialect).new_documents()(0);
+    replica::upload(&door, &big.state)?;
+    // Every peer stores within two seconds of the last change, or when asked to end.
     std::thread::sleep(Duration::from_millis(2500));
     let mut outcome = Outcome::default();
     let mut waits = Vec::new();
     for _ in 0..rounds {
         server.stop()?;
         server.start_again()?;
-        let url = server.url(&name);
+        let door = server.door(dialect, &door.document);
         // A first connection elsewhere, so that what the server does once in its life is not counted.
-        replica::fetch(&server.url("elsewhere"), &[])?;
-        let (mut fleet, mut newcomers) = (Fleet::new()?, Newcomers::new(&expected));
+        replica::fetch(&server.door(dialect, "elsewhere"), &[])?;
+        let (mut fleet, mut newcomers) = (Fleet::new()?, Newcomers::new(&door, &expected));
         let begun = Instant::now();
-        newcomers.join(&mut fleet, &url, 1)?;
+        newcomers.join(&mut fleet, 1)?;
         newcomers.wait(&mut fleet)?;
         waits.push(begun.elapsed().as_secs_f64() * 1e3);
         check(&newcomers, big, &mut outcome)?;

@@ -25,6 +25,7 @@ pub(crate) use self::join::{join_cold, join_warm};
 pub(crate) use self::saturate::{Saturate, saturate};
 pub(crate) use self::storm::{Storm, storm};
 use crate::crowd::Faults;
+use crate::dialect::{Dialect, Door};
 use crate::peers::Server;
 use crate::process;
 
@@ -33,6 +34,7 @@ use crate::process;
 pub(crate) struct Target {
     /// The address of a document, with `{document}` where its name belongs.
     template: String,
+    dialect: Dialect,
     /// The process to sample; CPU and memory figures are left out without it.
     pub(crate) pid: Option<Pid>,
     /// Whether a newcomer gets from it what others wrote.
@@ -40,35 +42,34 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// A server somewhere. Without a placeholder, the document's name is added to the path.
-    pub(crate) fn remote(address: &str, pid: Option<Pid>) -> Result<Self> {
+    /// A server somewhere. Without a placeholder, the document's name is added to the path, unless the dialect names
+    /// it in every frame.
+    pub(crate) fn remote(address: &str, dialect: Dialect, pid: Option<Pid>) -> Result<Self> {
         ensure!(address.starts_with("ws://"), "the address must begin with ws://, not {address:?}");
-        let template = if address.contains("{document}") {
+        let template = if address.contains("{document}") || dialect == Dialect::Hocuspocus {
             address.to_owned()
         } else {
             format!("{}/{{document}}", address.trim_end_matches('/'))
         };
-        Ok(Self { template, pid, keeps_documents: true })
+        Ok(Self { template, dialect, pid, keeps_documents: true })
     }
 
     /// A server that this program has started.
-    pub(crate) fn local(server: &Server) -> Self {
-        let template = server.url("{document}");
-        Self { template, pid: Some(server.pid()), keeps_documents: server.peer().keeps_documents() }
+    pub(crate) fn local(server: &Server, dialect: Dialect) -> Self {
+        let template = server.url(dialect, "{document}");
+        let keeps_documents = server.peer().keeps_documents();
+        Self { template, dialect, pid: Some(server.pid()), keeps_documents }
     }
 
-    /// The same with a query behind every address.
-    pub(crate) fn with_query(mut self, query: &str) -> Self {
-        self.template = format!("{}?{query}", self.template);
-        self
-    }
-
-    /// Documents that no other call has had: a function from a number to an address.
-    pub(crate) fn new_documents(&self) -> impl Fn(usize) -> String + use<> {
+    /// Documents that no other call has had: a function from a number to the way there.
+    pub(crate) fn new_documents(&self) -> impl Fn(usize) -> Door + use<> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let (run, set) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let template = self.template.clone();
-        move |document| template.replace("{document}", &format!("load-{run}-{set}-{document}"))
+        let (template, dialect) = (self.template.clone(), self.dialect);
+        move |document| {
+            let name = format!("load-{run}-{set}-{document}");
+            Door::new(dialect, template.replace("{document}", &name), &name)
+        }
     }
 }
 

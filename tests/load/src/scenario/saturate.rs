@@ -38,9 +38,8 @@ pub(crate) fn saturate(target: &Target, plan: &Saturate) -> Result<Outcome> {
         window: Some(plan.window),
         ..Shape::default()
     };
-    let url = target.new_documents();
     let (mut fleet, mut crowd) = (Fleet::new()?, Crowd::new(shape)?);
-    crowd.connect(&mut fleet, &url)?;
+    crowd.connect(&mut fleet, target.new_documents())?;
     crowd.start_typing(&mut fleet);
     work_for(&mut fleet, &mut crowd, Duration::from_secs(1))?;
 
@@ -56,7 +55,7 @@ pub(crate) fn saturate(target: &Target, plan: &Saturate) -> Result<Outcome> {
 
     crowd.stop_typing();
     crowd.settle(&mut fleet)?;
-    crowd.check_convergence(target.keeps_documents.then_some(&url))?;
+    crowd.check_convergence(target.keeps_documents)?;
     outcome.set_latency(crowd.latency());
     outcome.faults = crowd.faults().clone();
     Ok(outcome)

@@ -22,9 +22,8 @@ pub(crate) struct Storm {
 /// Seconds from the first reconnect until everybody has everything.
 pub(crate) fn storm(target: &Target, plan: &Storm) -> Result<Outcome> {
     let shape = Shape { editors: plan.editors, typists: plan.editors, sample: 20, ..Shape::default() };
-    let url = target.new_documents();
     let (mut fleet, mut crowd) = (Fleet::new()?, Crowd::new(shape)?);
-    crowd.connect(&mut fleet, &url)?;
+    crowd.connect(&mut fleet, target.new_documents())?;
     let now = fleet.now();
     for author in 0..crowd.authors() {
         crowd.type_one(author, now, fleet.outgoing());
@@ -39,7 +38,7 @@ pub(crate) fn storm(target: &Target, plan: &Storm) -> Result<Outcome> {
 
     let mut outcome = Outcome::default();
     let stretch = Stretch::begin(target)?;
-    crowd.come_back(&mut fleet, &url)?;
+    crowd.come_back(&mut fleet)?;
     let limit = Duration::from_secs(60);
     let all_there = fleet.turn_until(&mut crowd, limit, "everybody to have everything", |crowd| {
         crowd.is_synced() && crowd.is_complete() || !crowd.faults().closed.is_empty()
@@ -52,7 +51,7 @@ pub(crate) fn storm(target: &Target, plan: &Storm) -> Result<Outcome> {
     if let Some(server) = server {
         outcome.set("server CPU ms", server * 1e3);
     }
-    crowd.check_convergence(target.keeps_documents.then_some(&url))?;
+    crowd.check_convergence(target.keeps_documents)?;
     outcome.faults = crowd.faults().clone();
     Ok(outcome)
 }
