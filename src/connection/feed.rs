@@ -3,7 +3,7 @@
 //!
 //! The loop behind it is that of every connection ([`super::line`]), and so is the queue. A [`Feed`] numbers what it
 //! has taken out of the queue and keeps the latest, so that a client whose request broke off goes on where it
-//! was. A feed that nobody listens to is ended after a while ([`PATIENCE`]).
+//! was. A feed that nobody listens to is ended after a while ([`Config::feed_patience`]).
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,9 +34,6 @@ use crate::{
     protocol::close::CloseReason,
 };
 
-/// How long a feed lives that nobody listens to: longer than a browser takes to come back by itself.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
 /// For ever, as far as a heartbeat can count.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -59,6 +56,7 @@ pub struct Feed {
     /// Counts the listeners there have been: the latest is the one that is served.
     listeners: AtomicU64,
     limits: Limits,
+    patience: Duration,
 }
 
 /// What has been taken out of the queue, numbered from 1.
@@ -101,6 +99,7 @@ impl Feeds {
             taken: Mutex::default(),
             listeners: AtomicU64::new(0),
             limits: config.outbox,
+            patience: config.feed_patience,
         });
         self.0.lock().insert(feed.id, feed.clone());
         let line = Line {
@@ -114,11 +113,11 @@ impl Feeds {
             heartbeat: heartbeat::Config { ping_after: NEVER, probe_within: NEVER, ..config.heartbeat },
         };
         let talk = single.converse(queue.open(Bytes::new()), config.guard.clone());
-        let (feeds, id) = (self.clone(), feed.id);
+        let (feeds, id, patience) = (self.clone(), feed.id, feed.patience);
         tokio::task::spawn_local(async move {
             drop(line::run(line, talk, permit).await);
             // The last words are still to be heard.
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(patience).await;
             feeds.0.lock().remove(&id);
         });
         self.listen(&feed)
@@ -222,7 +221,7 @@ impl Drop for Listener {
         // Without a runtime the server is gone, and with it everything here.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
-            tokio::time::sleep(PATIENCE).await;
+            tokio::time::sleep(feed.patience).await;
             if feed.listeners.load(Ordering::Acquire) == number {
                 feed.queue.close(CloseReason::Idle);
                 feeds.0.lock().remove(&feed.id);

@@ -26,7 +26,7 @@ pub mod socket;
 pub mod talk;
 pub mod text_socket;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 
@@ -63,6 +63,9 @@ pub struct Config {
     pub heartbeat: heartbeat::Config,
     /// How often one may speak in a chat.
     pub chat: chat::Config,
+    /// How long a line over plain HTTP lives that nobody listens to: longer than a browser takes to come back by
+    /// itself.
+    pub feed_patience: Duration,
     /// What waits for a slow reader.
     pub outbox: document::outbox::Limits,
     /// What the guard lets in.
@@ -79,6 +82,7 @@ impl Default for Config {
             max_message_bytes: 16 * 1024 * 1024,
             heartbeat: heartbeat::Config::default(),
             chat: chat::Config::default(),
+            feed_patience: Duration::from_secs(30),
             outbox: document::outbox::Limits::default(),
             guard: Arc::default(),
             multiplex: multiplex::Bounds::default(),

@@ -1,5 +1,6 @@
 //! Whatever people do, and whatever happens to them, in the end all have the same: with each other, and with
-//! who opens the document afresh, before and after a restart.
+//! who opens the document afresh, before and after a restart. Every dialect takes part: y-websocket, Hocuspocus,
+//! plain HTTP as a stream of events and as long polls, and the JSON operations of those who have no replica.
 //!
 //! A plan is a list of steps made from a seed. Some run each time; `WEFT_PLANS=1000` runs more,
 //! `WEFT_PLAN_SEED=7` begins at a seed, and a plan that failed is saved in `tests/it/failures/` and run again
@@ -12,14 +13,20 @@ use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use yrs::{
-    Array, Map, Out, ReadTxn, Text, TextPrelim, TransactionMut, Xml, XmlElementPrelim, XmlFragment, XmlOut,
-    XmlTextPrelim, types::Attrs,
+    Array, GetString, Map, Out, ReadTxn, Text, TextPrelim, TextRef, TransactionMut, Xml, XmlElementPrelim,
+    XmlFragment, XmlOut, XmlTextPrelim, types::Attrs,
 };
 
-use crate::support::{Client, TestServer, client::Roots, from_environment, repository, rest, settle, until};
+use crate::support::{
+    Client, Scribe, TestServer, Typist, client::Roots, from_environment, repository, rest, settle, until,
+};
 
-/// How many people take part.
-const PEOPLE: usize = 5;
+/// How many people take part. The last of them have no replica.
+const PEOPLE: usize = 9;
+/// From here on they are typists.
+const TYPISTS: usize = 7;
+/// Those who have little room, and sometimes do not read: one of each dialect that can be slow.
+const SLOW: [usize; 4] = [0, 1, 5, 7];
 /// How many steps a plan has.
 const STEPS: usize = 250;
 /// What a queue to a slow person may hold: little, so that it overflows often.
@@ -119,8 +126,8 @@ fn step(random: &mut ChaCha8Rng) -> Step {
         70..74 => Step::Drop(who),
         74..77 => Step::Leave(who),
         77..84 => Step::Return(who),
-        84..89 => Step::Stall(who % 2),
-        89..92 => Step::Resume(who % 2),
+        84..89 => Step::Stall(SLOW[who % SLOW.len()]),
+        89..92 => Step::Resume(SLOW[who % SLOW.len()]),
         92..99 => Step::Pass(random.random_range(0..50)),
         _ => Step::Settle,
     }
@@ -130,7 +137,7 @@ fn edit(random: &mut ChaCha8Rng) -> Edit {
     let at = random.random();
     let some = random.random_range(1..8);
     match random.random_range(0..100) {
-        0..25 => Edit::Insert(at, words(random)),
+        0..25 => Edit::Insert(at, words(random) + ["", "", "😀"].choose(random).unwrap()),
         25..40 => Edit::Delete(at, some),
         40..45 => Edit::Format(at, some, random.random()),
         45..55 => Edit::Set(key(random), words(random)),
@@ -156,11 +163,114 @@ fn words(random: &mut ChaCha8Rng) -> String {
 
 // ---- carrying them out --------------------------------------------------------------------------------
 
+/// Somebody who takes part.
+enum Person {
+    Client(Client),
+    Typist(Typist),
+}
+
+impl Person {
+    async fn opens(n: usize, server: &TestServer) -> Self {
+        let buffer = SLOW.contains(&n).then_some(4096);
+        if n >= TYPISTS {
+            return Self::Typist(Typist::opens(server, "plan", &format!("typist{n}"), buffer).await);
+        }
+        let mut client = Client::named(&format!("person {n}"));
+        if let Some(bytes) = buffer {
+            client = client.receive_buffer(bytes);
+        }
+        let client = match n {
+            1 | 3 => client.over_hocuspocus(),
+            4 => client.acknowledged(),
+            5 => client.over_events(),
+            6 => client.over_polls(),
+            _ => client,
+        };
+        Self::Client(client.opens(server, "plan").await)
+    }
+
+    /// A typist knows one text, and nothing of formatting. What it inserts is marked.
+    fn edit(&self, edit: &Edit, marks: &mut Vec<String>) {
+        match (self, edit) {
+            (Self::Client(client), edit) => client.edit(|roots, txn| edit.apply(roots, txn)),
+            (Self::Typist(typist), Edit::Insert(at, words)) => {
+                let mark = format!("«{:08x}»", (marks.len() as u32 + 1).wrapping_mul(0x9e37_79b1));
+                typist.inserts(*at, &format!("{words}{mark}"));
+                marks.push(mark);
+            }
+            (Self::Typist(typist), Edit::Delete(at, count)) => typist.deletes(*at, *count),
+            (Self::Typist(_), _) => {}
+        }
+    }
+
+    fn makes_noise(&self, length: u32) {
+        if let Self::Client(client) = self {
+            client.inserts(0, &"x".repeat(length as usize));
+            client.deletes(0, length);
+        }
+    }
+
+    async fn drops(&mut self) {
+        match self {
+            Self::Client(client) => client.drops().await,
+            Self::Typist(typist) => typist.drops().await,
+        }
+    }
+
+    async fn leaves(&mut self) {
+        match self {
+            Self::Client(client) => client.leaves().await,
+            Self::Typist(typist) => typist.leaves().await,
+        }
+    }
+
+    async fn is_closed(&mut self) {
+        match self {
+            Self::Client(client) => drop(client.is_closed().await),
+            Self::Typist(typist) => typist.is_closed().await,
+        }
+    }
+
+    async fn connects(&mut self, server: &TestServer) {
+        match self {
+            Self::Client(client) => client.connects(server).await.unwrap(),
+            Self::Typist(typist) => typist.connects(server).await,
+        }
+    }
+
+    fn stops_reading(&self) {
+        match self {
+            Self::Client(client) => client.stops_reading(),
+            Self::Typist(typist) => typist.stops_reading(),
+        }
+    }
+
+    fn reads_again(&self) {
+        match self {
+            Self::Client(client) => client.reads_again(),
+            Self::Typist(typist) => typist.reads_again(),
+        }
+    }
+
+    /// Has what there was when it came, and has said everything.
+    async fn has_arrived(&self) {
+        match self {
+            Self::Client(client) => until(&format!("{} is synced", client.name), || client.is_synced()).await,
+            Self::Typist(typist) => {
+                typist.is_greeted().await;
+                until(&format!("everything of {} is durable", typist.name), || typist.is_saved()).await;
+            }
+        }
+    }
+}
+
 /// The server and everybody who takes part.
 struct Scene {
     server: TestServer,
-    people: Vec<Client>,
+    people: Vec<Person>,
     away: Vec<bool>,
+    /// What typists inserted, each a word of its own.
+    marks: Vec<String>,
     /// How often somebody slow was caught up, before the last restart.
     catch_ups: u64,
 }
@@ -170,20 +280,16 @@ async fn run(plan: &[Step]) {
         config.document.idle = Duration::ZERO;
         config.document.checkpoint_bytes = 2_000;
         config.http.connection.outbox.bytes = OUTBOX;
+        // Who comes back at once finds the session; who takes longer does not.
+        config.http.connection.feed_patience = Duration::from_millis(100);
     });
     let server = setup.start().await;
     let mut people = Vec::new();
     for n in 0..PEOPLE {
-        // Two of them have little room, and are slow sooner.
-        let mut client = Client::named(&format!("person {n}"));
-        // Both dialects, in one document.
-        if n % 2 == 1 {
-            client = client.over_hocuspocus();
-        }
-        let client = if n < 2 { client.receive_buffer(4096) } else { client };
-        people.push(client.opens(&server, "plan").await);
+        people.push(Person::opens(n, &server).await);
     }
-    let mut scene = Scene { server, away: vec![false; people.len()], people, catch_ups: 0 };
+    let (away, marks) = (vec![false; people.len()], Vec::new());
+    let mut scene = Scene { server, people, away, marks, catch_ups: 0 };
     for step in plan {
         scene.take(step).await;
     }
@@ -193,12 +299,8 @@ async fn run(plan: &[Step]) {
 impl Scene {
     async fn take(&mut self, step: &Step) {
         match step {
-            Step::Edit(who, edit) => self.people[*who].edit(|roots, txn| edit.apply(roots, txn)),
-            Step::Noise(who, length) => {
-                let person = &self.people[*who];
-                person.inserts(0, &"x".repeat(*length as usize));
-                person.deletes(0, *length);
-            }
+            Step::Edit(who, edit) => self.people[*who].edit(edit, &mut self.marks),
+            Step::Noise(who, length) => self.people[*who].makes_noise(*length),
             Step::Drop(who) => {
                 self.people[*who].drops().await;
                 self.away[*who] = true;
@@ -206,7 +308,7 @@ impl Scene {
             Step::Leave(who) => self.leave(*who).await,
             Step::Return(who) => {
                 if std::mem::replace(&mut self.away[*who], false) {
-                    self.people[*who].connects(&self.server).await.unwrap();
+                    self.people[*who].connects(&self.server).await;
                 }
             }
             Step::Stall(who) if !self.away[*who] => self.people[*who].stops_reading(),
@@ -249,22 +351,44 @@ impl Scene {
     async fn settle(&mut self) {
         for (person, away) in self.people.iter_mut().zip(&mut self.away) {
             if std::mem::replace(away, false) {
-                person.connects(&self.server).await.unwrap();
+                person.connects(&self.server).await;
             }
             person.reads_again();
         }
         for person in &self.people {
-            until(&format!("{} is synced", person.name), || person.is_synced()).await;
+            person.has_arrived().await;
         }
-        settle(&self.people.iter().collect::<Vec<_>>()).await;
+        settle(&self.clients().collect::<Vec<_>>()).await;
+        let text = self.witness().text();
+        for person in &self.people {
+            if let Person::Typist(typist) = person {
+                until(&format!("{} has the text", typist.name), || typist.text() == text).await;
+            }
+        }
+    }
+
+    fn clients(&self) -> impl Iterator<Item = &Client> {
+        self.people.iter().filter_map(|person| match person {
+            Person::Client(client) => Some(client),
+            Person::Typist(_) => None,
+        })
+    }
+
+    fn witness(&self) -> &Client {
+        self.clients().next().expect("somebody has a replica")
     }
 
     /// All have the same, and so has who comes afresh, what programs read, and what is stored.
     async fn end(mut self) {
         self.settle().await;
-        let witness = &self.people[0];
+        let witness = self.witness();
         let fresh = self.server.client("fresh", "plan").await;
         settle(&[witness, &fresh]).await;
+        let text = witness.text();
+        let (_, init) = Scribe::opens(&self.server, "plan", "fresh").await;
+        assert_eq!(init["content"], text.as_str(), "the text, as a newcomer without a replica has it");
+        let twice: Vec<_> = self.marks.iter().filter(|mark| text.matches(*mark).count() > 1).collect();
+        assert!(twice.is_empty(), "{twice:?} stand twice in {text:?}");
         let read = rest::get(&self.server, "/api/v1/documents/plan/json").await.expect(200).json();
         let content = witness.content();
         for (root, shown) in read.as_object().unwrap() {
@@ -285,14 +409,17 @@ impl Edit {
     fn apply(&self, roots: &Roots, txn: &mut TransactionMut<'_>) {
         let Roots { text, map, array, xml } = roots;
         match self {
-            Self::Insert(at, words) => text.insert(txn, at % (text.len(txn) + 1), words),
+            Self::Insert(at, words) => {
+                let at = between_characters(text, at % (text.len(txn) + 1), txn);
+                text.insert(txn, at, words);
+            }
             Self::Delete(at, length) => {
-                if let Some((at, length)) = part(*at, *length, text.len(txn)) {
+                if let Some((at, length)) = whole_characters(text, *at, *length, txn) {
                     text.remove_range(txn, at, length);
                 }
             }
             Self::Format(at, length, bold) => {
-                if let Some((at, length)) = part(*at, *length, text.len(txn)) {
+                if let Some((at, length)) = whole_characters(text, *at, *length, txn) {
                     text.format(txn, at, length, Attrs::from([("bold".into(), (*bold).into())]));
                 }
             }
@@ -331,6 +458,27 @@ impl Edit {
             }
         }
     }
+}
+
+/// This place, or the nearest before it that does not cut a character in two. Places are counted in UTF-16.
+fn between_characters(text: &TextRef, at: u32, txn: &impl ReadTxn) -> u32 {
+    let mut place = 0;
+    for character in text.get_string(txn).chars() {
+        let next = place + character.len_utf16() as u32;
+        if next > at {
+            break;
+        }
+        place = next;
+    }
+    place
+}
+
+/// A part of a text that cuts no character in two, if there is anything.
+fn whole_characters(text: &TextRef, at: u32, length: u32, txn: &impl ReadTxn) -> Option<(u32, u32)> {
+    let (at, length) = part(at, length, text.len(txn))?;
+    let start = between_characters(text, at, txn);
+    let end = between_characters(text, at + length, txn);
+    (end > start).then_some((start, end - start))
 }
 
 /// A part of something of this length, if there is anything.

@@ -1,73 +1,26 @@
 //! Documents over plain HTTP: server-sent events and long polls down, requests up, beside people on WebSockets.
 
-use std::io::{BufRead, BufReader};
-
-use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
-use crate::support::{Address, Client, PATIENCE, TestServer, frames, rest, until_answer};
+use crate::support::{
+    Address, Client, TestServer, frames,
+    plain::{self, Events},
+    rest, until_answer,
+};
 
-/// Somebody who listens to events.
-struct Listener {
-    events: mpsc::UnboundedReceiver<Event>,
-    last_id: String,
+/// Listens to a document's events, going on after `last_id` if there is one.
+async fn listens(server: &impl Address, document: &str, last_id: Option<&str>) -> (Events, Value) {
+    let events = Events::open(server.address(), document, last_id, None).await.expect("it is granted");
+    let open = events.open.clone();
+    (events, open)
 }
 
-#[derive(Debug, Default)]
-struct Event {
-    kind: String,
-    id: String,
-    data: String,
-}
-
-impl Listener {
-    /// Listens to a document's events, going on after `last_id` if there is one.
-    async fn opens(server: &impl Address, document: &str, last_id: Option<&str>) -> (Self, Value) {
-        let url = format!("http://{}/api/v1/documents/{document}/events", server.address());
-        let mut request = ureq::get(url);
-        if let Some(id) = last_id {
-            request = request.header("last-event-id", id);
-        }
-        let (sender, events) = mpsc::unbounded_channel();
-        // Ends with the test: nobody listens, and sending fails.
-        std::thread::spawn(move || {
-            let reader = BufReader::new(request.call().unwrap().into_body().into_reader());
-            let mut event = Event::default();
-            for line in reader.lines() {
-                let Ok(line) = line else { return };
-                match line.split_once(": ") {
-                    Some(("event", kind)) => kind.clone_into(&mut event.kind),
-                    Some(("id", id)) => id.clone_into(&mut event.id),
-                    Some(("data", data)) => data.clone_into(&mut event.data),
-                    _ if line.is_empty() && sender.send(std::mem::take(&mut event)).is_err() => return,
-                    _ => {}
-                }
-            }
-        });
-        let mut listener = Self { events, last_id: String::new() };
-        let open = listener.next().await;
-        assert_eq!(open.kind, "open");
-        let open = serde_json::from_str(&open.data).unwrap();
-        (listener, open)
-    }
-
-    async fn next(&mut self) -> Event {
-        let next = tokio::time::timeout(PATIENCE, self.events.recv()).await;
-        let event = next.expect("something comes").expect("the stream goes on");
-        event.id.clone_into(&mut self.last_id);
-        event
-    }
-
-    /// Reads on until a frame begins so.
-    async fn hears(&mut self, head: &[u8]) -> Vec<u8> {
-        loop {
-            let event = self.next().await;
-            assert_eq!(event.kind, "message", "{event:?}");
-            let frame = BASE64_STANDARD.decode(event.data).unwrap();
-            if frame.starts_with(head) {
-                return frame;
-            }
+/// Reads on until a frame begins so.
+async fn hears(events: &mut Events, head: &[u8]) -> Vec<u8> {
+    loop {
+        let frame = events.hears().await.frame();
+        if frame.starts_with(head) {
+            return frame;
         }
     }
 }
@@ -84,25 +37,25 @@ async fn somebody_without_a_socket_writes_beside_somebody_with_one() {
     let bob = server.client("Bob", "plan").await;
     bob.types("Bob. ");
     let ann = Client::named("Ann");
-    let (mut listener, open) = Listener::opens(&server, "plan", None).await;
+    let (mut listener, open) = listens(&server, "plan", None).await;
     assert_eq!(open["resumed"], false);
     let session = &open["session"];
     assert_eq!(says(&server, "plan", session, frames::empty_step1()).await.status, 204);
-    listener.hears(&[0, 0]).await;
-    ann.hears(&listener.hears(&[0, 1]).await);
+    hears(&mut listener, &[0, 0]).await;
+    ann.hears(&hears(&mut listener, &[0, 1]).await);
     assert_eq!(ann.text(), "Bob. ");
     // Down: what others write.
     bob.types("More. ");
-    ann.hears(&listener.hears(&[0, 2]).await);
+    ann.hears(&hears(&mut listener, &[0, 2]).await);
     assert_eq!(ann.text(), "Bob. More. ");
     // Up: acknowledged once it is durable.
     ann.types("Ann.");
     assert_eq!(says(&server, "plan", session, frames::update(&ann.state())).await.status, 204);
-    assert_eq!(listener.hears(&[8]).await, [8, 1]);
+    assert_eq!(hears(&mut listener, &[8]).await, [8, 1]);
     bob.reads("Bob. More. Ann.").await;
     // And presence, both ways.
     bob.shows(&json!({"name": "Bob"}));
-    listener.hears(&[1]).await;
+    hears(&mut listener, &[1]).await;
     let seen = frames::awareness(&[(ann.id(), 1, r#"{"name":"Ann"}"#)]);
     assert_eq!(says(&server, "plan", session, seen).await.status, 204);
     bob.sees_soon(&ann, Some(&json!({"name": "Ann"}))).await;
@@ -112,27 +65,27 @@ async fn somebody_without_a_socket_writes_beside_somebody_with_one() {
 async fn a_stream_that_broke_off_goes_on_where_it_was() {
     let server = TestServer::start().await;
     let bob = server.client("Bob", "plan").await;
-    let (mut listener, open) = Listener::opens(&server, "plan", None).await;
+    let (mut listener, open) = listens(&server, "plan", None).await;
     says(&server, "plan", &open["session"], frames::empty_step1()).await;
-    listener.hears(&[0, 1]).await;
+    hears(&mut listener, &[0, 1]).await;
     let last = listener.last_id.clone();
     bob.types("one ");
-    listener.hears(&[0, 2]).await;
+    hears(&mut listener, &[0, 2]).await;
     drop(listener);
     bob.types("two ");
     bob.hears_all_so_far().await;
     // What had arrived after the id it names comes again, and what came meanwhile.
-    let (mut again, reopened) = Listener::opens(&server, "plan", Some(&last)).await;
+    let (mut again, reopened) = listens(&server, "plan", Some(&last)).await;
     assert_eq!(reopened, json!({"session": open["session"], "resumed": true}));
     let ann = Client::named("Ann");
-    ann.hears(&again.hears(&[0, 2]).await);
-    ann.hears(&again.hears(&[0, 2]).await);
+    ann.hears(&hears(&mut again, &[0, 2]).await);
+    ann.hears(&hears(&mut again, &[0, 2]).await);
     assert_eq!(ann.text(), "one two ");
     assert_eq!(server.metrics().connections.get(), 2);
     // A session that is not known begins anew, and says so.
-    let (_, fresh) = Listener::opens(&server, "plan", Some("01890000-0000-7000-8000-000000000000.5")).await;
+    let (_, fresh) = listens(&server, "plan", Some("01890000-0000-7000-8000-000000000000.5")).await;
     assert_eq!(fresh["resumed"], false);
-    let (_, elsewhere) = Listener::opens(&server, "another", Some(&last)).await;
+    let (_, elsewhere) = listens(&server, "another", Some(&last)).await;
     assert_eq!(elsewhere["resumed"], false, "a session belongs to its document");
 }
 
@@ -156,7 +109,7 @@ async fn somebody_who_can_only_ask_asks_again_and_again() {
         let answer = rest::get(&server, &path).await.json();
         for message in answer["messages"].as_array().unwrap() {
             after = message["number"].as_u64().unwrap();
-            let frame = BASE64_STANDARD.decode(message["data"].as_str().unwrap()).unwrap();
+            let frame = plain::frame(message);
             match frame[..] {
                 [0, 1 | 2, ..] => ann.hears(&frame),
                 [8, 1] => statuses += 1,
@@ -176,7 +129,7 @@ async fn somebody_who_can_only_ask_asks_again_and_again() {
 #[tokio::test]
 async fn mistakes_are_answered_to_who_made_them_and_end_nothing() {
     let server = TestServer::start().await;
-    let (mut listener, open) = Listener::opens(&server, "plan", None).await;
+    let (mut listener, open) = listens(&server, "plan", None).await;
     let session = &open["session"];
     for (frame, code) in [
         (vec![], "refused_message"),
@@ -193,7 +146,7 @@ async fn mistakes_are_answered_to_who_made_them_and_end_nothing() {
     let unknown = rest::get(&server, "/api/v1/documents/plan/events?colour=red").await;
     assert_eq!(unknown.error().1, "invalid_query");
     says(&server, "plan", session, frames::empty_step1()).await;
-    listener.hears(&[0, 1]).await;
+    hears(&mut listener, &[0, 1]).await;
 }
 
 #[tokio::test]
@@ -202,17 +155,16 @@ async fn a_document_in_the_trash_ends_the_stream_and_says_why() {
     let bob = server.client("Bob", "plan").await;
     bob.types("words");
     bob.hears_all_so_far().await;
-    let (mut listener, open) = Listener::opens(&server, "plan", None).await;
+    let (mut listener, open) = listens(&server, "plan", None).await;
     says(&server, "plan", &open["session"], frames::empty_step1()).await;
-    listener.hears(&[0, 1]).await;
+    hears(&mut listener, &[0, 1]).await;
     rest::delete(&server, "/api/v1/documents/plan").await;
     let closed = loop {
-        let event = listener.next().await;
+        let event = listener.hears().await;
         if event.kind == "close" {
-            break event.data;
+            break event.json();
         }
     };
-    let closed: Value = serde_json::from_str(&closed).unwrap();
     assert_eq!((&closed["code"], &closed["retry"]), (&json!(4404), &json!(false)));
     let later = says(&server, "plan", &open["session"], frames::empty_step1()).await;
     assert_eq!(later.error().1, "no_such_session");

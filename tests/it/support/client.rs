@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -34,7 +35,11 @@ use yrs::{
     updates::{decoder::Decode, encoder::Encode},
 };
 
-use super::{Address, frames, until};
+use super::{
+    Address, frames,
+    plain::{self, Events},
+    until,
+};
 
 /// What a path may contain as it is; slashes in a document's name stay slashes.
 const IN_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -45,7 +50,7 @@ type Socket = WebSocketStream<TcpStream>;
 pub(crate) struct Client {
     pub(crate) name: String,
     acknowledged: bool,
-    hocuspocus: bool,
+    carrier: Carrier,
     token: String,
     receive_buffer: Option<u32>,
     path: String,
@@ -53,6 +58,24 @@ pub(crate) struct Client {
     address: Vec<u8>,
     shared: Arc<Shared>,
     link: Option<Link>,
+}
+
+/// How frames come and go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    YWebsocket,
+    Hocuspocus,
+    /// Plain HTTP: server-sent events and requests.
+    Events,
+    /// Plain HTTP: long polls and requests.
+    Polls,
+}
+
+impl Carrier {
+    /// Whether the server says of every change what became of it.
+    fn answers_changes(self) -> bool {
+        self != Self::YWebsocket
+    }
 }
 
 /// A connection, as long as it lasts.
@@ -99,6 +122,10 @@ struct Seen {
     denied: Option<String>,
     refusals: usize,
     stateless: Vec<String>,
+    /// The session over plain HTTP and the last message that came.
+    last_heard: Option<(String, u64)>,
+    /// That session goes on over this line.
+    resumed: bool,
     /// The first thing that a client must never see.
     offence: Option<String>,
 }
@@ -123,7 +150,7 @@ impl Client {
         Self {
             name: name.to_owned(),
             acknowledged: false,
-            hocuspocus: false,
+            carrier: Carrier::YWebsocket,
             token: String::new(),
             receive_buffer: None,
             path: String::new(),
@@ -141,7 +168,20 @@ impl Client {
 
     /// Speaks the Hocuspocus dialect, in which every change is acknowledged.
     pub(crate) fn over_hocuspocus(mut self) -> Self {
-        (self.hocuspocus, self.acknowledged) = (true, true);
+        (self.carrier, self.acknowledged) = (Carrier::Hocuspocus, true);
+        self
+    }
+
+    /// Has no WebSocket, but a stream of events, and says what there is to say by requests. Every change is
+    /// acknowledged.
+    pub(crate) fn over_events(mut self) -> Self {
+        (self.carrier, self.acknowledged) = (Carrier::Events, true);
+        self
+    }
+
+    /// The same without a stream: asks again and again.
+    pub(crate) fn over_polls(mut self) -> Self {
+        (self.carrier, self.acknowledged) = (Carrier::Polls, true);
         self
     }
 
@@ -182,13 +222,16 @@ impl Client {
     pub(crate) async fn connects(&mut self, server: &impl Address) -> Result<(), tungstenite::Error> {
         assert!(self.link.is_none(), "{} is connected", self.name);
         let address = server.address();
+        if matches!(self.carrier, Carrier::Events | Carrier::Polls) {
+            return self.connects_plainly(address).await.ok_or(tungstenite::Error::ConnectionClosed);
+        }
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
         let stream = socket.connect(address).await?;
         stream.set_nodelay(true).unwrap();
-        let url = if self.hocuspocus {
+        let url = if self.carrier == Carrier::Hocuspocus {
             format!("ws://{address}/hocuspocus")
         } else {
             let echo = if self.acknowledged { "echo=durable&" } else { "" };
@@ -199,32 +242,75 @@ impl Client {
         let (sink, stream) = socket.split();
         let (outgoing, queue) = mpsc::unbounded_channel();
         let reading = watch::Sender::new(true);
-        {
-            let mut seen = self.seen();
-            (seen.online, seen.synced, seen.closed) = (true, false, None);
-            seen.unacknowledged.clear();
-            (seen.allowed, seen.denied) = (None, None);
-            if self.hocuspocus {
-                let _ = outgoing.send(self.frame(frames::authentication(&self.token)));
-            }
-            let vector = self.shared.doc.transact().state_vector().encode_v1();
-            let _ = outgoing.send(self.frame(frames::step1(&vector)));
-            if let Some((clock, state)) = &seen.own_presence {
-                let entry = (self.id(), u64::from(*clock), &*state.to_string());
-                let _ = outgoing.send(self.frame(frames::awareness(&[entry])));
-            }
-        }
+        self.greets(&outgoing, false);
         let writer = tokio::spawn(write(sink, queue));
-        let reader = Reader {
-            shared: self.shared.clone(),
-            acknowledged: self.acknowledged,
-            hocuspocus: self.hocuspocus,
-            address: self.address.clone(),
-            outgoing: outgoing.clone(),
-        };
-        let reader = tokio::spawn(reader.read(stream, reading.subscribe()));
+        let reader = tokio::spawn(self.reader(&outgoing).read(stream, reading.subscribe()));
         self.link = Some(Link { outgoing, reading, writer, reader });
         Ok(())
+    }
+
+    /// Begins a session over plain HTTP, or goes on with the last one if the server still has it. Nothing if the
+    /// server is not there or refuses.
+    async fn connects_plainly(&mut self, address: SocketAddr) -> Option<()> {
+        let document = self.path.replace('/', "%2F");
+        let (outgoing, queue) = mpsc::unbounded_channel();
+        let reading = watch::Sender::new(true);
+        let last = self.seen().last_heard.take();
+        let (reader, session) = if self.carrier == Carrier::Events {
+            let id = last.map(|(session, number)| format!("{session}.{number}"));
+            let events = Events::open(address, &document, id.as_deref(), self.receive_buffer).await?;
+            let session = events.open["session"].as_str().unwrap().to_owned();
+            self.greets(&outgoing, events.open["resumed"] == true);
+            (tokio::spawn(self.reader(&outgoing).read_events(events, reading.subscribe())), session)
+        } else {
+            let mut answer = None;
+            if let Some((session, after)) = &last {
+                let query = format!("session={session}&after={after}&wait=0");
+                answer = plain::poll(address, &document, &query).await.filter(|(status, _)| *status == 200);
+            }
+            let resumed = answer.is_some();
+            let answer = match answer {
+                Some(answer) => Some(answer),
+                None => plain::poll(address, &document, "wait=0").await,
+            };
+            let (_, answer) = answer.filter(|(status, _)| *status == 200)?;
+            let session = answer["session"].as_str().unwrap().to_owned();
+            self.greets(&outgoing, resumed);
+            let after = last.filter(|_| resumed).map_or(0, |(_, after)| after);
+            let poll = Poll { address, document: document.clone(), session: session.clone(), after, answer };
+            (tokio::spawn(self.reader(&outgoing).read_polls(poll, reading.subscribe())), session)
+        };
+        let writer = tokio::spawn(say(self.shared.clone(), address, document, session, queue));
+        self.link = Some(Link { outgoing, reading, writer, reader });
+        Some(())
+    }
+
+    /// What is said first over a line. `resumed`: the session is the one before, and what was not answered over that
+    /// line may still be.
+    fn greets(&self, outgoing: &mpsc::UnboundedSender<Message>, resumed: bool) {
+        let mut seen = self.seen();
+        (seen.online, seen.synced, seen.closed) = (true, false, None);
+        seen.unacknowledged.clear();
+        (seen.allowed, seen.denied, seen.resumed) = (None, None, resumed);
+        if self.carrier == Carrier::Hocuspocus {
+            let _ = outgoing.send(self.frame(frames::authentication(&self.token)));
+        }
+        let vector = self.shared.doc.transact().state_vector().encode_v1();
+        let _ = outgoing.send(self.frame(frames::step1(&vector)));
+        if let Some((clock, state)) = &seen.own_presence {
+            let entry = (self.id(), u64::from(*clock), &*state.to_string());
+            let _ = outgoing.send(self.frame(frames::awareness(&[entry])));
+        }
+    }
+
+    fn reader(&self, outgoing: &mpsc::UnboundedSender<Message>) -> Reader {
+        Reader {
+            shared: self.shared.clone(),
+            acknowledged: self.acknowledged,
+            carrier: self.carrier,
+            address: self.address.clone(),
+            outgoing: outgoing.clone(),
+        }
     }
 
     /// Goes properly, as a program does.
@@ -234,6 +320,9 @@ impl Client {
 
     /// Goes with this close code.
     pub(crate) async fn closes(&mut self, code: u16) {
+        if matches!(self.carrier, Carrier::Events | Carrier::Polls) {
+            return self.drops().await; // there is no goodbye
+        }
         let frame = CloseFrame { code: code.into(), reason: "".into() };
         self.send(Message::Close(Some(frame)));
         self.is_closed().await;
@@ -376,7 +465,10 @@ impl Client {
 
     fn frame(&self, body: impl Into<Bytes>) -> Message {
         let body = body.into();
-        Message::Binary(if self.hocuspocus { [&self.address, &body[..]].concat().into() } else { body })
+        Message::Binary(match self.carrier {
+            Carrier::Hocuspocus => [&self.address, &body[..]].concat().into(),
+            _ => body,
+        })
     }
 
     fn send(&self, message: Message) {
@@ -542,10 +634,47 @@ async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::UnboundedR
     }
 }
 
+/// Takes what is to be said to a session over plain HTTP, as much at a time as there is.
+async fn say(
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    document: String,
+    session: String,
+    mut queue: mpsc::UnboundedReceiver<Message>,
+) {
+    while let Some(message) = queue.recv().await {
+        let mut frames = Vec::new();
+        let mut next = Some(message);
+        while let Some(Message::Binary(frame)) = next {
+            frames.extend_from_slice(&frame);
+            next = (frames.len() < 16 << 10).then(|| queue.try_recv().ok()).flatten();
+        }
+        match plain::say(address, &document, &session, &frames).await {
+            Some(204) => {}
+            // The session or the server is gone, which the reader hears too.
+            Some(404) | None => return,
+            Some(status) => {
+                let offence = format!("what was said was answered {status}");
+                shared.seen().offence.get_or_insert(offence);
+            }
+        }
+    }
+}
+
+/// A session that is asked after.
+struct Poll {
+    address: SocketAddr,
+    document: String,
+    session: String,
+    /// The last message that came.
+    after: u64,
+    answer: Value,
+}
+
 struct Reader {
     shared: Arc<Shared>,
     acknowledged: bool,
-    hocuspocus: bool,
+    carrier: Carrier,
     address: Vec<u8>,
     outgoing: mpsc::UnboundedSender<Message>,
 }
@@ -584,13 +713,59 @@ impl Reader {
         self.shared.seen().online = false;
     }
 
+    async fn read_events(self, mut events: Events, mut reading: watch::Receiver<bool>) {
+        // The test is over if there is nobody left to say otherwise.
+        while reading.wait_for(|reading| *reading).await.is_ok() {
+            let Some(event) = events.next().await else { break };
+            if event.kind == "close" {
+                self.shared.seen().closed = Some(event.json()["code"].as_u64().map(|code| code as u16));
+                break;
+            }
+            if let Some((session, number)) = event.id.split_once('.') {
+                self.shared.seen().last_heard = Some((session.to_owned(), number.parse().unwrap()));
+            }
+            self.hear_plain(event.frame());
+        }
+        self.shared.seen().online = false;
+    }
+
+    async fn read_polls(self, poll: Poll, mut reading: watch::Receiver<bool>) {
+        let Poll { address, document, session, mut after, mut answer } = poll;
+        // The test is over if there is nobody left to say otherwise.
+        while reading.wait_for(|reading| *reading).await.is_ok() {
+            for message in answer["messages"].as_array().unwrap() {
+                after = message["number"].as_u64().unwrap();
+                self.shared.seen().last_heard = Some((session.clone(), after));
+                self.hear_plain(plain::frame(message));
+            }
+            if let Some(code) = answer["close"]["code"].as_u64() {
+                self.shared.seen().closed = Some(Some(code as u16));
+                break;
+            }
+            let query = format!("session={session}&after={after}&wait=5");
+            match plain::poll(address, &document, &query).await {
+                Some((200, next)) => answer = next,
+                _ => break,
+            }
+        }
+        self.shared.seen().online = false;
+    }
+
+    fn hear_plain(&self, frame: Vec<u8>) {
+        if let Err(offence) = self.hear(&frame.into()) {
+            self.shared.seen().offence.get_or_insert(offence);
+        }
+    }
+
     fn hear(&self, frame: &Bytes) -> Result<(), String> {
         self.shared.seen().bytes += frame.len();
-        let frame = match self.hocuspocus {
-            true => frame.strip_prefix(&self.address[..]).ok_or(format!("{frame:?} is for somebody else"))?,
-            false => frame,
+        let frame = match self.carrier {
+            Carrier::Hocuspocus => {
+                frame.strip_prefix(&self.address[..]).ok_or(format!("{frame:?} is for somebody else"))?
+            }
+            _ => frame,
         };
-        if self.hocuspocus && self.hear_hocuspocus(frame)? {
+        if self.carrier.answers_changes() && self.hear_hocuspocus(frame)? {
             return Ok(());
         }
         match frames::only_message(frame)? {
@@ -601,7 +776,10 @@ impl Reader {
                 }
                 // Nobody listens any more if the connection has just ended.
                 let frame = frames::step2(&update);
-                let frame = if self.hocuspocus { [&self.address[..], &frame].concat() } else { frame };
+                let frame = match self.carrier {
+                    Carrier::Hocuspocus => [&self.address[..], &frame].concat(),
+                    _ => frame,
+                };
                 let _ = self.outgoing.send(Message::binary(frame));
             }
             sync::Message::Sync(SyncMessage::SyncStep2(update)) => {
@@ -610,7 +788,7 @@ impl Reader {
             }
             sync::Message::Sync(SyncMessage::Update(update)) => {
                 let mut seen = self.shared.seen();
-                let echo = !self.hocuspocus;
+                let echo = !self.carrier.answers_changes();
                 if let Some(own) = seen.unacknowledged.iter().position(|known| echo && *known == update) {
                     seen.unacknowledged.remove(own);
                 } else {
@@ -649,10 +827,11 @@ impl Reader {
             [2, 1, reason @ ..] => seen.denied = Some(text(reason)?),
             [5, payload @ ..] => seen.stateless.push(text(payload)?),
             [8, status @ (0 | 1)] => {
-                if seen.unacknowledged.is_empty() {
-                    return Err("an acknowledgement came for nothing".to_owned());
+                match seen.unacknowledged.is_empty() {
+                    false => drop(seen.unacknowledged.remove(0)),
+                    true if seen.resumed => {}
+                    true => return Err("an acknowledgement came for nothing".to_owned()),
                 }
-                seen.unacknowledged.remove(0);
                 seen.refusals += usize::from(*status == 0);
             }
             [0 | 1, ..] => return Ok(false),

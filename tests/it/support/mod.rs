@@ -2,12 +2,14 @@
 
 pub(crate) mod client;
 pub(crate) mod frames;
+pub(crate) mod plain;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod rest;
 pub(crate) mod scribe;
 pub(crate) mod server;
 pub(crate) mod talk;
+pub(crate) mod typist;
 
 use std::{
     net::SocketAddr,
@@ -23,6 +25,7 @@ pub(crate) use self::{
     scribe::Scribe,
     server::TestServer,
     talk::Talk,
+    typist::Typist,
 };
 
 /// How long anything may take before it counts as broken. Long, because two busy cores are slow cores.

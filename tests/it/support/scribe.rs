@@ -157,7 +157,7 @@ impl Scribe {
 }
 
 /// Holds a message against the schema.
-fn check(message: &Value, part: &str) {
+pub(super) fn check(message: &Value, part: &str) {
     static SCHEMAS: OnceLock<[jsonschema::Validator; 2]> = OnceLock::new();
     let schemas = SCHEMAS.get_or_init(|| {
         let text = include_str!("../../../src/protocol/collab.schema.json");
