@@ -14,12 +14,12 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
     StoreError, actor,
     handle::{DocumentHandle, JoinError},
+    record,
     registry::Registry,
 };
 use crate::{
@@ -106,7 +106,7 @@ impl Registry {
         let description = Description { name, content_type, bytes: bytes.len() as u64, created };
         let limits = self.config().attachments;
         let records = vec![
-            Record { collection: Collection::Attachments, key: id, value: encode(&description) },
+            Record { collection: Collection::Attachments, key: id, value: record::encode(&description) },
             Record { collection: Collection::AttachmentBytes, key: id, value: bytes },
         ];
         let room = Room {
@@ -210,34 +210,14 @@ impl Reading {
     }
 }
 
-/// The same bytes have the same id: the beginning of their SHA-256, in the shape of a UUID.
+/// The same bytes have the same id.
 fn id_of(bytes: &[u8]) -> Uuid {
-    let hash = Sha256::digest(bytes);
-    let mut beginning = [0; 16];
-    beginning.copy_from_slice(&hash[..16]);
-    uuid::Builder::from_custom_bytes(beginning).into_uuid()
-}
-
-/// The format of a stored [`Description`].
-const VERSION: u8 = 1;
-
-fn encode(description: &Description) -> Bytes {
-    let mut value = vec![VERSION];
-    // Cannot fail: strings and numbers. Were it to, the value would be one that is found damaged.
-    let _ = serde_json::to_writer(&mut value, description);
-    value.into()
+    uuid::Builder::from_custom_bytes(record::key_of(bytes)).into_uuid()
 }
 
 fn decode(document: &DocumentName, id: Uuid, value: &[u8]) -> Result<Attachment, StoreError> {
-    let damaged = |what: String| StoreError::Damaged { document: document.clone(), what };
-    match value {
-        [VERSION, json @ ..] => {
-            let description = serde_json::from_slice(json);
-            let description = description.map_err(|error| damaged(format!("attachment {id}: {error}")))?;
-            Ok(Attachment { id, description })
-        }
-        _ => Err(damaged(format!("attachment {id} is described in a format that this weft does not know"))),
-    }
+    let description = record::decode(document, &format!("attachment {id}"), value)?;
+    Ok(Attachment { id, description })
 }
 
 /// What the bytes are. What nobody knows is text if it can be read as such, else just bytes.
@@ -385,7 +365,7 @@ mod tests {
             bytes: 5,
             created: Timestamp(7),
         };
-        let value = encode(&description);
+        let value = record::encode(&description);
         let expected = br#"{"name":"Bild \"1\".png","type":"image/png","bytes":5,"created":7}"#;
         assert_eq!((value[0], &value[1..]), (1, &expected[..]), "the stored format");
         let id = id_of(b"x");

@@ -19,13 +19,13 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
     Presence, StoreError, actor,
     handle::{DocumentHandle, JoinError, OpenError},
+    record,
     registry::Registry,
     text_queue::TextQueue,
 };
@@ -294,7 +294,7 @@ impl Seat {
         let id_bytes = Bytes::copy_from_slice(id.as_bytes());
         let records = vec![
             Record { collection: Collection::MessageOrigins, key: origin, value: id_bytes },
-            Record { collection: Collection::Messages, key: id, value: encode(&message) },
+            Record { collection: Collection::Messages, key: id, value: record::encode(&message) },
         ];
         let limits = self.registry.config().chat;
         let space = Space { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
@@ -396,30 +396,11 @@ fn fault_of_join(error: &JoinError) -> Fault {
 
 /// The key of what a client calls a message.
 fn origin_key(id: &ClientMessageId) -> Uuid {
-    let hash = Sha256::digest(id.as_str().as_bytes());
-    let mut beginning = [0; 16];
-    beginning.copy_from_slice(&hash[..16]);
-    Uuid::from_bytes(beginning)
-}
-
-/// The format of a stored [`Message`].
-const VERSION: u8 = 1;
-
-fn encode(message: &Message) -> Bytes {
-    let mut value = vec![VERSION];
-    // Cannot fail: strings and numbers. Were it to, the value would be one that is found damaged.
-    let _ = serde_json::to_writer(&mut value, message);
-    value.into()
+    Uuid::from_bytes(record::key_of(id.as_str().as_bytes()))
 }
 
 fn decode(document: &DocumentName, value: &[u8]) -> Result<Message, StoreError> {
-    let damaged = |what: String| StoreError::Damaged { document: document.clone(), what };
-    match value {
-        [VERSION, json @ ..] => {
-            serde_json::from_slice(json).map_err(|error| damaged(format!("a chat message: {error}")))
-        }
-        _ => Err(damaged("a chat message has a format that this weft does not know".to_owned())),
-    }
+    record::decode(document, "a chat message", value)
 }
 
 #[cfg(test)]
@@ -437,7 +418,7 @@ mod tests {
             text: "\"hi\"\n文".to_owned(),
             at: Timestamp(7),
         };
-        let value = encode(&message);
+        let value = record::encode(&message);
         let expected = r#"{"id":"ffffffff-ffff-ffff-ffff-ffffffffffff","client_id":"12345678","author":{"session":"00000000-0000-0000-0000-000000000000","name":"Ann"},"text":"\"hi\"\n文","at":7}"#;
         assert_eq!((value[0], &value[1..]), (1, expected.as_bytes()), "the stored format");
         assert_eq!(decode(&document, &value).unwrap(), message);

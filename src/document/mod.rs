@@ -18,6 +18,7 @@ pub mod journal;
 pub mod outbox;
 pub mod plain_text;
 pub mod presence;
+mod record;
 pub mod registry;
 pub mod replica;
 pub mod state;
