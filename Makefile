@@ -61,11 +61,12 @@ test-e2e: tests/e2e/node_modules/.installed binary
 
 # ---- by hand --------------------------------------------------------------------------------------------
 
-## Kill -9 and restart, CYCLES times; everything acknowledged must be there
+## Kill -9 and restart, CYCLES times; everything acknowledged must be there. DIALECT=hocuspocus for its clients
 CYCLES ?= 1000
+DIALECT ?= y-websocket
 kill:
 	$(CARGO) build --locked --release --workspace
-	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load kill --cycles $(CYCLES)
+	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load kill --cycles $(CYCLES) --dialect $(DIALECT)
 
 ## Feed the guard and what is behind it with mutated input for SECONDS
 SECONDS ?= 60
@@ -81,7 +82,8 @@ fmt:
 
 clean:
 	$(CARGO) clean
-	rm -rf frontend/dist frontend/node_modules tests/*/node_modules
+	rm -rf frontend/dist frontend/node_modules tests/*/node_modules tests/load/peers/node_modules \
+		tests/load/peers/hocuspocus/node_modules
 
 # ---- what is made ---------------------------------------------------------------------------------------
 

@@ -297,13 +297,7 @@ fn frames_of_y_websocket_become_messages() {
         all.extend_from_slice(&bytes);
         let messages = ysync::decode(bytes.clone().into(), &limits).unwrap();
         let [message] = messages.as_slice() else { panic!("{messages:?}") };
-        let (kind, again) = match message {
-            Message::SyncStep1(vector) => ("step 1", Outgoing::SyncStep1(vector.encode_v1().into())),
-            Message::SyncStep2(update) => ("step 2", Outgoing::SyncStep2(update.bytes().clone())),
-            Message::Update(update) => ("update", Outgoing::Update(update.bytes().clone())),
-            Message::Awareness(update) => ("awareness", Outgoing::Awareness(update.encode())),
-            other => panic!("{other:?}"),
-        };
+        let (kind, again) = said_again(message);
         assert_eq!(kind, frame["kind"]);
         assert_eq!(ysync::encode(&again), bytes, "{kind}");
         *kinds.entry(kind).or_default() += 1;
@@ -317,6 +311,63 @@ fn frames_of_y_websocket_become_messages() {
     assert_eq!((first.entries[0].client, &state["user"]["name"]), (ClientId::new(401), &json!("Ada Ærø")));
     let Message::Awareness(last) = &messages[8] else { panic!("{:?}", messages[8]) };
     assert_eq!(last.entries[0].state, None, "the last message says goodbye");
+}
+
+/// What a message is called in the recordings, and the same as we would say it.
+fn said_again(message: &Message) -> (&'static str, Outgoing) {
+    match message {
+        Message::SyncStep1(vector) => ("step 1", Outgoing::SyncStep1(vector.encode_v1().into())),
+        Message::SyncStep2(update) => ("step 2", Outgoing::SyncStep2(update.bytes().clone())),
+        Message::Update(update) => ("update", Outgoing::Update(update.bytes().clone())),
+        Message::Awareness(update) => ("awareness", Outgoing::Awareness(update.encode())),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn recorded_sessions_of_hocuspocus_are_understood_and_spoken() {
+    let limits = Limits::default();
+    let recording = corpus::recordings(fixtures()).into_iter().find(|r| r.file == "hocuspocus.json").unwrap();
+    let mut versions = Vec::new();
+    for exchange in recording.json["exchanges"].as_array().unwrap() {
+        let version = exchange["provider"].as_str().unwrap();
+        versions.push(version.split('.').next().unwrap());
+        for frame in exchange["frames"].as_array().unwrap() {
+            let bytes = Bytes::from(hex(&frame["frame"]));
+            let hocuspocus::Frame::Document { address, body } = hocuspocus::frame(bytes.clone()).unwrap()
+            else {
+                panic!("{frame} is about no document");
+            };
+            assert_eq!(exchange["document"], *String::from_utf8_lossy(&address));
+            let kind = frame["kind"].as_str().unwrap();
+            if frame["from"] == "client" {
+                let found = match body.decode(&limits).unwrap() {
+                    hocuspocus::Said::Auth { token, version: told } => {
+                        assert_eq!(token, "a token");
+                        assert_eq!(told.as_deref(), version.starts_with('4').then_some(version));
+                        "token"
+                    }
+                    hocuspocus::Said::Message(message) => said_again(&message).0,
+                    hocuspocus::Said::Close => "close",
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(found, kind, "{version}");
+            } else {
+                let ours = match kind {
+                    "authenticated" => Outgoing::Authenticated { may_write: true },
+                    "status" => Outgoing::SyncStatus { applied: true },
+                    "close" => Outgoing::Close("provider_initiated".into()),
+                    _ => match body.decode(&limits).unwrap() {
+                        hocuspocus::Said::Message(message) => said_again(&message).1,
+                        other => panic!("{other:?}"),
+                    },
+                };
+                let spoken = [hocuspocus::prefix(&address), hocuspocus::encode(&ours)].concat();
+                assert_eq!(spoken, bytes, "{version}: {kind}");
+            }
+        }
+    }
+    assert_eq!(versions, ["2", "3", "4"]);
 }
 
 #[test]

@@ -281,7 +281,9 @@ async fn run(plan: &[Step]) {
         config.document.checkpoint_bytes = 2_000;
         config.http.connection.outbox.bytes = OUTBOX;
         // Who comes back at once finds the session; who takes longer does not.
-        config.http.connection.feed_patience = Duration::from_millis(100);
+        config.http.connection.feed_patience = Duration::from_millis(500);
+        // What goes over plain HTTP is seen to have broken when something is written to it.
+        config.http.connection.heartbeat.interval = Duration::from_millis(200);
     });
     let server = setup.start().await;
     let mut people = Vec::new();
@@ -299,7 +301,11 @@ async fn run(plan: &[Step]) {
 impl Scene {
     async fn take(&mut self, step: &Step) {
         match step {
-            Step::Edit(who, edit) => self.people[*who].edit(edit, &mut self.marks),
+            Step::Edit(who, edit) => {
+                self.people[*who].edit(edit, &mut self.marks);
+                // What has come meanwhile is heard before the next one.
+                tokio::task::yield_now().await;
+            }
             Step::Noise(who, length) => self.people[*who].makes_noise(*length),
             Step::Drop(who) => {
                 self.people[*who].drops().await;
@@ -350,7 +356,11 @@ impl Scene {
     /// Everybody comes back and reads until all have the same.
     async fn settle(&mut self) {
         for (person, away) in self.people.iter_mut().zip(&mut self.away) {
-            if std::mem::replace(away, false) {
+            let is_adrift = matches!(person, Person::Client(client) if client.is_adrift());
+            if is_adrift {
+                person.drops().await;
+            }
+            if std::mem::replace(away, false) || is_adrift {
                 person.connects(&self.server).await;
             }
             person.reads_again();
@@ -360,10 +370,8 @@ impl Scene {
         }
         settle(&self.clients().collect::<Vec<_>>()).await;
         let text = self.witness().text();
-        for person in &self.people {
-            if let Person::Typist(typist) = person {
-                until(&format!("{} has the text", typist.name), || typist.text() == text).await;
-            }
+        for typist in self.typists() {
+            until(&format!("{} has the text", typist.name), || typist.text() == text).await;
         }
     }
 
@@ -371,6 +379,13 @@ impl Scene {
         self.people.iter().filter_map(|person| match person {
             Person::Client(client) => Some(client),
             Person::Typist(_) => None,
+        })
+    }
+
+    fn typists(&self) -> impl Iterator<Item = &Typist> {
+        self.people.iter().filter_map(|person| match person {
+            Person::Typist(typist) => Some(typist),
+            Person::Client(_) => None,
         })
     }
 
@@ -396,7 +411,9 @@ impl Scene {
         }
         let metrics = self.server.metrics();
         assert_eq!(metrics.documents_poisoned.get(), 0);
-        println!("{} times somebody was caught up", self.catch_ups + metrics.slow_session_catch_ups.get());
+        let operations: usize = self.typists().map(Typist::acknowledged).sum();
+        let catch_ups = self.catch_ups + metrics.slow_session_catch_ups.get();
+        println!("{operations} operations acknowledged; {catch_ups} times somebody was caught up");
         let expected = witness.content();
         drop(fresh);
         self.server.restart().await;

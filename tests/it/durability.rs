@@ -3,7 +3,7 @@
 
 use weft::store::{StoreError, faulty::WriteFault};
 
-use crate::support::{Client, Raw, TestServer, frames, rest, server::name, settle, until};
+use crate::support::{Address, Client, Raw, TestServer, Typist, frames, rest, server::name, settle, until};
 
 fn broken() -> WriteFault {
     WriteFault::Fail(StoreError::Unwritable("the disk is on fire".to_owned()))
@@ -157,6 +157,58 @@ async fn a_slow_store_delays_the_acknowledgement_and_nothing_else() {
     ann.saved().await;
     let appends = server.faults().stored_appends() - before;
     assert_eq!(appends, 2, "what waited together is stored together");
+}
+
+#[tokio::test]
+async fn a_disk_that_stops_writing_lets_nobody_say_saved_in_any_dialect() {
+    let server = TestServer::setup().faulty().start().await;
+    let everybody = [
+        Client::named("by echo").acknowledged(),
+        Client::named("by status").over_hocuspocus(),
+        Client::named("by event").over_events(),
+        Client::named("by poll").over_polls(),
+    ];
+    let mut people = Vec::new();
+    for client in everybody {
+        let client = client.opens(&server, "notes").await;
+        client.saved().await;
+        people.push(client);
+    }
+    let typist = Typist::opens(&server, "notes", "typist", None).await;
+
+    server.faults().writes(WriteFault::Stall);
+    for person in &people {
+        person.types(&format!("{}. ", person.name));
+    }
+    typist.inserts(0, "by ack. ");
+    let other = Client::named("by request");
+    other.types("by request. ");
+    let body = other.state().to_vec();
+    let address = server.address();
+    let request = tokio::spawn(async move {
+        rest::request(&address, "POST", "/api/v1/documents/notes/updates").body(body).send().await
+    });
+    // Everybody sees everything, and has heard all that there was to be heard before that.
+    let sees_all = |text: &str| {
+        let names = people.iter().map(|person| person.name.as_str());
+        names.chain(["by ack", "by request"]).all(|name| text.contains(name))
+    };
+    for person in &people {
+        until(&format!("{} sees everything", person.name), || sees_all(&person.text())).await;
+        person.hears_all_so_far().await;
+        assert!(person.unsaved() > 0, "{} was told that it is saved", person.name);
+    }
+    until("the typist sees everything", || sees_all(&typist.text())).await;
+    assert!(!typist.is_saved() && !request.is_finished());
+    assert_eq!(rest::get(&server, "/api/v1/documents/notes/text").await.text(), typist.text());
+
+    server.faults().heal();
+    for person in &people {
+        person.saved().await;
+        assert_eq!(person.refusals(), 0);
+    }
+    until("the typist is told", || typist.is_saved()).await;
+    request.await.unwrap().expect(204);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! kill -9, again and again: everything that was acknowledged is there after every restart, and once.
+//! kill -9, again and again: everything that was acknowledged is there after every restart, once and in its place.
+//! In both dialects that acknowledge, in the same documents: the echo of y-websocket, the SyncStatus of Hocuspocus.
 //!
 //! `WEFT_KILL_CYCLES=1000` for more than the ordinary run, `WEFT_KILL_SEED` to repeat one.
 
@@ -65,8 +66,10 @@ async fn cycle_once(
     look(&server, promised, cycle).await;
 
     let mut writers = Vec::new();
-    for (n, document) in DOCUMENTS.into_iter().cycle().take(6).enumerate() {
-        let client = Client::named(&format!("{cycle}.{n}")).acknowledged().opens(&server, document).await;
+    for (n, document) in DOCUMENTS.into_iter().cycle().take(2 * DOCUMENTS.len()).enumerate() {
+        let client = Client::named(&format!("{cycle}.{n}"));
+        let client = if n < DOCUMENTS.len() { client.acknowledged() } else { client.over_hocuspocus() };
+        let client = client.opens(&server, document).await;
         // The answer to the server's step 1 is acknowledged like an update; have it behind us.
         client.saved().await;
         writers.push(Writer { client, document, sent: Vec::new(), words: 0 });
@@ -88,6 +91,7 @@ async fn cycle_once(
     for mut writer in writers {
         // Acknowledgements that are still in the socket count.
         writer.client.is_closed().await;
+        assert_eq!(writer.client.refusals(), 0, "cycle {cycle}: something was refused");
         promised.entry(writer.document).or_default().extend_from_slice(writer.acknowledged());
     }
 }
@@ -103,6 +107,14 @@ async fn look(server: &Weft, promised: &BTreeMap<&'static str, Vec<String>>, cyc
         }
         for word in words {
             assert_eq!(count.get(word.as_str()), Some(&1), "cycle {cycle}: {word} in {document:?}: {text}");
+        }
+        // Everybody writes at the end, so what one wrote stands in the order in which it was written.
+        let mut last: BTreeMap<&str, usize> = BTreeMap::new();
+        for word in text.split_inclusive(']') {
+            let (writer, number) = word[1..word.len() - 1].split_once('-').unwrap();
+            let number = number.parse().unwrap();
+            let before = last.insert(writer, number).unwrap_or(0);
+            assert!(before < number, "cycle {cycle}: {word} stands behind number {before}: {text}");
         }
         let doubled: Vec<_> = count.iter().filter(|(_, times)| **times != 1).collect();
         assert!(doubled.is_empty(), "cycle {cycle}: doubled in {document:?}: {doubled:?}");

@@ -21,6 +21,7 @@ mod hostile;
 mod http;
 mod kill;
 mod layering;
+mod leaks;
 mod limits;
 mod openapi;
 mod poison;

@@ -357,12 +357,18 @@ impl Client {
         self.link().reading.send_replace(true);
     }
 
+    /// Whether its session over plain HTTP ended because it had not come back in time.
+    pub(crate) fn is_adrift(&self) -> bool {
+        matches!(self.carrier, Carrier::Events | Carrier::Polls) && self.link.is_some() && !self.is_online()
+    }
+
     pub(crate) fn is_online(&self) -> bool {
         self.seen().online
     }
 
     pub(crate) fn is_synced(&self) -> bool {
         let seen = self.seen();
+        assert_eq!(seen.offence, None, "{}", self.name);
         assert!(seen.online || seen.synced, "{} was closed with {:?} while opening", self.name, seen.closed);
         seen.online && seen.synced
     }

@@ -167,6 +167,7 @@ impl Typist {
     pub(crate) async fn is_greeted(&self) {
         until(&format!("{} is greeted", self.name), || {
             let page = self.page();
+            assert_eq!(page.offence, None, "{}", self.name);
             assert!(page.online, "{} was closed", self.name);
             page.greeted
         })
@@ -176,6 +177,7 @@ impl Typist {
     /// Whether everything typed is acknowledged.
     pub(crate) fn is_saved(&self) -> bool {
         let page = self.page();
+        assert_eq!(page.offence, None, "{}", self.name);
         page.under_way.is_none() && page.waiting.is_none()
     }
 
