@@ -11,6 +11,7 @@ use yrs::{
 
 use super::{
     guard::{self, Limits, Readiness, Refusal, Update},
+    hocuspocus,
     message::{AwarenessUpdate, ClientId, Message, Outgoing},
     wire, ysync,
 };

@@ -41,6 +41,35 @@ for (const version of HOCUSPOCUS) {
     await converged(client, reader);
   });
 
+  test(`${version}: the counter of what is not saved goes up and down with every single change`, async () => {
+    const client = join(version, server, `counted ${version}`);
+    let statuses = 0;
+    client.socket.on("message", (message) => {
+      const frame = new Uint8Array((message.event ?? message).data);
+      if (frame[1 + frame[0]] === 8) statuses += 1;
+    });
+    const saved = async (expected) => {
+      await until(
+        () => `the counter is 0 after ${expected} acknowledgements, not ${client.provider.unsyncedChanges} after ${statuses}`,
+        () => client.provider.unsyncedChanges === 0 && statuses === expected,
+      );
+    };
+    await client.synced();
+    await saved(1); // the answer to the server's step 1
+    client.text.insert(0, "one");
+    assert.equal(client.provider.unsyncedChanges, 1);
+    await saved(2);
+    for (let n = 0; n < 10; n++) client.text.insert(0, `${n}`);
+    assert.equal(client.provider.unsyncedChanges, 10);
+    await saved(12);
+    client.text.delete(0, 1);
+    assert.equal(client.provider.unsyncedChanges, 1);
+    await saved(13);
+    client.provider.forceSync();
+    assert.equal(client.provider.unsyncedChanges, 1);
+    await saved(14);
+  });
+
   test(`${version}: made to sync again, it is saved again`, async () => {
     const client = join(version, server, `forced ${version}`);
     await client.synced();

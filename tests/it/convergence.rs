@@ -281,7 +281,7 @@ async fn run(plan: &[Step]) {
         config.document.checkpoint_bytes = 2_000;
         config.http.connection.outbox.bytes = OUTBOX;
         // Who comes back at once finds the session; who takes longer does not.
-        config.http.connection.feed_patience = Duration::from_millis(500);
+        config.http.connection.feed_patience = Duration::from_secs(1);
         // What goes over plain HTTP is seen to have broken when something is written to it.
         config.http.connection.heartbeat.interval = Duration::from_millis(200);
     });

@@ -208,7 +208,7 @@ async fn a_disk_that_stops_writing_lets_nobody_say_saved_in_any_dialect() {
         assert_eq!(person.refusals(), 0);
     }
     until("the typist is told", || typist.is_saved()).await;
-    request.await.unwrap().expect(204);
+    request.await.unwrap().expect(200);
 }
 
 #[tokio::test]
