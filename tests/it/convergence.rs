@@ -189,17 +189,27 @@ impl Person {
         Self::Client(client.opens(server, "plan").await)
     }
 
-    /// A typist knows one text, and nothing of formatting. What it inserts is marked.
+    /// A typist knows one text, and makes of every edit one of that. What it inserts is marked.
     fn edit(&self, edit: &Edit, marks: &mut Vec<String>) {
-        match (self, edit) {
-            (Self::Client(client), edit) => client.edit(|roots, txn| edit.apply(roots, txn)),
-            (Self::Typist(typist), Edit::Insert(at, words)) => {
+        let typist = match self {
+            Self::Client(client) => return client.edit(|roots, txn| edit.apply(roots, txn)),
+            Self::Typist(typist) => typist,
+        };
+        match edit {
+            Edit::Delete(at, count) | Edit::Remove(at, count) | Edit::Format(at, count, _) => {
+                typist.deletes(*at, *count);
+            }
+            Edit::Cut(at) => typist.deletes(*at, 1),
+            Edit::Insert(at, words) | Edit::Paragraph(at, words) | Edit::Write(_, at, words) => {
                 let mark = format!("«{:08x}»", (marks.len() as u32 + 1).wrapping_mul(0x9e37_79b1));
                 typist.inserts(*at, &format!("{words}{mark}"));
                 marks.push(mark);
             }
-            (Self::Typist(typist), Edit::Delete(at, count)) => typist.deletes(*at, *count),
-            (Self::Typist(_), _) => {}
+            Edit::Nest(_, words) | Edit::Set(_, words) | Edit::Attribute(_, words) => {
+                typist.inserts(0, words);
+            }
+            Edit::Push(words) => typist.inserts(u32::MAX, &words.concat()),
+            Edit::Unset(_) => typist.deletes(0, u32::MAX),
         }
     }
 

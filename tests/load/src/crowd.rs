@@ -596,3 +596,70 @@ fn clock_in(vector: &[u8], client: u64) -> Result<u32> {
     }
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::wire::EMPTY_VECTOR;
+
+    /// An author and a reader who have just opened a document.
+    fn crowd(dialect: Dialect) -> (Crowd, Outgoing) {
+        let mut crowd = Crowd::new(Shape { echo: true, ..Shape::default() }).unwrap();
+        crowd.doors = [Door::new(dialect, "ws://x".into(), "doc")].into();
+        (crowd, Outgoing::nowhere(2))
+    }
+
+    fn hears(crowd: &mut Crowd, id: Id, frame: &[u8], outgoing: &mut Outgoing) {
+        crowd.on(id, Event::Message(frame), 7, outgoing);
+    }
+
+    fn acknowledged(crowd: &Crowd) -> u32 {
+        crowd.acknowledged().next().unwrap().2
+    }
+
+    const APPLIED: &[u8] = b"\x03doc\x08\x01";
+    const REFUSED: &[u8] = b"\x03doc\x08\x00";
+
+    #[test]
+    fn every_change_has_its_own_answer_and_the_first_is_for_the_step_2() {
+        let (mut crowd, mut outgoing) = crowd(Dialect::Hocuspocus);
+        let step1 = crowd.doors[0].sync(Sync::Step1, EMPTY_VECTOR);
+        for id in [0, 1] {
+            hears(&mut crowd, id, &step1, &mut outgoing);
+        }
+        crowd.type_one(0, 0, &mut outgoing);
+        crowd.type_one(0, 0, &mut outgoing);
+        assert_eq!((crowd.owed_answers(), acknowledged(&crowd)), (4, 0));
+        for (id, expected) in [(0, 0), (1, 0), (0, 1), (0, 2)] {
+            hears(&mut crowd, id, APPLIED, &mut outgoing);
+            assert_eq!(acknowledged(&crowd), expected);
+        }
+        assert_eq!((crowd.owed_answers(), crowd.completed()), (0, 2));
+        assert!(crowd.faults().is_clean(), "{}", crowd.faults());
+    }
+
+    #[test]
+    fn an_answer_for_nothing_and_a_refusal_are_faults() {
+        for (frame, words) in [(APPLIED, "for nothing"), (REFUSED, "refused")] {
+            let (mut crowd, mut outgoing) = crowd(Dialect::Hocuspocus);
+            if frame == REFUSED {
+                crowd.type_one(0, 0, &mut outgoing);
+            }
+            hears(&mut crowd, 0, frame, &mut outgoing);
+            assert!(crowd.faults().to_string().contains(words), "{}", crowd.faults());
+            assert_eq!(acknowledged(&crowd), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_only_sent_back_is_no_acknowledgement_where_there_are_answers() {
+        for (dialect, expected) in [(Dialect::Hocuspocus, 0), (Dialect::YWebsocket, 1)] {
+            let (mut crowd, mut outgoing) = crowd(dialect);
+            crowd.type_one(0, 0, &mut outgoing);
+            let echo = crowd.message.clone();
+            hears(&mut crowd, 0, &echo, &mut outgoing);
+            assert_eq!(acknowledged(&crowd), expected);
+        }
+    }
+}

@@ -50,6 +50,12 @@ impl Outgoing {
         self.push(id, Opcode::Binary, payload);
     }
 
+    /// For so many sockets that are not there, to see what a driver does.
+    #[cfg(test)]
+    pub(crate) fn nowhere(sockets: usize) -> Self {
+        Self { buffers: vec![Vec::new(); sockets], dirty: Vec::new() }
+    }
+
     fn push(&mut self, id: Id, opcode: Opcode, payload: &[u8]) {
         let buffer = &mut self.buffers[id];
         if buffer.is_empty() {
