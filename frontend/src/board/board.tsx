@@ -91,7 +91,7 @@ export function Board(props: {
   useEffect(() => room.subscribe(() => isLive(room.state().status) && session?.retry()), [room, session]);
 
   useEffect(() => {
-    // A picture that no server has yet would be gone with the tab.
+    // A picture that neither the server nor this device has would be gone with the tab.
     const ask = (event: BeforeUnloadEvent): void => {
       if (session !== null && session.unsent() > 0) event.preventDefault();
     };

@@ -1,12 +1,16 @@
 // @vitest-environment happy-dom
 import { expect, test, vi } from "vitest";
 import { Doc } from "yjs";
+import type { WaitingPicture } from "../documents/pictures";
 import { syncImages, type Picture, type Refusal } from "./images";
 
 const PIXEL: Picture = { id: "f1", mimeType: "image/png", dataURL: "data:image/png;base64,iVBORw0KGgo=" };
 
-function stage(answer: (url: string, init?: RequestInit) => Response | Promise<Response>) {
-  const doc = new Doc();
+/** What outlives a tab. */
+type Device = Map<string, WaitingPicture>;
+
+function stage(answer: (url: string, init?: RequestInit) => Response | Promise<Response>, device: Device | null = null, doc = new Doc()) {
+  const none = (): Promise<never> => Promise.reject(new Error("this browser stores nothing"));
   const shown: Picture[] = [];
   const refusals: [string, Refusal][] = [];
   const fetch = vi.fn((url: string, init?: RequestInit) => Promise.resolve().then(() => answer(url, init)));
@@ -14,6 +18,11 @@ function stage(answer: (url: string, init?: RequestInit) => Response | Promise<R
     doc,
     address: "/api/v1/documents/d/attachments",
     fetch: fetch as unknown as typeof globalThis.fetch,
+    waiting: {
+      keep: (picture) => (device ? Promise.resolve(void device.set(picture.key, picture)) : none()),
+      all: () => (device ? Promise.resolve([...device.values()]) : none()),
+      drop: (id) => (device ? Promise.resolve(void device.delete(id)) : none()),
+    },
     show: (picture) => shown.push(picture),
     refused: (id, refusal) => refusals.push([id, refusal]),
   });
@@ -83,4 +92,36 @@ test("a server without attachments, and one that refuses, are told apart", async
   const full = stage(() => Response.json({ error: { code: "too_large", message: "a picture may have 10 MiB" } }, { status: 413 }));
   full.images.look(new Set(["f1"]), () => PIXEL);
   await vi.waitFor(() => expect(full.refusals).toEqual([["f1", { kind: "refused", message: "a picture may have 10 MiB" }]]));
+});
+
+test("a picture that waits outlives the tab: the next one shows it, sends it once, and keeps it no longer", async () => {
+  const device: Device = new Map();
+  const doc = new Doc();
+  const before = stage(() => Promise.reject(new TypeError("no network")), device, doc);
+  before.images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect(device.size).toBe(1));
+  expect(before.images.unsent(), "closing the tab loses nothing").toBe(0);
+  before.images.dispose();
+
+  const later = stage(() => Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 }), device, doc);
+  later.images.look(new Set(["f1"]), () => null);
+  await vi.waitFor(() => expect(later.files.get("f1")).toBe("/api/v1/documents/d/attachments/a"));
+  expect(later.shown).toEqual([PIXEL]);
+  expect(later.fetch).toHaveBeenCalledTimes(1);
+  expect([...(later.fetch.mock.calls[0]?.[1]?.body as Uint8Array)]).toEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  await vi.waitFor(() => expect(device.size).toBe(0));
+
+  // Another tab, or another visit, that finds the address there has nothing to do.
+  device.set("f1", { key: "f1", type: "image/png", bytes: new ArrayBuffer(8) });
+  const last = stage(() => Response.json({}), device, doc);
+  await vi.waitFor(() => expect(device.size).toBe(0));
+  expect(last.fetch).not.toHaveBeenCalled();
+});
+
+test("a picture that arrived is not left on the device, whichever was faster", async () => {
+  const device: Device = new Map();
+  const { images, files } = stage(() => Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 }), device);
+  images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect(files.has("f1")).toBe(true));
+  await vi.waitFor(() => expect(device.size).toBe(0));
 });

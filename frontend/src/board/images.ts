@@ -1,6 +1,8 @@
 // Pictures on a board. Their bytes are attachments of the document on the server; the document itself knows, for each
-// file an image shape names, the address. What cannot be sent yet is tried again when the connection is back.
+// file an image shape names, the address. What is not there yet lies on this device too, so that it outlives the tab, and
+// is tried again when the connection is back.
 import type { Doc, Map as YMap } from "yjs";
+import type { WaitingPicture } from "../documents/pictures";
 
 /** The root of the files in the shared data: file id -> address on this server. */
 export const FILES = "files";
@@ -24,6 +26,12 @@ export interface ImagesPorts {
   /** Attachments of the document, e.g. `/api/v1/documents/{name}/attachments`. */
   readonly address: string;
   readonly fetch: typeof globalThis.fetch;
+  /** What of this document waits on this device. Each may fail where a browser stores nothing. */
+  readonly waiting: {
+    readonly keep: (picture: WaitingPicture) => Promise<void>;
+    readonly all: () => Promise<readonly WaitingPicture[]>;
+    readonly drop: (id: string) => Promise<void>;
+  };
   /** Hands a picture that arrived to the view. */
   readonly show: (picture: Picture) => void;
   /** A picture put in here will never be on the server: its shape cannot stay. */
@@ -37,40 +45,64 @@ export interface Images {
   readonly allow: (sending: boolean) => void;
   /** Tries again what did not work because nobody answered. */
   readonly retry: () => void;
-  /** Pictures that exist in this tab only. */
+  /** Pictures that exist in this tab only: neither the server nor this device could take them yet. */
   readonly unsent: () => number;
   readonly dispose: () => void;
 }
 
 export function syncImages(ports: ImagesPorts): Images {
-  const { doc, address, show, refused } = ports;
+  const { doc, address, waiting, show, refused } = ports;
   const files: YMap<unknown> = doc.getMap(FILES);
   const ended = new AbortController();
   /** Asked or sent, whatever came of it; unanswered ones are taken out again. */
   const busy = new Set<string>();
-  const unsent = new Map<string, Picture>();
+  const unsent = new Set<string>();
+  /** Answered by the server, in whatever way. */
+  const settledIds = new Set<string>();
+  /** From earlier visits. */
+  const kept = new Map<string, WaitingPicture>();
   let allowed = true;
   let named: ReadonlySet<string> = new Set();
   let have: (id: string) => Picture | null = () => null;
 
   const send = async (picture: Picture): Promise<void> => {
-    busy.add(picture.id);
-    unsent.set(picture.id, picture);
+    const { id } = picture;
+    const bytes = bytesOf(picture.dataURL);
+    busy.add(id);
+    if (!kept.has(id)) {
+      unsent.add(id);
+      const waits = { key: id, type: picture.mimeType, bytes: bytes.buffer };
+      // Not waited for: most are on the server before they are on the disk.
+      waiting.keep(waits).then(
+        () => {
+          unsent.delete(id);
+          if (settledIds.has(id)) return waiting.drop(id);
+          kept.set(id, waits);
+        },
+        () => undefined,
+      );
+    }
+    const settled = (): void => {
+      settledIds.add(id);
+      unsent.delete(id);
+      kept.delete(id);
+      waiting.drop(id).catch(() => undefined);
+    };
     try {
       const response = await ports.fetch(address, {
         method: "POST",
-        body: bytesOf(picture.dataURL),
+        body: bytes,
         headers: { "content-type": picture.mimeType },
         signal: ended.signal,
       });
       if (response.status === 502 || response.status === 503 || response.status === 504) throw new Error("nobody there");
       const answer: unknown = await response.json().catch(() => null);
-      unsent.delete(picture.id);
       const url = isRecord(answer) ? answer["url"] : null;
-      if (response.ok && isOwnAddress(url)) files.set(picture.id, url);
-      else refused(picture.id, response.status === 404 ? { kind: "unsupported" } : { kind: "refused", message: messageOf(answer) ?? String(response.status) });
+      if (response.ok && isOwnAddress(url)) files.set(id, url);
+      else refused(id, response.status === 404 ? { kind: "unsupported" } : { kind: "refused", message: messageOf(answer) ?? String(response.status) });
+      settled();
     } catch {
-      busy.delete(picture.id);
+      busy.delete(id);
     }
   };
 
@@ -90,13 +122,31 @@ export function syncImages(ports: ImagesPorts): Images {
     for (const id of named) {
       if (busy.has(id)) continue;
       const url = files.get(id);
-      const picture = have(id);
+      const picture = have(id) ?? keptOf(id);
       if (isOwnAddress(url)) {
         if (picture === null) void receive(id, url);
       } else if (picture !== null && allowed) void send(picture);
     }
   };
+  /** A picture of an earlier visit, handed to the view on the way. */
+  const keptOf = (id: string): Picture | null => {
+    const waits = kept.get(id);
+    if (waits === undefined) return null;
+    const picture = { id, mimeType: waits.type, dataURL: dataUrlOf(waits) };
+    show(picture);
+    return picture;
+  };
   files.observe(look);
+  waiting.all().then(
+    (all) => {
+      for (const waits of all) {
+        if (!files.has(waits.key)) kept.set(waits.key, waits);
+        else waiting.drop(waits.key).catch(() => undefined);
+      }
+      if (!ended.signal.aborted && kept.size > 0) look();
+    },
+    () => undefined,
+  );
 
   return {
     look: (shapes, pictures) => {
@@ -138,6 +188,11 @@ async function pictureIn(blob: Blob): Promise<Blob | null> {
 function bytesOf(dataURL: string): Uint8Array<ArrayBuffer> {
   const [, base64 = ""] = dataURL.split(",");
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+function dataUrlOf({ type, bytes }: WaitingPicture): string {
+  const letters = Array.from(new Uint8Array(bytes), (byte) => String.fromCharCode(byte));
+  return `data:${type};base64,${btoa(letters.join(""))}`;
 }
 
 function dataUrl(blob: Blob): Promise<string> {

@@ -3,6 +3,7 @@
 import { CaptureUpdateAction } from "@excalidraw/excalidraw";
 import type { ExcalidrawElement, OrderedExcalidrawElement } from "@excalidraw/excalidraw/element/types";
 import type { AppState, BinaryFileData, Collaborator, ExcalidrawImperativeAPI, NormalizedZoomValue, SocketId } from "@excalidraw/excalidraw/types";
+import { browserPictures } from "../documents/pictures";
 import type { Room } from "../sync/room";
 import { bindBoard, type BoardHistory, type Unfinished } from "./binding";
 import type { BoardElement } from "./element";
@@ -28,7 +29,7 @@ export interface BoardSession {
   readonly subscribe: (listener: () => void) => () => void;
   /** The connection is back: what waited for it is tried again. */
   readonly retry: () => void;
-  /** Pictures that exist in this tab only. */
+  /** Pictures that exist in this tab only: neither the server nor this device could take them yet. */
   readonly unsent: () => number;
   readonly dispose: () => void;
 }
@@ -118,6 +119,11 @@ export function openSession(ports: {
     doc,
     address: ports.attachments,
     fetch: (...request) => fetch(...request),
+    waiting: {
+      keep: (picture) => browserPictures.keep(room.document, picture),
+      all: () => browserPictures.of(room.document),
+      drop: (id) => browserPictures.drop(room.document, id),
+    },
     show: ({ id, mimeType, dataURL }) => api.addFiles([{ id, mimeType, dataURL, created: Date.now() } as BinaryFileData]),
     refused: (file, refusal) => {
       const without = elements().map((element) =>

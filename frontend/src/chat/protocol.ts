@@ -1,6 +1,7 @@
 // What a chat says and hears; mirrors `src/protocol/chat.rs`. Everything that arrives was written by somebody: it is read
 // field by field, and what does not fit is nothing.
 import { isColour } from "../presence/colours";
+import { randomHex } from "../ui/random";
 
 export interface Person {
   /** One visit of one person. */
@@ -93,8 +94,7 @@ export const PING = JSON.stringify({ type: "ping", payload: {} });
  * letters, digits and hyphens.
  */
 export function nameMessage(person: string, colour: string): string {
-  const unique = crypto.getRandomValues(new Uint8Array(16));
-  return `${tidy(person)}-${colour.slice(1).toLowerCase()}-${Array.from(unique, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  return `${tidy(person)}-${colour.slice(1).toLowerCase()}-${randomHex(16)}`;
 }
 
 /** Who wrote a message, as far as its name tells; other apps name theirs as they like. */

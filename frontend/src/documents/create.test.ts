@@ -1,7 +1,7 @@
 // New documents against a scripted server: what is sent, in which order, and what is refused before anything is.
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Doc, applyUpdate } from "yjs";
-import type { Api, DocumentSummary } from "./api";
+import { ApiError, type Api, type DocumentSummary } from "./api";
 import { ImportError, LARGEST_IMPORT, createDocument, importDocument, readText } from "./create";
 import { readKind } from "./kind";
 import type { DocumentName } from "./name";
@@ -42,6 +42,18 @@ test("a text needs nothing written into it, another kind says what it is", async
   await createDocument(plain.api, "plain");
   expect(plain.sent).toEqual(["create", "update n"]);
   expect(readKind(plain.doc)).toBe("plain");
+});
+
+test("a name the server gave is kept when it is gone before the kind arrives: no second document comes of it", async () => {
+  const { api, sent } = scripted();
+  const made: unknown[] = [];
+  vi.doMock("./make-here", () => ({ makeHere: (kind: string, name: string) => (made.push([kind, name]), Promise.resolve(name)) }));
+  const broken: Api = { ...api, contribute: () => Promise.reject(new ApiError({ kind: "unreachable" })) };
+  expect(await createDocument(broken, "board")).toEqual({ name: "n", kind: "board" });
+  expect([sent, made]).toEqual([["create"], [["board", "n"]]]);
+  const refusing: Api = { ...api, create: () => Promise.reject(new ApiError({ kind: "refused", status: 403, code: "x", message: "no" })) };
+  await expect(createDocument(refusing, "text")).rejects.toBeInstanceOf(ApiError);
+  expect(made).toHaveLength(1);
 });
 
 test("what is no text, or too much of it, never reaches the server", async () => {

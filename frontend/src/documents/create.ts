@@ -1,6 +1,6 @@
 // New documents from the first page: empty ones of each kind, and files. What a document is stands in its own data, so
 // anything but an empty text is written here and sent whole before it is opened.
-import type { Api } from "./api";
+import { ApiError, type Api } from "./api";
 import type { Kind } from "./kind";
 import type { DocumentName } from "./name";
 
@@ -9,13 +9,23 @@ export interface Created {
   readonly kind: Kind;
 }
 
-/** Resolves when the new document is durable. */
+/** Resolves when the new document is durable: on the server, or on this device while no server answers. */
 export async function createDocument(api: Api, kind: Kind): Promise<Created> {
-  if (kind === "text") return { name: (await api.create()).name, kind };
-  const { emptyOf } = await import("./empty");
-  const { name } = await api.create();
-  await api.contribute(name, emptyOf(kind));
-  return { name, kind };
+  let begun: DocumentName | undefined;
+  try {
+    begun = (await api.create()).name;
+    if (kind !== "text") {
+      const { emptyOf } = await import("./empty");
+      await api.contribute(begun, emptyOf(kind));
+    }
+    return { name: begun, kind };
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.problem.kind !== "unreachable") throw error;
+    const { makeHere } = await import("./make-here");
+    const name = await makeHere(kind, begun);
+    if (name === null) throw error;
+    return { name, kind };
+  }
 }
 
 /** Files larger than this are refused before they are read, in bytes: the server takes no much larger change. */

@@ -12,6 +12,7 @@ import { showToast } from "../ui/toast";
 import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
 import { keptDocuments, listedDocuments } from "./device";
 import { isKind } from "./kind";
+import { madeHere } from "./made";
 import { documentPath } from "./name";
 import { AwayRow, KeptRow, LiveRow, TrashRow, type RowActions } from "./row";
 import { useShelf, useStarredShelf, type ShelfControls } from "./shelf";
@@ -41,6 +42,23 @@ function Listed(props: { readonly api: Api; readonly tab: "recent" | "trash" }):
   return <Documents api={props.api} tab={props.tab} controls={controls} />;
 }
 
+/** What was made without a server goes to it as soon as it answers, also if nobody opens it again here. */
+function useSendMade(api: Api, answers: boolean, reload: () => void): void {
+  useEffect(() => {
+    if (!answers || madeHere().length === 0) return;
+    let over = false;
+    import("./make-here")
+      .then(({ sendMade }) => sendMade(api))
+      .then(
+        (sent) => sent && !over && reload(),
+        () => undefined, // the next visit tries again
+      );
+    return () => {
+      over = true;
+    };
+  }, [api, answers, reload]);
+}
+
 function Starred(props: { readonly api: Api }): React.JSX.Element {
   const controls = useStarredShelf(props.api, useStarred());
   return <Documents api={props.api} tab="starred" controls={controls} />;
@@ -56,6 +74,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const starred = useStarred();
   const actions = useRowActions(api, { drop, reload, askToDelete: setDoomed });
   const creating = useCreate(api, reload);
+  useSendMade(api, state.phase === "ready", reload);
   const heading = tab === "trash" ? t("home.trash") : tab === "starred" ? t("home.starred") : t(`home.${partOfDay(new Date(now).getHours())}`);
 
   useEffect(() => {

@@ -23,6 +23,11 @@ export function writeKind(doc: Doc, kind: Kind): void {
   if (readKind(doc) !== kind) doc.getMap(ROOT).set(KEY, kind);
 }
 
+/** Writes it down even where nothing would mean the same: a document that holds nothing at all is none to the server. */
+export function sayKind(doc: Doc, kind: Kind): void {
+  doc.getMap(ROOT).set(KEY, kind);
+}
+
 /** Calls back whenever the kind may have changed. Returns the end of it. */
 export function onKind(doc: Doc, listener: () => void): () => void {
   const map = doc.getMap(ROOT);

@@ -28,6 +28,7 @@ import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { rememberKept } from "./device";
 import { onKind, readKind, type Kind } from "./kind";
+import { forgetMade } from "./made";
 import type { DocumentName } from "./name";
 import { setStarred, useStarred } from "./starred";
 import type { ViewHandle } from "./view";
@@ -91,6 +92,9 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   useAnnouncement(room.awareness);
   useArrivals(people, isLive(status));
   useLeaveGuard(onlyInThisTab);
+  useEffect(() => {
+    if (status.kind === "saved") forgetMade(name);
+  }, [status.kind, name]);
   useEffect(() => {
     document.title = `${title || t("doc.untitled")} · Weft`;
   }, [title, t]);

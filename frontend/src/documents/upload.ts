@@ -1,24 +1,28 @@
 // Images on their way to the server. One door for every way they come in: pasted, dropped, picked.
 import type { TFunction } from "i18next";
-import { ApiError, type Api, type Attachment } from "./api";
+import { ApiError, type Api } from "./api";
 import type { DocumentName } from "./name";
+import type { Pictures } from "./pictures";
 
 export type Upload =
-  | { readonly stored: Attachment }
+  /** Where it is, or will be as soon as the server is back. */
+  | { readonly address: string }
   /** Why not, in words for the person. */
   | { readonly refused: string };
 
-/** Stores an image beside the document. Never throws for what a server or a network does. */
-export async function uploadImage(api: Api, name: DocumentName, file: File, t: TFunction<"words">): Promise<Upload> {
+/** Stores an image beside the document, or on this device while nobody answers. Never throws for what a server or a network does. */
+export async function uploadImage(api: Api, name: DocumentName, pictures: Pictures, file: File, t: TFunction<"words">): Promise<Upload> {
   if (!file.type.startsWith("image/")) return { refused: t("image.notImage") };
   try {
-    return { stored: await api.upload(name, file) };
+    return { address: (await api.upload(name, file)).url };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const { problem } = error;
     switch (problem.kind) {
-      case "unreachable":
-        return { refused: t("image.offline") };
+      case "unreachable": {
+        const address = await pictures.keep(file);
+        return address === null ? { refused: t("image.offline") } : { address };
+      }
       case "garbled":
         return { refused: t("image.noStore") };
       case "refused":

@@ -4,12 +4,15 @@ import { ArrowLeft, Keyboard } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
-import { forgetKept, keptDocuments, type KeptDocument } from "../documents/device";
+import { waitingFor } from "../chat/kept";
+import { keptDocuments, type KeptDocument } from "../documents/device";
+import { forgetDocument } from "../documents/forget";
+import { browserPictures } from "../documents/pictures";
 import { documentPath } from "../documents/name";
 import { relativeTime, size } from "../documents/when";
 import { PageFields, PersonFields } from "../presence/fields";
 import { openLayer } from "../shell/layers";
-import { inspectCopy, removeCopy } from "../sync/copy";
+import { inspectCopy } from "../sync/copy";
 import { announce } from "../ui/live-region";
 import { CARET_LABELS, changeSettings, useSettings } from "../ui/settings";
 import "./settings.css";
@@ -95,8 +98,10 @@ function OnThisDevice(): React.JSX.Element {
     const look = async (): Promise<void> => {
       for (const { name } of keptDocuments()) {
         const found = await inspectCopy(name);
+        const pictures = await browserPictures.of(name).catch(() => []);
+        const unsent = (found?.kept ?? 0) + pictures.length + waitingFor(name);
         if (over) return;
-        setCopies((before) => before.map((copy) => (copy.name === name ? { ...copy, bytes: found?.bytes ?? null, unsent: found?.kept ?? 0 } : copy)));
+        setCopies((before) => before.map((copy) => (copy.name === name ? { ...copy, bytes: found?.bytes ?? null, unsent } : copy)));
       }
     };
     void look();
@@ -106,9 +111,8 @@ function OnThisDevice(): React.JSX.Element {
   }, []);
 
   const remove = (copy: Copy): void => {
-    removeCopy(copy.name)
+    forgetDocument(copy.name)
       .then(() => {
-        forgetKept(copy.name);
         setCopies((before) => before.filter(({ name }) => name !== copy.name));
         announce(t("settings.removed", { title: copy.title ?? t("row.untitled") }));
       })

@@ -6,10 +6,9 @@ import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
 import { ApiError, type Api } from "../documents/api";
 import { hasShapes, sceneFile } from "../board/scene-file";
-import { forgetKept } from "../documents/device";
+import { forgetDocument } from "../documents/forget";
 import { readKind } from "../documents/kind";
 import type { DocumentName } from "../documents/name";
-import { removeCopy } from "../sync/copy";
 import { Panel } from "../ui/panel";
 import { saveFile } from "../ui/save-file";
 import { showToast } from "../ui/toast";
@@ -91,9 +90,8 @@ export function Gone(props: {
             type="button"
             className="button danger"
             onClick={() => {
-              forgetKept(name);
               setRemoved(true);
-              removeCopy(name).catch(() => undefined);
+              forgetDocument(name).catch(() => undefined);
             }}
           >
             {t("doc.removeCopy")}

@@ -4,8 +4,9 @@ import { Extension, type Editor } from "@tiptap/core";
 import { Plugin, PluginKey } from "@tiptap/pm/state";
 import { Decoration, DecorationSet } from "@tiptap/pm/view";
 import { imagesIn, type Upload } from "../documents/upload";
+import { pictureViews, type PicturesPort } from "./picture-view";
 
-export interface ImagesPorts {
+export interface ImagesPorts extends PicturesPort {
   readonly upload: (file: File) => Promise<Upload>;
   /** The words of the place held, and what is said when an image was refused. */
   readonly uploading: () => string;
@@ -22,6 +23,7 @@ export function images(ports: ImagesPorts): Extension {
     addProseMirrorPlugins() {
       const { editor } = this;
       return [
+        pictureViews(ports),
         new Plugin<DecorationSet>({
           key,
           state: {
@@ -83,7 +85,7 @@ async function insert(editor: Editor, file: File, ports: ImagesPorts, at: number
   }
   // Whoever deleted the place meanwhile did not want the image.
   const image = editor.schema.nodes["image"];
-  if (held && image) done.replaceWith(held.from, held.from, image.create({ src: result.stored.url, alt: describe(file.name) }));
+  if (held && image) done.replaceWith(held.from, held.from, image.create({ src: result.address, alt: describe(file.name) }));
   editor.view.dispatch(done);
 }
 

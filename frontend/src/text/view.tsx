@@ -6,12 +6,14 @@ import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } fro
 import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
+import { browserPictures, openPictures, type Pictures } from "../documents/pictures";
 import { pickImages, uploadImage } from "../documents/upload";
 import type { ViewProps } from "../documents/view";
 import { Avatar } from "../presence/avatar";
 import { caretOf } from "../presence/caret";
 import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
+import { isLive } from "../sync/status";
 import { MOD } from "../ui/platform";
 import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
@@ -47,13 +49,15 @@ export function TextView(props: ViewProps): React.JSX.Element {
   // The editor is made once and asks these when it needs them: words change with the language, people come and go.
   const latest = useRef<Surroundings>({ t, api, name, room, pickImage: () => undefined });
 
+  const pictures = usePictures(api, name, room, t);
   const imagePorts = useMemo<ImagesPorts>(
     () => ({
-      upload: (file) => uploadImage(latest.current.api, latest.current.name, file, latest.current.t),
+      upload: (file) => uploadImage(latest.current.api, latest.current.name, pictures, file, latest.current.t),
+      local: pictures.local,
       uploading: () => latest.current.t("image.uploading"),
       refused: (text) => showToast({ text }),
     }),
-    [],
+    [pictures],
   );
   const openLink = useCallback(() => setLinkOpen(true), []);
   const closeFind = useCallback(() => setFinding(false), []);
@@ -130,6 +134,29 @@ export function TextView(props: ViewProps): React.JSX.Element {
       </article>
     </>
   );
+}
+
+/** Pictures that wait for the server; sent whenever it is there. */
+function usePictures(api: Api, name: DocumentName, room: Room, t: TFunction<"words">): Pictures {
+  const words = useRef(t);
+  useEffect(() => {
+    words.current = t;
+  });
+  const pictures = useMemo(
+    () => openPictures({ api, document: name, store: browserPictures, refused: (message) => showToast({ text: words.current("image.refused", { message }) }) }),
+    [api, name],
+  );
+  useEffect(() => {
+    let was = false;
+    const look = (): void => {
+      const is = isLive(room.state().status);
+      if (is && !was) void pictures.send();
+      was = is;
+    };
+    look();
+    return room.subscribe(look);
+  }, [room, pictures]);
+  return pictures;
 }
 
 interface Surroundings {

@@ -2,6 +2,7 @@
 // followed across tabs, and good for the visit even where the browser refuses to store.
 import { isLanguage, type Language } from "../i18n/languages";
 import { isColour } from "../presence/colours";
+import { randomHex } from "./random";
 import { createStore, useStore, type Store } from "./store";
 
 export type Theme = "system" | "light" | "dark";
@@ -71,7 +72,7 @@ export function parseSettings(text: string | null): Settings {
     colour: isColour(colour) ? colour : null,
     caretLabels: CARET_LABELS.find((choice) => choice === caretLabels) ?? "fade",
     calm: calm === true,
-    person: typeof person === "string" && person !== "" ? person : randomId(),
+    person: typeof person === "string" && person !== "" ? person : randomHex(12),
   };
 }
 
@@ -97,10 +98,4 @@ function dress({ theme, caretLabels, calm }: Settings): void {
   root.toggleAttribute("data-calm", calm);
   if (theme === "system") delete root.dataset["theme"];
   else root.dataset["theme"] = theme;
-}
-
-/** `crypto.randomUUID` exists on secure origins only, and a server in the local network may be plain HTTP. */
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
