@@ -39,7 +39,7 @@ use crate::{
         close::CloseReason,
         guard::Update,
         json::{self, FieldName},
-        message::{Message, Outgoing},
+        message::{Message, Outgoing, Shown},
         ysync,
     },
     store::{Append, Presence as Shelf, Sequence, Store, StoreError, Stored, Summary},
@@ -999,6 +999,18 @@ impl Handler<ReadDetails> for DocumentActor {
     }
 }
 
+/// Who is here.
+#[derive(actix::Message)]
+#[rtype(result = "Result<Vec<Shown>, OpenError>")]
+pub(super) struct ReadPeople;
+
+impl Handler<ReadPeople> for DocumentActor {
+    type Result = Result<Vec<Shown>, OpenError>;
+    fn handle(&mut self, _: ReadPeople, _: &mut Context<Self>) -> Self::Result {
+        Ok(self.serving()?.state.people())
+    }
+}
+
 impl DocumentActor {
     fn details(&mut self) -> Result<Details, OpenError> {
         let (name, editors) = (self.name.clone(), self.sessions());
@@ -1014,6 +1026,7 @@ impl DocumentActor {
             modified: serving.modified,
             shelf: serving.shelf,
             editors,
+            people: serving.state.people(),
         })
     }
 }

@@ -32,7 +32,7 @@ use crate::{
         close::CloseReason,
         guard::Shape,
         json::{self, Answer, Caret, Editor, EditorName, FieldName, Init, Proposal, Refusal, Whose},
-        message::{AwarenessEntry, ClientId},
+        message::{AwarenessEntry, ClientId, Shown},
         text_operation::TextOperation,
         wire::MAX_UINT,
     },
@@ -639,7 +639,7 @@ impl Collab {
 
 /// A Yjs client as those see it who edit by operations.
 fn person(client: ClientId, state: &str) -> Editor {
-    let name = json::shown_name(state, &json::Limits::default());
+    let name = Shown::of(state, json::Limits::default().name_bytes).name;
     let name = (!name.is_empty()).then_some(name);
     Editor { session: Whose::Client(client), editor: None, caret: Caret { name, ..Caret::default() } }
 }

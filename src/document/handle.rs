@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::{
     actor::{
         CatchUp, Contribute, Deliver, DeliverText, DocumentActor, Drain, Govern, Join, JoinText, Leave,
-        Order, ReadDetails, ReadState, SetAccess, Tell,
+        Order, ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
     },
     outbox::Outbox,
     replica::Unloadable,
@@ -27,7 +27,7 @@ use crate::{
         close::CloseReason,
         guard::Update,
         json::{EditorName, FieldName, Refusal, Request},
-        message::Message,
+        message::{Message, Shown},
     },
     store::{Presence, StoreError},
 };
@@ -85,6 +85,8 @@ pub struct Details {
     pub shelf: Presence,
     /// How many sessions have it open.
     pub editors: usize,
+    /// Some of them, as they show themselves.
+    pub people: Vec<Shown>,
 }
 
 /// Why a document cannot be opened.
@@ -224,6 +226,11 @@ impl DocumentHandle {
     /// What is known about it.
     pub async fn details(&self) -> Result<Details, OpenError> {
         self.addr.send(ReadDetails).await?
+    }
+
+    /// Some of those who have it open, as they show themselves.
+    pub async fn people(&self) -> Result<Vec<Shown>, OpenError> {
+        self.addr.send(ReadPeople).await?
     }
 
     /// Applies an update that came without a connection. Resolves when it is durable.

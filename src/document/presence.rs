@@ -22,7 +22,7 @@ use std::{
 
 use crate::{
     ids::SessionId,
-    protocol::message::{AwarenessEntry, AwarenessUpdate, ClientId},
+    protocol::message::{AwarenessEntry, AwarenessUpdate, ClientId, Shown},
 };
 
 /// How long presence outlives its session, and how many entries a document holds.
@@ -227,6 +227,23 @@ impl Presence {
             })
             .collect();
         AwarenessUpdate { entries }
+    }
+
+    /// What people show of themselves: the first `most` who show a name, each once, however many windows they have
+    /// open. Only a few are looked at in a crowd.
+    pub fn shown(&self, most: usize) -> Vec<Shown> {
+        const LOOKED_AT: usize = 64;
+        const LONGEST_NAME: usize = 128;
+        let mut clients: Vec<_> = self.clients.iter().collect();
+        clients.sort_unstable_by_key(|(client, _)| **client);
+        let mut shown = Vec::new();
+        for (_, client) in clients.into_iter().take(LOOKED_AT) {
+            let person = Shown::of(&client.state, LONGEST_NAME);
+            if shown.len() < most && !person.name.trim().is_empty() && !shown.contains(&person) {
+                shown.push(person);
+            }
+        }
+        shown
     }
 
     /// Everybody who is here, and who has just gone: for somebody who may have missed either.

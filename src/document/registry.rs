@@ -22,7 +22,12 @@ use super::{
     chat::Chats,
     handle::{DocumentHandle, JoinError, OpenError},
 };
-use crate::{ids::DocumentName, protocol::close::CloseReason, store::Store, telemetry::Metrics};
+use crate::{
+    ids::DocumentName,
+    protocol::{close::CloseReason, message::Shown},
+    store::Store,
+    telemetry::Metrics,
+};
 
 /// The open documents. Clones share them.
 #[derive(Clone)]
@@ -145,6 +150,16 @@ impl Registry {
     pub fn editors(&self, name: &DocumentName) -> usize {
         let open = self.0.open.lock();
         open.get(name).map_or(0, |entry| entry.lease.editors.load(Ordering::Relaxed))
+    }
+
+    /// Some of those who have the document open, as they show themselves.
+    pub async fn people(&self, name: &DocumentName) -> Vec<Shown> {
+        let handle = self.0.open.lock().get(name).map(|entry| entry.handle.clone());
+        match handle {
+            // A document that is just being put away has nobody in it.
+            Some(handle) => handle.people().await.unwrap_or_default(),
+            None => Vec::new(),
+        }
     }
 
     /// Whether the document is open, whoever uses it.

@@ -23,7 +23,7 @@ use crate::{
         close::CloseReason,
         guard::Update,
         json::{self, EditorName, FieldName, Proposal, Refusal, Request},
-        message::{AwarenessUpdate, Message, Outgoing},
+        message::{AwarenessUpdate, Message, Outgoing, Shown},
     },
     store::LoggedUpdate,
 };
@@ -570,6 +570,13 @@ impl DocumentState {
             self.introduce(session, now, &mut effects);
         }
         effects
+    }
+
+    /// Some of those who are here, as they show themselves.
+    pub fn people(&self) -> Vec<Shown> {
+        /// More are not drawn anywhere; that there are more is known from the number of sessions.
+        const MOST: usize = 5;
+        self.presence.shown(MOST)
     }
 
     /// Whether [`Self::tick`] has anything to watch.

@@ -7,6 +7,7 @@ use std::{
 
 use actix_web::{FromRequest, HttpRequest, HttpResponse, body::MessageBody, dev, http::StatusCode, web};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::{
         state::Outcome,
     },
     ids::{DocumentName, Timestamp},
-    protocol::{guard::Update, hocuspocus},
+    protocol::{guard::Update, hocuspocus, message::Shown},
 };
 
 /// A document in lists and on its own.
@@ -41,6 +42,8 @@ pub struct Document {
     state: &'static str,
     /// How many have it open now.
     editors: usize,
+    /// Some of them, as they show themselves.
+    people: Vec<Shown>,
 }
 
 fn state_name(presence: Presence) -> &'static str {
@@ -62,12 +65,13 @@ impl From<Details> for Document {
             modified: details.modified,
             state: state_name(details.shelf),
             editors: details.editors,
+            people: details.people,
         }
     }
 }
 
 impl Document {
-    fn from_head(head: Head, editors: usize) -> Self {
+    fn from_head(head: Head, editors: usize, people: Vec<Shown>) -> Self {
         Self {
             name: head.document,
             title: head.summary.title,
@@ -77,6 +81,7 @@ impl Document {
             modified: head.modified,
             state: state_name(head.presence),
             editors,
+            people,
         }
     }
 
@@ -143,14 +148,12 @@ pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
     };
     let after = query.after.as_deref().map(parse_cursor).transpose()?;
     let page = app.registry.list(shelf, after, limit).await?;
-    let documents: Vec<Document> = page
-        .heads
-        .into_iter()
-        .map(|head| {
-            let editors = app.registry.editors(&head.document);
-            Document::from_head(head, editors)
-        })
-        .collect();
+    let documents = join_all(page.heads.into_iter().map(async |head| {
+        let editors = app.registry.editors(&head.document);
+        let people = if editors > 0 { app.registry.people(&head.document).await } else { Vec::new() };
+        Document::from_head(head, editors, people)
+    }));
+    let documents = documents.await;
     let next = page.next.map(|cursor| format!("{}.{}", cursor.modified.0, cursor.document));
     Ok(answer(StatusCode::OK, &serde_json::json!({"documents": documents, "next": next})))
 }

@@ -175,27 +175,6 @@ impl Serialize for Whose {
     }
 }
 
-/// The name that a Yjs client shows in its awareness state, in the way that nearly all editors do: `user.name`,
-/// or `name`. Empty if it shows something else; as long as ours may be.
-pub fn shown_name(state: &str, limits: &Limits) -> Box<str> {
-    #[derive(Deserialize)]
-    struct State {
-        #[serde(default)]
-        user: Option<User>,
-        #[serde(default)]
-        name: Option<String>,
-    }
-    #[derive(Deserialize)]
-    struct User {
-        #[serde(default)]
-        name: Option<String>,
-    }
-    let shown = serde_json::from_str::<State>(state).ok();
-    let name =
-        shown.and_then(|state| state.user.and_then(|user| user.name).or(state.name)).unwrap_or_default();
-    name[..name.floor_char_boundary(limits.name_bytes)].into()
-}
-
 /// The awareness state by which Yjs clients see an editor of this dialect.
 pub fn awareness_state(editor: &Editor) -> Arc<str> {
     let id = editor.editor.as_ref().map_or("", EditorName::as_str);
@@ -439,19 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cross_between_the_dialects() {
-        let limits = Limits { name_bytes: 5, ..Limits::default() };
-        for (state, expected) in [
-            (r#"{"user":{"name":"Ann","color":"red"}}"#, "Ann"),
-            (r#"{"user":{"name":"Annie 漢"}}"#, "Annie"),
-            (r#"{"user":{"name":"😀😀"}}"#, "😀"),
-            (r#"{"user":null,"name":"Bob"}"#, "Bob"),
-            (r#"{"user":{"name":7}}"#, ""),
-            (r#"{"user":"Ann"}"#, ""),
-            ("{}", ""),
-        ] {
-            assert_eq!(&*shown_name(state, &limits), expected, "{state}");
-        }
+    fn yjs_clients_see_who_edits_by_operations() {
         let caret = Caret { name: Some("A\"b".into()), ..Caret::default() };
         let session = Whose::Client(ClientId::new(1));
         let editor = Editor { session, editor: EditorName::parse("ann").ok(), caret };

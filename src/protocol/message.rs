@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
     guard::{self, Limits},
@@ -168,6 +168,44 @@ impl AwarenessUpdate {
     }
 }
 
+/// What somebody shows of themselves in their awareness state, in the way that nearly all editors do: `user.name`
+/// and `user.color`, or `name` and `color`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+pub struct Shown {
+    /// Empty if it shows something else, or nothing.
+    pub name: Box<str>,
+    /// As the style sheets of browsers write it; not checked.
+    pub color: Option<Box<str>>,
+}
+
+impl Shown {
+    /// Longest colour that is passed on, in bytes.
+    const LONGEST_COLOR: usize = 64;
+
+    /// What a state shows; a name as far as its first `longest` bytes.
+    pub fn of(state: &str, longest: usize) -> Self {
+        #[derive(Deserialize)]
+        struct State {
+            #[serde(default)]
+            user: Option<Person>,
+            #[serde(flatten)]
+            itself: Person,
+        }
+        #[derive(Default, Deserialize)]
+        struct Person {
+            #[serde(default)]
+            name: Option<String>,
+            #[serde(default)]
+            color: Option<String>,
+        }
+        let Ok(State { user, itself }) = serde_json::from_str(state) else { return Self::default() };
+        let user = user.unwrap_or_default();
+        let name = user.name.or(itself.name).unwrap_or_default();
+        let color = user.color.or(itself.color).filter(|color| color.len() <= Self::LONGEST_COLOR);
+        Self { name: name[..name.floor_char_boundary(longest)].into(), color: color.map(Into::into) }
+    }
+}
+
 /// Whether `state` is a JSON object as browsers read it. It is passed on as text and never becomes a value
 /// here, so half surrogates and numbers beyond a float, which `JSON.parse` takes, are none of our business.
 fn check_state(state: &str, depth: usize) -> Result<&str, InvalidAwareness> {
@@ -195,4 +233,27 @@ fn nesting(json: &str) -> usize {
         }
     }
     deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_shows_is_read_as_editors_write_it() {
+        let long = format!(r#"{{"user":{{"name":"A","color":"{}"}}}}"#, "x".repeat(65));
+        for (state, name, color) in [
+            (r##"{"user":{"name":"Ann","color":"#ff0000"}}"##, "Ann", Some("#ff0000")),
+            (r#"{"user":{"name":"Annie 漢"}}"#, "Annie", None),
+            (r#"{"user":{"name":"😀😀"}}"#, "😀", None),
+            (r#"{"user":null,"name":"Bob","color":"red","cursor":{"x":1}}"#, "Bob", Some("red")),
+            (&long, "A", None),
+            (r#"{"user":{"name":7}}"#, "", None),
+            (r#"{"user":"Ann"}"#, "", None),
+            ("{}", "", None),
+        ] {
+            let shown = Shown::of(state, 5);
+            assert_eq!((&*shown.name, shown.color.as_deref()), (name, color), "{state}");
+        }
+    }
 }

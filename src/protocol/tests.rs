@@ -357,7 +357,7 @@ fn recorded_sessions_of_hocuspocus_are_understood_and_spoken() {
                 let ours = match kind {
                     "authenticated" => Outgoing::Authenticated { may_write: true },
                     "status" => Outgoing::SyncStatus { applied: true },
-                    "close" => Outgoing::Close("provider_initiated".into()),
+                    "close" => Outgoing::Close("provider_initiated"),
                     _ => match body.decode(&limits).unwrap() {
                         hocuspocus::Said::Message(message) => said_again(&message).1,
                         other => panic!("{other:?}"),

@@ -30,6 +30,7 @@ test("from an empty shelf to a document in the list", async () => {
     return false;
   });
   await row(bo, "Notes for the winter issue").getByText("1 person inside").waitFor();
+  assert.equal(await row(bo, "Notes for the winter issue").locator(".avatar").getAttribute("data-initials"), "A");
   await row(bo, "Notes for the winter issue").getByText(/Edited just now/).waitFor();
   await screenshot(bo, "home-light");
   await bo.page.getByRole("link", { name: /Notes for the winter issue/ }).click();

@@ -198,6 +198,15 @@ async fn people_of_both_kinds_see_each_other() {
     let known = &init["editors"][0];
     assert_eq!((&known["session"], &known["name"]), (&json!(yan.id().to_string()), &json!("Yan")));
     raw.hears(shows(r#"{"user":{"id":"collab/ann","name":"ann"}}"#)).await;
+    // Who looks at the list of documents sees them both.
+    ann.proposes("a1", 0, json!(["hello"])).await;
+    ann.hears("ack").await;
+    let list = rest::get(&server, "/api/v1/documents").await.expect(200).json();
+    let details = rest::get(&server, "/api/v1/documents/notes").await.expect(200).json();
+    assert_eq!(list["documents"][0]["people"], details["people"]);
+    let mut people: Vec<_> = details["people"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    people.sort_by_key(ToString::to_string);
+    assert_eq!(people, [&json!("Yan"), &json!("ann")]);
     ann.says("presence", json!({"name": "Ann 👩‍🚀"})).await;
     raw.hears(shows(r#"{"user":{"id":"collab/ann","name":"Ann 👩‍🚀"}}"#)).await;
     yan.shows(&json!({"user": {"name": "Yan the Great"}}));

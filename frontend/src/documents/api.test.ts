@@ -1,6 +1,7 @@
 // The REST client against a scripted `fetch`: what it asks, and what it makes of every kind of answer.
 import { expect, test } from "vitest";
 import { ApiError, createApi, problemOf, type Api, type Problem } from "./api";
+import { COLOURS } from "../presence/colours";
 import { parseName, type DocumentName } from "./name";
 
 const named = (text: string): DocumentName => {
@@ -8,7 +9,7 @@ const named = (text: string): DocumentName => {
   if (name === null) throw new Error(`not a name: ${text}`);
   return name;
 };
-const summary = { name: "a/b", title: " Plan ", kind: "board", bytes: 12, created: 1, modified: 2, state: "live", editors: 3 };
+const summary = { name: "a/b", title: " Plan ", kind: "board", bytes: 12, created: 1, modified: 2, state: "live", editors: 3, people: [{ name: " Bo ", color: "#cf2f74" }, { name: "Cy", color: "url(x)" }, { name: 7 }] };
 
 function answering(status: number, body: unknown): { api: Api; asked: { method: string; url: string; body: unknown }[] } {
   const asked: { method: string; url: string; body: unknown }[] = [];
@@ -33,7 +34,7 @@ test("a list is asked for by shelf and cursor", async () => {
   const { api, asked } = answering(200, { documents: [summary], next: "n&1" });
   const page = await api.list("trash", "c=?1");
   expect(asked[0]).toMatchObject({ method: "GET", url: "/api/v1/documents?shelf=trash&limit=50&after=c%3D%3F1" });
-  expect(page).toEqual({ documents: [{ ...summary, title: "Plan" }], next: "n&1" });
+  expect(page).toEqual({ documents: [{ ...summary, title: "Plan", people: [{ name: "Bo", colour: "#cf2f74" }, { name: "Cy", colour: COLOURS[0] }] }], next: "n&1" });
 });
 
 test("a name is one segment of the path, whatever it contains", async () => {

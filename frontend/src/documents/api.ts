@@ -1,5 +1,6 @@
 // The server's REST interface, typed and checked: what arrives is parsed before anybody believes it. Mirrors
 // `src/http/documents.rs`.
+import { COLOURS, isColour } from "../presence/colours";
 import { parseName, type DocumentName } from "./name";
 
 export interface DocumentSummary {
@@ -15,6 +16,14 @@ export interface DocumentSummary {
   readonly state: "live" | "trashed";
   /** Connections that have it open right now. */
   readonly editors: number;
+  /** Some of the people behind them, as they show themselves. */
+  readonly people: readonly Shown[];
+}
+
+/** Somebody as others see them. */
+export interface Shown {
+  readonly name: string;
+  readonly colour: string;
 }
 
 export interface DocumentPage {
@@ -136,7 +145,26 @@ function summaryOf(value: unknown): DocumentSummary {
   ) {
     throw new ApiError({ kind: "garbled" });
   }
-  return { name, title: title?.trim() ? title.trim() : null, kind: typeof kind === "string" ? kind : null, bytes, created, modified, state, editors };
+  return {
+    name,
+    title: title?.trim() ? title.trim() : null,
+    kind: typeof kind === "string" ? kind : null,
+    bytes,
+    created,
+    modified,
+    state,
+    editors,
+    people: peopleOf(value["people"]),
+  };
+}
+
+/** Who is inside is whatever their clients say: what cannot be shown is left out, and a colour that is none becomes ours. */
+function peopleOf(value: unknown): readonly Shown[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((person: unknown): Shown[] => {
+    if (!isRecord(person) || typeof person["name"] !== "string" || person["name"].trim() === "") return [];
+    return [{ name: person["name"].trim(), colour: isColour(person["color"]) ? person["color"] : COLOURS[0] }];
+  });
 }
 
 function attachmentOf(value: unknown): Attachment {

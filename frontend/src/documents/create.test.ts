@@ -9,7 +9,7 @@ import type { DocumentName } from "./name";
 function scripted(): { readonly api: Api; readonly sent: string[]; readonly doc: Doc } {
   const sent: string[] = [];
   const doc = new Doc();
-  const summary: DocumentSummary = { name: "n" as DocumentName, title: null, kind: null, bytes: 0, created: 0, modified: 0, state: "live", editors: 0 };
+  const summary: DocumentSummary = { name: "n" as DocumentName, title: null, kind: null, bytes: 0, created: 0, modified: 0, state: "live", editors: 0, people: [] };
   const no = (): never => {
     throw new Error("not part of this");
   };

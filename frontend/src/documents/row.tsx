@@ -2,6 +2,7 @@
 import { CloudOff, Ellipsis, FileCode2, FileText, Link2, RotateCcw, Shapes, Star, StarOff, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
+import { Avatar } from "../presence/avatar";
 import { LazyMenu } from "../ui/lazy-menu";
 import type { MenuItem } from "../ui/menu";
 import type { DocumentSummary } from "./api";
@@ -12,6 +13,9 @@ import { setStarred } from "./starred";
 import { relativeTime, size } from "./when";
 
 const ICONS: Readonly<Record<Kind, React.JSX.Element>> = { text: <FileText />, plain: <FileCode2 />, board: <Shapes /> };
+
+/** How many of those inside are drawn; the number says how many there are. */
+const FACES = 3;
 
 export interface RowActions {
   readonly copyLink: (document: DocumentSummary) => void;
@@ -64,8 +68,16 @@ export function LiveRow(props: {
       )}
       {document.editors > 0 && (
         <span className="inside">
-          <span className="inside-dot" aria-hidden="true" />
-          {t("row.inside", { count: document.editors })}
+          {document.people.length > 0 ? (
+            <span className="inside-people">
+              {document.people.slice(0, FACES).map(({ name, colour }) => (
+                <Avatar key={`${name} ${colour}`} name={name} colour={colour} />
+              ))}
+            </span>
+          ) : (
+            <span className="inside-dot" aria-hidden="true" />
+          )}
+          <span title={document.people.map(({ name }) => name).join(", ")}>{t("row.inside", { count: document.editors })}</span>
         </span>
       )}
       <LazyMenu

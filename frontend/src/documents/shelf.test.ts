@@ -12,6 +12,7 @@ const doc = (name: string, modified: number): DocumentSummary => ({
   modified,
   state: "live",
   editors: 0,
+  people: [],
 });
 const page = (next: string | null, ...documents: DocumentSummary[]): DocumentPage => ({ documents, next });
 const after = (...events: ShelfEvent[]): ShelfState => events.reduce(stepShelf, EMPTY_SHELF);
