@@ -108,7 +108,7 @@ const STORE = "waiting";
 export const browserPictures: PictureStore = {
   keep: (document, picture) => inStore("readwrite", (store) => store.put({ document, ...picture })).then(() => undefined),
   of: (document) =>
-    inStore("readonly", (store) => store.getAll(rowsOf(document)) as IDBRequest<readonly WaitingPicture[]>).then((rows) =>
+    inStore("readonly", (store): IDBRequest<WaitingPicture[]> => store.getAll(rowsOf(document))).then((rows) =>
       rows.map(({ key, type, bytes }) => ({ key, type, bytes })),
     ),
   drop: (document, key) => inStore("readwrite", (store) => store.delete([document, key])).then(() => undefined),
