@@ -209,7 +209,7 @@ impl Person {
                 typist.inserts(0, words);
             }
             Edit::Push(words) => typist.inserts(u32::MAX, &words.concat()),
-            Edit::Unset(_) => typist.deletes(0, u32::MAX),
+            Edit::Unset(_) => typist.deletes(0, 3),
         }
     }
 

@@ -156,13 +156,15 @@ struct Body {
 impl Body {
     /// A line of text without its end; nothing if the body ends before it does.
     async fn line(&mut self) -> Option<String> {
+        let mut seen = 0; // a line may hold megabytes, and is looked through once
         loop {
-            if let Some(end) = self.gathered.iter().position(|byte| *byte == b'\n') {
-                let rest = self.gathered.split_off(end + 1);
+            if let Some(end) = self.gathered[seen..].iter().position(|byte| *byte == b'\n') {
+                let rest = self.gathered.split_off(seen + end + 1);
                 let mut line = std::mem::replace(&mut self.gathered, rest);
                 line.pop();
                 return Some(String::from_utf8(line).unwrap());
             }
+            seen = self.gathered.len();
             if !self.more().await? {
                 return None;
             }
