@@ -1,7 +1,7 @@
 // The list of documents, the trash, and what both look like when there is nothing to show.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { api, openDocument, openHome, screenshot, startBrowser, startServer, status, title, until, words, write } from "./support.mjs";
+import { api, makeBoard, openDocument, openHome, screenshot, startBrowser, startServer, status, title, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -160,4 +160,12 @@ test("loading, refused, and an address of nothing", async () => {
   await ann.page.getByRole("heading", { name: "There is nothing at this address" }).waitFor();
   await ann.page.getByRole("link", { name: "All documents" }).click();
   await ann.page.getByRole("list", { name: "Documents, newest first" }).waitFor();
+});
+
+test("a document that was never opened on this device has the sign of its kind", async () => {
+  await makeBoard(server, "drawn elsewhere");
+  const ann = await browser.person(server);
+  await openHome(ann);
+  const row = ann.page.locator(".row", { has: ann.page.locator('a[href="/d/drawn%20elsewhere"]') });
+  await row.locator(".row-icon svg.lucide-shapes").waitFor();
 });

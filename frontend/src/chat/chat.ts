@@ -6,7 +6,7 @@ import type { Signals } from "../sync/room";
 import { createStore, type Store } from "../ui/store";
 import { changed, keyOf, parseKept, readKept, writeKept } from "./kept";
 import { openLine, type ChatLine, type LinePorts } from "./line";
-import { hear, nameMessage, pageOf, sayMessage, sayTyping, type Message } from "./protocol";
+import { hear, isOf, nameMessage, pageOf, sayMessage, sayTyping, type Message } from "./protocol";
 import { due, next, start, step, unread, type Event, type State } from "./state";
 
 export interface Chat {
@@ -95,7 +95,7 @@ export function openChat(ports: ChatPorts): Chat {
       const heard = hear(frame);
       if (heard === null) return;
       const known = heard.type === "message" && state.said.some(({ id }) => id === heard.message.id);
-      const ours = heard.type === "message" && state.waiting.some(({ id }) => id === heard.message.clientId);
+      const ours = heard.type === "message" && isOf(heard.message.clientId, ports.person);
       advance({ type: "heard", heard, now: Date.now() });
       if (heard.type === "message" && !known && !ours) for (const listener of arrivals) listener(heard.message);
     },

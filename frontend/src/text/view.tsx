@@ -13,7 +13,7 @@ import { Avatar } from "../presence/avatar";
 import { caretOf } from "../presence/caret";
 import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
-import { isLive } from "../sync/status";
+import { isEditable, isLive } from "../sync/status";
 import { MOD } from "../ui/platform";
 import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
@@ -149,7 +149,8 @@ function usePictures(api: Api, name: DocumentName, room: Room, t: TFunction<"wor
   useEffect(() => {
     let was = false;
     const look = (): void => {
-      const is = isLive(room.state().status);
+      const { status } = room.state();
+      const is = isLive(status) && isEditable(status);
       if (is && !was) void pictures.send();
       was = is;
     };
