@@ -54,6 +54,20 @@ test("a long stroke in the hand is told with few points, the first and the last 
   expect([shown[0], shown.at(-1)]).toEqual([[0, 0], [1666.3, 714.1]]);
 });
 
+test("however much is selected or in the hand, the server takes what is told of it", () => {
+  const selected = Array.from({ length: 4_000 }, (_, at) => `an-id-of-21-letters-${at}`);
+  const shape = { type: "rectangle", x: 1, y: 2, width: 3, height: 4, strokeColor: "#1e1e1e", text: "文字".repeat(50) };
+  for (const inHand of [new Map(), new Map(selected.slice(0, 5).map((id) => [id, shape])), new Map(selected.slice(0, 30).map((id) => [id, shape]))]) {
+    const { awareness, told } = someone();
+    publisher(awareness).publish(() => ({ ...quiet, pointer: { x: 1, y: 2, tool: "pointer", button: "up" }, selected, inHand, view: [0, 0, 100, 100] }));
+    vi.advanceTimersByTime(BETWEEN);
+    const other = othersIn(awareness.getStates(), -1).get(awareness.clientID);
+    expect(new TextEncoder().encode(JSON.stringify(told())).length).toBeLessThanOrEqual(3_450);
+    expect(other?.selected.length).toBeGreaterThan(30);
+    expect(other?.inHand.size).toBe(inHand.size > 5 ? 0 : inHand.size);
+  }
+});
+
 test("whatever others announce, something harmless is read", () => {
   const odd = [
     null,

@@ -39,6 +39,8 @@ const MOST_IN_HAND = 40;
 /** More points of a stroke are not shown while it is drawn; every message would carry them all. */
 const MOST_POINTS = 160;
 const MOST_SELECTED = 200;
+/** The server refuses presence of more than 4 KiB, name and all: `awareness_bytes` in src/protocol/guard.rs. In bytes. */
+const MOST_BYTES = 3_400;
 
 /** Sends at once if the last message is long enough ago, else when it is; of several in between, the last. */
 export function publisher(awareness: Awareness): { readonly publish: (read: () => OnBoard) => void; readonly dispose: () => void } {
@@ -91,14 +93,17 @@ export function handsOf(others: ReadonlyMap<number, Other>): ReadonlyMap<string,
 
 function encode(state: OnBoard): Fields {
   const { pointer, selected, inHand, view, following } = state;
-  return {
-    pointer: pointer && { ...pointer, x: round(pointer.x), y: round(pointer.y) },
-    selected: selected.slice(0, MOST_SELECTED),
-    inHand: inHand.size > MOST_IN_HAND ? {} : Object.fromEntries([...inHand].map(([id, fields]) => [id, lighter(fields)])),
-    view: view && view.map(round),
-    following,
-  };
+  const always = { pointer: pointer && { ...pointer, x: round(pointer.x), y: round(pointer.y) }, view: view && view.map(round), following };
+  const hand = inHand.size > MOST_IN_HAND ? {} : Object.fromEntries([...inHand].map(([id, fields]) => [id, lighter(fields)]));
+  let room = MOST_BYTES - weightOf(always);
+  const shown = weightOf(hand) <= room ? hand : {};
+  room -= weightOf(shown);
+  const marked = selected.slice(0, MOST_SELECTED).filter((id) => (room -= weightOf(id) + 1) >= 0);
+  return { ...always, inHand: shown, selected: marked };
 }
+
+const utf8 = new TextEncoder();
+const weightOf = (value: unknown): number => utf8.encode(JSON.stringify(value)).length;
 
 /** A long stroke with fewer points, none of them exact: it is looked at for a second. */
 function lighter(fields: Fields): Fields {
