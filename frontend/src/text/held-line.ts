@@ -31,19 +31,25 @@ export function holdLine(element: XmlElement): HeldLine | null {
   const { doc } = element;
   const letters = lettersOf(element);
   if (doc === null || letters === null) return null;
+  // A letter that somebody deleted is no place to write beside: what is written there may stand on either side of it.
+  const isLeft = (letter: ID): boolean => !getItem(doc.store, letter).deleted;
+  const around = (from: number, to: number): readonly [ID | undefined, ID | undefined] => [
+    letters.slice(0, from).findLast(isLeft),
+    letters.slice(to).find(isLeft),
+  ];
   return {
     element,
     get length() {
       return letters.length;
     },
     place: (offset) => {
-      const [before, behind] = [letters[offset - 1], letters[offset]];
+      const [before, behind] = around(offset, offset);
       if (before !== undefined) return beside(before, -1);
       if (behind !== undefined) return beside(behind, 0);
       return createRelativePositionFromJSON({ type: element._item?.id ?? null });
     },
     replace: (from, to, text) => {
-      const written = insert(doc, element, letters[from - 1], letters[to], text);
+      const written = insert(doc, element, around(from, to), text);
       if (written === null) return false;
       remove(doc, letters.slice(from, to));
       letters.splice(from, to - from, ...written);
@@ -72,7 +78,7 @@ function lettersOf(element: XmlElement): ID[] | null {
 }
 
 /** The ids of what was written; `null` if there is nowhere to write it. */
-function insert(doc: Doc, element: XmlElement, before: ID | undefined, behind: ID | undefined, text: string): readonly ID[] | null {
+function insert(doc: Doc, element: XmlElement, [before, behind]: readonly [ID | undefined, ID | undefined], text: string): readonly ID[] | null {
   if (text === "") return [];
   const ids = (clock: number): readonly ID[] => Array.from({ length: text.length }, (_, at) => createID(doc.clientID, clock + at));
   const clock = getState(doc.store, doc.clientID);
@@ -82,10 +88,10 @@ function insert(doc: Doc, element: XmlElement, before: ID | undefined, behind: I
     place.type.insert(place.index, text);
     return ids(clock);
   }
+  if (places.includes(null)) return null;
   // No words on either side: a text of their own, whose own id comes first.
-  const place = places.find((found) => found !== undefined && found !== null);
-  if (before !== undefined && place === undefined) return null;
-  element.insert(place?.type === element ? place.index : 0, [new XmlText(text)]);
+  const place = places.find((found) => found?.type === element);
+  element.insert(place?.index ?? 0, [new XmlText(text)]);
   return ids(clock + 1);
 }
 
