@@ -12,7 +12,7 @@ import { You } from "../presence/you";
 import { socketBase } from "../sync/address";
 import { connectByHocuspocus } from "../sync/connection";
 import { openIndexedDbCopy } from "../sync/copy";
-import { openRoom, type Room } from "../sync/room";
+import { openRoom, type Room, type RoomState } from "../sync/room";
 import { isEditable, isLive, isReadable } from "../sync/status";
 import { BarTitle } from "../text/bar-title";
 import { StatusPill } from "../text/status-pill";
@@ -67,7 +67,7 @@ const MOST_FOLLOWABLE = 5;
 function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; readonly room: Room }): React.JSX.Element {
   const { t } = useTranslation();
   const { api, name, room } = props;
-  const { status, onlyInThisTab } = useSyncExternalStore(room.subscribe, room.state);
+  const { status, onlyInThisTab } = useRoomState(room);
   const readable = isReadable(status);
   const title = useTitle(room.doc);
   const kind = useKind(room);
@@ -132,7 +132,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
             {title || t("doc.untitled")}
           </span>
         )}
-        <StatusPill status={status} />
+        <StatusPill room={room} />
         <div className="bar-end">
           <Others people={people} onGoTo={({ client }) => handle?.goTo(client)} />
           {readable && (
@@ -212,6 +212,15 @@ function useWasTrue(now: boolean): boolean {
     if (now) setWas(true);
   }, [now]);
   return was || now;
+}
+
+/** Saved or being saved makes no difference to the page; that changes twice with every key, and the pill follows it alone. */
+function useRoomState(room: Room): RoomState {
+  useSyncExternalStore(room.subscribe, () => {
+    const { status, onlyInThisTab } = room.state();
+    return `${status.kind === "saving" ? "saved" : status.kind} ${onlyInThisTab}`;
+  });
+  return room.state();
 }
 
 function useKind(room: Room): Kind | null {

@@ -39,7 +39,6 @@ export function createPlainEditor(ports: {
   readonly awareness: Awareness;
   readonly words: PlainWords;
   /** Called after every change of the text, whoever made it. */
-  readonly onChange: () => void;
 }): PlainEditor {
   const text = ports.doc.getText(CONTENT);
   const undoManager = new UndoManager(text);
@@ -70,9 +69,6 @@ export function createPlainEditor(ports: {
         said.of(saying(words)),
         yCollab(text, null, { undoManager }),
         carets(caretPorts),
-        EditorView.updateListener.of((update) => {
-          if (update.docChanged) ports.onChange();
-        }),
       ],
     }),
   });

@@ -15,11 +15,18 @@ export function PlainView(props: ViewProps): React.JSX.Element {
   const { room, editable, onHandle } = props;
   const host = useRef<HTMLDivElement>(null);
   const [editor, setEditor] = useState<PlainEditor | null>(null);
-  const [version, setVersion] = useState(0);
   const title = useTitle(room.doc);
   const words = usePlainWords();
   const firstWords = useRef(words);
   const read = useCallback(() => room.doc.getText(CONTENT).toJSON(), [room]);
+  const onChange = useCallback(
+    (listener: () => void) => {
+      const content = room.doc.getText(CONTENT);
+      content.observe(listener);
+      return () => content.unobserve(listener);
+    },
+    [room],
+  );
 
   useEffect(() => {
     if (host.current === null) return;
@@ -28,7 +35,6 @@ export function PlainView(props: ViewProps): React.JSX.Element {
       doc: room.doc,
       awareness: room.awareness,
       words: firstWords.current,
-      onChange: () => setVersion((count) => count + 1),
     });
     setEditor(made);
     return () => {
@@ -64,7 +70,7 @@ export function PlainView(props: ViewProps): React.JSX.Element {
         }}
       />
       <PrintedText read={read} />
-      {editor && <WordCount version={version} read={read} />}
+      {editor && <WordCount read={read} onChange={onChange} />}
     </article>
   );
 }

@@ -9,7 +9,7 @@ import type { Node } from "@tiptap/pm/model";
 import { Plugin, type EditorState } from "@tiptap/pm/state";
 import type { EditorView } from "@tiptap/pm/view";
 import { type ProsemirrorBinding, relativePositionToAbsolutePosition, ySyncPluginKey } from "@tiptap/y-tiptap";
-import { type AbstractType, type Transaction, XmlElement, type YEvent, createDeleteSet } from "yjs";
+import { type AbstractType, type Transaction, XmlElement, XmlText, type YEvent, createDeleteSet } from "yjs";
 import { holdLine, type HeldLine } from "./held-line";
 
 /** The editor reads what was composed some 20 ms after its end. In ms. */
@@ -47,7 +47,7 @@ export function holdWhileComposing(): Composing {
   const plugin = new Plugin({
     view: (view) => {
       const { binding } = ySyncPluginKey.getState(view.state) as { readonly binding: Binding };
-      const seen = binding._observeFunction as Binding["_typeChanged"];
+      const all = binding._observeFunction as Binding["_typeChanged"];
       const write = binding._prosemirrorChanged.bind(binding);
       let line: Held | null = null;
 
@@ -55,6 +55,7 @@ export function holdWhileComposing(): Composing {
       const before = (): void => {
         line = held === null && view.composing ? lineAt(view, binding) : null;
       };
+      const seen = (events: Events, transaction: Parameters<Binding["_typeChanged"]>[1]): void => keepingNodes(binding, events, () => all(events, transaction));
       const observe = (events: Events, transaction: Transaction): void => {
         if (transaction.origin === ySyncPluginKey) return seen(events, transaction);
         if (held === null && line !== null && view.composing && touches(events, line.line.element)) held = { ...line, waiting: events };
@@ -95,7 +96,7 @@ export function holdWhileComposing(): Composing {
         return { anchor: now(held, state.selection.anchor), head: now(held, state.selection.head) };
       };
 
-      binding.type.unobserveDeep(seen as never);
+      binding.type.unobserveDeep(all as never);
       binding._observeFunction = observe;
       binding.type.observeDeep(observe as never);
       binding.doc.on("beforeAllTransactions", before);
@@ -134,6 +135,22 @@ export function holdWhileComposing(): Composing {
     extension: Extension.create({ name: "composing", priority: 998, addProseMirrorPlugins: () => [plugin] }),
     selection: (state) => selection(state),
   };
+}
+
+/**
+ * The binding forgets all its nodes with every change from elsewhere and makes them anew: 5,000 paragraphs for one letter.
+ * It needs that where blocks moved. Where only letters did, it forgets those of the changed lines first, and the rest
+ * are the same nodes, which the editor passes over.
+ */
+function keepingNodes({ mapping }: Binding, events: Events, run: () => void): void {
+  if (events.length === 0 || !events.every(({ target }) => target instanceof XmlText)) return run();
+  mapping.clear = () => undefined;
+  try {
+    run();
+  } finally {
+    // The map's own again.
+    Reflect.deleteProperty(mapping, "clear");
+  }
 }
 
 /** The line of the caret, if the data has it as the view does. */

@@ -2,12 +2,19 @@
 // The editor on shared data, without a browser around it: what undo touches, what opening writes, what is shown for
 // data other clients wrote.
 import type { Editor } from "@tiptap/core";
+import { type ProsemirrorBinding, absolutePositionToRelativePosition, relativePositionToAbsolutePosition, yXmlFragmentToProseMirrorRootNode, ySyncPluginKey } from "@tiptap/y-tiptap";
 import { afterEach, expect, test } from "vitest";
 import { Awareness } from "y-protocols/awareness";
-import { Doc, XmlElement, XmlText, applyUpdate, encodeStateAsUpdate } from "yjs";
+import { Doc, XmlElement, XmlText, applyUpdate, encodeStateAsUpdate, type XmlFragment } from "yjs";
 import { createEditor } from "./editor";
 import { FIELD } from "./field";
 import { plainText } from "./plain-text";
+
+interface Bound {
+  readonly doc: Doc;
+  readonly type: XmlFragment;
+  readonly binding: ProsemirrorBinding;
+}
 
 const opened: (() => void)[] = [];
 afterEach(() => {
@@ -137,4 +144,44 @@ test("an address another client stored is followed only if it is harmless", () =
   const link = editor.view.dom.querySelector("a");
   expect(link?.textContent).toBe("press me");
   expect(link?.getAttribute("href")).toBeNull();
+});
+
+test("random: after every change both show the shared data, and a place in one is the same place in the other", () => {
+  for (let round = 0; round < 12; round++) {
+    const seed = Number(process.env["SEED"] ?? (Date.now() % 1_000_000) + round);
+    let state = seed;
+    const random = (below: number): number => {
+      state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+      return state % below;
+    };
+    const people = together();
+    const editors = [people.ann, people.bo];
+    rule(people.ann, "one");
+    for (let step = 0; step < 40; step++) {
+      const editor = editors[random(2)] ?? people.ann;
+      const { size } = editor.state.doc.content;
+      const from = Math.min(size, 1 + random(size));
+      editor.commands.setTextSelection({ from, to: random(3) === 0 ? Math.min(size, from + random(6)) : from });
+      const act = random(10);
+      if (act < 5) editor.commands.insertContent(String.fromCharCode(97 + random(26)).repeat(1 + random(3)));
+      else if (act === 5) editor.commands.splitBlock();
+      else if (act === 6) editor.commands.toggleBold();
+      else if (act === 7) editor.commands.deleteSelection();
+      else if (act === 8) editor.commands.toggleBulletList();
+      else editor.commands.setHeading({ level: 2 });
+      const [ann, bo] = [people.ann.state.doc, people.bo.state.doc];
+      const shared = yXmlFragmentToProseMirrorRootNode(people.annDoc.getXmlFragment(FIELD), people.ann.schema);
+      expect(ann.toString(), `seed ${seed}, step ${step}`).toBe(shared.toString());
+      expect(bo.toString(), `seed ${seed}, step ${step}`).toBe(shared.toString());
+      ann.descendants((node, at) => {
+        if (!node.isText) return;
+        const [here, there] = [people.ann, people.bo].map((one) => ySyncPluginKey.getState(one.state) as Bound);
+        const place: unknown = absolutePositionToRelativePosition(at + 1, here!.type, here!.binding.mapping);
+        for (const { doc, type, binding } of [here!, there!]) {
+          expect(relativePositionToAbsolutePosition(doc, type, place, binding.mapping), `seed ${seed}, step ${step}`).toBe(at + 1);
+        }
+      });
+    }
+    for (const close of opened.splice(0)) close();
+  }
 });

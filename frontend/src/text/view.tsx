@@ -196,10 +196,15 @@ function mentionOffers(query: string, room: Room, t: TFunction<"words">): readon
 
 function TextWordCount(props: { readonly editor: Editor }): React.JSX.Element {
   const { editor } = props;
-  // Any change of the text changes its size or, rarely, leaves the count as it was.
-  const { size } = useEditorState(editor, (current) => ({ size: current.state.doc.content.size }));
   const read = useCallback(() => editor.state.doc.textBetween(0, editor.state.doc.content.size, "\n", " "), [editor]);
-  return <WordCount version={size} read={read} />;
+  const onChange = useCallback(
+    (listener: () => void) => {
+      editor.on("update", listener);
+      return () => void editor.off("update", listener);
+    },
+    [editor],
+  );
+  return <WordCount read={read} onChange={onChange} />;
 }
 
 /** The editor's place on the page. It is made once per room and told whether it may be written in. */

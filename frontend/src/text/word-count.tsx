@@ -1,17 +1,26 @@
-// How many words there are. Counting walks the whole text, so it is done when the hands rest.
+// How many words there are. Counting walks the whole text, so it is done when the hands rest, and nothing is drawn before.
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { countWords } from "./words";
 
-/** `version` is anything that changes with the text; `read` must keep its identity. */
-export function WordCount(props: { readonly version: number; readonly read: () => string }): React.JSX.Element | null {
+/** Both must keep their identity. `onChange` returns the end of its subscription. */
+export function WordCount(props: { readonly read: () => string; readonly onChange: (listener: () => void) => () => void }): React.JSX.Element | null {
   const { t, i18n } = useTranslation();
-  const { version, read } = props;
+  const { read, onChange } = props;
   const [count, setCount] = useState(0);
   useEffect(() => {
-    const timer = setTimeout(() => setCount(countWords(read(), i18n.language)), 300);
-    return () => clearTimeout(timer);
-  }, [version, read, i18n.language]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const later = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => setCount(countWords(read(), i18n.language)), 300);
+    };
+    later();
+    const end = onChange(later);
+    return () => {
+      end();
+      clearTimeout(timer);
+    };
+  }, [read, onChange, i18n.language]);
   if (count === 0) return null;
   return <p className="word-count">{t("doc.words", { count })}</p>;
 }
