@@ -7,7 +7,7 @@ import { ChatButton } from "../chat/button";
 import { useAnnouncedMessages, useChat } from "../chat/use-chat";
 import { Others } from "../presence/others";
 import { useFollow } from "../presence/use-follow";
-import { useAnnouncement, useArrivals, usePeople } from "../presence/use-people";
+import { useAnnouncement, useArrivals, usePeople, useRollCall } from "../presence/use-people";
 import { You } from "../presence/you";
 import { socketBase } from "../sync/address";
 import { connectByHocuspocus } from "../sync/connection";
@@ -91,6 +91,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
 
   useAnnouncement(room.awareness);
   useArrivals(people, isLive(status));
+  useRollCall(people);
   useLeaveGuard(onlyInThisTab);
   useEffect(() => {
     if (status.kind === "saved") forgetMade(name);

@@ -34,6 +34,21 @@ export function useAnnouncement(awareness: Awareness): void {
   }, [awareness, person, name, colour]);
 }
 
+/** Ctrl or ⌘ with Alt and P: says who is here, to whoever cannot see the avatars. */
+export function useRollCall(people: readonly Person[]): void {
+  const { t, i18n } = useTranslation();
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (!(event.ctrlKey || event.metaKey) || !event.altKey || event.code !== "KeyP" || event.isComposing) return;
+      event.preventDefault();
+      const names = people.filter(({ self }) => !self).map(({ name }) => name || t("people.nameless"));
+      announce(names.length === 0 ? t("people.alone") : t("people.present", { names: new Intl.ListFormat(i18n.language).format(names) }));
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [people, t, i18n.language]);
+}
+
 /** Says who joined and left, collected into one sentence. `listening` is false while the connection itself is the news. */
 export function useArrivals(people: readonly Person[], listening: boolean): void {
   const { t, i18n } = useTranslation();

@@ -12,6 +12,8 @@ const EVERYWHERE = [
   ["search", "/"],
   ["help", "?"],
   ["close", "Esc"],
+  ["regions", "F6"],
+  ["people", `${MOD} ${ALT} P`],
 ] as const;
 
 const TEXT = [
@@ -32,6 +34,7 @@ const TEXT = [
   ["undo", `${MOD} Z`],
   ["redo", `${MOD} ⇧ Z`],
   ["toolbar", `${ALT} F10`],
+  ["leave", "Esc, Tab"],
 ] as const;
 
 export function Help(props: { readonly onClose: () => void }): React.JSX.Element {

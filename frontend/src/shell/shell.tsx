@@ -7,6 +7,7 @@ import { useCreate } from "../documents/use-create";
 import { useSettings } from "../ui/settings";
 import { useStore } from "../ui/store";
 import { openLayer } from "./layers";
+import { goToNextRegion } from "./regions";
 
 const Palette = lazy(() => import("./palette").then(({ Palette }) => ({ default: Palette })));
 const Help = lazy(() => import("./help").then(({ Help }) => ({ default: Help })));
@@ -31,6 +32,7 @@ export function Shell(props: { readonly api: Api }): React.JSX.Element {
       if (mod && !event.altKey && !event.shiftKey && key === "k") openLayer.set(openLayer.get() === "palette" ? null : "palette");
       else if (event.key === "?" && !mod && !event.altKey && !isTyping(event.target)) openLayer.set("help");
       else if (mod && event.altKey && event.code === "KeyN") create.current("text");
+      else if (event.key === "F6" && !mod && !event.altKey && openLayer.get() === null) goToNextRegion(event.shiftKey);
       else return;
       event.preventDefault();
     };
