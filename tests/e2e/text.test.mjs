@@ -250,6 +250,39 @@ test("an imported page is cleaned, and a file that is no text is refused in word
   ann.troubles.splice(0, Infinity, ...ann.troubles.filter((trouble) => !/inline event handler|script-src-attr/.test(trouble)));
 });
 
+test("by keyboard: F6 goes round the page, who is here is said, and Escape then Tab leaves a list", async () => {
+  const [ann, bo] = await annAndBo("keyboard");
+  const { page } = ann;
+  const place = () => page.evaluate(() => ["header.bar", ".tools-place", ".prose", "aside"].find((region) => document.activeElement?.closest(region)) ?? document.activeElement?.tagName);
+  await menu(ann, "Outline");
+  await page.getByRole("complementary", { name: "Outline" }).waitFor();
+  await text(ann).focus();
+  const round = [];
+  for (let step = 0; step < 4; step++) {
+    await page.keyboard.press("F6");
+    round.push(await place());
+  }
+  assert.deepEqual(new Set(round), new Set(["header.bar", ".tools-place", ".prose", "aside"]), round.join(" "));
+  assert.equal(round.at(-1), ".prose");
+  await page.keyboard.press("Shift+F6");
+  assert.equal(await place(), round[2]);
+
+  await bo.page.getByRole("button", { name: /where Ann Lee/ }).waitFor();
+  await ann.page.getByRole("button", { name: /where Bo/ }).waitFor();
+  await page.keyboard.press("Control+Alt+p");
+  await page.getByTestId("live-region").getByText("Here with you: Bo").waitFor();
+
+  await write(ann, "- one");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("two");
+  await page.keyboard.press("Tab");
+  await page.locator(".prose li li", { hasText: "two" }).waitFor();
+  assert.equal(await place(), ".prose");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Tab");
+  assert.notEqual(await place(), ".prose");
+});
+
 test("paper gets the text and nothing else", async () => {
   const ann = await browser.person(server, { theme: "dark" });
   await openDocument(ann, "paper");
