@@ -43,6 +43,8 @@ test("a message arrives with its author's name, a dot says so, and a latecomer r
   const [ann, bo] = await annAndBo("talk");
   await openChat(ann);
   await panel(ann).getByText("Nothing was said here yet").waitFor();
+  // Bo's line stands, so that what comes next is news to it and not the past.
+  await panel(ann).getByText("Bo joined").waitFor();
   await say(ann, "Shall we begin?");
   await confirmed(ann);
 

@@ -11,7 +11,7 @@ import type { State } from "./state";
 /** Messages within this time become one sentence for the ears, in ms. */
 const COLLECT = 1_000;
 
-/** `wanted` once the document is in step or the panel is opened; `live` while the server is known to be there. */
+/** `wanted` once the document has had its turn, or the panel is opened; `live` while the server is known to be there. */
 export function useChat(document: string, wanted: boolean, live: boolean): Chat | null {
   const [chat, setChat] = useState<Chat | null>(null);
   const { name, colour } = useSettings();

@@ -20,7 +20,8 @@ import { TitleField, useTitle } from "../text/title-field";
 import { Unreachable } from "../text/unreachable";
 import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
-import { Menu, type MenuItem } from "../ui/menu";
+import { LazyMenu } from "../ui/lazy-menu";
+import type { MenuItem } from "../ui/menu";
 import { Panel } from "../ui/panel";
 import { useRail } from "../ui/rail";
 import { browserSignals } from "../ui/signals";
@@ -81,8 +82,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const ended = status.kind === "gone" || status.kind === "denied" || status.kind === "unreachable";
   const [chatOpen, showChat] = useRail("chat");
   const chatButton = useRef<HTMLButtonElement>(null);
-  const wasLive = useWasTrue(isLive(status));
-  const chat = useChat(name, (wasLive || chatOpen) && !ended, isLive(status));
+  const atRest = useAtRest(isLive(status));
+  const chat = useChat(name, (atRest || chatOpen) && !ended, isLive(status));
   const closeChat = useCallback(() => {
     showChat(false);
     chatButton.current?.focus();
@@ -140,7 +141,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
             <ChatButton ref={chatButton} chat={chat} open={chatOpen} onToggle={() => (chatOpen ? closeChat() : showChat(true))} />
           )}
           <You />
-          <Menu
+          <LazyMenu
             button={
               <button type="button" className="icon-button" aria-label={t("doc.menu")}>
                 <Ellipsis />
@@ -206,13 +207,22 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   );
 }
 
-/** Whether it ever was so while this was shown. */
-function useWasTrue(now: boolean): boolean {
-  const [was, setWas] = useState(now);
+/** The document comes first. What stands beside it is fetched when it has been in step for so long, in ms. */
+const FIRST = 1_500;
+
+/** Whether the document was in step for long enough that the rest may follow; from then on for as long as it is shown. */
+function useAtRest(live: boolean): boolean {
+  const [atRest, setAtRest] = useState(false);
   useEffect(() => {
-    if (now) setWas(true);
-  }, [now]);
-  return was || now;
+    if (!live || atRest) return;
+    const timer = setTimeout(() => {
+      setAtRest(true);
+      // Somebody may reach for these when the server is gone, and a browser without a worker could not fetch them then.
+      for (const part of [import("../chat/panel"), import("../ui/menu")]) part.catch(() => undefined);
+    }, FIRST);
+    return () => clearTimeout(timer);
+  }, [live, atRest]);
+  return atRest;
 }
 
 /** Saved or being saved makes no difference to the page; that changes twice with every key, and the pill follows it alone. */

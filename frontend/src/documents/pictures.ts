@@ -108,8 +108,8 @@ const STORE = "waiting";
 export const browserPictures: PictureStore = {
   keep: (document, picture) => inStore("readwrite", (store) => store.put({ document, ...picture })).then(() => undefined),
   of: (document) =>
-    inStore("readonly", (store): IDBRequest<WaitingPicture[]> => store.getAll(rowsOf(document))).then((rows) =>
-      rows.map(({ key, type, bytes }) => ({ key, type, bytes })),
+    inStore<unknown[]>("readonly", (store) => store.getAll(rowsOf(document))).then((rows) =>
+      (rows as WaitingPicture[]).map(({ key, type, bytes }) => ({ key, type, bytes })),
     ),
   drop: (document, key) => inStore("readwrite", (store) => store.delete([document, key])).then(() => undefined),
   forget: (document) => inStore("readwrite", (store) => store.delete(rowsOf(document))).then(() => undefined),

@@ -27,7 +27,7 @@ import {
 import { Toolbar as Bar } from "radix-ui";
 import { useEffect, useRef, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { Menu } from "../ui/menu";
+import { LazyMenu } from "../ui/lazy-menu";
 import { MOD } from "../ui/platform";
 import { CODE_LANGUAGES } from "./code-languages";
 import { LinkButton } from "./link-button";
@@ -93,7 +93,7 @@ export function Toolbar(props: {
           if (event.key === "Escape") editor.commands.focus();
         }}
       >
-        <Menu
+        <LazyMenu
           align="start"
           returnFocus={() => editor.commands.focus()}
           button={
