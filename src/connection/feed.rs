@@ -130,7 +130,12 @@ impl Feeds {
 
     /// Listens from now on, in place of whoever did.
     pub fn listen(&self, feed: &Arc<Feed>) -> Listener {
-        let number = feed.listeners.fetch_add(1, Ordering::AcqRel) + 1;
+        let number = {
+            // Between two looks of the one before: the queue wakes one listener, and must not be left with the
+            // waker of one that has been replaced.
+            let _taken = feed.taken.lock();
+            feed.listeners.fetch_add(1, Ordering::AcqRel) + 1
+        };
         // Wakes the one before, so that it notices.
         feed.queue.nudge();
         Listener { feed: feed.clone(), feeds: self.clone(), number }
@@ -150,8 +155,11 @@ impl Feed {
         (first - 1..=taken.last).contains(&number)
     }
 
-    fn poll(&self, after: u64, context: &Context<'_>) -> Poll<Told> {
+    fn poll(&self, listener: u64, after: u64, context: &Context<'_>) -> Poll<Told> {
         let mut taken = self.taken.lock();
+        if self.listeners.load(Ordering::Acquire) != listener {
+            return Poll::Ready(Told::Replaced);
+        }
         if taken.last <= after {
             let mut frames = VecDeque::new();
             match self.queue.drain(&mut frames, context.waker()) {
@@ -205,13 +213,7 @@ impl Listener {
 
     /// Everything after message `after`, as soon as there is something.
     pub async fn next(&self, after: u64) -> Told {
-        poll_fn(|context| {
-            if self.feed.listeners.load(Ordering::Acquire) != self.number {
-                return Poll::Ready(Told::Replaced);
-            }
-            self.feed.poll(after, context)
-        })
-        .await
+        poll_fn(|context| self.feed.poll(self.number, after, context)).await
     }
 }
 

@@ -366,11 +366,7 @@ impl Scene {
     /// Everybody comes back and reads until all have the same.
     async fn settle(&mut self) {
         for (person, away) in self.people.iter_mut().zip(&mut self.away) {
-            let is_adrift = matches!(person, Person::Client(client) if client.is_adrift());
-            if is_adrift {
-                person.drops().await;
-            }
-            if std::mem::replace(away, false) || is_adrift {
+            if std::mem::replace(away, false) {
                 person.connects(&self.server).await;
             }
             person.reads_again();

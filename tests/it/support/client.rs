@@ -8,6 +8,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -36,7 +37,7 @@ use yrs::{
 };
 
 use super::{
-    Address, frames,
+    Address, PATIENCE, frames,
     plain::{self, Events},
     until,
 };
@@ -75,6 +76,15 @@ impl Carrier {
     /// Whether the server says of every change what became of it.
     fn answers_changes(self) -> bool {
         self != Self::YWebsocket
+    }
+
+    /// What goes over the line: in one of the dialects with the document's address before it.
+    fn frame(self, address: &[u8], body: impl Into<Bytes>) -> Message {
+        let body = body.into();
+        Message::Binary(match self {
+            Self::Hocuspocus => [address, &body[..]].concat().into(),
+            _ => body,
+        })
     }
 }
 
@@ -122,7 +132,9 @@ struct Seen {
     denied: Option<String>,
     refusals: usize,
     stateless: Vec<String>,
-    /// The session over plain HTTP and the last message that came.
+    /// The session over plain HTTP.
+    session: String,
+    /// The same and the last message that came.
     last_heard: Option<(String, u64)>,
     /// That session goes on over this line.
     resumed: bool,
@@ -242,9 +254,10 @@ impl Client {
         let (sink, stream) = socket.split();
         let (outgoing, queue) = mpsc::unbounded_channel();
         let reading = watch::Sender::new(true);
-        self.greets(&outgoing, false);
+        let reader = self.reader(&outgoing);
+        reader.greets(&self.token, false);
         let writer = tokio::spawn(write(sink, queue));
-        let reader = tokio::spawn(self.reader(&outgoing).read(stream, reading.subscribe()));
+        let reader = tokio::spawn(reader.read(stream, reading.subscribe()));
         self.link = Some(Link { outgoing, reading, writer, reader });
         Ok(())
     }
@@ -256,51 +269,34 @@ impl Client {
         let (outgoing, queue) = mpsc::unbounded_channel();
         let reading = watch::Sender::new(true);
         let last = self.seen().last_heard.take();
-        let (reader, session) = if self.carrier == Carrier::Events {
+        let reader = self.reader(&outgoing);
+        let reader = if self.carrier == Carrier::Events {
             let id = last.map(|(session, number)| format!("{session}.{number}"));
             let events = Events::open(address, &document, id.as_deref(), self.receive_buffer).await?;
-            let session = events.open["session"].as_str().unwrap().to_owned();
-            self.greets(&outgoing, events.open["resumed"] == true);
-            (tokio::spawn(self.reader(&outgoing).read_events(events, reading.subscribe())), session)
+            self.seen().session = events.open["session"].as_str().unwrap().to_owned();
+            reader.greets("", events.open["resumed"] == true);
+            tokio::spawn(reader.read_events(events, reading.subscribe()))
         } else {
             let mut answer = None;
             if let Some((session, after)) = &last {
                 let query = format!("session={session}&after={after}&wait=0");
                 answer = plain::poll(address, &document, &query).await.filter(|(status, _)| *status == 200);
             }
-            let resumed = answer.is_some();
-            let answer = match answer {
-                Some(answer) => Some(answer),
-                None => plain::poll(address, &document, "wait=0").await,
+            let after = last.filter(|_| answer.is_some()).map(|(_, after)| after);
+            let (_, answer) = match answer {
+                Some(answer) => answer,
+                None => {
+                    plain::poll(address, &document, "wait=0").await.filter(|(status, _)| *status == 200)?
+                }
             };
-            let (_, answer) = answer.filter(|(status, _)| *status == 200)?;
-            let session = answer["session"].as_str().unwrap().to_owned();
-            self.greets(&outgoing, resumed);
-            let after = last.filter(|_| resumed).map_or(0, |(_, after)| after);
-            let poll = Poll { address, document: document.clone(), session: session.clone(), after, answer };
-            (tokio::spawn(self.reader(&outgoing).read_polls(poll, reading.subscribe())), session)
+            self.seen().session = answer["session"].as_str().unwrap().to_owned();
+            reader.greets("", after.is_some());
+            let poll = Poll { address, document: document.clone(), after: after.unwrap_or(0), answer };
+            tokio::spawn(reader.read_polls(poll, reading.subscribe()))
         };
-        let writer = tokio::spawn(say(self.shared.clone(), address, document, session, queue));
+        let writer = tokio::spawn(say(self.shared.clone(), address, document, queue));
         self.link = Some(Link { outgoing, reading, writer, reader });
         Some(())
-    }
-
-    /// What is said first over a line. `resumed`: the session is the one before, and what was not answered over that
-    /// line may still be.
-    fn greets(&self, outgoing: &mpsc::UnboundedSender<Message>, resumed: bool) {
-        let mut seen = self.seen();
-        (seen.online, seen.synced, seen.closed) = (true, false, None);
-        seen.unacknowledged.clear();
-        (seen.allowed, seen.denied, seen.resumed) = (None, None, resumed);
-        if self.carrier == Carrier::Hocuspocus {
-            let _ = outgoing.send(self.frame(frames::authentication(&self.token)));
-        }
-        let vector = self.shared.doc.transact().state_vector().encode_v1();
-        let _ = outgoing.send(self.frame(frames::step1(&vector)));
-        if let Some((clock, state)) = &seen.own_presence {
-            let entry = (self.id(), u64::from(*clock), &*state.to_string());
-            let _ = outgoing.send(self.frame(frames::awareness(&[entry])));
-        }
     }
 
     fn reader(&self, outgoing: &mpsc::UnboundedSender<Message>) -> Reader {
@@ -355,11 +351,6 @@ impl Client {
     /// Reads on.
     pub(crate) fn reads_again(&self) {
         self.link().reading.send_replace(true);
-    }
-
-    /// Whether its session over plain HTTP ended because it had not come back in time.
-    pub(crate) fn is_adrift(&self) -> bool {
-        matches!(self.carrier, Carrier::Events | Carrier::Polls) && self.link.is_some() && !self.is_online()
     }
 
     pub(crate) fn is_online(&self) -> bool {
@@ -470,11 +461,7 @@ impl Client {
     }
 
     fn frame(&self, body: impl Into<Bytes>) -> Message {
-        let body = body.into();
-        Message::Binary(match self.carrier {
-            Carrier::Hocuspocus => [&self.address, &body[..]].concat().into(),
-            _ => body,
-        })
+        self.carrier.frame(&self.address, body)
     }
 
     fn send(&self, message: Message) {
@@ -583,6 +570,18 @@ impl Client {
         until(&format!("{} is answered", self.name), || self.is_synced()).await;
     }
 
+    fn state_in_words(&self) -> String {
+        let seen = self.seen();
+        let Seen { online, synced, resumed, offence, .. } = &*seen;
+        let (unsaved, session) = (seen.unacknowledged.len(), &seen.session);
+        let Snapshot { state_map, delete_set } = self.snapshot();
+        format!(
+            "{}: online {online}, synced {synced}, unsaved {unsaved}, session {session:?}, resumed {resumed}, \
+             offence {offence:?}, has {state_map:?} without {delete_set}",
+            self.name
+        )
+    }
+
     fn snapshot(&self) -> Snapshot {
         self.shared.doc.transact().snapshot()
     }
@@ -613,12 +612,20 @@ impl Drop for Client {
 /// Waits until all have the same, and insists that it also looks the same.
 pub(crate) async fn settle(people: &[&Client]) {
     let [first, rest @ ..] = people else { panic!("nobody to settle") };
-    let names: Vec<_> = people.iter().map(|person| person.name.as_str()).collect();
-    until(&format!("{names:?} have the same"), || {
+    let deadline = Instant::now() + PATIENCE;
+    let are_same = || {
         let snapshot = first.snapshot();
         rest.iter().all(|person| person.snapshot() == snapshot)
-    })
-    .await;
+    };
+    while !are_same() {
+        let states: Vec<_> = people.iter().map(|person| person.state_in_words()).collect();
+        assert!(
+            Instant::now() < deadline,
+            "waited {PATIENCE:?} for all to have the same:\n{}",
+            states.join("\n")
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     let content = first.content();
     for person in rest {
         assert_eq!(person.content(), content, "{} and {} diverged", first.name, person.name);
@@ -645,7 +652,6 @@ async fn say(
     shared: Arc<Shared>,
     address: SocketAddr,
     document: String,
-    session: String,
     mut queue: mpsc::UnboundedReceiver<Message>,
 ) {
     while let Some(message) = queue.recv().await {
@@ -655,10 +661,11 @@ async fn say(
             frames.extend_from_slice(&frame);
             next = (frames.len() < 16 << 10).then(|| queue.try_recv().ok()).flatten();
         }
+        let session = shared.seen().session.clone();
         match plain::say(address, &document, &session, &frames).await {
-            Some(204) => {}
-            // The session or the server is gone, which the reader hears too.
-            Some(404) | None => return,
+            // The session may be over, which the reader hears too.
+            Some(204 | 404) => {}
+            None => return,
             Some(status) => {
                 let offence = format!("what was said was answered {status}");
                 shared.seen().offence.get_or_insert(offence);
@@ -671,7 +678,6 @@ async fn say(
 struct Poll {
     address: SocketAddr,
     document: String,
-    session: String,
     /// The last message that came.
     after: u64,
     answer: Value,
@@ -686,6 +692,33 @@ struct Reader {
 }
 
 impl Reader {
+    /// Says what is said first over a line. `resumed`: what was said over the line before may still be answered.
+    fn greets(&self, token: &str, resumed: bool) {
+        let mut seen = self.shared.seen();
+        (seen.online, seen.synced, seen.closed) = (true, false, None);
+        seen.unacknowledged.clear();
+        (seen.allowed, seen.denied, seen.resumed) = (None, None, resumed);
+        if self.carrier == Carrier::Hocuspocus {
+            self.sends(frames::authentication(token));
+        }
+        let doc = &self.shared.doc;
+        self.sends(frames::step1(&doc.transact().state_vector().encode_v1()));
+        if resumed {
+            // The session has asked once what is here, and may have missed the answer, or what was said since.
+            let state = doc.transact().encode_state_as_update_v1(&StateVector::default());
+            self.sends(frames::update(&state));
+        }
+        if let Some((clock, state)) = &seen.own_presence {
+            let entry = (doc.client_id().get(), u64::from(*clock), &*state.to_string());
+            self.sends(frames::awareness(&[entry]));
+        }
+    }
+
+    fn sends(&self, body: Vec<u8>) {
+        // Nobody listens any more if the connection has just ended.
+        let _ = self.outgoing.send(self.carrier.frame(&self.address, body));
+    }
+
     async fn read(self, mut stream: SplitStream<Socket>, mut reading: watch::Receiver<bool>) {
         loop {
             let message = tokio::select! {
@@ -736,9 +769,10 @@ impl Reader {
     }
 
     async fn read_polls(self, poll: Poll, mut reading: watch::Receiver<bool>) {
-        let Poll { address, document, session, mut after, mut answer } = poll;
+        let Poll { address, document, mut after, mut answer } = poll;
         // The test is over if there is nobody left to say otherwise.
         while reading.wait_for(|reading| *reading).await.is_ok() {
+            let session = answer["session"].as_str().unwrap().to_owned();
             for message in answer["messages"].as_array().unwrap() {
                 after = message["number"].as_u64().unwrap();
                 self.shared.seen().last_heard = Some((session.clone(), after));
@@ -749,7 +783,17 @@ impl Reader {
                 break;
             }
             let query = format!("session={session}&after={after}&wait=5");
-            match plain::poll(address, &document, &query).await {
+            let mut next = plain::poll(address, &document, &query).await;
+            if let Some((404, _)) = next {
+                // It took too long to ask again: begin anew.
+                next = plain::poll(address, &document, "wait=0").await;
+                if let Some((200, answer)) = &next {
+                    answer["session"].as_str().unwrap().clone_into(&mut self.shared.seen().session);
+                    self.greets("", true);
+                    after = 0;
+                }
+            }
+            match next {
                 Some((200, next)) => answer = next,
                 _ => break,
             }
@@ -780,13 +824,7 @@ impl Reader {
                 if self.acknowledged {
                     self.shared.seen().unacknowledged.push(update.clone());
                 }
-                // Nobody listens any more if the connection has just ended.
-                let frame = frames::step2(&update);
-                let frame = match self.carrier {
-                    Carrier::Hocuspocus => [&self.address[..], &frame].concat(),
-                    _ => frame,
-                };
-                let _ = self.outgoing.send(Message::binary(frame));
+                self.sends(frames::step2(&update));
             }
             sync::Message::Sync(SyncMessage::SyncStep2(update)) => {
                 self.shared.seen().synced = true;
