@@ -319,7 +319,7 @@ impl Results {
             let best = self.best(row, entrants);
             println!(" {} | {} | {} | {met} |", times(weft, floor), times(weft, best), row.goal);
         }
-        println!("\n{}", LEGEND);
+        println!("\n{LEGEND}");
         println!("{}", pinning(cores));
         self.notes.iter().for_each(|note| println!("- {note}"));
     }

@@ -60,7 +60,7 @@ pub(in crate::store::sled) struct Entry {
     pub(super) stored: bool,
     /// Whether its head says more than its head rows.
     pub(super) stale: bool,
-    /// Of its head rows, see [`Tally`].
+    /// Of its head rows, see [`Tally`](layout::Tally).
     pub(super) fingerprint: u64,
     pub(super) epoch: Arc<Epoch>,
     /// What was found wrong with its rows. They are kept as they are, whatever they say.

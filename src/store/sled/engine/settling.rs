@@ -1,5 +1,7 @@
-//! From the write-ahead log into rows. What was appended stays in memory (*pending*) until it is settled: every
-//! [`SETTLE_AFTER`] or [`SETTLE_BYTES`] the log goes on in a new segment, and the pending updates of each document
+//! From the write-ahead log into rows.
+//!
+//! What was appended stays in memory (*pending*) until it is settled: every [`SETTLE_AFTER`](super::SETTLE_AFTER) or
+//! [`SETTLE_BYTES`](super::SETTLE_BYTES) the log goes on in a new segment, and the pending updates of each document
 //! become one row of its epoch, together with its end marker; then the old segment is removed. An update that a full
 //! state overtakes is never written a second time. A restart takes what the log holds as if it had just been
 //! appended; what had been settled is recognised by its sequence.
