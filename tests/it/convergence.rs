@@ -214,7 +214,9 @@ impl Person {
     }
 
     fn makes_noise(&self, length: u32) {
-        if let Self::Client(client) = self {
+        if let Self::Client(client) = self
+            && (client.is_let_in() || !client.is_online())
+        {
             client.inserts(0, &"x".repeat(length as usize));
             client.deletes(0, length);
         }

@@ -445,6 +445,11 @@ impl Client {
         self.seen().allowed.clone()
     }
 
+    /// Whether the server knows who it is, without which it takes little (Hocuspocus).
+    pub(crate) fn is_let_in(&self) -> bool {
+        self.carrier != Carrier::Hocuspocus || self.allowed().is_some()
+    }
+
     /// Why it was last denied (Hocuspocus).
     pub(crate) fn denied(&self) -> Option<String> {
         self.seen().denied.clone()
