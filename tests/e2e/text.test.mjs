@@ -169,7 +169,7 @@ test("a pasted picture is stored on the server, and the document holds its addre
   await paste(ann, PICTURE.toString("base64"));
   const image = bo.page.locator(".prose img:not(.ProseMirror-separator)");
   await image.waitFor();
-  assert.equal(await image.getAttribute("src"), url);
+  await until("its address is the server's", async () => (await image.getAttribute("src")) === url);
   assert.equal(await image.getAttribute("alt"), "loom plan");
   assert.equal(stored.type, "image/png");
   assert.ok(stored.bytes.equals(PICTURE));

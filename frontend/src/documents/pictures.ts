@@ -43,6 +43,9 @@ export function openPictures(ports: {
   let again = false;
 
   const waiting = (): Promise<readonly WaitingPicture[]> => store.of(document).catch(() => []);
+  /** What is shown from here. Read once: a text may hold many pictures, and most have nothing here. */
+  let atHand: Promise<Map<string, WaitingPicture>> | null = null;
+  const hand = (): Promise<Map<string, WaitingPicture>> => (atHand ??= waiting().then((all) => new Map(all.map((picture) => [picture.key, picture]))));
   const sendAll = async (): Promise<void> => {
     do {
       again = false;
@@ -58,6 +61,7 @@ export function openPictures(ports: {
           continue;
         }
         await store.drop(document, picture.key);
+        (await hand()).delete(picture.key);
       }
     } while (again);
   };
@@ -67,14 +71,16 @@ export function openPictures(ports: {
       try {
         const bytes = await file.arrayBuffer();
         const key = await addressOf(document, bytes);
-        await store.keep(document, { key, type: file.type, bytes });
+        const picture = { key, type: file.type, bytes };
+        await store.keep(document, picture);
+        (await hand()).set(key, picture);
         return key;
       } catch {
         return null;
       }
     },
     local: async (address) => {
-      const found = (await waiting()).find(({ key }) => key === address);
+      const found = (await hand()).get(address);
       return found === undefined ? null : blobOf(found);
     },
     send: () => {
