@@ -88,6 +88,8 @@ export default defineConfig({
     proxy: {
       "/api": { target: `http://${SERVER}` },
       "/ws": { target: `ws://${SERVER}`, ws: true },
+      "/hocuspocus": { target: `ws://${SERVER}`, ws: true },
+      "/chat": { target: `ws://${SERVER}`, ws: true },
     },
   },
   test: {
