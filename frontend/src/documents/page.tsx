@@ -95,8 +95,16 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   useRollCall(people);
   useLeaveGuard(onlyInThisTab);
   useEffect(() => {
-    if (status.kind === "saved") forgetMade(name);
-  }, [status.kind, name]);
+    let known = false;
+    const look = (): void => {
+      // Asked of the room itself, and once: a page need not be drawn anew between saving and saved.
+      if (known || room.state().status.kind !== "saved") return;
+      known = true;
+      forgetMade(name);
+    };
+    look();
+    return room.subscribe(look);
+  }, [room, name]);
   useEffect(() => {
     document.title = `${title || t("doc.untitled")} · Weft`;
   }, [title, t]);
