@@ -116,6 +116,12 @@ test("empty and odd files are documents too", () => {
   expect(() => fromMarkdown("![only](https://example.org/p.png)")).not.toThrow();
 });
 
+test("an address as the words of a link is one link, to where the link leads", () => {
+  const json = JSON.stringify(fromMarkdown("[http://x.org/](https://example.org/)"));
+  expect(json.match(/"type":"link"/g)).toHaveLength(1);
+  expect(json).toContain("https://example.org/");
+});
+
 test("a file is told by its name", () => {
   expect(["a.md", "B.MARKDOWN", "c.htm", "d.txt", "e.rs", "f"].map(formatOf)).toEqual(["markdown", "markdown", "html", "plain", "plain", "plain"]);
 });

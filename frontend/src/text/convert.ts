@@ -84,9 +84,19 @@ export function importFile(fileName: string, text: string): Imported {
 /** Read by the schema and written again: what the schema does not know is dropped here rather than stored. */
 function valid(content: JSONContent): JSONContent {
   const schema = textSchema();
-  const node = Node.fromJSON(schema, content.content?.length ? content : { type: "doc", content: [{ type: "paragraph" }] });
+  const node = Node.fromJSON(schema, content.content?.length ? onceMarked(content) : { type: "doc", content: [{ type: "paragraph" }] });
   node.check();
   return node.toJSON() as JSONContent;
+}
+
+/** An address written as the words of a link would be a link in a link; the outer one is meant. */
+function onceMarked(content: JSONContent): JSONContent {
+  const { marks } = content;
+  return {
+    ...content,
+    ...(marks ? { marks: marks.filter(({ type }, at) => marks.findIndex((mark) => mark.type === type) === at) } : {}),
+    ...(content.content ? { content: content.content.map(onceMarked) } : {}),
+  };
 }
 
 function wordsOf(content: JSONContent): string {
