@@ -14,10 +14,10 @@ import { connectByHocuspocus } from "../sync/connection";
 import { openIndexedDbCopy } from "../sync/copy";
 import { openRoom, type Room, type RoomState } from "../sync/room";
 import { isEditable, isLive, isReadable } from "../sync/status";
-import { BarTitle } from "../text/bar-title";
-import { StatusPill } from "../text/status-pill";
-import { TitleField, useTitle } from "../text/title-field";
-import { Unreachable } from "../text/unreachable";
+import { BarTitle } from "./bar-title";
+import { StatusPill } from "./status-pill";
+import { TitleField, useTitle } from "./title-field";
+import { Unreachable } from "./unreachable";
 import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
 import { LazyMenu } from "../ui/lazy-menu";
@@ -36,8 +36,8 @@ import type { ViewHandle } from "./view";
 import { viewOf } from "./views";
 import "./page.css";
 
-const Gone = lazy(() => import("../text/ended").then(({ Gone }) => ({ default: Gone })));
-const Denied = lazy(() => import("../text/ended").then(({ Denied }) => ({ default: Denied })));
+const Gone = lazy(() => import("./ended").then(({ Gone }) => ({ default: Gone })));
+const Denied = lazy(() => import("./ended").then(({ Denied }) => ({ default: Denied })));
 
 const ChatPanel = lazy(() => import("../chat/panel").then(({ ChatPanel }) => ({ default: ChatPanel })));
 

@@ -3,7 +3,7 @@ import { Download, Printer, Search } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ViewProps } from "../documents/view";
-import { TitleField, useTitle } from "../text/title-field";
+import { TitleField, useTitle } from "../documents/title-field";
 import { WordCount } from "../text/word-count";
 import { saveFile } from "../ui/save-file";
 import { CONTENT } from "./content";

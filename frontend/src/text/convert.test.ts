@@ -6,7 +6,7 @@ import { readKind } from "../documents/kind";
 import { CONTENT } from "../plain/content";
 import { formatOf, fromHtml, fromMarkdown, htmlFrom, importFile, markdownFrom } from "./convert";
 import { FIELD } from "./field";
-import { readTitle } from "./title";
+import { readTitle } from "../documents/title";
 
 const EVERYTHING = `# First
 

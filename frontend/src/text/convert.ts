@@ -10,7 +10,7 @@ import { writeKind, type Kind } from "../documents/kind";
 import { CONTENT } from "../plain/content";
 import { blocks, textSchema } from "./blocks";
 import { FIELD } from "./field";
-import { writeTitle } from "./title";
+import { writeTitle } from "../documents/title";
 
 const manager = new MarkdownManager({ extensions: blocks() });
 

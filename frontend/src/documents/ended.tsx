@@ -4,16 +4,16 @@ import { Lock, Trash2 } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
-import { ApiError, type Api } from "../documents/api";
+import { ApiError, type Api } from "./api";
 import { hasShapes, sceneFile } from "../board/scene-file";
-import { forgetDocument } from "../documents/forget";
-import { readKind } from "../documents/kind";
-import type { DocumentName } from "../documents/name";
+import { forgetDocument } from "./forget";
+import { readKind } from "./kind";
+import type { DocumentName } from "./name";
 import { Panel } from "../ui/panel";
 import { saveFile } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { BackHome } from "./unreachable";
-import { plainText } from "./plain-text";
+import { plainText } from "../text/plain-text";
 import { readTitle } from "./title";
 
 /** What the server says to programs, in words for people; mirrors `src/auth/mod.rs` and `src/protocol/close.rs`. */
