@@ -75,7 +75,7 @@ export function Gone(props: {
         <button type="button" className="button primary" onClick={restore}>
           {t("row.restore")}
         </button>
-        {kept > 0 && <SaveCopy doc={doc} />}
+        {kept > 0 && <SaveCopy doc={doc} second />}
         <BackHome />
       </Panel>
     );
@@ -103,11 +103,11 @@ export function Gone(props: {
   );
 }
 
-function SaveCopy(props: { readonly doc: Doc }): React.JSX.Element | null {
+function SaveCopy(props: { readonly doc: Doc; readonly second?: boolean }): React.JSX.Element | null {
   const { t } = useTranslation();
   if (!hasContent(props.doc)) return null;
   return (
-    <button type="button" className="button primary" onClick={() => saveAsFile(props.doc)}>
+    <button type="button" className={props.second ? "button" : "button primary"} onClick={() => saveAsFile(props.doc)}>
       {t("doc.saveCopy")}
     </button>
   );
