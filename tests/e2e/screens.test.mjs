@@ -195,6 +195,7 @@ test("by keyboard alone: skip link, title, text, toolbar, and back", async () =>
   await keyboard.press("Alt+F10");
   assert.match(await focused(), /Text/);
   await keyboard.press("ArrowRight");
+  await until("the next tool has the focus", async () => (await focused()) === "Bold");
   await keyboard.press("Enter");
   await keyboard.press("Escape");
   await until("the text has the focus", () => text(ann).evaluate((element) => element === document.activeElement));

@@ -78,7 +78,8 @@ export function holdWhileComposing(): Composing {
         // Without absolute positions, which are those of the view, none is guessed from them.
         binding.beforeTransactionSelection = { type: "text", depth: undefined, anchor: place(selection.anchor), head: place(selection.head), absAnchor: null, absHead: null } as never;
         held = null;
-        seen(over.waiting, { deleteSet: createDeleteSet(), changed: new Map(), changedParentTypes: new Map(), origin: null });
+        // All nodes are made anew: any line may have changed while this one was held.
+        all(over.waiting, { deleteSet: createDeleteSet(), changed: new Map(), changedParentTypes: new Map(), origin: null });
         binding.beforeTransactionSelection = null as never;
         if (unwritten === null) return;
         // More than letters of the line: done again on what the others have made of the document.
