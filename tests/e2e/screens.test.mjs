@@ -147,7 +147,7 @@ test("what opens above the page: axe finds nothing, and Escape gives the focus b
       await screenshot(ann, `layer-${theme}-${await opened.getAttribute("role")}`);
       await ann.page.keyboard.press("Escape");
       await opened.waitFor({ state: "detached" });
-      assert.ok(await button.evaluate((element) => element === document.activeElement));
+      await until("its button has the focus again", () => button.evaluate((element) => element === document.activeElement));
     }
     await ann.page.locator(".prose td").first().click();
     await ann.page.getByRole("toolbar", { name: "Table" }).waitFor();

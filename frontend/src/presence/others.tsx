@@ -1,8 +1,11 @@
 // The people besides oneself: a few avatars side by side, the rest counted. Pressing one leads to their caret.
-import { Popover } from "radix-ui";
+import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
 import { Avatar } from "./avatar";
 import type { Person } from "./people";
+
+// Its machinery is fetched with the first crowd.
+const MoreOthers = lazy(() => import("./more-others").then((module) => ({ default: module.MoreOthers })));
 
 /** More than this and the row would push the title away. */
 const SHOWN = 3;
@@ -35,25 +38,9 @@ export function Others(props: {
       ))}
       {rest.length > 0 && (
         <li>
-          <Popover.Root>
-            <Popover.Trigger className="avatar-button" aria-label={t("people.more", { count: rest.length })}>
-              <span className="avatar avatar-more">+{rest.length}</span>
-            </Popover.Trigger>
-            <Popover.Portal>
-              <Popover.Content className="popover" align="end" sideOffset={8} collisionPadding={8} aria-label={t("people.here")}>
-                <ul className="people-list">
-                  {rest.map((person) => (
-                    <li key={person.client}>
-                      <button type="button" className="menu-item" onClick={() => props.onGoTo(person)}>
-                        <Avatar name={nameOf(person)} colour={person.colour} />
-                        {nameOf(person)}
-                      </button>
-                    </li>
-                  ))}
-                </ul>
-              </Popover.Content>
-            </Popover.Portal>
-          </Popover.Root>
+          <Suspense fallback={<span className="avatar avatar-more">+{rest.length}</span>}>
+            <MoreOthers people={rest} nameOf={nameOf} onGoTo={props.onGoTo} />
+          </Suspense>
         </li>
       )}
     </ul>

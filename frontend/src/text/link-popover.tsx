@@ -1,0 +1,116 @@
+// The form in which a link is given an address, another one, or none.
+import type { Editor } from "@tiptap/core";
+import { Popover } from "radix-ui";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { linkFrom } from "./link";
+
+export function LinkPopover(props: {
+  readonly editor: Editor;
+  readonly href: string | null;
+  readonly open: boolean;
+  readonly onOpen: (open: boolean) => void;
+  readonly button: React.JSX.Element;
+}): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor, href } = props;
+  const close = (): void => {
+    props.onOpen(false);
+    editor.commands.focus();
+  };
+  return (
+    <Popover.Root open={props.open} onOpenChange={props.onOpen}>
+      <Popover.Trigger asChild>{props.button}</Popover.Trigger>
+      <Popover.Portal>
+        <Popover.Content
+          className="popover link-form"
+          sideOffset={8}
+          collisionPadding={8}
+          aria-label={t("tools.link")}
+          onCloseAutoFocus={(event) => {
+            event.preventDefault();
+            editor.commands.focus();
+          }}
+        >
+          <LinkForm editor={editor} href={href} onDone={close} />
+        </Popover.Content>
+      </Popover.Portal>
+    </Popover.Root>
+  );
+}
+
+function LinkForm(props: { readonly editor: Editor; readonly href: string | null; readonly onDone: () => void }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor, href } = props;
+  const [typed, setTyped] = useState(href ?? "");
+  const [bad, setBad] = useState(false);
+
+  const submit = (event: React.FormEvent): void => {
+    event.preventDefault();
+    const link = linkFrom(typed);
+    if (link === null) {
+      setBad(true);
+      return;
+    }
+    setLink(editor, link);
+    props.onDone();
+  };
+  return (
+    <form onSubmit={submit} noValidate>
+      <label htmlFor="link-address" className="visually-hidden">
+        {t("link.address")}
+      </label>
+      <div className="field-row">
+        <input
+          id="link-address"
+          className="input"
+          type="url"
+          inputMode="url"
+          placeholder={t("link.placeholder")}
+          autoComplete="off"
+          value={typed}
+          aria-invalid={bad}
+          aria-describedby={bad ? "link-bad" : undefined}
+          onChange={(event) => {
+            setTyped(event.currentTarget.value);
+            setBad(false);
+          }}
+        />
+        <button type="submit" className="button primary">
+          {t("link.set")}
+        </button>
+      </div>
+      {bad && (
+        <p id="link-bad" className="field-problem" role="alert">
+          {t("link.bad")}
+        </p>
+      )}
+      {href !== null && (
+        <div className="link-actions">
+          <a className="button small" href={href} target="_blank" rel="noopener noreferrer">
+            {t("link.open")}
+          </a>
+          <button
+            type="button"
+            className="button small danger"
+            onClick={() => {
+              setLink(editor, "");
+              props.onDone();
+            }}
+          >
+            {t("link.remove")}
+          </button>
+        </div>
+      )}
+    </form>
+  );
+}
+
+/** On a selection the words become the link; at a bare caret the address itself is written. */
+function setLink(editor: Editor, href: string): void {
+  const chain = editor.chain().focus().extendMarkRange("link");
+  if (href === "") chain.unsetLink().run();
+  else if (editor.state.selection.empty && !editor.isActive("link")) {
+    chain.insertContent({ type: "text", text: href.replace(/^(https?:\/\/|mailto:)/, "").replace(/\/$/, ""), marks: [{ type: "link", attrs: { href } }] }).run();
+  } else chain.setLink(href).run();
+}
