@@ -217,7 +217,7 @@ impl Presence {
 
     /// Everybody who is here, for somebody who asks or joins.
     pub fn all(&self) -> AwarenessUpdate {
-        let entries = self
+        let entries: Vec<_> = self
             .clients
             .iter()
             .map(|(&client, known)| AwarenessEntry {
@@ -226,7 +226,7 @@ impl Presence {
                 state: Some(known.state.clone()),
             })
             .collect();
-        AwarenessUpdate { entries }
+        entries.into()
     }
 
     /// What people show of themselves: the first `most` who show a name, each once, however many windows they have

@@ -218,6 +218,7 @@ impl DocumentState {
             Message::Update(update) => self.take_in(session, update, false, effects),
             Message::Awareness(update) => {
                 let first = !std::mem::replace(&mut member.introduced, true);
+                effects.extend((0..update.left_out).map(|_| Effect::Refused("presence_size")));
                 let outcome = self.presence.apply(session, update, first, now.instant);
                 effects.extend(outcome.probe.into_iter().map(Effect::Probe));
                 effects.extend((0..outcome.refused).map(|_| Effect::Refused("presence_limit")));
@@ -290,8 +291,7 @@ impl DocumentState {
     /// Shows a session of the JSON dialect to Yjs clients, in the way they see each other.
     fn introduce(&mut self, session: SessionId, now: Now, effects: &mut Effects) {
         if let Some(entry) = self.collab.awareness(session, now.instant) {
-            let update = AwarenessUpdate { entries: vec![entry] };
-            let outcome = self.presence.apply(session, update, true, now.instant);
+            let outcome = self.presence.apply(session, vec![entry].into(), true, now.instant);
             self.announce(&outcome.changed, Some(session), effects);
         }
     }

@@ -79,12 +79,21 @@ pub struct AwarenessEntry {
 pub struct AwarenessUpdate {
     /// In the order of the wire.
     pub entries: Vec<AwarenessEntry>,
+    /// Entries that were left out because they show more than [`Limits::awareness_bytes`]. Their author cannot help
+    /// it: a client that is sent away for what it shows comes back and shows it again.
+    pub left_out: usize,
+}
+
+impl From<Vec<AwarenessEntry>> for AwarenessUpdate {
+    fn from(entries: Vec<AwarenessEntry>) -> Self {
+        Self { entries, left_out: 0 }
+    }
 }
 
 /// Why presence was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAwareness {
-    /// The primitives do not add up, or a state is longer than [`Limits::awareness_bytes`].
+    /// The primitives do not add up.
     #[error("malformed: {0}")]
     Wire(#[from] wire::Error),
     /// More clients than [`Limits::awareness_clients`].
@@ -135,21 +144,25 @@ impl AwarenessUpdate {
         if count > limits.awareness_clients {
             return Err(InvalidAwareness::TooMany(limits.awareness_clients));
         }
-        let mut entries = Vec::with_capacity(count);
+        let mut update = Self { entries: Vec::with_capacity(count), left_out: 0 };
         for _ in 0..count {
             let client = ClientId::new(reader.uint()?);
             let clock = match u32::try_from(reader.uint()?) {
                 Ok(clock) if clock <= i32::MAX as u32 => clock,
                 _ => return Err(InvalidAwareness::Clock),
             };
-            let state = match reader.string(limits.awareness_bytes)? {
+            let state = match reader.string(usize::MAX)? {
                 "null" => None,
+                state if state.len() > limits.awareness_bytes => {
+                    update.left_out += 1;
+                    continue;
+                }
                 state => Some(Arc::from(check_state(state, limits.value_depth)?)),
             };
-            entries.push(AwarenessEntry { client, clock, state });
+            update.entries.push(AwarenessEntry { client, clock, state });
         }
         reader.finish()?;
-        Ok(Self { entries })
+        Ok(update)
     }
 
     /// The body of an awareness message.

@@ -501,6 +501,11 @@ fn limits_are_kept() {
     let two = [2, 1, 1, 2, b'{', b'}', 2, 1, 2, b'{', b'}'];
     assert_eq!(AwarenessUpdate::decode(&two, &limits).unwrap_err().reason(), "too-many");
     assert_eq!(AwarenessUpdate::decode(&two, &Limits::default()).unwrap().entries.len(), 2);
+    // Who shows too much is not shown; the others in the message are, and nobody is sent away.
+    let limits = Limits { awareness_bytes: 2, ..Limits::default() };
+    let two = [2, 1, 1, 3, b'{', b' ', b'}', 2, 1, 2, b'{', b'}'];
+    let update = AwarenessUpdate::decode(&two, &limits).unwrap();
+    assert_eq!((update.entries.len(), update.entries[0].client.get(), update.left_out), (1, 2, 1));
 }
 
 /// Every update of the recordings.

@@ -45,6 +45,21 @@ async fn who_asks_who_is_here_is_told() {
     assert_eq!(answer, frames::awareness(&[(ann.id(), 1, r#"{"name":"Ann"}"#)]));
 }
 
+/// A board with hundreds of shapes selected shows more than others are sent. Sent away for it, its client would come
+/// back and show the same.
+#[tokio::test]
+async fn who_shows_too_much_is_not_shown_and_stays() {
+    let server = server().await;
+    let bob = server.client("bob", "notes").await;
+    let mut raw = Raw::open(&server, "notes").await;
+    let large = format!(r#"{{"selected":"{}"}}"#, "x".repeat(5_000));
+    raw.send(frames::awareness(&[(666, 1, &large)])).await;
+    raw.send(frames::awareness(&[(666, 2, r#"{"selected":"x"}"#)])).await;
+    let somebody = Client::with_id("somebody", 666);
+    bob.sees_soon(&somebody, Some(&json!({"selected": "x"}))).await;
+    assert_eq!(server.refused("presence_size"), 1);
+}
+
 #[tokio::test]
 async fn nobody_speaks_for_a_living_one() {
     let server = server().await;

@@ -93,7 +93,9 @@ fn in_words(message: &Message) -> String {
                 let state = entry.state.as_deref().unwrap_or("gone");
                 format!(" {}@{}={state}", entry.client.get(), entry.clock)
             });
-            format!("presence{}", entries.collect::<String>())
+            let left_out =
+                if update.left_out > 0 { format!(", {} left out", update.left_out) } else { String::new() };
+            format!("presence{}{left_out}", entries.collect::<String>())
         }
         Message::QueryAwareness => "query".to_owned(),
         Message::Echo(bytes) => format!("echo {bytes:?}"),

@@ -244,7 +244,7 @@ impl Story {
             Command::Aware(who, clock, state) => {
                 let client = ClientId::new(self.session(who)?.0.as_u128() as u64 + 100);
                 let entry = AwarenessEntry { client, clock: *clock, state: state.as_deref().map(Arc::from) };
-                let update = AwarenessUpdate { entries: vec![entry] };
+                let update = AwarenessUpdate::from(vec![entry]);
                 let (session, mut effects) = (self.session(who)?, Effects::new());
                 self.state.receive(session, Message::Awareness(update), now, &mut effects);
                 effects

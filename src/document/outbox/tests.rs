@@ -675,5 +675,5 @@ fn presence_of<'a>(here: impl IntoIterator<Item = (&'a u64, &'a u32)>) -> Bytes 
         clock,
         state: Some("{}".into()),
     });
-    AwarenessUpdate { entries: entries.collect() }.encode()
+    AwarenessUpdate::from(entries.collect::<Vec<_>>()).encode()
 }

@@ -251,8 +251,8 @@ impl Story {
                     let client = self.writers.get(who).ok_or(format!("nobody is called {who}"))?.0;
                     Ok::<_, Box<dyn Error>>(AwarenessEntry { client, clock: clock.parse()?, state })
                 });
-                let entries = entries.collect::<Result<_, _>>()?;
-                self.say(who, Message::Awareness(AwarenessUpdate { entries }))?
+                let entries = entries.collect::<Result<Vec<_>, _>>()?;
+                self.say(who, Message::Awareness(entries.into()))?
             }
             Command::Crowd(size) => {
                 for number in 1..=*size {
@@ -268,8 +268,8 @@ impl Story {
                     clock: 1,
                     state: state.clone(),
                 };
-                let entries = (*from..=*to).map(entry).collect();
-                self.say(who, Message::Awareness(AwarenessUpdate { entries }))?
+                let entries = (*from..=*to).map(entry).collect::<Vec<_>>();
+                self.say(who, Message::Awareness(entries.into()))?
             }
             Command::Query(who) => self.say(who, Message::QueryAwareness)?,
             Command::Echo(who, text) => self.say(who, Message::Echo(text.clone().into()))?,
