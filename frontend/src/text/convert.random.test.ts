@@ -98,7 +98,7 @@ const asPage = (content: JSONContent): JSONContent => {
   return { ...page, content: (page.content ?? []).slice(1) };
 };
 
-test("random: out as HTML and back in, the same text", () => {
+test("random: out as HTML and back in, the same text", { timeout: 60_000 }, () => {
   for (let round = 0; round < 100; round++) {
     const seed = Number(process.env["SEED"] ?? (Date.now() % 1_000_000) + round);
     // As the schema has it: with every attribute.
