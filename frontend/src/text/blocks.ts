@@ -29,14 +29,7 @@ import { Picture } from "./picture";
 export function blocks(taskLabel: (text: string) => string = (text) => text): Extensions {
   return [
     Document,
-    // Alone in its paragraph an image stays in it: ours stand in lines.
-    Paragraph.extend({
-      parseMarkdown(token, helpers) {
-        const alone = token.tokens?.length === 1 && token.tokens[0]?.type === "image";
-        if (alone) return helpers.createNode("paragraph", undefined, helpers.parseInline(token.tokens ?? []));
-        return this.parent?.(token, helpers) ?? [];
-      },
-    }),
+    Paragraph,
     Text,
     HardBreak,
     TitledHeading,

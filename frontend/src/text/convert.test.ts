@@ -125,3 +125,18 @@ test("an address as the words of a link is one link, to where the link leads", (
 test("a file is told by its name", () => {
   expect(["a.md", "B.MARKDOWN", "c.htm", "d.txt", "e.rs", "f"].map(formatOf)).toEqual(["markdown", "markdown", "html", "plain", "plain", "plain"]);
 });
+
+test("emphasis beside punctuation and letters is kept, where signs would not be read", () => {
+  const doc = (...content: object[]): object => ({ type: "doc", content: [{ type: "paragraph", content }] });
+  const words = (text: string, ...marks: string[]): object => ({ type: "text", text, ...(marks.length > 0 ? { marks: marks.map((type) => ({ type })) } : {}) });
+  for (const [content, expected] of [
+    [doc(words("他說"), words("「好」", "bold"), words("就走")), "他說<strong>「好」</strong>就走\n"],
+    [doc(words("a "), words("b", "bold"), words(", c")), "a **b**, c\n"],
+    [doc(words("un"), words("believ", "italic"), words("able")), "un*believ*able\n"],
+    [doc(words("a", "bold"), words("b", "italic")), "<strong>a</strong><em>b</em>\n"],
+  ] as const) {
+    const markdown = markdownFrom(content);
+    expect(markdown).toBe(expected);
+    expect(markdownFrom(fromMarkdown(markdown))).toBe(expected);
+  }
+});

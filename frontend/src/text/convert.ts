@@ -1,7 +1,6 @@
 // Texts from and to files: Markdown, HTML, JSON. Works on Tiptap's JSON, without an editor; what comes from outside is
 // cleaned before it is read. Fetched when somebody imports or exports.
 import { generateJSON, type JSONContent } from "@tiptap/core";
-import { MarkdownManager } from "@tiptap/markdown";
 import { DOMSerializer, Node } from "@tiptap/pm/model";
 import { prosemirrorJSONToYXmlFragment } from "@tiptap/y-tiptap";
 import DOMPurify from "dompurify";
@@ -10,16 +9,16 @@ import { writeKind, type Kind } from "../documents/kind";
 import { CONTENT } from "../plain/content";
 import { blocks, textSchema } from "./blocks";
 import { FIELD } from "./field";
+import { markdownReader, toMarkdown } from "./markdown";
 import { writeTitle } from "../documents/title";
 
-const manager = new MarkdownManager({ extensions: blocks() });
-
 export function markdownFrom(content: JSONContent): string {
-  return `${manager.serialize(content).trimEnd()}\n`;
+  return toMarkdown(Node.fromJSON(textSchema(), content));
 }
 
 export function fromMarkdown(markdown: string): JSONContent {
-  return valid(manager.parse(markdown.replace(/^\ufeff/, "")));
+  const read = markdownReader(textSchema(), (html) => Node.fromJSON(textSchema(), fromHtml(html)).content.content);
+  return valid(read(markdown.replace(/^\ufeff/, "")).toJSON() as JSONContent);
 }
 
 /** A whole page, to be opened anywhere: headings at their own level, images by full address. */

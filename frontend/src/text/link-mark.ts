@@ -47,15 +47,6 @@ export const LinkMark = Mark.create({
     0,
   ],
 
-  markdownTokenName: "link",
-  parseMarkdown: (token, helpers) =>
-    helpers.applyMark("link", helpers.parseInline(token.tokens ?? []), { href: String(token.href ?? ""), title: typeof token["title"] === "string" ? token["title"] : null }),
-  renderMarkdown: (node, helpers) => {
-    const { href, title } = node.attrs ?? {};
-    const address = typeof href === "string" ? href : "";
-    return `[${helpers.renderChildren(node)}](${address}${typeof title === "string" && title !== "" ? ` "${title}"` : ""})`;
-  },
-
   addCommands() {
     return {
       setLink:

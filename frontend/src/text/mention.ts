@@ -23,7 +23,6 @@ export const Mention = Node.create({
   renderHTML: ({ node, HTMLAttributes }) => ["span", mergeAttributes({ "data-type": "mention", class: "mention" }, HTMLAttributes), spoken(node.attrs)],
 
   renderText: ({ node }) => spoken(node.attrs),
-  renderMarkdown: (node) => spoken(node.attrs ?? {}),
 });
 
 function spoken(attributes: Readonly<Record<string, unknown>>): string {
