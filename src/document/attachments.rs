@@ -179,7 +179,14 @@ impl Registry {
 /// attachment never changes, so nothing here can be out of date; whether it may be read at all is asked
 /// before.
 #[derive(Default)]
-pub(super) struct Reading(Mutex<HashMap<(DocumentName, Uuid), Weak<Bytes>>>);
+pub(super) struct Reading(Mutex<Readers>);
+
+#[derive(Default)]
+struct Readers {
+    held: HashMap<(DocumentName, Uuid), Weak<Bytes>>,
+    /// From so many entries on, those that nobody reads any more are swept out.
+    sweep_at: usize,
+}
 
 /// Bytes that are counted by those who hold them.
 struct Counted(Arc<Bytes>);
@@ -191,22 +198,23 @@ impl AsRef<[u8]> for Counted {
 }
 
 impl Reading {
-    /// From so many entries on, those that nobody reads any more are swept out before the table grows.
-    const SWEPT_AT: usize = 64;
-
     fn get(&self, document: &DocumentName, id: Uuid) -> Option<Bytes> {
-        let held = self.0.lock().get(&(document.clone(), id))?.upgrade()?;
+        let held = self.0.lock().held.get(&(document.clone(), id))?.upgrade()?;
         Some(Bytes::from_owner(Counted(held)))
     }
 
     fn share(&self, document: &DocumentName, id: Uuid, bytes: Bytes) -> Bytes {
-        let held = Arc::new(bytes);
-        let mut reading = self.0.lock();
-        if reading.len() >= Self::SWEPT_AT && reading.len() == reading.capacity() {
-            reading.retain(|_, held| held.strong_count() > 0);
+        /// Fewer are not worth a look.
+        const FEW: usize = 64;
+        let shared = Arc::new(bytes);
+        let Readers { held, sweep_at } = &mut *self.0.lock();
+        if held.len() >= *sweep_at {
+            held.retain(|_, held| held.strong_count() > 0);
+            // As many have to come again before the next look, so that it costs each of them one step.
+            *sweep_at = FEW.max(2 * held.len());
         }
-        reading.insert((document.clone(), id), Arc::downgrade(&held));
-        Bytes::from_owner(Counted(held))
+        held.insert((document.clone(), id), Arc::downgrade(&shared));
+        Bytes::from_owner(Counted(shared))
     }
 }
 
@@ -398,7 +406,7 @@ mod tests {
         for id in 0..10_000 {
             drop(reading.share(&document, number(id), Bytes::from_static(b"x")));
         }
-        assert!(reading.0.lock().len() < 200, "what nobody reads is swept out");
+        assert!(reading.0.lock().held.len() <= 64, "what nobody reads is swept out");
     }
 
     #[test]
