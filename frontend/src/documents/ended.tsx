@@ -90,8 +90,10 @@ export function Gone(props: {
             type="button"
             className="button danger"
             onClick={() => {
-              setRemoved(true);
-              forgetDocument(name).catch(() => undefined);
+              // Said when it is so: whoever leaves the page before would find it again.
+              forgetDocument(name)
+                .then(() => setRemoved(true))
+                .catch(() => undefined);
             }}
           >
             {t("doc.removeCopy")}
