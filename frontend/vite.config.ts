@@ -78,7 +78,7 @@ export default defineConfig({
             { name: "yjs", priority: 2, test: /node_modules\/(yjs|lib0|y-protocols)\// },
             // Both editors of words need these; in the group below they would drag one editor into the page of the other.
             { name: "keys", priority: 2, test: /node_modules\/(w3c-keyname|@floating-ui)\// },
-            { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight)[a-z-]+|@tiptap\/(core|pm|y-tiptap|extensions|extension-(?!bubble)[a-z-]+)|orderedmap|rope-sequence)\// },
+            { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight|markdown)[a-z-]+|@tiptap\/(core|pm|y-tiptap|extensions|extension-(?!bubble)[a-z-]+)|orderedmap|rope-sequence)\// },
           ],
         },
       },

@@ -205,7 +205,7 @@ test("out as Markdown and back in: the same text", async () => {
   const ann = await browser.person(server);
   await openDocument(ann, "round trip");
   await title(ann).fill("The workshop");
-  await write(ann, "## What to bring\nwool and **patience** \n- one\ntwo\n\n[] to do\n\n> quoted\n\n");
+  await write(ann, "## What to bring\nwool and **patience**\n- one\ntwo\n\n[] to do\n\n> quoted\n\n");
   await ann.page.keyboard.type("```js const x = 1;");
   const before = await reading(ann);
   await ann.page.getByRole("button", { name: "Document menu" }).click();
