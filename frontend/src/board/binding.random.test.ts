@@ -4,6 +4,7 @@
 // A failing run names its seed in the title; `SEED=… npx vitest run binding.random` repeats it alone.
 import { expect, test } from "vitest";
 import { Doc, applyUpdate, encodeStateAsUpdate } from "yjs";
+import { generator } from "../testing/random";
 import { isContainer, sharedFields, type BoardElement } from "./element";
 import { replica, shape, type Replica } from "./fake-view";
 
@@ -259,15 +260,4 @@ function looseEnds(elements: readonly BoardElement[]): readonly string[] {
       ...(typeof element["frameId"] === "string" && !byId.has(element["frameId"]) ? [`${element.id} is in a frame that is not there`] : []),
     ];
   });
-}
-
-/** Mulberry32: small, and the same everywhere. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -4,19 +4,9 @@
 import { Node } from "@tiptap/pm/model";
 import type { JSONContent } from "@tiptap/core";
 import { expect, test } from "vitest";
+import { seeded } from "../testing/random";
 import { textSchema } from "./blocks";
 import { fromHtml, fromMarkdown, htmlFrom, markdownFrom } from "./convert";
-
-/** Small numbers from a seed: mulberry32. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 type Made = { type: string; text?: string; attrs?: Record<string, unknown>; marks?: { type: string; attrs?: Record<string, unknown> }[]; content?: Made[] };
 

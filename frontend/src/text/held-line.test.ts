@@ -1,18 +1,8 @@
 // A line written in from how it was, while another changes it: every letter of both is there once, in its author's order.
 import { expect, test } from "vitest";
 import { Doc, XmlElement, XmlText, applyUpdate, createAbsolutePositionFromRelativePosition, encodeStateAsUpdate } from "yjs";
+import { seeded } from "../testing/random";
 import { holdLine } from "./held-line";
-
-/** mulberry32: small, seeded, good enough to choose operations. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below);
-  };
-}
 
 function line(...parts: readonly (string | null)[]): { doc: Doc; element: XmlElement } {
   const doc = new Doc();
