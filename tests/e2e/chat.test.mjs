@@ -1,20 +1,14 @@
 // Two people talk beside a document.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { accessible, fitsSideways, makeBoard, openDocument, screenshot, startBrowser, startServer, status, until, write } from "./support.mjs";
+import { accessible, fitsSideways, makeBoard, openDocument, screenshot, startBrowser, startServer, status, twoIn, until, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
 after(() => Promise.all([browser?.close(), server?.dispose()]));
 afterEach(() => browser.everybodyLeaves());
 
-const annAndBo = async (document) => {
-  const ann = await browser.person(server, { name: "Ann Lee", colour: "#0e7490" });
-  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
-  await openDocument(ann, document);
-  await openDocument(bo, document);
-  return [ann, bo];
-};
+const annAndBo = (document) => twoIn(browser, server, document);
 const button = ({ page }) => page.getByRole("button", { name: /^Chat/ });
 const panel = ({ page }) => page.getByRole("complementary", { name: "Chat" });
 const field = (somebody) => panel(somebody).getByRole("textbox", { name: "Message" });

@@ -111,6 +111,15 @@ export async function openDocument(somebody, name) {
   await status(somebody, "saved");
 }
 
+/** Ann and Bo, both with the document open. */
+export async function twoIn(browser, server, document) {
+  const ann = await browser.person(server, { name: "Ann Lee", colour: "#0e7490" });
+  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
+  await openDocument(ann, document);
+  await openDocument(bo, document);
+  return [ann, bo];
+}
+
 /** Puts the caret at the end of the text and types. */
 export async function write(somebody, content) {
   const { page } = somebody;

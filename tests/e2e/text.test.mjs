@@ -3,20 +3,14 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
-import { accessible, api, openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, until, words, write } from "./support.mjs";
+import { accessible, api, openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, twoIn, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
 after(() => Promise.all([browser?.close(), server?.dispose()]));
 afterEach(() => browser.everybodyLeaves());
 
-const annAndBo = async (document) => {
-  const ann = await browser.person(server, { name: "Ann Lee", colour: "#0e7490" });
-  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
-  await openDocument(ann, document);
-  await openDocument(bo, document);
-  return [ann, bo];
-};
+const annAndBo = (document) => twoIn(browser, server, document);
 const menu = async ({ page }, name) => {
   await page.getByRole("button", { name: "Document menu" }).click();
   await page.getByRole("menuitem", { name }).click();
