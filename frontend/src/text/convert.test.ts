@@ -122,6 +122,20 @@ test("an address as the words of a link is one link, to where the link leads", (
   expect(json).toContain("https://example.org/");
 });
 
+test("a link written as HTML in Markdown leads where it led", () => {
+  const links = (markdown: string): [string | undefined, unknown][] =>
+    (fromMarkdown(markdown).content?.[0]?.content ?? []).map(({ text, marks }) => [text, marks?.find(({ type }) => type === "link")?.attrs?.["href"] ?? null]);
+  expect(links('See <a href="https://example.org/?a=1&amp;b=2" title="a > b">the *page*</a> there.')).toEqual([
+    ["See ", null],
+    ["the ", "https://example.org/?a=1&b=2"],
+    ["page", "https://example.org/?a=1&b=2"],
+    [" there.", null],
+  ]);
+  expect(links('<a href="javascript:alert(1)">press</a> <a name="here">here</a>')).toEqual([["press here", null]]);
+  // The end of one that leads nowhere ends no link around it.
+  expect(links('[a <a name="x">b</a> c](/d/notes)')).toEqual([["a b c", "/d/notes"]]);
+});
+
 test("a file is told by its name", () => {
   expect(["a.md", "B.MARKDOWN", "c.htm", "d.txt", "e.rs", "f"].map(formatOf)).toEqual(["markdown", "markdown", "html", "plain", "plain", "plain"]);
 });

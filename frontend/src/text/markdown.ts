@@ -273,7 +273,10 @@ function tokenizer(): MarkdownIt {
   reader.core.ruler.before("text_join", "tasks", ({ tokens }) => void tokens.splice(0, tokens.length, ...withTasks(tokens)));
   reader.core.ruler.before("text_join", "cells", ({ tokens }) => void tokens.splice(0, tokens.length, ...tokens.flatMap(inCells)));
   reader.core.ruler.before("text_join", "html", ({ tokens }) => {
-    for (const token of tokens) token.children = token.children?.flatMap((child) => (child.type === "html_inline" ? inPlaceOfHtml(child) : [child])) ?? null;
+    for (const token of tokens) {
+      const place = inPlaceOfHtml(reader.validateLink);
+      token.children = token.children?.flatMap((child) => (child.type === "html_inline" ? place(child) : [child])) ?? null;
+    }
   });
   return reader;
 }
@@ -339,28 +342,39 @@ function withTasks(tokens: readonly Token[]): Token[] {
 
 const MARKS: Readonly<Record<string, string>> = { strong: "strong", b: "strong", em: "em", i: "em", s: "s", del: "s", strike: "s", u: "u", ins: "u" };
 /** Elements that say nothing we could keep, around words that we do. */
-const PASSED = new Set(["span", "font", "small", "big", "sub", "sup", "mark", "kbd", "abbr", "cite", "q", "label", "time", "center", "div", "p", "section", "a"]);
+const PASSED = new Set(["span", "font", "small", "big", "sub", "sup", "mark", "kbd", "abbr", "cite", "q", "label", "time", "center", "div", "p", "section"]);
 
-/** The tags that mean what a sign does; what is no element at all was meant as words. */
-function inPlaceOfHtml(token: Token): Token[] {
-  if (token.content.startsWith("<!--")) return [];
-  const [, close, name = "", attributes = ""] = /^<(\/?)([a-z][a-z0-9-]*)([^>]*)>$/i.exec(token.content) ?? [];
-  const tag = name.toLowerCase();
-  const mark = MARKS[tag];
-  if (mark !== undefined) return [like(token, close === "/" ? `${mark}_close` : `${mark}_open`, close === "/" ? -1 : 1)];
-  if (tag === "br") return [like(token, "hardbreak", 0)];
-  if (tag === "img") {
-    const address = attributeOf(attributes, "src");
-    if (address === null || /^\s*data:/i.test(address)) return [];
-    return [Object.assign(like(token, "image", 0, { src: address }), { children: [Object.assign(like(token, "text", 0), { content: attributeOf(attributes, "alt") ?? "" })] })];
-  }
-  if (PASSED.has(tag)) return [];
-  return [like(token, "text", 0)];
+/** The tags of one line that mean what a sign does; what is no element at all was meant as words. */
+function inPlaceOfHtml(validLink: (address: string) => boolean): (token: Token) => Token[] {
+  // Whether each `a` that is open leads anywhere: the end of one that does not must not end a link around it.
+  const leading: boolean[] = [];
+  return (token) => {
+    if (token.content.startsWith("<!--")) return [];
+    const [, close, name = ""] = /^<(\/?)([a-z][a-z0-9-]*)/i.exec(token.content) ?? [];
+    const tag = name.toLowerCase();
+    const mark = MARKS[tag];
+    if (mark !== undefined) return [like(token, close === "/" ? `${mark}_close` : `${mark}_open`, close === "/" ? -1 : 1)];
+    if (tag === "br") return [like(token, "hardbreak", 0)];
+    if (tag === "img") {
+      const { src, alt } = attributesOf(token.content, "src", "alt");
+      if (src === undefined || /^\s*data:/i.test(src)) return [];
+      return [Object.assign(like(token, "image", 0, { src }), { children: [Object.assign(like(token, "text", 0), { content: alt ?? "" })] })];
+    }
+    if (tag === "a") {
+      if (close === "/") return leading.pop() === true ? [like(token, "link_close", -1)] : [];
+      const { href, ...title } = attributesOf(token.content, "href", "title");
+      const leads = href !== undefined && validLink(href);
+      leading.push(leads);
+      return leads ? [like(token, "link_open", 1, { href, ...title })] : [];
+    }
+    return PASSED.has(tag) ? [] : [like(token, "text", 0)];
+  };
 }
 
-function attributeOf(attributes: string, name: string): string | null {
-  const found = new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)'|([^\\s"'>]+))`, "i").exec(attributes);
-  return found === null ? null : (found[1] ?? found[2] ?? found[3] ?? "");
+/** Of the element that begins with this tag, those of the attributes that it has. */
+function attributesOf<Name extends string>(tag: string, ...names: readonly Name[]): Partial<Record<Name, string>> {
+  const element = new DOMParser().parseFromString(tag, "text/html").body.firstElementChild;
+  return Object.fromEntries(names.flatMap((name) => (element?.hasAttribute(name) === true ? [[name, element.getAttribute(name)]] : []))) as Partial<Record<Name, string>>;
 }
 
 function plainText(tokens: readonly Token[]): string {
