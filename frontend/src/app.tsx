@@ -1,6 +1,6 @@
 // The routes, and what every page shares: the skip link, the live region, toasts.
 import { FileQuestion, RefreshCw } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { createApi } from "./documents/api";
@@ -8,6 +8,7 @@ import { keptDocuments } from "./documents/device";
 import { nameFromPath } from "./documents/name";
 import { fetchView } from "./documents/views";
 import { ErrorBoundary } from "./ui/error-boundary";
+import { fetched } from "./ui/fetched";
 import { Shell } from "./shell/shell";
 import { LiveRegion } from "./ui/live-region";
 import { waitingVersion } from "./ui/offline";
@@ -21,20 +22,15 @@ const api = createApi();
  * Each page is fetched when its address is opened: the editor is most of the app's weight, and neither page needs the
  * other. `main.tsx` calls `fetchPage` before anything else so that page and words travel together.
  */
-const pages = {
-  home: () => import("./documents/home"),
-  document: () => import("./documents/page"),
-  settings: () => import("./settings/page"),
-};
-const Home = lazy(() => pages.home().then(({ Home }) => ({ default: Home })));
-const SettingsPage = lazy(() => pages.settings().then(({ SettingsPage }) => ({ default: SettingsPage })));
-const DocumentPage = lazy(() => pages.document().then(({ DocumentPage }) => ({ default: DocumentPage })));
+const Home = fetched(() => import("./documents/home").then(({ Home }) => Home), { needed: true });
+const SettingsPage = fetched(() => import("./settings/page").then(({ SettingsPage }) => SettingsPage), { needed: true });
+const DocumentPage = fetched(() => import("./documents/page").then(({ DocumentPage }) => DocumentPage), { needed: true });
 
 /** Starts fetching what an address needs. A failure is left to the page itself, which asks again. */
 export function fetchPage(path: string): void {
   const name = nameFromPath(path);
-  const page: Promise<unknown> = name !== null ? pages.document() : path === "/settings" ? pages.settings() : pages.home();
-  page.catch(() => undefined);
+  const page = name !== null ? DocumentPage : path === "/settings" ? SettingsPage : Home;
+  page.prefetch();
   // What kind it is, the document itself says; a device that has it need not wait for that.
   const kept = name === null ? undefined : keptDocuments().find((entry) => entry.name === name);
   if (kept) fetchView(kept.kind);
@@ -49,19 +45,18 @@ export function App(): React.JSX.Element {
       </a>
       <Outdated />
       <ErrorBoundary>
-        <Suspense fallback={<Fetching />}>
         <Switch>
           <Route path="/">
-            <Home key="recent" api={api} tab="recent" />
+            <Home key="recent" api={api} tab="recent" fallback={<Fetching />} />
           </Route>
           <Route path="/starred">
-            <Home key="starred" api={api} tab="starred" />
+            <Home key="starred" api={api} tab="starred" fallback={<Fetching />} />
           </Route>
           <Route path="/trash">
-            <Home key="trash" api={api} tab="trash" />
+            <Home key="trash" api={api} tab="trash" fallback={<Fetching />} />
           </Route>
           <Route path="/settings">
-            <SettingsPage />
+            <SettingsPage fallback={<Fetching />} />
           </Route>
           <Route path="/d/*?">
             <DocumentRoute />
@@ -70,7 +65,6 @@ export function App(): React.JSX.Element {
             <NotFound />
           </Route>
         </Switch>
-        </Suspense>
       </ErrorBoundary>
       <Shell api={api} />
       <Toasts />
@@ -93,7 +87,7 @@ function DocumentRoute(): React.JSX.Element {
   useLocation();
   const name = nameFromPath(location.pathname);
   if (name === null) return <NotFound />;
-  return <DocumentPage key={name} api={api} name={name} />;
+  return <DocumentPage key={name} api={api} name={name} fallback={<Fetching />} />;
 }
 
 function NotFound(): React.JSX.Element {

@@ -1,9 +1,10 @@
 // The first page: what there is, what is new, and a way to begin. Starred and trash are the same page with other shelves.
 import { CircleAlert, CloudOff, FileCode2, Import, Plus, Search, Shapes, Star, Trash2 } from "lucide-react";
-import { lazy, Suspense, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { You } from "../presence/you";
+import { fetched } from "../ui/fetched";
 import { EmptyLoom, Logo } from "../ui/logo";
 import { announce } from "../ui/live-region";
 import { Panel } from "../ui/panel";
@@ -22,7 +23,7 @@ import { partOfDay } from "./when";
 import "./home.css";
 
 // The question before deleting is rare; its dialog is fetched when it is asked.
-const Confirm = lazy(() => import("../ui/confirm").then((module) => ({ default: module.Confirm })));
+const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Confirm));
 
 export type Tab = "recent" | "starred" | "trash";
 
@@ -186,17 +187,15 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
           </button>
         )}
       </main>
-      <Suspense fallback={null}>
-        {doomed && (
-          <Confirm
-            title={t("confirm.title", { title: doomed.title ?? t("row.untitled") })}
-            body={t("confirm.body")}
-            yes={t("confirm.yes")}
-            onYes={() => actions.deleteForEver(doomed)}
-            onClose={() => setDoomed(null)}
-          />
-        )}
-      </Suspense>
+      {doomed && (
+        <Confirm
+          title={t("confirm.title", { title: doomed.title ?? t("row.untitled") })}
+          body={t("confirm.body")}
+          yes={t("confirm.yes")}
+          onYes={() => actions.deleteForEver(doomed)}
+          onClose={() => setDoomed(null)}
+        />
+      )}
     </div>
   );
 }

@@ -1,6 +1,6 @@
 // One document, whatever its kind: opens its room, shows where it stands, and puts the kind's own view into the frame.
 import { ArrowLeft, Ellipsis, Eye, FileQuestion, Link2, MessageSquare, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { ChatButton } from "../chat/button";
@@ -20,7 +20,8 @@ import { TitleField, useTitle } from "./title-field";
 import { Unreachable } from "./unreachable";
 import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
-import { LazyMenu } from "../ui/lazy-menu";
+import { fetched } from "../ui/fetched";
+import { fetchMenu, LazyMenu } from "../ui/lazy-menu";
 import type { MenuItem } from "../ui/menu";
 import { Panel } from "../ui/panel";
 import { useRail } from "../ui/rail";
@@ -36,10 +37,10 @@ import type { ViewHandle } from "./view";
 import { viewOf } from "./views";
 import "./page.css";
 
-const Gone = lazy(() => import("./ended").then(({ Gone }) => ({ default: Gone })));
-const Denied = lazy(() => import("./ended").then(({ Denied }) => ({ default: Denied })));
+const Gone = fetched(() => import("./ended").then(({ Gone }) => Gone), { needed: true });
+const Denied = fetched(() => import("./ended").then(({ Denied }) => Denied), { needed: true });
 
-const ChatPanel = lazy(() => import("../chat/panel").then(({ ChatPanel }) => ({ default: ChatPanel })));
+const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel));
 
 export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName }): React.JSX.Element | null {
   const room = useRoom(props.name);
@@ -181,10 +182,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
       )}
       {ended ? (
         <main id="content" className="home" tabIndex={-1}>
-          <Suspense>
-            {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} kept={status.kept} onRestored={room.retry} />}
-            {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} kept={status.kept} />}
-          </Suspense>
+          {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} kept={status.kept} onRestored={room.retry} />}
+          {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} kept={status.kept} />}
           {status.kind === "unreachable" && <Unreachable onRetry={room.retry} />}
         </main>
       ) : (
@@ -196,21 +195,17 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
               </button>
             </Panel>
           ) : readable && View !== null ? (
-            <Suspense fallback={<Opening room={room} />}>
+            <>
               {/* The mark the bar watches: while it is in sight, so is the title. */}
               <div ref={titleMark} className="title-mark" aria-hidden="true" />
-              <View api={api} name={name} room={room} editable={isEditable(status)} onHandle={setHandle} />
-            </Suspense>
+              <View api={api} name={name} room={room} editable={isEditable(status)} onHandle={setHandle} fallback={<Opening room={room} />} />
+            </>
           ) : (
             <Opening room={room} />
           )}
         </main>
       )}
-      {readable && chatOpen && chat && (
-        <Suspense fallback={null}>
-          <ChatPanel chat={chat} onClose={closeChat} />
-        </Suspense>
-      )}
+      {readable && chatOpen && chat && <ChatPanel chat={chat} onClose={closeChat} />}
     </div>
   );
 }
@@ -226,7 +221,8 @@ function useAtRest(live: boolean): boolean {
     const timer = setTimeout(() => {
       setAtRest(true);
       // Somebody may reach for these when the server is gone, and a browser without a worker could not fetch them then.
-      for (const part of [import("../chat/panel"), import("../ui/menu")]) part.catch(() => undefined);
+      ChatPanel.prefetch();
+      fetchMenu();
     }, FIRST);
     return () => clearTimeout(timer);
   }, [live, atRest]);

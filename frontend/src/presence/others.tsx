@@ -1,11 +1,11 @@
 // The people besides oneself: a few avatars side by side, the rest counted. Pressing one leads to their caret.
-import { lazy, Suspense } from "react";
 import { useTranslation } from "react-i18next";
+import { fetched } from "../ui/fetched";
 import { Avatar } from "./avatar";
 import type { Person } from "./people";
 
 // Its machinery is fetched with the first crowd.
-const MoreOthers = lazy(() => import("./more-others").then((module) => ({ default: module.MoreOthers })));
+const MoreOthers = fetched(() => import("./more-others").then(({ MoreOthers }) => MoreOthers));
 
 /** More than this and the row would push the title away. */
 const SHOWN = 3;
@@ -38,9 +38,7 @@ export function Others(props: {
       ))}
       {rest.length > 0 && (
         <li>
-          <Suspense fallback={<span className="avatar avatar-more">+{rest.length}</span>}>
-            <MoreOthers people={rest} nameOf={nameOf} onGoTo={props.onGoTo} />
-          </Suspense>
+          <MoreOthers people={rest} nameOf={nameOf} onGoTo={props.onGoTo} fallback={<span className="avatar avatar-more">+{rest.length}</span>} />
         </li>
       )}
     </ul>

@@ -1,18 +1,17 @@
 // One's own avatar, the same on every page. What is behind it is fetched when somebody reaches for it.
-import { lazy, Suspense, useState } from "react";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { fetched } from "../ui/fetched";
 import { useSettings } from "../ui/settings";
 import { Avatar } from "./avatar";
 import { COLOURS } from "./colours";
 
-const fetchPopover = () => import("./you-popover");
-const YouPopover = lazy(() => fetchPopover().then(({ YouPopover }) => ({ default: YouPopover })));
+const YouPopover = fetched(() => import("./you-popover").then(({ YouPopover }) => YouPopover));
 
 export function You(): React.JSX.Element {
   const { t } = useTranslation();
   const settings = useSettings();
   const [wanted, setWanted] = useState(false);
-  const prefetch = (): void => void fetchPopover().catch(() => undefined);
   const name = settings.name ?? "";
   const avatar = (
     <button
@@ -22,17 +21,11 @@ export function You(): React.JSX.Element {
       aria-haspopup="dialog"
       aria-expanded={false}
       onClick={() => setWanted(true)}
-      onFocus={prefetch}
-      onPointerEnter={prefetch}
+      onFocus={YouPopover.prefetch}
+      onPointerEnter={YouPopover.prefetch}
     >
       <Avatar name={name} colour={settings.colour ?? COLOURS[0]} />
     </button>
   );
-  return wanted ? (
-    <Suspense fallback={avatar}>
-      <YouPopover />
-    </Suspense>
-  ) : (
-    avatar
-  );
+  return wanted ? <YouPopover fallback={avatar} /> : avatar;
 }

@@ -1,7 +1,7 @@
 // What a person chooses on this device, on one page: who they are for the others, how the page looks and moves, and
 // which documents lie here.
 import { ArrowLeft, Keyboard } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { waitingFor } from "../chat/kept";
@@ -13,11 +13,12 @@ import { relativeTime, size } from "../documents/when";
 import { PageFields, PersonFields } from "../presence/fields";
 import { openLayer } from "../shell/layers";
 import { inspectCopy } from "../sync/copy";
+import { fetched } from "../ui/fetched";
 import { announce } from "../ui/live-region";
 import { CARET_LABELS, changeSettings, useSettings } from "../ui/settings";
 import "./settings.css";
 
-const Confirm = lazy(() => import("../ui/confirm").then((module) => ({ default: module.Confirm })));
+const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Confirm));
 
 export function SettingsPage(): React.JSX.Element {
   const { t } = useTranslation();
@@ -145,17 +146,15 @@ function OnThisDevice(): React.JSX.Element {
           );
         })}
       </ul>
-      <Suspense fallback={null}>
-        {doomed && (
-          <Confirm
-            title={t("settings.removeUnsent", { title: doomed.title ?? t("row.untitled") })}
-            body={t("settings.removeUnsentHint", { count: doomed.unsent })}
-            yes={t("settings.remove")}
-            onYes={() => remove(doomed)}
-            onClose={() => setDoomed(null)}
-          />
-        )}
-      </Suspense>
+      {doomed && (
+        <Confirm
+          title={t("settings.removeUnsent", { title: doomed.title ?? t("row.untitled") })}
+          body={t("settings.removeUnsentHint", { count: doomed.unsent })}
+          yes={t("settings.remove")}
+          onYes={() => remove(doomed)}
+          onClose={() => setDoomed(null)}
+        />
+      )}
     </>
   );
 }

@@ -1,17 +1,18 @@
 // What works on every page: the command palette, the sheet of keys, making a document by keyboard, and the one question
 // a guest is asked. Each layer is fetched when it is opened.
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { useEffect, useRef } from "react";
 import { useLocation } from "wouter";
 import type { Api } from "../documents/api";
 import { useCreate } from "../documents/use-create";
+import { fetched } from "../ui/fetched";
 import { useSettings } from "../ui/settings";
 import { useStore } from "../ui/store";
 import { openLayer } from "./layers";
 import { goToNextRegion } from "./regions";
 
-const Palette = lazy(() => import("./palette").then(({ Palette }) => ({ default: Palette })));
-const Help = lazy(() => import("./help").then(({ Help }) => ({ default: Help })));
-const Welcome = lazy(() => import("./welcome").then(({ Welcome }) => ({ default: Welcome })));
+const Palette = fetched(() => import("./palette").then(({ Palette }) => Palette));
+const Help = fetched(() => import("./help").then(({ Help }) => Help));
+const Welcome = fetched(() => import("./welcome").then(({ Welcome }) => Welcome));
 
 export function Shell(props: { readonly api: Api }): React.JSX.Element {
   const layer = useStore(openLayer);
@@ -42,11 +43,11 @@ export function Shell(props: { readonly api: Api }): React.JSX.Element {
 
   const close = (): void => openLayer.set(null);
   return (
-    <Suspense fallback={null}>
+    <>
       {layer === "palette" && <Palette api={props.api} creating={creating} onClose={close} />}
       {layer === "help" && <Help onClose={close} />}
       {!named && path.startsWith("/d/") && <Welcome />}
-    </Suspense>
+    </>
   );
 }
 

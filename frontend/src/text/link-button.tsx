@@ -2,13 +2,12 @@
 // so that the first letter of an address does not come before it.
 import type { Editor } from "@tiptap/core";
 import { Toolbar as Bar } from "radix-ui";
-import { cloneElement, lazy, Suspense, useEffect, useState, type ReactNode } from "react";
+import { cloneElement, useEffect, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { fetched } from "../ui/fetched";
 import { useEditorState } from "./use-editor";
 
-const fetchForm = () => import("./link-popover");
-const prefetch = (): void => void fetchForm().catch(() => undefined);
-const LinkPopover = lazy(() => fetchForm().then((module) => ({ default: module.LinkPopover })));
+const LinkPopover = fetched(() => import("./link-popover").then(({ LinkPopover }) => LinkPopover));
 
 export function LinkButton(props: {
   readonly editor: Editor;
@@ -52,13 +51,8 @@ export function LinkButton(props: {
   const [used, setUsed] = useState(false);
   useEffect(() => {
     if (open) setUsed(true);
-    else if (selected) prefetch();
+    else if (selected) LinkPopover.prefetch();
   }, [open, selected]);
-  const waiting = cloneElement(button, { "aria-haspopup": "dialog", "aria-expanded": false, onClick: () => setOpen(true), onPointerEnter: prefetch, onFocus: prefetch });
-  if (!used) return waiting;
-  return (
-    <Suspense fallback={waiting}>
-      <LinkPopover editor={editor} href={href} open={open} onOpen={setOpen} button={button} />
-    </Suspense>
-  );
+  const waiting = cloneElement(button, { "aria-haspopup": "dialog", "aria-expanded": false, onClick: () => setOpen(true), onPointerEnter: LinkPopover.prefetch, onFocus: LinkPopover.prefetch });
+  return used ? <LinkPopover editor={editor} href={href} open={open} onOpen={setOpen} button={button} fallback={waiting} /> : waiting;
 }

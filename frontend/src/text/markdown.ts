@@ -274,7 +274,7 @@ function tokenizer(): MarkdownIt {
   reader.core.ruler.before("text_join", "cells", ({ tokens }) => void tokens.splice(0, tokens.length, ...tokens.flatMap(inCells)));
   reader.core.ruler.before("text_join", "html", ({ tokens }) => {
     for (const token of tokens) {
-      const place = inPlaceOfHtml(reader.validateLink);
+      const place = inPlaceOfHtml((address) => reader.validateLink(address));
       token.children = token.children?.flatMap((child) => (child.type === "html_inline" ? place(child) : [child])) ?? null;
     }
   });

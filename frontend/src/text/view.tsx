@@ -2,7 +2,7 @@
 import type { Editor, Extensions } from "@tiptap/core";
 import type { TFunction } from "i18next";
 import { Download, ListTree, Printer, Search as SearchIcon } from "lucide-react";
-import { lazy, Suspense, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
@@ -14,6 +14,7 @@ import { caretOf } from "../presence/caret";
 import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
+import { fetched } from "../ui/fetched";
 import { MOD } from "../ui/platform";
 import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
@@ -33,9 +34,9 @@ import { WordCount } from "./word-count";
 import "./text.css";
 
 // Not part of opening a text: fetched with the first selection, the first search, the first look at the outline.
-const Bubble = lazy(() => import("./bubble").then(({ Bubble }) => ({ default: Bubble })));
-const FindBar = lazy(() => import("./find-bar").then(({ FindBar }) => ({ default: FindBar })));
-const OutlinePanel = lazy(() => import("./outline-panel").then(({ OutlinePanel }) => ({ default: OutlinePanel })));
+const Bubble = fetched(() => import("./bubble").then(({ Bubble }) => Bubble));
+const FindBar = fetched(() => import("./find-bar").then(({ FindBar }) => FindBar));
+const OutlinePanel = fetched(() => import("./outline-panel").then(({ OutlinePanel }) => OutlinePanel));
 
 export function TextView(props: ViewProps): React.JSX.Element {
   const { t, i18n } = useTranslation();
@@ -121,11 +122,9 @@ export function TextView(props: ViewProps): React.JSX.Element {
       {editor && (
         <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
       )}
-      <Suspense fallback={null}>
-        {editor && <SelectionMenu editor={editor} host={bubbleHost} onLink={openLink} />}
-        {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
-        {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
-      </Suspense>
+      {editor && <SelectionMenu editor={editor} host={bubbleHost} onLink={openLink} />}
+      {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
+      {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
       <SuggestPopup store={suggestions} />
       <article className="sheet">
         <TitleField doc={room.doc} editable={editable} onLeave={() => editor && writeFromStart(editor)} />

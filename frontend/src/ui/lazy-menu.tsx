@@ -1,26 +1,23 @@
 // A menu whose machinery is fetched when somebody reaches for its button: lists have many such buttons, and most visits
 // press none.
-import { cloneElement, lazy, Suspense, useState, type ComponentProps } from "react";
+import { cloneElement, useState, type ComponentProps } from "react";
+import { fetched } from "./fetched";
 import type { Menu } from "./menu";
 
-const fetchMenu = () => import("./menu");
-const RealMenu = lazy(() => fetchMenu().then((module) => ({ default: module.Menu })));
+const RealMenu = fetched(() => import("./menu").then(({ Menu }) => Menu));
+
+export const fetchMenu = RealMenu.prefetch;
 
 export function LazyMenu(props: ComponentProps<typeof Menu>): React.JSX.Element {
   const [wanted, setWanted] = useState(false);
-  const prefetch = (): void => void fetchMenu().catch(() => undefined);
   const button = cloneElement(props.button, {
     "aria-haspopup": "menu",
     "aria-expanded": false,
     onClick: () => setWanted(true),
-    onFocus: prefetch,
-    onPointerEnter: prefetch,
+    // Whoever no longer wants it, while it is still on its way, should not get it.
+    onKeyDown: (event) => event.key === "Escape" && setWanted(false),
+    onFocus: fetchMenu,
+    onPointerEnter: fetchMenu,
   });
-  return wanted ? (
-    <Suspense fallback={button}>
-      <RealMenu {...props} defaultOpen />
-    </Suspense>
-  ) : (
-    button
-  );
+  return wanted ? <RealMenu {...props} defaultOpen fallback={button} /> : button;
 }
