@@ -3,7 +3,7 @@
 // data other clients wrote.
 import type { Editor } from "@tiptap/core";
 import { type ProsemirrorBinding, absolutePositionToRelativePosition, relativePositionToAbsolutePosition, yXmlFragmentToProseMirrorRootNode, ySyncPluginKey } from "@tiptap/y-tiptap";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { Awareness } from "y-protocols/awareness";
 import { Doc, XmlElement, XmlText, applyUpdate, encodeStateAsUpdate, type XmlFragment } from "yjs";
 import { createEditor } from "./editor";
@@ -52,6 +52,29 @@ function together(): { readonly ann: Editor; readonly bo: Editor; readonly annDo
   relay(boDoc, annDoc);
   return { ann: open(annDoc).editor, bo: open(boDoc).editor, annDoc, boDoc };
 }
+
+test("a text that begins with a list, a table or a quote opens with the caret before its first letter", () => {
+  for (const [outer, ...inner] of [["taskList", "taskItem", "paragraph"], ["table", "tableRow", "tableCell", "paragraph"], ["blockquote", "paragraph"], ["paragraph"]]) {
+    const doc = new Doc();
+    const top = new XmlElement(outer);
+    doc.getXmlFragment(FIELD).insert(0, [top]);
+    let deepest = top;
+    for (const name of inner) {
+      const element = new XmlElement(name);
+      deepest.insert(0, [element]);
+      deepest = element;
+    }
+    deepest.insert(0, [new XmlText("wool")]);
+    const warn = vi.spyOn(console, "warn");
+    const before = encodeStateAsUpdate(doc);
+    const { editor } = open(doc);
+    expect(warn.mock.calls).toEqual([]);
+    expect(editor.state.selection.$from.parent.textContent).toBe("wool");
+    expect(editor.state.selection.$from.parentOffset).toBe(0);
+    expect(encodeStateAsUpdate(doc)).toEqual(before);
+    warn.mockRestore();
+  }
+});
 
 const rule = (editor: Editor, text: string): void => {
   for (const key of text) {

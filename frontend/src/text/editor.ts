@@ -10,6 +10,7 @@ import { blocks } from "./blocks";
 import { carets } from "./carets";
 import { holdWhileComposing } from "./composing";
 import { FIELD } from "./field";
+import { FirstCaret } from "./first-caret";
 import { Leaving } from "./leaving";
 
 /** Words the editor itself says, so that this file knows no language. */
@@ -49,6 +50,7 @@ export function createEditor(ports: EditorPorts): Editor {
         field: FIELD,
         yUndoOptions: { protectedNodes: blockNames(written) },
       }),
+      FirstCaret,
       composing.extension,
       Leaving,
       carets({ awareness: ports.awareness, nameless: () => ports.words().nameless, selection: composing.selection }),
