@@ -185,3 +185,24 @@ for (const [button, kind, editor] of [
     await api(server, "DELETE", `/${made[0].name}?permanent=true`);
   });
 }
+
+test("a file brought in without a server becomes a document here, and there once when the server is back", async () => {
+  const ann = await somebody();
+  const known = (await api(server, "GET", "")).documents.length;
+  await server.kill();
+  const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), ann.page.getByRole("button", { name: "Import" }).click()]);
+  await chooser.setFiles({ name: "plan.md", mimeType: "text/markdown", buffer: Buffer.from("# Brought along\n\n- [x] wool\n- [ ] loom\n") });
+  await words(ann, "loom").waitFor();
+  assert.equal(await title(ann).inputValue(), "Brought along");
+  const name = decodeURIComponent(new URL(ann.page.url()).pathname.slice("/d/".length));
+  await kept(ann);
+  await server.start();
+  await status(ann, "saved");
+  const { documents } = await api(server, "GET", "");
+  assert.equal(documents.length, known + 1);
+  assert.equal(documents.find((one) => one.name === name)?.title, "Brought along");
+  const bo = await browser.person(server, { name: "Bo" });
+  await openDocument(bo, name);
+  await words(bo, "wool").waitFor();
+  assert.equal(await bo.page.locator(".prose li[data-checked]").count(), 2);
+});

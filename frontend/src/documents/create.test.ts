@@ -2,7 +2,7 @@
 import { expect, test, vi } from "vitest";
 import { Doc, applyUpdate } from "yjs";
 import { ApiError, type Api, type DocumentSummary } from "./api";
-import { ImportError, LARGEST_IMPORT, createDocument, importDocument, readText } from "./create";
+import { type Beginning, ImportError, LARGEST_IMPORT, createDocument, importDocument, readText } from "./create";
 import { readKind } from "./kind";
 import type { DocumentName } from "./name";
 
@@ -47,13 +47,18 @@ test("a text needs nothing written into it, another kind says what it is", async
 test("a name the server gave is kept when it is gone before the kind arrives: no second document comes of it", async () => {
   const { api, sent } = scripted();
   const made: unknown[] = [];
-  vi.doMock("./make-here", () => ({ makeHere: (kind: string, name: string) => (made.push([kind, name]), Promise.resolve(name)) }));
+  vi.doMock("./make-here", () => ({ makeHere: ({ kind, title }: Beginning, name: string) => (made.push([kind, title, name]), Promise.resolve(name)) }));
   const broken: Api = { ...api, contribute: () => Promise.reject(new ApiError({ kind: "unreachable" })) };
   expect(await createDocument(broken, "board")).toEqual({ name: "n", kind: "board" });
-  expect([sent, made]).toEqual([["create"], [["board", "n"]]]);
+  expect([sent, made]).toEqual([["create"], [["board", null, "n"]]]);
   const refusing: Api = { ...api, create: () => Promise.reject(new ApiError({ kind: "refused", status: 403, code: "x", message: "no" })) };
   await expect(createDocument(refusing, "text")).rejects.toBeInstanceOf(ApiError);
   expect(made).toHaveLength(1);
+
+  const nobody: Api = { ...api, create: () => Promise.reject(new ApiError({ kind: "unreachable" })) };
+  made.length = 0;
+  await importDocument(nobody, new File(["one\ntwo"], "list.txt"));
+  expect(made).toEqual([["plain", "list", undefined]]);
 });
 
 test("what is no text, or too much of it, never reaches the server", async () => {

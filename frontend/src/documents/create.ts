@@ -9,20 +9,30 @@ export interface Created {
   readonly kind: Kind;
 }
 
+/** What a document has in it when it begins. */
+export interface Beginning {
+  readonly kind: Kind;
+  readonly title: string | null;
+  /** `null` for nothing at all: an empty text. */
+  readonly update: Uint8Array<ArrayBuffer> | null;
+}
+
 /** Resolves when the new document is durable: on the server, or on this device while no server answers. */
 export async function createDocument(api: Api, kind: Kind): Promise<Created> {
+  return begin(api, { kind, title: null, update: kind === "text" ? null : (await import("./empty")).emptyOf(kind) });
+}
+
+async function begin(api: Api, content: Beginning): Promise<Created> {
+  const { kind, update } = content;
   let begun: DocumentName | undefined;
   try {
     begun = (await api.create()).name;
-    if (kind !== "text") {
-      const { emptyOf } = await import("./empty");
-      await api.contribute(begun, emptyOf(kind));
-    }
+    if (update !== null) await api.contribute(begun, update);
     return { name: begun, kind };
   } catch (error) {
     if (!(error instanceof ApiError) || error.problem.kind !== "unreachable") throw error;
     const { makeHere } = await import("./make-here");
-    const name = await makeHere(kind, begun);
+    const name = await makeHere(content, begun);
     if (name === null) throw error;
     return { name, kind };
   }
@@ -41,14 +51,12 @@ export class ImportError extends Error {
   }
 }
 
+/** Reads a file into a new document, which becomes durable as {@link createDocument} has it. */
 export async function importDocument(api: Api, file: File): Promise<Created> {
   if (file.size > LARGEST_IMPORT) throw new ImportError("too-large");
   const text = readText(await file.arrayBuffer());
   const { importFile } = await import("../text/convert");
-  const { kind, update } = importFile(file.name, text);
-  const { name } = await api.create();
-  await api.contribute(name, update);
-  return { name, kind };
+  return begin(api, importFile(file.name, text));
 }
 
 /** The characters of a file, or a refusal: bytes that are no text would be shown as nonsense and stored as such. */

@@ -1,21 +1,23 @@
 // Making a document without a server, and handing over what was made so. It reaches the server when it is opened, or from
 // the first page, whichever is first; that both may happen changes nothing, because its name and what is in it are the same.
-import { Doc, encodeStateAsUpdate } from "yjs";
+import { applyUpdate, Doc, encodeStateAsUpdate } from "yjs";
 import { inspectCopy, openIndexedDbCopy } from "../sync/copy";
 import { randomUuid } from "../ui/random";
 import { ApiError, type Api } from "./api";
+import type { Beginning } from "./create";
 import { rememberKept } from "./device";
-import { sayKind, type Kind } from "./kind";
+import { sayKind } from "./kind";
 import { forgetMade, madeHere, rememberMade } from "./made";
 import { parseName, type DocumentName } from "./name";
 
 /** Makes a document on this device. `null` if this browser stores nothing: there would be nothing to come back to. */
-export async function makeHere(kind: Kind, name: DocumentName | null = parseName(randomUuid())): Promise<DocumentName | null> {
+export async function makeHere({ kind, title, update }: Beginning, name: DocumentName | null = parseName(randomUuid())): Promise<DocumentName | null> {
   if (name === null) return null;
   const doc = new Doc();
   const copy = openIndexedDbCopy(name, doc);
   try {
     if ((await copy.loaded) === null) return null;
+    if (update !== null) applyUpdate(doc, update);
     sayKind(doc, kind);
     copy.keep(1);
   } finally {
@@ -25,7 +27,7 @@ export async function makeHere(kind: Kind, name: DocumentName | null = parseName
   // Asked for once more: what can be read back will also be there when the page has gone on.
   const found = await inspectCopy(name);
   if (found === null || found.kept === 0 || found.bytes === 0 || !rememberMade(name)) return null;
-  rememberKept(name, null, kind);
+  rememberKept(name, title, kind);
   return name;
 }
 
