@@ -76,6 +76,32 @@ test("a text that begins with a list, a table or a quote opens with the caret be
   }
 });
 
+test("the keys for both ends of a text lead into a table that stands there", () => {
+  const doc = new Doc();
+  const cell = (words: string): XmlElement => {
+    const [table, row, box, paragraph] = ["table", "tableRow", "tableCell", "paragraph"].map((name) => new XmlElement(name)) as [XmlElement, XmlElement, XmlElement, XmlElement];
+    table.insert(0, [row]);
+    row.insert(0, [box]);
+    box.insert(0, [paragraph]);
+    paragraph.insert(0, [new XmlText(words)]);
+    return table;
+  };
+  const between = new XmlElement("paragraph");
+  between.insert(0, [new XmlText("between")]);
+  doc.getXmlFragment(FIELD).insert(0, [cell("first"), between, cell("last")]);
+  const { editor } = open(doc);
+  const press = (key: string, shiftKey = false): unknown =>
+    editor.view.someProp("handleKeyDown", (handle) => handle(editor.view, new KeyboardEvent("keydown", { key, ctrlKey: true, shiftKey })));
+  const at = (): [string, number] => [editor.state.selection.$head.parent.textContent, editor.state.selection.$head.parentOffset];
+  expect(press("End")).toBe(true);
+  expect(at()).toEqual(["last", 4]);
+  press("Home");
+  expect(at()).toEqual(["first", 0]);
+  editor.commands.setTextSelection(12);
+  press("End", true);
+  expect([at(), editor.state.selection.$anchor.parent.textContent]).toEqual([["last", 4], "between"]);
+});
+
 const rule = (editor: Editor, text: string): void => {
   for (const key of text) {
     const { from, to } = editor.state.selection;

@@ -9,6 +9,7 @@ import type { Doc } from "yjs";
 import { blocks } from "./blocks";
 import { carets } from "./carets";
 import { holdWhileComposing } from "./composing";
+import { Ends } from "./ends";
 import { FIELD } from "./field";
 import { FirstCaret } from "./first-caret";
 import { Leaving } from "./leaving";
@@ -53,6 +54,7 @@ export function createEditor(ports: EditorPorts): Editor {
       FirstCaret,
       composing.extension,
       Leaving,
+      Ends,
       carets({ awareness: ports.awareness, nameless: () => ports.words().nameless, selection: composing.selection }),
       ...(ports.additions ?? []),
       Placeholder.configure({ placeholder: () => ports.words().placeholder }),
