@@ -91,6 +91,7 @@ test("a refused picture says why once, stays on this device, and holds up no oth
   await pictures.send();
   await pictures.send();
   expect(refusals).toEqual(["at most 3"]);
+  expect([...pictures.refusals.get()]).toEqual([[large, "at most 3"]]);
   expect(upload).toHaveBeenCalledTimes(2);
   expect(await (await pictures.local(large ?? ""))?.text()).toBe("large");
 });

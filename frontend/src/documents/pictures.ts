@@ -2,6 +2,7 @@
 // document never holds their bytes. It holds the address they are going to have, which can be known before, because the
 // server makes it of the bytes; and so a picture that is sent twice is there once.
 import { uuidOf } from "../ui/random";
+import { createStore, type Store } from "../ui/store";
 import { ApiError, type Api } from "./api";
 import type { DocumentName } from "./name";
 
@@ -25,6 +26,8 @@ export interface Pictures {
   readonly keep: (file: Blob) => Promise<string | null>;
   /** The bytes behind an address, as long as they wait here. */
   readonly local: (address: string) => Promise<Blob | null>;
+  /** What the server has said that it will never take, by address, with its reason. In this visit: the next may find more room. */
+  readonly refusals: Pick<Store<ReadonlyMap<string, string>>, "get" | "subscribe">;
   /** Sends what waits, one after the other. While it is at it, being asked again changes nothing. */
   readonly send: () => Promise<void>;
 }
@@ -37,8 +40,7 @@ export function openPictures(ports: {
   readonly refused: (message: string) => void;
 }): Pictures {
   const { api, document, store, refused } = ports;
-  /** Refused in this visit: another one may find a server with more room. */
-  const hopeless = new Set<string>();
+  const refusals = createStore<ReadonlyMap<string, string>>(new Map());
   let sending: Promise<void> | null = null;
   let again = false;
 
@@ -50,13 +52,13 @@ export function openPictures(ports: {
     do {
       again = false;
       for (const picture of await waiting()) {
-        if (hopeless.has(picture.key)) continue;
+        if (refusals.get().has(picture.key)) continue;
         try {
           await api.upload(document, blobOf(picture));
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
           if (error.problem.kind !== "refused") return; // nobody there: the next good moment is another call
-          hopeless.add(picture.key);
+          refusals.set(new Map([...refusals.get(), [picture.key, error.problem.message]]));
           refused(error.problem.message);
           continue;
         }
@@ -83,6 +85,7 @@ export function openPictures(ports: {
       const found = (await hand()).get(address);
       return found === undefined ? null : blobOf(found);
     },
+    refusals,
     send: () => {
       again = true;
       sending ??= sendAll().finally(() => (sending = null));

@@ -4,13 +4,15 @@ import { Plugin } from "@tiptap/pm/state";
 import { DOMSerializer, type Node } from "@tiptap/pm/model";
 import type { NodeView } from "@tiptap/pm/view";
 import { waitAfter } from "../sync/backoff";
+import type { Pictures } from "../documents/pictures";
 import { isOurs } from "./picture";
 
 /** Asked so often in vain, a picture will not come by itself any more. With growing waits that is some minutes. */
 const MOST_TRIES = 14;
 
-export interface PicturesPort {
-  readonly local: (address: string) => Promise<Blob | null>;
+export interface PicturesPort extends Pick<Pictures, "local" | "refusals"> {
+  /** What is said of a picture that the server refused and nobody else will see. */
+  readonly refusal: (message: string) => string;
 }
 
 export function pictureViews(pictures: PicturesPort): Plugin {
@@ -49,6 +51,14 @@ function show(image: HTMLImageElement, address: string, pictures: PicturesPort):
   image.addEventListener("error", onError);
   image.addEventListener("load", onLoad);
   window.addEventListener("online", onOnline);
+  const mark = (): void => {
+    const message = pictures.refusals.get().get(address);
+    if (message === undefined) return;
+    image.dataset["refused"] = "";
+    image.title = pictures.refusal(message);
+  };
+  mark();
+  const unmark = pictures.refusals.subscribe(mark);
   // Nothing is asked of the server before it is known whether the bytes are here.
   image.removeAttribute("src");
   void pictures.local(address).then((blob) => {
@@ -60,6 +70,7 @@ function show(image: HTMLImageElement, address: string, pictures: PicturesPort):
   return () => {
     ended = true;
     clearTimeout(again);
+    unmark();
     if (own !== null) URL.revokeObjectURL(own);
     window.removeEventListener("online", onOnline);
   };

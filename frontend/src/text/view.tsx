@@ -55,6 +55,8 @@ export function TextView(props: ViewProps): React.JSX.Element {
     () => ({
       upload: (file) => uploadImage(latest.current.api, latest.current.name, pictures, file, latest.current.t),
       local: pictures.local,
+      refusals: pictures.refusals,
+      refusal: (message) => latest.current.t("image.onlyHere", { message }),
       uploading: () => latest.current.t("image.uploading"),
       refused: (text) => showToast({ text }),
     }),
