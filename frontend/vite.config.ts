@@ -95,6 +95,8 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["src/**/*.test.{ts,tsx}"],
+    // Against waiting for ever, not against being slow: the machine may have other work.
+    testTimeout: 60_000,
   },
 });
 
