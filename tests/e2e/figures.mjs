@@ -174,7 +174,10 @@ const PARTS = {
       window.WebSocket = class extends WebSocket {
         constructor(...address) {
           super(...address);
-          this.addEventListener("message", () => {
+          this.addEventListener("message", ({ data }) => {
+            // The document's name with its length, then what kind of message it is: 0 is a change, 1 is who points where.
+            const bytes = new Uint8Array(data);
+            if (bytes[1 + bytes[0]] !== 0) return;
             const arrived = performance.now();
             requestAnimationFrame(() => {
               const { port1, port2 } = new MessageChannel();
