@@ -6,6 +6,7 @@ import { Link, Route, Switch, useLocation } from "wouter";
 import { createApi } from "./documents/api";
 import { keptDocuments } from "./documents/device";
 import { nameFromPath } from "./documents/name";
+import { Unkept } from "./documents/unkept";
 import { fetchView } from "./documents/views";
 import { ErrorBoundary } from "./ui/error-boundary";
 import { fetched } from "./ui/fetched";
@@ -44,6 +45,7 @@ export function App(): React.JSX.Element {
         {t("app.skip")}
       </a>
       <Outdated />
+      <Unkept />
       <ErrorBoundary>
         <Switch>
           <Route path="/">

@@ -126,7 +126,7 @@ test("deleting for ever asks first, and the other is offered their copy", async 
     bo.page.waitForEvent("download"),
     bo.page.getByRole("button", { name: "Save my copy" }).click(),
   ]);
-  assert.equal(download.suggestedFilename(), "Secret recipe.txt");
+  assert.equal(download.suggestedFilename(), "Secret recipe.md");
   await bo.page.getByRole("button", { name: "Remove from this device" }).click();
   await until("the offer is gone", async () => (await bo.page.getByRole("button", { name: "Save my copy" }).count()) === 0);
   await bo.page.reload();

@@ -195,10 +195,17 @@ test("a document without room says so, is read from the copy, and opens when som
   await ann.page.goto(`${server.url}/d/crowded`);
   await status(ann, "full");
   await reads(ann, "Full");
-  await ann.page.getByRole("alert").getByText("has no room for more people right now. Trying again in 20 seconds; you are reading a copy.").waitFor();
+  await ann.page.getByRole("alert").getByText("has no room for more people right now. Trying again every 20 seconds; what you see is a copy to read.").waitFor();
   await words(ann, "To be read.").waitFor();
   assert.equal(await text(ann).getAttribute("contenteditable"), "false");
   await screenshot(ann, "full-light");
+  // Who has never been here reads it too, and nothing empty is shown for it.
+  const cy = await person(server, "Cy");
+  await cy.page.goto(`${server.url}/d/crowded`);
+  await status(cy, "full");
+  await words(cy, "To be read.").waitFor();
+  assert.equal(await text(cy).getAttribute("contenteditable"), "false");
+  await cy.page.close();
   await others[0].page.close();
   await status(ann, "saved");
   assert.equal(await text(ann).getAttribute("contenteditable"), "true");
@@ -357,10 +364,56 @@ test("a browser that cannot store says so in red, and asks before words are lost
   assert.equal(dialog.type(), "beforeunload");
   await dialog.dismiss();
 
+  // Going back to the list loses nothing either: it says so there, and the words are here again.
+  assert.equal(await ann.page.getByTestId("status").textContent(), "Offline17 changes only in this tab");
+  await ann.page.getByRole("link", { name: "All documents" }).click();
+  await ann.page.getByRole("alert").getByText("A document you left has changes that this browser cannot store.").waitFor();
+  await ann.page.goBack();
+  await words(ann, "Durable. Only in this tab.").waitFor();
+  await write(ann, " Gone on.");
+  await ann.page.getByRole("link", { name: "All documents" }).click();
+  await ann.page.getByRole("alert").getByText("A document you left").waitFor();
+
+  // It is saved from there, and then is an ordinary document that was left.
   await ann.context.setOffline(false);
-  await status(ann, "saved");
-  await banner.waitFor({ state: "detached" });
+  await ann.page.getByRole("alert").getByText("A document you left").waitFor({ state: "detached" });
   const bo = await person(server, "Bo");
   await openDocument(bo, "not kept");
-  await words(bo, "Durable. Only in this tab.").waitFor();
+  await words(bo, "Durable. Only in this tab. Gone on.").waitFor();
+});
+
+test("a store that fails in the middle of a visit is noticed, and used again when it works again", async () => {
+  const ann = await person(server, "Ann");
+  await ann.page.addInitScript(() => {
+    // As a full disk does: what was written is taken back.
+    const transaction = IDBDatabase.prototype.transaction;
+    IDBDatabase.prototype.transaction = function (...how) {
+      const made = transaction.apply(this, how);
+      if (window.full && made.mode === "readwrite") made.abort();
+      return made;
+    };
+  });
+  await openDocument(ann, "fills up");
+  await write(ann, "Stored. ");
+  await stored(ann);
+  await ann.context.setOffline(true);
+  await status(ann, "offline");
+  await ann.page.evaluate(() => (window.full = true));
+  await write(ann, "Nowhere.");
+  const banner = ann.page.getByRole("alert").getByText("This browser cannot store changes.");
+  await banner.waitFor();
+  assert.match(await ann.page.getByTestId("status").textContent(), /only in this tab/);
+  await ann.page.evaluate(() => (window.full = false));
+  await banner.waitFor({ state: "detached" });
+  await kept(ann);
+  // What the browser itself says of each refusal.
+  ann.troubles = ann.troubles.filter((trouble) => !/AbortError|transaction/.test(trouble));
+  await ann.context.setOffline(false);
+  await status(ann, "saved");
+  await ann.page.goto("about:blank");
+  await server.kill();
+  ann.mayLoseNetwork = true;
+  await server.start();
+  await openDocument(ann, "fills up");
+  await words(ann, "Stored. Nowhere.").waitFor();
 });

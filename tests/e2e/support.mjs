@@ -75,6 +75,13 @@ export async function startBrowser() {
   };
 }
 
+/** A second tab in the same browser. What it complains about is somebody's, too. */
+export async function anotherTab(somebody) {
+  const tab = { ...somebody, page: await somebody.context.newPage() };
+  watch(tab);
+  return tab;
+}
+
 function watch(somebody) {
   const { page, server } = somebody;
   page.on("console", (message) => {

@@ -9,10 +9,13 @@ import { hasShapes, sceneFile } from "../board/scene-file";
 import { forgetDocument } from "./forget";
 import { readKind } from "./kind";
 import type { DocumentName } from "./name";
+import type { Room } from "../sync/room";
 import { Panel } from "../ui/panel";
-import { saveFile } from "../ui/save-file";
+import { saveFile, textFileName } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { BackHome } from "./unreachable";
+import { CONTENT } from "../plain/content";
+import { exportText } from "../text/export";
 import { plainText } from "../text/plain-text";
 import { readTitle } from "./title";
 
@@ -39,12 +42,13 @@ export function Denied(props: { readonly reason: string; readonly doc: Doc; read
 export function Gone(props: {
   readonly api: Api;
   readonly name: DocumentName;
-  readonly doc: Doc;
+  readonly room: Room;
   readonly kept: number;
   readonly onRestored: () => void;
 }): React.JSX.Element {
   const { t } = useTranslation();
-  const { api, name, doc, kept } = props;
+  const { api, name, kept, room } = props;
+  const { doc } = room;
   const [deleted, setDeleted] = useState(false);
   const [removed, setRemoved] = useState(false);
 
@@ -82,7 +86,12 @@ export function Gone(props: {
   }
   const hasCopy = !removed && hasContent(doc);
   return (
-    <Panel level={1} icon={<Trash2 />} title={t("doc.deleted")} body={hasCopy ? `${t("doc.deletedHint")} ${t("doc.copyLeft")}` : t("doc.deletedHint")}>
+    <Panel
+      level={1}
+      icon={<Trash2 />}
+      title={t("doc.deleted")}
+      body={[t("doc.deletedHint"), hasCopy && kept > 0 && t("doc.unsent", { count: kept }), hasCopy && t("doc.copyLeft")].filter(Boolean).join(" ")}
+    >
       {hasCopy && (
         <>
           <SaveCopy doc={doc} />
@@ -91,6 +100,7 @@ export function Gone(props: {
             className="button danger"
             onClick={() => {
               // Said when it is so: whoever leaves the page before would find it again.
+              room.letGoOfCopy();
               forgetDocument(name)
                 .then(() => setRemoved(true))
                 .catch(() => undefined);
@@ -106,10 +116,10 @@ export function Gone(props: {
 }
 
 function SaveCopy(props: { readonly doc: Doc; readonly second?: boolean }): React.JSX.Element | null {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   if (!hasContent(props.doc)) return null;
   return (
-    <button type="button" className={props.second ? "button" : "button primary"} onClick={() => saveAsFile(props.doc)}>
+    <button type="button" className={props.second ? "button" : "button primary"} onClick={() => void saveAsFile(props.doc, i18n.language)}>
       {t("doc.saveCopy")}
     </button>
   );
@@ -119,8 +129,21 @@ function hasContent(doc: Doc): boolean {
   return plainText(doc).trim() !== "" || readTitle(doc) !== "" || hasShapes(doc);
 }
 
-function saveAsFile(doc: Doc): void {
+/** As its menu would save it. */
+async function saveAsFile(doc: Doc, language: string): Promise<void> {
   const title = readTitle(doc);
-  if (readKind(doc) === "board") return saveFile(`${title.trim() || "board"}.excalidraw`, "application/json", sceneFile(doc));
-  saveFile(`${title.trim() || "document"}.txt`, "text/plain", `${title === "" ? "" : `${title}\n\n`}${plainText(doc)}`);
+  switch (readKind(doc)) {
+    case "board":
+      return saveFile(`${title.trim() || "board"}.excalidraw`, "application/json", sceneFile(doc));
+    case "plain":
+      return saveFile(textFileName(title), "text/plain", doc.getText(CONTENT).toJSON());
+    default:
+      try {
+        const { contentOf } = await import("../text/convert");
+        await exportText(contentOf(doc), title, "markdown", language);
+      } catch {
+        // The conversion could not be fetched, or does not know what is in there: the words at least.
+        saveFile(textFileName(title), "text/plain", `${title === "" ? "" : `${title}\n\n`}${plainText(doc)}`);
+      }
+  }
 }

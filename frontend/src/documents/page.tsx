@@ -29,6 +29,8 @@ import { browserSignals } from "../ui/signals";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { rememberKept } from "./device";
+import { enterRoom, leaveRoom } from "./rooms";
+import { useLeaveGuard } from "./unkept";
 import { onKind, readKind, type Kind } from "./kind";
 import { forgetMade } from "./made";
 import type { DocumentName } from "./name";
@@ -47,18 +49,30 @@ export function DocumentPage(props: { readonly api: Api; readonly name: Document
   return room && <OpenDocument api={props.api} name={props.name} room={room} />;
 }
 
+async function readState(name: DocumentName): Promise<Uint8Array | null> {
+  try {
+    const response = await fetch(`/api/v1/documents/${encodeURIComponent(name)}/state`);
+    return response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
+  } catch {
+    return null;
+  }
+}
+
 function useRoom(name: DocumentName): Room | null {
   const [room, setRoom] = useState<Room | null>(null);
   useEffect(() => {
-    const opened = openRoom(name, {
-      base: socketBase(location),
-      signals: browserSignals,
-      connect: connectByHocuspocus,
-      reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
-      openCopy: openIndexedDbCopy,
-    });
+    const opened = enterRoom(name, () =>
+      openRoom(name, {
+        base: socketBase(location),
+        signals: browserSignals,
+        connect: connectByHocuspocus,
+        reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
+        read: () => readState(name),
+        openCopy: openIndexedDbCopy,
+      }),
+    );
     setRoom(opened);
-    return () => opened.dispose();
+    return () => leaveRoom(opened);
   }, [name]);
   return room;
 }
@@ -69,7 +83,7 @@ const MOST_FOLLOWABLE = 5;
 function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; readonly room: Room }): React.JSX.Element {
   const { t } = useTranslation();
   const { api, name, room } = props;
-  const { status, onlyInThisTab } = useRoomState(room);
+  const { status, onlyInThisTab, stores } = useRoomState(room);
   const readable = isReadable(status);
   const title = useTitle(room.doc);
   const kind = useKind(room);
@@ -110,8 +124,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     document.title = `${title || t("doc.untitled")} · Weft`;
   }, [title, t]);
   useEffect(() => {
-    if (readable) rememberKept(name, title || null, kind ?? undefined);
-  }, [readable, name, title, kind]);
+    if (readable && stores) rememberKept(name, title || null, kind ?? undefined);
+  }, [readable, stores, name, title, kind]);
 
   const items = (): readonly MenuItem[] => [
     { label: t("row.copyLink"), icon: <Link2 />, run: () => void copyToClipboard(location.href) },
@@ -124,7 +138,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
       .slice(0, MOST_FOLLOWABLE)
       .map(({ client, name: who }) => ({ label: t("people.follow", { name: who || t("people.nameless") }), icon: <Eye />, run: () => following.follow(client) })),
     ...(readable && handle ? handle.items() : []),
-    { label: t("row.trash"), icon: <Trash2 />, danger: true, run: moveToTrash },
+    ...(ended ? [] : [{ label: t("row.trash"), icon: <Trash2 />, danger: true, run: moveToTrash }]),
   ];
   useCommands(items);
 
@@ -182,7 +196,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
       )}
       {ended ? (
         <main id="content" className="home" tabIndex={-1}>
-          {status.kind === "gone" && <Gone api={api} name={name} doc={room.doc} kept={status.kept} onRestored={room.retry} />}
+          {status.kind === "gone" && <Gone api={api} name={name} room={room} kept={status.kept} onRestored={room.retry} />}
           {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} kept={status.kept} />}
           {status.kind === "unreachable" && <Unreachable onRetry={room.retry} />}
         </main>
@@ -232,8 +246,8 @@ function useAtRest(live: boolean): boolean {
 /** Saved or being saved makes no difference to the page; that changes twice with every key, and the pill follows it alone. */
 function useRoomState(room: Room): RoomState {
   useSyncExternalStore(room.subscribe, () => {
-    const { status, onlyInThisTab } = room.state();
-    return `${status.kind === "saving" ? "saved" : status.kind} ${onlyInThisTab}`;
+    const { status, onlyInThisTab, stores } = room.state();
+    return `${status.kind === "saving" ? "saved" : status.kind} ${isReadable(status)} ${onlyInThisTab} ${stores}`;
   });
   return room.state();
 }
@@ -285,16 +299,6 @@ function useMoveToTrash(api: Api, name: DocumentName, title: string): () => void
       })
       .catch(failed);
   };
-}
-
-/** Asks before the tab is closed, as long as closing it would lose words. */
-function useLeaveGuard(active: boolean): void {
-  useEffect(() => {
-    if (!active) return;
-    const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [active]);
 }
 
 /** Whether the marked element has been scrolled out at the top; the bar then says the title instead. */

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import type { ViewProps } from "../documents/view";
 import { TitleField, useTitle } from "../documents/title-field";
 import { WordCount } from "../text/word-count";
-import { saveFile } from "../ui/save-file";
+import { saveFile, textFileName } from "../ui/save-file";
 import { CONTENT } from "./content";
 import { createPlainEditor, type PlainEditor, type PlainWords } from "./editor";
 import "./plain.css";
@@ -52,7 +52,7 @@ export function PlainView(props: ViewProps): React.JSX.Element {
       goTo: editor.goTo,
       items: () => [
         { label: t("find.open"), icon: <Search />, run: editor.find },
-        { label: t("export.plain"), icon: <Download />, run: () => saveFile(fileNameOf(title), "text/plain", read()) },
+        { label: t("export.plain"), icon: <Download />, run: () => saveFile(textFileName(title), "text/plain", read()) },
         { label: t("doc.print"), icon: <Printer />, run: () => window.print() },
       ],
     });
@@ -73,12 +73,6 @@ export function PlainView(props: ViewProps): React.JSX.Element {
       {editor && <WordCount read={read} onChange={onChange} />}
     </article>
   );
-}
-
-/** A title that already names a kind of file keeps it. */
-function fileNameOf(title: string): string {
-  const name = title.trim() === "" ? "document" : title.trim();
-  return /\.[\w]{1,8}$/.test(name) ? name : `${name}.txt`;
 }
 
 /** The editor draws only what is in sight; paper gets everything. */

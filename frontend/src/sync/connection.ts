@@ -29,6 +29,8 @@ export type Refusal =
   | { readonly kind: "too-large" };
 
 export interface Connection {
+  /** The origin of the changes it brings: what is applied under it is not sent. */
+  readonly origin: unknown;
   /** Starts, or starts again after a refusal. Does nothing while a socket is open or opening. */
   open(): void;
   /** Tries at once if the socket is down, whatever the backoff says; looks at one that has been quiet for too long. */
@@ -156,6 +158,7 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
   awareness.on("update", onAwareness);
 
   return {
+    origin: provider,
     open: connect,
     hurry: () => {
       if (!wanted) return;

@@ -1,6 +1,6 @@
 // The document's copy on this device: y-indexeddb for the content, two custom values beside it.
-import { IndexeddbPersistence, clearDocument } from "y-indexeddb";
-import type { Doc } from "yjs";
+import { IndexeddbPersistence, clearDocument, fetchUpdates } from "y-indexeddb";
+import { encodeStateAsUpdate, type Doc } from "yjs";
 
 export interface LoadedCopy {
   /** Whether this browser has ever had the document, even if it was empty then. */
@@ -9,45 +9,135 @@ export interface LoadedCopy {
   readonly kept: number;
 }
 
+/** What may happen to a copy after it was opened. */
+export type CopyEvent =
+  /** The browser refused to store a change: its disk is full, or it has second thoughts. It is tried again. */
+  | "refused"
+  /** It stores again, and has everything. */
+  | "stored";
+
+export interface CopyPorts {
+  readonly tell: (event: CopyEvent) => void;
+  /** Whether a copy that somebody removed should be there again. */
+  readonly wanted: () => boolean;
+}
+
 export interface LocalCopy {
   /** Resolves once the copy is in the document; `null` when this browser cannot store. Never rejects. */
   readonly loaded: Promise<LoadedCopy | null>;
   /** Remembers how many own changes wait for the server, 0 meaning that the document was seen in step with it. */
   keep(count: number): void;
+  /** Takes what other tabs have stored meanwhile into the document. */
+  refresh(): Promise<void>;
   dispose(): void;
 }
 
 /** How long to wait for the browser's store before going on without it, in ms. A healthy one needs under 100. */
 const PATIENCE = 3_000;
 
+/** How long after a refusal storing is tried again, in ms. */
+const AGAIN = 5_000;
+
 const KEPT = "kept";
 
 const databaseName = (document: string): string => `weft:document:${document}`;
 
-export function openIndexedDbCopy(document: string, doc: Doc): LocalCopy {
+export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts = { tell: () => undefined, wanted: () => true }): LocalCopy {
+  const { tell } = ports;
+  const name = databaseName(document);
   let persistence: IndexeddbPersistence | null = null;
   let disposed = false;
+  let refused = false;
+  let kept: number | null = null;
+  let again: ReturnType<typeof setTimeout> | undefined;
+
+  /** Opens the store and watches over it: the package itself says nothing of a change that was not stored. */
+  const open = async (): Promise<IndexeddbPersistence | null> => {
+    // Nor of an open that fails (private windows, a full disk), so ask the browser first.
+    if (!(await canOpen(name)) || disposed) return null;
+    const opened = new IndexeddbPersistence(name, doc);
+    await opened.whenSynced;
+    if (disposed) return opened;
+    const { db } = opened;
+    // Aborted transactions of all its stores end up here.
+    db?.addEventListener("abort", () => opened === persistence && refuse());
+    // Deleted by the settings in another tab, or by the browser: what is open here is stored anew.
+    for (const event of ["versionchange", "close"]) db?.addEventListener(event, () => opened === persistence && renew());
+    return opened;
+  };
+  const refuse = (): void => {
+    if (disposed) return;
+    refused = true;
+    tell("refused");
+    again ??= setTimeout(() => {
+      again = undefined;
+      void store();
+    }, AGAIN);
+  };
+  /** The whole state, because it is not known which changes are missing. */
+  const store = async (): Promise<void> => {
+    if (disposed) return;
+    const db = persistence?.db ?? null;
+    if (db === null) return renew();
+    const done = await write(db, [["updates", encodeStateAsUpdate(doc)], ...(kept === null ? [] : [["custom", kept, KEPT] as const])]);
+    if (!done) return refuse();
+    refused = false;
+    tell("stored");
+  };
+  const renew = (): void => {
+    // Lets go of the document first: what is written into a closed store throws.
+    void persistence?.destroy();
+    persistence = null;
+    if (disposed || !ports.wanted()) return;
+    void within(PATIENCE, open()).then(async (opened) => {
+      if (disposed) return void opened?.destroy();
+      if (opened === null) return refuse();
+      persistence = opened;
+      await store();
+    });
+  };
 
   const load = async (): Promise<LoadedCopy | null> => {
-    // The package does not report a failing open (private windows, a full disk), so ask the browser first.
-    if (!(await canOpen(databaseName(document))) || disposed) return null;
-    persistence = new IndexeddbPersistence(databaseName(document), doc);
-    await persistence.whenSynced;
-    const kept: unknown = await persistence.get(KEPT);
-    const count = typeof kept === "number" && kept > 0 ? kept : 0;
-    return { known: typeof kept === "number" || doc.store.clients.size > 0, kept: count };
+    persistence = await open();
+    if (persistence === null) return null;
+    const stored: unknown = await persistence.get(KEPT);
+    const count = typeof stored === "number" && stored > 0 ? stored : 0;
+    if (typeof stored === "number") kept ??= count;
+    return { known: typeof stored === "number" || doc.store.clients.size > 0, kept: count };
   };
 
   return {
     loaded: within(PATIENCE, load()),
     keep: (count) => {
-      persistence?.set(KEPT, count).catch(() => undefined);
+      kept = count;
+      // It goes along with the content when that is stored again.
+      if (!refused) persistence?.set(KEPT, count).catch(() => undefined);
+    },
+    refresh: async () => {
+      if (persistence !== null && !refused) await fetchUpdates(persistence).catch(() => undefined);
     },
     dispose: () => {
       disposed = true;
+      clearTimeout(again);
       void persistence?.destroy();
     },
   };
+}
+
+type Row = readonly [store: "updates" | "custom", value: unknown, key?: string];
+
+/** Whether all of it was stored. */
+function write(db: IDBDatabase, rows: readonly Row[]): Promise<boolean> {
+  return new Promise((resolve) => {
+    try {
+      const transaction = db.transaction(["updates", "custom"], "readwrite");
+      transaction.oncomplete = () => resolve(true);
+      transaction.onabort = () => resolve(false);
+      for (const [store, value, key] of rows) transaction.objectStore(store).put(value, key);
+    } catch {
+      resolve(false);
+    }
+  });
 }
 
 /** Removes the copy from this device. Call it only after the document was disposed of. */

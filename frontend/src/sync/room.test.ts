@@ -37,13 +37,15 @@ function stage(): Stage {
     },
     connect: (ports) => {
       report = ports.report;
-      return { open: noted("open"), hurry: noted("hurry"), bounce: noted("bounce"), dispose: noted("connection closed") };
+      return { origin: "server", open: noted("open"), hurry: noted("hurry"), bounce: noted("bounce"), dispose: noted("connection closed") };
     },
     openCopy: () => ({
       loaded: new Promise((resolve) => (loaded = resolve)),
       keep: (count) => void did.push(`keep ${count}`),
+      refresh: () => Promise.resolve(did.push("refresh")).then(() => undefined),
       dispose: noted("copy closed"),
     }),
+    openChannel: () => ({ onmessage: null, postMessage: () => undefined, close: noted("channel closed") }),
     reachable: () => Promise.resolve(reachable),
     onKept: (document) => void did.push(`kept ${document}`),
   });
@@ -146,7 +148,7 @@ test("when no socket will ever open, the server is asked by HTTP whether it is t
   await loadCopy({ known: true, kept: 0 });
   answers(true);
   for (let attempt = 0; attempt < 3; attempt++) [{ type: "connecting" } as const, closed].forEach(report);
-  await vi.waitFor(() => expect(room.state().status).toEqual({ kind: "no-websocket" }));
+  await vi.waitFor(() => expect(room.state().status).toEqual({ kind: "no-websocket", readable: true }));
 });
 
 test("the network's word is checked with a new socket, not believed", async () => {
@@ -164,5 +166,5 @@ test("closing lets go of everything, once", async () => {
   room.dispose();
   await loadCopy({ known: true, kept: 0 });
   report({ type: "synced" });
-  expect(did).toEqual(["deaf to the network", "deaf to waking", "connection closed", "copy closed"]);
+  expect(did).toEqual(["deaf to the network", "deaf to waking", "connection closed", "channel closed", "copy closed"]);
 });

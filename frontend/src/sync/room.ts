@@ -1,15 +1,18 @@
 // One open document: the shared data, its copy on this device and its connection, joined by the status machine.
 // Knows neither the DOM nor an editor; the browser's signals come in through `Signals`.
 import { Awareness } from "y-protocols/awareness";
-import { Doc, type Transaction } from "yjs";
+import { applyUpdate, Doc, type Transaction } from "yjs";
 import type { Connection, ConnectionPorts } from "./connection";
-import type { LocalCopy } from "./copy";
-import { PATIENCE, START, isOnlyInThisTab, statusOf, step, type Event, type Facts, type Status } from "./status";
+import type { CopyPorts, LocalCopy } from "./copy";
+import { PATIENCE, START, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts, type Status } from "./status";
+import { openTabs, type Channel } from "./tabs";
 
 export interface RoomState {
   readonly status: Status;
   /** Changes would be lost with this tab: the browser cannot store them and the server does not have them. */
   readonly onlyInThisTab: boolean;
+  /** Whether this browser stores the document: without a server it would be there again. */
+  readonly stores: boolean;
 }
 
 export interface Room {
@@ -21,6 +24,8 @@ export interface Room {
   readonly subscribe: (listener: () => void) => () => void;
   /** Tries at once; after an end by the server this is the way back. */
   readonly retry: () => void;
+  /** Stores nothing any more. Whoever removes the copy of an open document calls it first. */
+  readonly letGoOfCopy: () => void;
   readonly dispose: () => void;
 }
 
@@ -36,7 +41,11 @@ export interface RoomPorts {
   readonly base: string;
   readonly signals: Signals;
   readonly connect: (ports: ConnectionPorts) => Connection;
-  readonly openCopy: (document: string, doc: Doc) => LocalCopy;
+  readonly openCopy: (document: string, doc: Doc, ports: CopyPorts) => LocalCopy;
+  /** The document as one update, asked for by HTTP when no socket will do; `null` if that fails too. */
+  readonly read?: () => Promise<Uint8Array | null>;
+  /** For tests. */
+  readonly openChannel?: (name: string) => Channel;
   /** Whether the server answers to plain HTTP. Asked when no socket will open. */
   readonly reachable?: () => Promise<boolean>;
   /** Called once when the document is on this device for the first time in this visit. */
@@ -55,6 +64,9 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   let state = stateOf(facts);
   let disposed = false;
   let slow: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the other tabs know that everything is durable, if it is. */
+  let told = true;
+  let reading = false;
 
   const advance = (event: Event): void => {
     if (disposed) return;
@@ -68,18 +80,57 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     if (event.type === "closed" && !facts.everOpened && facts.failures >= PATIENCE && !facts.blocked) {
       void ports.reachable?.().then((reachable) => reachable && advance({ type: "blocked" }));
     }
-    if (event.type === "synced" && facts.copy !== "refused") ports.onKept?.(document);
+    if (event.type === "synced") {
+      if (facts.copy !== "refused") ports.onKept?.(document);
+      // What another tab stored and did not live to say: it goes to the server from here.
+      void copy.refresh();
+    }
+    if (event.type === "local-change" || event.type === "change-elsewhere") told = false;
+    // An own change is counted by the connection only after it was heard of here.
+    if (!told && event.type !== "local-change" && facts.link.phase === "live" && facts.unsaved === 0) {
+      told = true;
+      tabs.durable();
+    }
+    read();
     const next = stateOf(facts);
     if (same(next, state)) return;
     state = next;
     for (const listener of listeners) listener();
   };
 
-  const copy = ports.openCopy(document, doc);
+  /** Where no socket will do, what is there is at least to be seen. */
+  const read = (): void => {
+    const { kind } = statusOf(facts);
+    if (reading || !(kind === "full" || kind === "no-websocket") || isReadable(statusOf(facts))) return;
+    reading = true;
+    void ports.read?.().then((update) => {
+      if (disposed || update === null) return void (reading = false);
+      // As if it had come by the socket: nothing of it is news to the server.
+      applyUpdate(doc, update, connection.origin);
+      advance({ type: "read" });
+    });
+  };
+
+  const copy = ports.openCopy(document, doc, {
+    tell: (event) => advance({ type: event === "refused" ? "copy-refused" : "copy-stored" }),
+    wanted: () => facts.link.phase !== "refused" || facts.link.why.kind !== "gone",
+  });
+  const tabs = openTabs({
+    document,
+    doc,
+    filled: () => isReadable(statusOf(facts)),
+    // A count that is not read yet has it in it.
+    onChange: () => facts.copy !== "loading" && advance({ type: "change-elsewhere" }),
+    onState: () => advance({ type: "read" }),
+    onDurable: () => advance({ type: "durable-elsewhere" }),
+    ...(ports.openChannel ? { open: ports.openChannel } : {}),
+  });
   const connection = ports.connect({ base: ports.base, document, doc, awareness, report: advance });
 
-  const onUpdate = (_update: Uint8Array, _origin: unknown, _doc: Doc, transaction: Transaction): void => {
-    if (transaction.local) advance({ type: "local-change" });
+  const onUpdate = (update: Uint8Array, _origin: unknown, _doc: Doc, transaction: Transaction): void => {
+    if (!transaction.local) return;
+    tabs.changed(update);
+    advance({ type: "local-change" });
   };
   doc.on("update", onUpdate);
   ends.push(
@@ -96,6 +147,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   void copy.loaded.then((loaded) => {
     if (disposed) return;
     advance(loaded === null ? { type: "copy-refused" } : { type: "copy-loaded", hasContent: loaded.known, kept: loaded.kept });
+    tabs.hello();
     connection.open();
   });
 
@@ -109,6 +161,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       return () => listeners.delete(listener);
     },
     retry: () => connection.open(),
+    letGoOfCopy: () => copy.dispose(),
     dispose: () => {
       if (disposed) return;
       disposed = true;
@@ -116,6 +169,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       for (const end of ends) end();
       doc.off("update", onUpdate);
       connection.dispose();
+      tabs.dispose();
       copy.dispose();
       awareness.destroy();
       doc.destroy();
@@ -124,10 +178,10 @@ export function openRoom(document: string, ports: RoomPorts): Room {
 }
 
 function stateOf(facts: Facts): RoomState {
-  return { status: statusOf(facts), onlyInThisTab: isOnlyInThisTab(facts) };
+  return { status: statusOf(facts), onlyInThisTab: isOnlyInThisTab(facts), stores: facts.copy !== "refused" };
 }
 
 /** Both are made of plain words and numbers. */
 function same(a: RoomState, b: RoomState): boolean {
-  return a.onlyInThisTab === b.onlyInThisTab && JSON.stringify(a.status) === JSON.stringify(b.status);
+  return a.onlyInThisTab === b.onlyInThisTab && a.stores === b.stores && JSON.stringify(a.status) === JSON.stringify(b.status);
 }

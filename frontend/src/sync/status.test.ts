@@ -116,6 +116,36 @@ test("a server without room, and a change too large, leave what was written on t
   expect(isEditable(statusOf(facts))).toBe(true);
 });
 
+test("a page that was never filled is not shown as an empty document", () => {
+  const full: Event = { type: "refused", why: { kind: "full" } };
+  const read: Event = { type: "read" };
+  for (const [trouble, kind] of [[[connecting, opened, full, closed], "full"], [[...failed, ...failed, ...failed, { type: "blocked" } as const], "no-websocket"]] as const) {
+    expect(said(fresh, ...trouble)).toBe(kind);
+    expect([fresh, known].map((copy) => isReadable(statusOf(after(copy, ...trouble))))).toEqual([false, true]);
+    // Asked for by HTTP, or brought by another tab, it is.
+    expect(isReadable(statusOf(after(fresh, ...trouble, read)))).toBe(true);
+    expect(isEditable(statusOf(after(fresh, ...trouble, read)))).toBe(false);
+  }
+  expect(isEditable(statusOf(after({ type: "copy-refused" }, ...failed, read)))).toBe(true);
+});
+
+test("changes of another tab count here too, until either has brought them to the server", () => {
+  const theirs: Event = { type: "change-elsewhere" };
+  const durable: Event = { type: "durable-elsewhere" };
+  expect(said(known, ...live, closed, typed, theirs, theirs)).toBe("reconnecting 3");
+  expect(said(known, ...live, closed, typed, theirs, durable)).toBe("reconnecting");
+  // What the server already told of is no change to be kept.
+  expect(after(known, ...live, theirs).kept).toBe(0);
+  expect(after(known, ...live, unsaved(1), theirs).kept).toBe(1);
+});
+
+test("a store that fails in the middle of a visit is no store", () => {
+  const [refused, stored]: [Event, Event] = [{ type: "copy-refused" }, { type: "copy-stored" }];
+  expect(isOnlyInThisTab(after(known, ...live, closed, typed, refused))).toBe(true);
+  expect(isOnlyInThisTab(after(known, ...live, closed, typed, refused, stored))).toBe(false);
+  expect(said(known, ...live, closed, typed, refused, stored)).toBe("reconnecting 1");
+});
+
 test("who may only look is told so, and what cannot be written is not counted as saving", () => {
   const allowed: Event = { type: "allowed", access: "read" };
   expect(said(fresh, connecting, opened, allowed, unsaved(1), synced)).toBe("read-only");

@@ -23,9 +23,9 @@ export type Status =
   /** We may look, not write. */
   | { readonly kind: "read-only" }
   /** HTTP reaches the server and WebSocket does not: what can be read is shown, and nothing can be written together. */
-  | { readonly kind: "no-websocket" }
-  /** The document or the server has no room for us; it is tried again. */
-  | { readonly kind: "full"; readonly kept: number }
+  | { readonly kind: "no-websocket"; readonly readable: boolean }
+  /** The document or the server has no room for us; it is tried again, and what can be read is shown. */
+  | { readonly kind: "full"; readonly kept: number; readonly readable: boolean }
   /** A change is larger than the server takes. It stays on this device. */
   | { readonly kind: "too-large"; readonly kept: number }
   /** The server refused for good, and says why. `kept` own changes never reached it. */
@@ -54,6 +54,8 @@ export interface Facts {
   readonly failures: number;
   /** Whether this page was in step with the server at least once. */
   readonly everLive: boolean;
+  /** Whether the content came by another way: asked for by HTTP, or from another tab. */
+  readonly read: boolean;
   /** Whether a socket was ever opened in this visit. */
   readonly everOpened: boolean;
   /** HTTP was found to work where WebSocket did not. */
@@ -69,8 +71,17 @@ export interface Facts {
 export type Event =
   | ConnectionEvent
   | { readonly type: "copy-loaded"; readonly hasContent: boolean; readonly kept: number }
+  /** The browser stores nothing, from the beginning or from now on. */
   | { readonly type: "copy-refused" }
+  /** It stores again, and has everything. */
+  | { readonly type: "copy-stored" }
+  /** The content came by another way than the socket and the copy. */
+  | { readonly type: "read" }
   | { readonly type: "local-change" }
+  /** Another tab of this browser made a change, which is here by now, and counted if it has to be sent. */
+  | { readonly type: "change-elsewhere" }
+  /** Everything that is known here is durable: another tab has seen to it. */
+  | { readonly type: "durable-elsewhere" }
   /** Changes have waited for their acknowledgement for a while. */
   | { readonly type: "waited" }
   /** Asked by HTTP while no socket would open: the server is there. */
@@ -87,6 +98,7 @@ export const START: Facts = {
   access: "write",
   failures: 0,
   everLive: false,
+  read: false,
   everOpened: false,
   blocked: false,
   unsaved: 0,
@@ -101,6 +113,10 @@ export function step(facts: Facts, event: Event): Facts {
       return { ...facts, copy: event.hasContent ? "present" : "empty", kept: facts.kept + event.kept };
     case "copy-refused":
       return { ...facts, copy: "refused" };
+    case "copy-stored":
+      return { ...facts, copy: "present" };
+    case "read":
+      return { ...facts, read: true };
     case "connecting":
       return { ...facts, link: { phase: "connecting" } };
     case "opened":
@@ -121,6 +137,11 @@ export function step(facts: Facts, event: Event): Facts {
       return { ...facts, link: { phase: "refused", why: event.why }, slow: false };
     case "local-change":
       return { ...facts, kept: facts.kept + 1 };
+    case "change-elsewhere":
+      // The server may have known it, and told us, before that tab did.
+      return settled({ ...facts, kept: facts.kept + 1 });
+    case "durable-elsewhere":
+      return { ...facts, kept: 0 };
     case "blocked":
       return { ...facts, blocked: true };
     case "network":
@@ -135,28 +156,32 @@ function settled(facts: Facts): Facts {
 
 export function statusOf(facts: Facts): Status {
   const { link, kept } = facts;
-  if (link.phase === "refused") return refused(link.why, kept);
+  if (link.phase === "refused") return refused(link.why, kept, isFilled(facts));
   if (link.phase === "live") {
     if (facts.access === "read") return { kind: "read-only" };
     return facts.unsaved === 0 ? { kind: "saved" } : { kind: "saving", slow: facts.slow };
   }
   const troubled = facts.failures >= PATIENCE || facts.network === "down";
-  if (facts.blocked && !facts.everOpened) return { kind: "no-websocket" };
-  const readable = facts.copy === "present" || facts.everLive;
-  if (!readable) return troubled && facts.failures > 0 ? { kind: "unreachable" } : { kind: "opening" };
+  if (facts.blocked && !facts.everOpened) return { kind: "no-websocket", readable: isFilled(facts) };
+  if (!isFilled(facts)) return troubled && facts.failures > 0 ? { kind: "unreachable" } : { kind: "opening" };
   if (troubled) return { kind: "offline", kept };
   if (facts.everLive || facts.failures > 0) return { kind: "reconnecting", kept };
   return { kind: "cached", kept };
 }
 
-function refused(why: Refusal, kept: number): Status {
+/** Whether there is content to show. A page never filled must not be taken for an empty document. */
+function isFilled(facts: Facts): boolean {
+  return facts.copy === "present" || facts.everLive || facts.read;
+}
+
+function refused(why: Refusal, kept: number, readable: boolean): Status {
   switch (why.kind) {
     case "gone":
       return { kind: "gone", kept };
     case "denied":
       return { kind: "denied", reason: why.reason, kept };
     case "full":
-      return { kind: "full", kept };
+      return { kind: "full", kept, readable };
     case "too-large":
       return { kind: "too-large", kept };
   }
@@ -171,10 +196,11 @@ export function isReadable(status: Status): boolean {
     case "reconnecting":
     case "offline":
     case "read-only":
-    case "no-websocket":
-    case "full":
     case "too-large":
       return true;
+    case "no-websocket":
+    case "full":
+      return status.readable;
     case "opening":
     case "unreachable":
     case "denied":

@@ -2,7 +2,7 @@
 // cleaned before it is read. Fetched when somebody imports or exports.
 import { generateJSON, type JSONContent } from "@tiptap/core";
 import { DOMSerializer, Node } from "@tiptap/pm/model";
-import { prosemirrorJSONToYXmlFragment } from "@tiptap/y-tiptap";
+import { prosemirrorJSONToYXmlFragment, yXmlFragmentToProsemirrorJSON } from "@tiptap/y-tiptap";
 import DOMPurify from "dompurify";
 import { Doc, encodeStateAsUpdate } from "yjs";
 import { writeKind, type Kind } from "../documents/kind";
@@ -11,6 +11,11 @@ import { blocks, textSchema } from "./blocks";
 import { FIELD } from "./field";
 import { markdownReader, toMarkdown } from "./markdown";
 import { writeTitle } from "../documents/title";
+
+/** What is written in a document, without an editor that shows it. */
+export function contentOf(doc: Doc): JSONContent {
+  return yXmlFragmentToProsemirrorJSON(doc.getXmlFragment(FIELD)) as JSONContent;
+}
 
 export function markdownFrom(content: JSONContent): string {
   return toMarkdown(Node.fromJSON(textSchema(), content));

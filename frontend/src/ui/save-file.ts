@@ -14,3 +14,9 @@ export function saveFile(name: string, type: string, content: string): void {
 export function safeFileName(name: string): string {
   return name.replace(/[\\/:*?"<>|\p{Cc}]+/gu, " ").trim() || "document";
 }
+
+/** A title that already names a kind of file keeps it. */
+export function textFileName(title: string): string {
+  const name = title.trim() === "" ? "document" : title.trim();
+  return /\.\w{1,8}$/.test(name) ? name : `${name}.txt`;
+}
