@@ -12,6 +12,7 @@ import { ErrorBoundary } from "./ui/error-boundary";
 import { fetched } from "./ui/fetched";
 import { Shell } from "./shell/shell";
 import { LiveRegion } from "./ui/live-region";
+import { outdated } from "./ui/missing";
 import { waitingVersion } from "./ui/offline";
 import { Panel } from "./ui/panel";
 import { useStore } from "./ui/store";
@@ -23,9 +24,9 @@ const api = createApi();
  * Each page is fetched when its address is opened: the editor is most of the app's weight, and neither page needs the
  * other. `main.tsx` calls `fetchPage` before anything else so that page and words travel together.
  */
-const Home = fetched(() => import("./documents/home").then(({ Home }) => Home), { needed: true });
-const SettingsPage = fetched(() => import("./settings/page").then(({ SettingsPage }) => SettingsPage), { needed: true });
-const DocumentPage = fetched(() => import("./documents/page").then(({ DocumentPage }) => DocumentPage), { needed: true });
+const Home = fetched(() => import("./documents/home").then(({ Home }) => Home), { needed: "page", ahead: true });
+const SettingsPage = fetched(() => import("./settings/page").then(({ SettingsPage }) => SettingsPage), { needed: "page", ahead: true });
+const DocumentPage = fetched(() => import("./documents/page").then(({ DocumentPage }) => DocumentPage), { needed: "page" });
 
 /** Starts fetching what an address needs. A failure is left to the page itself, which asks again. */
 export function fetchPage(path: string): void {
@@ -39,6 +40,7 @@ export function fetchPage(path: string): void {
 
 export function App(): React.JSX.Element {
   const { t } = useTranslation();
+  const [path] = useLocation();
   return (
     <>
       <a className="skip" href="#content">
@@ -46,7 +48,8 @@ export function App(): React.JSX.Element {
       </a>
       <Outdated />
       <Unkept />
-      <ErrorBoundary>
+      {/* Of its own for each address: what broke one page is no reason to show none. */}
+      <ErrorBoundary key={path}>
         <Switch>
           <Route path="/">
             <Home key="recent" api={api} tab="recent" fallback={<Fetching />} />
@@ -115,16 +118,8 @@ function NotFound(): React.JSX.Element {
 function Outdated(): React.JSX.Element | null {
   const { t } = useTranslation();
   const waiting = useStore(waitingVersion);
-  const [missing, setMissing] = useState(false);
+  const missing = useStore(outdated);
   const [later, setLater] = useState(false);
-  useEffect(() => {
-    const onError = (event: Event): void => {
-      event.preventDefault();
-      setMissing(true);
-    };
-    window.addEventListener("vite:preloadError", onError);
-    return () => window.removeEventListener("vite:preloadError", onError);
-  }, []);
   if (!missing && (waiting === null || later)) return null;
   return (
     <div className="banner banner-top" role="status">

@@ -173,3 +173,63 @@ test("on phones the layers and the settings fit", async () => {
     await screenshot(ann, `palette-${width}`);
   }
 });
+
+test("a browser without a worker has what somebody may reach for when the server is gone", async () => {
+  const ann = await browser.person(server);
+  ann.mayLoseNetwork = true;
+  const { page } = ann;
+  await openDocument(ann, "reached for");
+  await write(ann, "still here");
+  await stored(ann);
+  await until("the rest was fetched", () =>
+    page.evaluate(() => {
+      const here = performance.getEntriesByType("resource").filter(({ responseEnd }) => responseEnd > 0).map(({ name }) => name);
+      return ["palette", "help", "you-popover", "find-bar", "home", "menu"].every((part) => here.some((name) => name.includes(`/assets/${part}-`)));
+    }),
+  );
+  await server.kill();
+  await page.keyboard.press("Control+k");
+  await page.getByRole("dialog", { name: "Command palette" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: /^You and this page/ }).click();
+  await page.getByRole("dialog", { name: "How others see you" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+f");
+  await page.getByRole("search", { name: "Find" }).getByRole("textbox", { name: "Find" }).waitFor();
+  await page.getByRole("link", { name: "All documents" }).first().click();
+  await page.getByRole("alert").getByText("The server does not answer").waitFor();
+  await page.getByRole("list", { name: "On this device" }).or(page.getByRole("list", { name: "Documents, newest first" })).first().waitFor();
+  await server.start();
+});
+
+test("a part that cannot be fetched says why, and leaves the page as it is", async () => {
+  const ann = await browser.person(server);
+  ann.mayLoseNetwork = true;
+  const { page } = ann;
+  const palette = page.getByRole("dialog", { name: "Command palette" });
+  await page.route("**/assets/palette-*.js", (route) => route.abort());
+  await openDocument(ann, "parts");
+  await write(ann, "still here");
+  await stored(ann);
+  await server.kill();
+  await page.keyboard.press("Control+k");
+  await page.locator(".toast").getByText("this part of the app is not on this device yet").waitFor();
+  await words(ann, "still here").waitFor();
+  assert.equal(await page.getByText("older than the server").count(), 0);
+  await server.start();
+  await page.unroute("**/assets/palette-*.js");
+  await page.keyboard.press("Control+k");
+  await palette.waitFor();
+  await page.keyboard.press("Escape");
+  await palette.waitFor({ state: "detached" });
+
+  // A tab from before an upgrade: its files are gone, and the server hands out another page.
+  await page.reload();
+  await page.route("**/assets/palette-*.js", (route) => route.fulfill({ status: 404 }));
+  await page.route("**/?now", (route) => route.fulfill({ contentType: "text/html", body: '<script type="module" src="/assets/index-newer.js"></script>' }));
+  await page.reload();
+  await status(ann, "saved");
+  await page.keyboard.press("Control+k");
+  await page.getByText("This page is older than the server").waitFor();
+  await words(ann, "still here").waitFor();
+});

@@ -4,6 +4,7 @@ import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { You } from "../presence/you";
+import { useAtRest } from "../ui/at-rest";
 import { fetched } from "../ui/fetched";
 import { EmptyLoom, Logo } from "../ui/logo";
 import { announce } from "../ui/live-region";
@@ -23,7 +24,7 @@ import { partOfDay } from "./when";
 import "./home.css";
 
 // The question before deleting is rare; its dialog is fetched when it is asked.
-const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Confirm));
+const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Confirm), { ahead: true });
 
 export type Tab = "recent" | "starred" | "trash";
 
@@ -76,6 +77,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const actions = useRowActions(api, { drop, reload, askToDelete: setDoomed });
   const creating = useCreate(api, reload);
   useSendMade(api, state.phase === "ready", reload);
+  useAtRest(state.phase === "ready");
   const heading = tab === "trash" ? t("home.trash") : tab === "starred" ? t("home.starred") : t(`home.${partOfDay(new Date(now).getHours())}`);
 
   useEffect(() => {
@@ -194,6 +196,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
           yes={t("confirm.yes")}
           onYes={() => actions.deleteForEver(doomed)}
           onClose={() => setDoomed(null)}
+          onMissing={() => setDoomed(null)}
         />
       )}
     </div>

@@ -18,10 +18,11 @@ import { BarTitle } from "./bar-title";
 import { StatusPill } from "./status-pill";
 import { TitleField, useTitle } from "./title-field";
 import { Unreachable } from "./unreachable";
+import { useAtRest } from "../ui/at-rest";
 import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
 import { fetched } from "../ui/fetched";
-import { fetchMenu, LazyMenu } from "../ui/lazy-menu";
+import { LazyMenu } from "../ui/lazy-menu";
 import type { MenuItem } from "../ui/menu";
 import { Panel } from "../ui/panel";
 import { useRail } from "../ui/rail";
@@ -39,10 +40,10 @@ import type { ViewHandle } from "./view";
 import { viewOf } from "./views";
 import "./page.css";
 
-const Gone = fetched(() => import("./ended").then(({ Gone }) => Gone), { needed: true });
-const Denied = fetched(() => import("./ended").then(({ Denied }) => Denied), { needed: true });
+const Gone = fetched(() => import("./ended").then(({ Gone }) => Gone), { needed: "body" });
+const Denied = fetched(() => import("./ended").then(({ Denied }) => Denied), { needed: "body" });
 
-const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel));
+const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel), { ahead: true });
 
 export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName }): React.JSX.Element | null {
   const room = useRoom(props.name);
@@ -219,28 +220,9 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           )}
         </main>
       )}
-      {readable && chatOpen && chat && <ChatPanel chat={chat} onClose={closeChat} />}
+      {readable && chatOpen && chat && <ChatPanel chat={chat} onClose={closeChat} onMissing={closeChat} />}
     </div>
   );
-}
-
-/** The document comes first. What stands beside it is fetched when it has been in step for so long, in ms. */
-const FIRST = 1_500;
-
-/** Whether the document was in step for long enough that the rest may follow; from then on for as long as it is shown. */
-function useAtRest(live: boolean): boolean {
-  const [atRest, setAtRest] = useState(false);
-  useEffect(() => {
-    if (!live || atRest) return;
-    const timer = setTimeout(() => {
-      setAtRest(true);
-      // Somebody may reach for these when the server is gone, and a browser without a worker could not fetch them then.
-      ChatPanel.prefetch();
-      fetchMenu();
-    }, FIRST);
-    return () => clearTimeout(timer);
-  }, [live, atRest]);
-  return atRest;
 }
 
 /** Saved or being saved makes no difference to the page; that changes twice with every key, and the pill follows it alone. */

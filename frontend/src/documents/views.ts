@@ -5,9 +5,9 @@ import type { Kind } from "./kind";
 import type { ViewProps } from "./view";
 
 const VIEWS: Readonly<Partial<Record<Kind, Fetched<ViewProps>>>> = {
-  text: fetched(() => import("../text/view").then(({ TextView }) => TextView), { needed: true }),
-  board: fetched(() => import("../board/view").then(({ BoardView }) => BoardView), { needed: true }),
-  plain: fetched(() => import("../plain/view").then(({ PlainView }) => PlainView), { needed: true }),
+  text: fetched(() => import("../text/view").then(({ TextView }) => TextView), { needed: "body" }),
+  board: fetched(() => import("../board/view").then(({ BoardView }) => BoardView), { needed: "body" }),
+  plain: fetched(() => import("../plain/view").then(({ PlainView }) => PlainView), { needed: "body" }),
 };
 
 /** The view, fetched when it is first drawn; `null` for a kind this app cannot show. */

@@ -4,8 +4,8 @@ import { fetched } from "../ui/fetched";
 import { Avatar } from "./avatar";
 import type { Person } from "./people";
 
-// Its machinery is fetched with the first crowd.
-const MoreOthers = fetched(() => import("./more-others").then(({ MoreOthers }) => MoreOthers));
+// Most documents never see a crowd.
+const MoreOthers = fetched(() => import("./more-others").then(({ MoreOthers }) => MoreOthers), { ahead: true });
 
 /** More than this and the row would push the title away. */
 const SHOWN = 3;

@@ -6,7 +6,7 @@ import { useSettings } from "../ui/settings";
 import { Avatar } from "./avatar";
 import { COLOURS } from "./colours";
 
-const YouPopover = fetched(() => import("./you-popover").then(({ YouPopover }) => YouPopover));
+const YouPopover = fetched(() => import("./you-popover").then(({ YouPopover }) => YouPopover), { ahead: true });
 
 export function You(): React.JSX.Element {
   const { t } = useTranslation();
@@ -27,5 +27,5 @@ export function You(): React.JSX.Element {
       <Avatar name={name} colour={settings.colour ?? COLOURS[0]} />
     </button>
   );
-  return wanted ? <YouPopover fallback={avatar} /> : avatar;
+  return wanted ? <YouPopover fallback={avatar} onMissing={() => setWanted(false)} /> : avatar;
 }

@@ -18,7 +18,7 @@ import { announce } from "../ui/live-region";
 import { CARET_LABELS, changeSettings, useSettings } from "../ui/settings";
 import "./settings.css";
 
-const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Confirm));
+const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Confirm), { ahead: true });
 
 export function SettingsPage(): React.JSX.Element {
   const { t } = useTranslation();
@@ -153,6 +153,7 @@ function OnThisDevice(): React.JSX.Element {
           yes={t("settings.remove")}
           onYes={() => remove(doomed)}
           onClose={() => setDoomed(null)}
+          onMissing={() => setDoomed(null)}
         />
       )}
     </>

@@ -4,14 +4,16 @@ import { useEffect, useRef } from "react";
 import { useLocation } from "wouter";
 import type { Api } from "../documents/api";
 import { useCreate } from "../documents/use-create";
+import { ErrorBoundary } from "../ui/error-boundary";
 import { fetched } from "../ui/fetched";
+import { tellMissing } from "../ui/missing";
 import { useSettings } from "../ui/settings";
 import { useStore } from "../ui/store";
 import { openLayer } from "./layers";
 import { goToNextRegion } from "./regions";
 
-const Palette = fetched(() => import("./palette").then(({ Palette }) => Palette));
-const Help = fetched(() => import("./help").then(({ Help }) => Help));
+const Palette = fetched(() => import("./palette").then(({ Palette }) => Palette), { ahead: true });
+const Help = fetched(() => import("./help").then(({ Help }) => Help), { ahead: true });
 const Welcome = fetched(() => import("./welcome").then(({ Welcome }) => Welcome));
 
 export function Shell(props: { readonly api: Api }): React.JSX.Element {
@@ -42,12 +44,17 @@ export function Shell(props: { readonly api: Api }): React.JSX.Element {
   }, []);
 
   const close = (): void => openLayer.set(null);
+  const broken = (): void => {
+    close();
+    tellMissing("unknown");
+  };
   return (
-    <>
-      {layer === "palette" && <Palette api={props.api} creating={creating} onClose={close} />}
-      {layer === "help" && <Help onClose={close} />}
+    // What goes wrong in a layer must not take the page below it along.
+    <ErrorBoundary key={layer} instead={null} onFailed={broken}>
+      {layer === "palette" && <Palette api={props.api} creating={creating} onClose={close} onMissing={close} />}
+      {layer === "help" && <Help onClose={close} onMissing={close} />}
       {!named && path.startsWith("/d/") && <Welcome />}
-    </>
+    </ErrorBoundary>
   );
 }
 

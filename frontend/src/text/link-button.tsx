@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import { fetched } from "../ui/fetched";
 import { useEditorState } from "./use-editor";
 
-const LinkPopover = fetched(() => import("./link-popover").then(({ LinkPopover }) => LinkPopover));
+const LinkPopover = fetched(() => import("./link-popover").then(({ LinkPopover }) => LinkPopover), { ahead: true });
 
 export function LinkButton(props: {
   readonly editor: Editor;
@@ -54,5 +54,9 @@ export function LinkButton(props: {
     else if (selected) LinkPopover.prefetch();
   }, [open, selected]);
   const waiting = cloneElement(button, { "aria-haspopup": "dialog", "aria-expanded": false, onClick: () => setOpen(true), onPointerEnter: LinkPopover.prefetch, onFocus: LinkPopover.prefetch });
-  return used ? <LinkPopover editor={editor} href={href} open={open} onOpen={setOpen} button={button} fallback={waiting} /> : waiting;
+  const missing = (): void => {
+    setUsed(false);
+    setOpen(false);
+  };
+  return used ? <LinkPopover editor={editor} href={href} open={open} onOpen={setOpen} button={button} fallback={waiting} onMissing={missing} /> : waiting;
 }

@@ -34,9 +34,9 @@ import { WordCount } from "./word-count";
 import "./text.css";
 
 // Not part of opening a text: fetched with the first selection, the first search, the first look at the outline.
-const Bubble = fetched(() => import("./bubble").then(({ Bubble }) => Bubble));
-const FindBar = fetched(() => import("./find-bar").then(({ FindBar }) => FindBar));
-const OutlinePanel = fetched(() => import("./outline-panel").then(({ OutlinePanel }) => OutlinePanel));
+const Bubble = fetched(() => import("./bubble").then(({ Bubble }) => Bubble), { ahead: true });
+const FindBar = fetched(() => import("./find-bar").then(({ FindBar }) => FindBar), { ahead: true });
+const OutlinePanel = fetched(() => import("./outline-panel").then(({ OutlinePanel }) => OutlinePanel), { ahead: true });
 
 export function TextView(props: ViewProps): React.JSX.Element {
   const { t, i18n } = useTranslation();
@@ -125,8 +125,8 @@ export function TextView(props: ViewProps): React.JSX.Element {
         <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
       )}
       {editor && <SelectionMenu editor={editor} host={bubbleHost} onLink={openLink} />}
-      {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} />}
-      {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} />}
+      {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} onMissing={closeFind} />}
+      {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} onMissing={() => setOutline(false)} />}
       <SuggestPopup store={suggestions} />
       <article className="sheet">
         <TitleField doc={room.doc} editable={editable} onLeave={() => editor && writeFromStart(editor)} />

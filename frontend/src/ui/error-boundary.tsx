@@ -4,15 +4,27 @@ import { Component, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Panel } from "./panel";
 
-export class ErrorBoundary extends Component<{ readonly children: ReactNode }, { readonly failed: boolean }> {
+interface Props {
+  readonly children: ReactNode;
+  /** Stands in the place of what threw; words and a way on, if not given. */
+  readonly instead?: ReactNode;
+  readonly onFailed?: () => void;
+}
+
+export class ErrorBoundary extends Component<Props, { readonly failed: boolean }> {
   override state = { failed: false };
 
   static getDerivedStateFromError(): { failed: boolean } {
     return { failed: true };
   }
 
+  override componentDidCatch(): void {
+    this.props.onFailed?.();
+  }
+
   override render(): ReactNode {
-    return this.state.failed ? <Broken /> : this.props.children;
+    const { instead = <Broken /> } = this.props;
+    return this.state.failed ? instead : this.props.children;
   }
 }
 

@@ -4,9 +4,9 @@ import { cloneElement, useState, type ComponentProps } from "react";
 import { fetched } from "./fetched";
 import type { Menu } from "./menu";
 
-const RealMenu = fetched(() => import("./menu").then(({ Menu }) => Menu));
+const RealMenu = fetched(() => import("./menu").then(({ Menu }) => Menu), { ahead: true });
 
-export const fetchMenu = RealMenu.prefetch;
+const fetchMenu = RealMenu.prefetch;
 
 export function LazyMenu(props: ComponentProps<typeof Menu>): React.JSX.Element {
   const [wanted, setWanted] = useState(false);
@@ -19,5 +19,5 @@ export function LazyMenu(props: ComponentProps<typeof Menu>): React.JSX.Element 
     onFocus: fetchMenu,
     onPointerEnter: fetchMenu,
   });
-  return wanted ? <RealMenu {...props} defaultOpen fallback={button} /> : button;
+  return wanted ? <RealMenu {...props} defaultOpen fallback={button} onMissing={() => setWanted(false)} /> : button;
 }
