@@ -102,6 +102,37 @@ test("no server, a proxy without a server, and something else than Weft are told
   }
 });
 
+test("a line that says nothing is given up, in the middle of an answer too; what is sent is given the time it needs", async () => {
+  const waits: number[] = [];
+  const frozen = (answer: (signal: AbortSignal) => Promise<Response>): { api: Api; giveUp: AbortController } => {
+    const giveUp = new AbortController();
+    const timeout = (ms: number): AbortSignal => (waits.push(ms), giveUp.signal);
+    return { api: createApi((_, init) => answer(init?.signal ?? new AbortController().signal), timeout), giveUp };
+  };
+  const never = (signal: AbortSignal): Promise<Response> => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+  const silent = frozen(never);
+  const asked = problem(silent.api.list("live"));
+  silent.giveUp.abort(new DOMException("too late", "TimeoutError"));
+  expect(await asked).toEqual({ kind: "unreachable" });
+
+  const torn = frozen((signal) => Promise.resolve(new Response(new ReadableStream({ start: (body) => signal.addEventListener("abort", () => body.error(signal.reason)) }))));
+  const half = problem(torn.api.list("live"));
+  torn.giveUp.abort(new DOMException("too late", "TimeoutError"));
+  expect(await half).toEqual({ kind: "unreachable" });
+
+  // Whoever asked and no longer wants to know is not told of a problem.
+  const left = new AbortController();
+  const unwanted = frozen(never).api.list("live", null, left.signal);
+  left.abort();
+  await expect(unwanted).rejects.toBe(left.signal.reason);
+
+  const sending = frozen(() => Promise.resolve(new Response(JSON.stringify({ durable: true }))));
+  await sending.api.contribute(named("x"), new Uint8Array(1024 * 1024));
+  const [short, , , long] = waits;
+  expect(short).toBeLessThanOrEqual(9_000);
+  expect(long).toBeGreaterThan(120_000);
+});
+
 test("a document no browser can address does not take the list with it", async () => {
   const { api } = answering(200, { documents: [{ ...summary, name: ".." }, summary], next: null });
   expect((await api.list("live")).documents.map(({ name }) => name)).toEqual(["a/b"]);

@@ -77,21 +77,31 @@ export interface Api {
   readonly deleteForEver: (name: DocumentName) => Promise<void>;
 }
 
-export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis)): Api {
+/** A line that says nothing for so long is a dead one, in ms; the same as for the live connection. */
+const PATIENCE = 9_000;
+/** What is sent may take as long as on the slowest line anybody would wait at, in bytes per second. */
+const SLOWEST = 8 * 1024;
+
+export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis), timeout = AbortSignal.timeout.bind(AbortSignal)): Api {
   const call = async (method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<unknown> => {
+    // A dead line would otherwise be waited at until the browser gives up, which takes minutes or does not happen.
+    const deadline = timeout(PATIENCE + (body instanceof Blob ? Math.ceil((body.size / SLOWEST) * 1000) : 0));
     let response: Response;
+    let text: string;
     try {
       response = await fetch(`/api/v1/documents${path}`, {
         method,
         headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": typeOf(body) }) },
         ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),
-        ...(signal ? { signal } : {}),
+        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
       });
+      // The line may also die in the middle of the answer.
+      text = await response.text();
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ApiError({ kind: "unreachable" });
     }
-    const value: unknown = response.status === 204 ? null : await response.json().catch(() => undefined);
+    const value = parsed(text);
     if (response.ok) return value;
     throw new ApiError(refusal(response.status, value));
   };
@@ -110,6 +120,14 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
     restore: async (name) => void (await call("POST", `${at(name)}/restore`)),
     deleteForEver: async (name) => void (await call("DELETE", `${at(name)}?permanent=true`)),
   };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function refusal(status: number, body: unknown): Problem {

@@ -51,7 +51,7 @@ export interface ShelfControls {
 
 export function useShelf(api: Api, shelf: Shelf): ShelfControls {
   const [state, dispatch] = useReducer(stepShelf, EMPTY_SHELF);
-  const asking = useRef<AbortController | null>(null);
+  const asking = useRef<Record<"head" | "tail", AbortController | null>>({ head: null, tail: null });
   const next = useRef<string | null>(null);
   useEffect(() => {
     next.current = state.next;
@@ -59,10 +59,10 @@ export function useShelf(api: Api, shelf: Shelf): ShelfControls {
 
   const ask = useCallback(
     (part: "head" | "tail") => {
-      if (part === "tail" && (next.current === null || asking.current !== null)) return;
-      asking.current?.abort();
+      if (part === "tail" && (next.current === null || asking.current.tail !== null)) return;
+      asking.current[part]?.abort();
       const controller = new AbortController();
-      asking.current = controller;
+      asking.current[part] = controller;
       api
         .list(shelf, part === "tail" ? next.current : null, controller.signal)
         .then((page) => {
@@ -75,7 +75,7 @@ export function useShelf(api: Api, shelf: Shelf): ShelfControls {
           else throw error;
         })
         .finally(() => {
-          if (asking.current === controller) asking.current = null;
+          if (asking.current[part] === controller) asking.current[part] = null;
         });
     },
     [api, shelf],
@@ -87,9 +87,11 @@ export function useShelf(api: Api, shelf: Shelf): ShelfControls {
   }, [ask]);
 
   useEffect(() => {
+    const questions = asking.current;
     ask("head");
     const look = (): void => {
-      if (document.visibilityState === "visible") ask("head");
+      // A question that is still open is let finish: asked anew each time, a silent server would never have failed to answer.
+      if (document.visibilityState === "visible" && questions.head === null) ask("head");
     };
     const timer = setInterval(look, REFRESH);
     document.addEventListener("visibilitychange", look);
@@ -98,7 +100,8 @@ export function useShelf(api: Api, shelf: Shelf): ShelfControls {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", look);
       window.removeEventListener("online", look);
-      asking.current?.abort();
+      questions.head?.abort();
+      questions.tail?.abort();
     };
   }, [ask]);
 
