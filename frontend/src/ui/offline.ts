@@ -23,11 +23,7 @@ export async function startOffline(): Promise<void> {
   } catch {
     return; // a private window, or the server is away: the page works without, and the next visit tries again
   }
-  offer(registration);
-  registration.addEventListener("updatefound", () => {
-    const { installing } = registration;
-    installing?.addEventListener("statechange", () => offer(registration));
-  });
+  followVersions(registration);
   let asked = Date.now();
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "visible" || Date.now() - asked < ASK_AGAIN) return;
@@ -38,14 +34,29 @@ export async function startOffline(): Promise<void> {
   await keepLoaded();
 }
 
-/** A waiting worker is news only if another one is in charge; the very first has nobody to wait for. */
-function offer({ waiting }: ServiceWorkerRegistration): void {
-  if (waiting === null || navigator.serviceWorker.controller === null) return;
-  waitingVersion.set({
-    change: () => {
-      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
-      waiting.postMessage({ type: "SKIP_WAITING" });
-    },
+/** Keeps {@link waitingVersion} true while versions come, and are put in place from this tab or another one. */
+export function followVersions(
+  registration: Pick<ServiceWorkerRegistration, "waiting" | "installing" | "addEventListener">,
+  workers: Pick<ServiceWorkerContainer, "controller" | "addEventListener"> = navigator.serviceWorker,
+  reload = (): void => location.reload(),
+): void {
+  // A waiting worker is news only if another one is in charge; the very first has nobody to wait for.
+  let inCharge = workers.controller !== null;
+  const change = (): void => {
+    const { waiting } = registration;
+    if (waiting === null) return reload();
+    workers.addEventListener("controllerchange", reload, { once: true });
+    waiting.postMessage({ type: "SKIP_WAITING" });
+  };
+  const offer = (): void => {
+    if (registration.waiting !== null && inCharge) waitingVersion.set({ change });
+  };
+  offer();
+  registration.addEventListener("updatefound", () => registration.installing?.addEventListener("statechange", offer));
+  workers.addEventListener("controllerchange", () => {
+    // Another tab has put it in place: what is left to do here is to load it.
+    if (inCharge) waitingVersion.set({ change: reload });
+    inCharge = true;
   });
 }
 
