@@ -123,6 +123,22 @@ test("a sticky note is written on, listed in the outline, and found from there",
   await outline.waitFor({ state: "detached" });
 });
 
+test("a sticky note put into a frame goes with the frame, words and all", async () => {
+  const [ann, bo] = await annAndBo("framed");
+  await draw(ann, "f", [300, 160], [800, 560]);
+  await ann.page.keyboard.press("Escape");
+  await ann.page.keyboard.press("n");
+  await click(ann, 550, 360);
+  await ann.page.locator("textarea.excalidraw-wysiwyg").waitFor();
+  await ann.page.keyboard.type("Warp");
+  await ann.page.keyboard.press("Escape");
+  const [note, words, frame] = await sees(bo, "the note below its frame", (elements) => kinds(elements).join() === "rectangle,text,frame");
+  assert.deepEqual([note.frameId, words.frameId], [frame.id, frame.id]);
+  await ann.page.keyboard.press("v");
+  await drag(ann, [300, 500], [400, 500]);
+  await sees(bo, "all three moved alike", (elements) => [note, words, frame].every(({ x }, at) => Math.round(elements[at].x - x) === 100));
+});
+
 test("what is on a board outlives a reload, the server, and a time without network", async () => {
   const [ann, bo] = await annAndBo("outlives");
   ann.mayLoseNetwork = bo.mayLoseNetwork = true;

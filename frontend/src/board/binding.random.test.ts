@@ -258,6 +258,7 @@ function looseEnds(elements: readonly BoardElement[]): readonly string[] {
       ...targets.filter((id) => !bound(byId.get(id)).includes(element.id)).map((id) => `${element.id} is tied to ${id}, which does not know`),
       ...bound(element).filter((id) => !byId.has(id)).map((id) => `${element.id} knows ${id}, which is not there`),
       ...(typeof element["frameId"] === "string" && !byId.has(element["frameId"]) ? [`${element.id} is in a frame that is not there`] : []),
+      ...(typeof element["containerId"] === "string" && element["frameId"] !== byId.get(element["containerId"])?.["frameId"] ? [`${element.id} is not in the frame of what it is written into`] : []),
     ];
   });
 }

@@ -328,6 +328,27 @@ test("what a shape is tied to may arrive after it", () => {
   expect(reader.view.get("box")).toMatchObject({ frameId: null, boundElements: [{ id: "label", type: "text" }] });
   bring("frame");
   expect(reader.view.get("box")?.["frameId"]).toBe("frame");
+  expect(reader.view.get("label")?.["frameId"]).toBe("frame");
+});
+
+test("a text is in the frame its container is in, whatever is stored, and goes in and out with it", () => {
+  const { ann, bo, apart } = together();
+  put(ann, "frame", { ...shape("frame", "frame"), name: null });
+  put(ann, "box");
+  ann.view.put("label", { ...shape("label", "text"), text: "hello", containerId: "box", frameId: "frame" });
+  ann.view.put("box", { boundElements: [{ id: "label", type: "text" }] });
+  ann.binding.changed();
+  const frames = (): readonly unknown[] => [ann, bo].map(({ view }) => ["box", "label"].map((id) => view.get(id)?.["frameId"]));
+  expect(frames()).toEqual([[null, null], [null, null]]);
+  put(bo, "box", { frameId: "frame" });
+  expect(frames()).toEqual([["frame", "frame"], ["frame", "frame"]]);
+  apart(() => {
+    put(ann, "label", { frameId: null });
+    put(bo, "frame", { isDeleted: true });
+  });
+  expect(frames()).toEqual([[null, null], [null, null]]);
+  put(bo, "frame", { isDeleted: false });
+  expect(frames()).toEqual([["frame", "frame"], ["frame", "frame"]]);
 });
 
 test("a text is written on a pause, and kept from others' hands while the caret is in it", () => {

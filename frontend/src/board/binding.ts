@@ -276,6 +276,7 @@ export function bindBoard(ports: {
     links.set(id, now);
     const affected = new Set<string>();
     const appeared = before.alive !== now.alive || before.type !== now.type;
+    const textsOf = (container: string): readonly string[] => [...(pointing.get(container) ?? [])].filter((source) => links.get(source)?.container === container);
     for (const end of ["container", "frame", "start", "end"] as const) {
       if (before[end] !== null) pointing.get(before[end])?.delete(id);
     }
@@ -295,9 +296,12 @@ export function bindBoard(ports: {
     }
     const sources = pointing.get(id) ?? new Set<string>();
     // Two texts in one container: which of them stays is the container's to say.
-    if (appeared || [...sources].filter((source) => links.get(source)?.container === id).length > 1) {
+    if (appeared || textsOf(id).length > 1) {
       for (const source of sources) affected.add(source);
     }
+    // A text is in the frame its container is in: it looks different when that changes, or when the frame comes or goes.
+    if (before.frame !== now.frame) for (const text of textsOf(id)) affected.add(text);
+    if (appeared) for (const source of sources) for (const text of textsOf(source)) affected.add(text);
     affected.delete(id);
     return affected;
   };
@@ -308,8 +312,11 @@ export function bindBoard(ports: {
     const fields = raw && mended(raw);
     if (fields === null) return null;
     const { container, frame, start, end } = links.get(id) ?? NO_LINKS;
-    if (frame !== null && !(isAlive(frame) && links.get(frame)?.type === "frame")) fields["frameId"] = null;
-    if (container !== null && textIn(container) !== id) fields["containerId"] = null;
+    if (frame !== null && !isFrame(frame)) fields["frameId"] = null;
+    if (container !== null) {
+      if (textIn(container) === id) fields["frameId"] = frameOf(container);
+      else fields["containerId"] = null;
+    }
     if (start !== null && !isAlive(start)) fields["startBinding"] = null;
     if (end !== null && !isAlive(end)) fields["endBinding"] = null;
     fields["boundElements"] = boundTo(id, fields["type"], fields["boundElements"]);
@@ -317,6 +324,16 @@ export function bindBoard(ports: {
   };
 
   const isAlive = (id: string): boolean => links.get(id)?.alive === true;
+  const isFrame = (id: string): boolean => isAlive(id) && links.get(id)?.type === "frame";
+
+  /**
+   * A text goes where its container goes. What says otherwise, such as a text moved into a frame while its container was
+   * moved out, would be torn apart by the next move of the frame.
+   */
+  const frameOf = (container: string): string | null => {
+    const frame = links.get(container)?.frame ?? null;
+    return frame !== null && isFrame(frame) ? frame : null;
+  };
 
   /**
    * The list of what is bound to a shape, made from the other ends. The stored list gives the order only: it is replaced

@@ -1,6 +1,7 @@
 // A sticky note: a yellow square with a text bound into it, and a word about what it is, for those who list the board.
 import { CaptureUpdateAction, convertToExcalidrawElements } from "@excalidraw/excalidraw";
 import type { ExcalidrawImperativeAPI } from "@excalidraw/excalidraw/types";
+import { placedIn } from "./frames";
 
 /** The name of the tool, for Excalidraw, which knows it as one of our own. */
 export const NOTE = "note";
@@ -33,7 +34,7 @@ export function putNote(api: ExcalidrawImperativeAPI, place: HTMLElement, x: num
   ]);
   if (!note) return;
   api.updateScene({
-    elements: [...api.getSceneElementsIncludingDeleted(), note],
+    elements: placedIn(api.getSceneElementsIncludingDeleted(), note, x, y),
     appState: { selectedElementIds: { [note.id]: true } },
     captureUpdate: CaptureUpdateAction.EVENTUALLY,
   });
