@@ -6,6 +6,8 @@
 //   - of its fifty languages those stay that the app speaks;
 //   - the language of the page is the app's to say;
 //   - people's pointers have the colours they chose;
+//   - its library of shapes is gone from the toolbar, the menus and the panel of the search: it would be lost with the tab,
+//     and it leads to a foreign host with the document's address, which is a secret wherever a link opens the document;
 //   - a shape that is not turned is drawn by one call instead of seven: with thousands in sight, half the time of a frame
 //     went into saving the canvas's state and bringing it back for each;
 //   - two findings of axe are mended: a landmark inside another, and a button whose name is not what is written on it.
@@ -26,7 +28,7 @@ const LANGUAGES = ["en", "zh-TW"];
 
 export function excalidraw(): Plugin {
   const withCjk = process.env["WEFT_CJK_HAND_FONT"] === "1";
-  const expected = new Set(["font host", "workers", "scaling", "colours", "page language", "landmark", "zoom label", "upright shapes", ...(withCjk ? [] : ["Chinese font"])]);
+  const expected = new Set(["font host", "workers", "scaling", "colours", "page language", "landmark", "zoom label", "upright shapes", "library in the toolbar", "library in the menu", "library beside the search", ...(withCjk ? [] : ["Chinese font"])]);
 
   return {
     name: "weft:excalidraw",
@@ -62,6 +64,14 @@ export function excalidraw(): Plugin {
         "upright shapes",
         /(\(([\w$]+),([\w$]+),[\w$]+,([\w$]+),[\w$]+\)=>\{let ([\w$]+)=\2\.element,([\w$]+)=[\w$]+\(\5\),([\w$]+)=\2\.scale,\[([\w$]+),([\w$]+),[^;]{0,160};)(\3\.save\(\),\3\.scale\(1\/window\.devicePixelRatio,)/,
         '$1if(!$5.angle&&$5.type!=="image"&&$5.type!=="arrow"){const ratio=window.devicePixelRatio;return void $3.drawImage($2.canvas,$8+$4.scrollX-$6/ratio,$9+$4.scrollY-$6/ratio,$2.canvas.width/$7/ratio,$2.canvas.height/$7/ratio)}$10',
+      );
+      change("library in the toolbar", /children:[\w$]+\([\w$]+\.Trigger,\{\.\.\.[\w$]+,className:"default-sidebar-trigger",name:[\w$]+\.name\}\)/, "children:null");
+      change("library in the menu", /name:\s*"addToLibrary",/, "$&predicate:()=>false,");
+      // [trigger of the search, trigger of the library, others' triggers], library, search
+      change(
+        "library beside the search",
+        /([\w$]+\([\w$]+\.TabTrigger,\{tab:[\w$]+,children:[\w$]+\}\),)[\w$]+\([\w$]+\.TabTrigger,\{tab:([\w$]+),children:[\w$]+\}\),([\w$]+\([\w$]+\.Out,\{\}\)\]\}\)\}\),)[\w$]+\([\w$]+\.Tab,\{tab:\2,children:[\w$]+\([\w$]+,\{\}\)\}\),/,
+        "$1$3",
       );
       change("scaling", /features:\s*\["js",\s*"wasm"\]/, 'features:["js"]');
       change("colours", /(\((\w+),\s*(\w+)\)\s*=>\s*)(`hsl\(\$\{Math\.abs\(\w+\(\3\?\.id\s*\|\|\s*\2\)\)%37\*10\}, 100%, 83%\)`)/, "$1$3?.color?.background||$4");

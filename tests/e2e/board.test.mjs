@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
-import { at, click, drag, draw, kinds, menu, onBoard, openBoard, saved, seen, sees } from "./drawing.mjs";
+import { at, click, drag, draw, dropFiles, kinds, menu, onBoard, openBoard, saved, seen, sees } from "./drawing.mjs";
 import { api, makeBoard, openHome, screenshot, startBrowser, startServer, status, title, until } from "./support.mjs";
 
 let server, browser;
@@ -137,6 +137,55 @@ test("a sticky note put into a frame goes with the frame, words and all", async 
   await ann.page.keyboard.press("v");
   await drag(ann, [300, 500], [400, 500]);
   await sees(bo, "all three moved alike", (elements) => [note, words, frame].every(({ x }, at) => Math.round(elements[at].x - x) === 100));
+});
+
+test("a board's keys: the page's own help and palette, none that clears it, none for a modifier alone", async () => {
+  const [ann] = await annAndBo("keys");
+  const { page } = ann;
+  const { keyboard } = page;
+  await draw(ann, "r", [300, 200], [500, 300]);
+  const help = page.getByRole("dialog", { name: "Keyboard shortcuts" });
+  for (const open of [() => keyboard.press("?"), () => page.locator(".board .help-icon").click()]) {
+    await open();
+    await help.getByText("Sticky note").waitFor();
+    for (const key of ["Control+a", "Delete"]) await keyboard.press(key);
+    if (open.toString().includes("press")) await screenshot(ann, "help-light");
+    await keyboard.press("Escape");
+    await help.waitFor({ state: "detached" });
+  }
+  await keyboard.press("Control+Delete");
+  assert.equal(await page.locator(".Modal, .confirm-dialog").count(), 0);
+  // With nothing selected.
+  await click(ann, 800, 500);
+  await keyboard.press("Control+k");
+  await page.getByRole("dialog", { name: "Command palette" }).waitFor();
+  await keyboard.press("Escape");
+  await page.getByRole("button", { name: "Document menu" }).focus();
+  await keyboard.press("Shift");
+  assert.equal(await page.evaluate(() => document.activeElement.ariaLabel), "Document menu");
+  await keyboard.press("Shift+Tab");
+  assert.equal(await page.locator(".doc-bar :focus").count(), 1);
+  assert.equal((await seen(ann)).length, 1);
+});
+
+test("a board leads to no foreign host: no library beside the search, in a menu, or from a file", async () => {
+  const [ann] = await annAndBo("no library");
+  const { page } = ann;
+  await draw(ann, "r", [300, 200], [500, 300]);
+  await page.keyboard.press("Control+f");
+  await page.locator(".layer-ui__search").waitFor();
+  assert.equal(await page.locator(".board [role=tab]").count(), 1);
+  assert.equal(await page.locator(".board a[href^=http]").count(), 0);
+  assert.equal(await page.locator(".board .sidebar-trigger").count(), 0);
+  await page.keyboard.press("Escape");
+  const [x, y] = await at(ann, 400, 200);
+  await page.mouse.click(x, y, { button: "right" });
+  await page.locator(".context-menu [data-testid=deleteSelectedElements]").waitFor();
+  assert.equal(await page.getByText("Add to library").count(), 0);
+  await page.keyboard.press("Escape");
+  await dropFiles(ann, [600, 400], { "shapes.excalidrawlib": JSON.stringify({ type: "excalidrawlib", version: 2, libraryItems: [] }) });
+  await page.locator(".toast", { hasText: "A library of shapes cannot be opened here" }).waitFor();
+  assert.equal((await seen(ann)).length, 1);
 });
 
 test("what is on a board outlives a reload, the server, and a time without network", async () => {

@@ -1,5 +1,7 @@
 // What people do at a board, and what they see on it.
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { status, until } from "./support.mjs";
 
 export async function openBoard(somebody, name) {
@@ -32,6 +34,25 @@ export async function draw(somebody, key, from, to, options) {
 }
 
 export const click = async (somebody, x, y) => somebody.page.mouse.click(...(await at(somebody, x, y)));
+
+/** Drops files from elsewhere, as the browser reports it and not as a page could: `files` is their names and contents. */
+export async function dropFiles(somebody, [x, y], files) {
+  const folder = await mkdtemp(join(tmpdir(), "weft-drop-"));
+  const paths = await Promise.all(
+    Object.entries(files).map(async ([name, content]) => {
+      await writeFile(join(folder, name), content);
+      return join(folder, name);
+    }),
+  );
+  const [pageX, pageY] = await at(somebody, x, y);
+  const browser = await somebody.context.newCDPSession(somebody.page);
+  for (const type of ["dragEnter", "dragOver", "drop"]) {
+    await browser.send("Input.dispatchDragEvent", { type, x: pageX, y: pageY, data: { items: [], files: paths, dragOperationsMask: 1 } });
+  }
+  await browser.detach();
+  // Once the page has taken them, the folder may go; a page reads a dropped file when it likes.
+  somebody.context.once("close", () => void rm(folder, { recursive: true, force: true }));
+}
 
 export async function menu({ page }, item) {
   await page.getByRole("button", { name: "Document menu" }).click();

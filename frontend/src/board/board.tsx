@@ -9,9 +9,10 @@ import { useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore } fr
 import { useTranslation } from "react-i18next";
 import type { Room } from "../sync/room";
 import { isLive } from "../sync/status";
+import { openLayer } from "../shell/layers";
 import { showToast } from "../ui/toast";
 import { bringIn } from "./file";
-import { passKeys } from "./keys";
+import { isWriting, passKeys, takenFrom } from "./keys";
 import { NOTE, pickNoteTool, putNote } from "./note";
 import { openSession, type BoardSession } from "./session";
 import { undoActions } from "./undo";
@@ -108,6 +109,11 @@ export function Board(props: {
       onDropCapture={(event) => {
         const file = event.dataTransfer.files[0];
         if (file === undefined || !event.isTrusted) return;
+        if (/\.excalidrawlib$/i.test(file.name)) {
+          event.preventDefault();
+          event.stopPropagation();
+          return showToast({ text: t("board.noLibrary") });
+        }
         const isScene = /\.(excalidraw|json)$/i.test(file.name);
         const mayHoldScene = ["image/png", "image/svg+xml"].includes(file.type);
         if (!isScene && !mayHoldScene) return;
@@ -124,11 +130,20 @@ export function Board(props: {
           target.dispatchEvent(new DragEvent("drop", { dataTransfer, clientX, clientY, bubbles: true, cancelable: true }));
         });
       }}
-      onKeyDown={(event) => {
-        const typing = event.target instanceof Element && event.target.closest("input, textarea, select, [contenteditable]");
-        // The board has a sheet of keys of its own.
-        if (event.key === "?") event.stopPropagation();
-        if (api && editable && !typing && event.key.toLowerCase() === "n" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey) pickNoteTool(api);
+      onKeyDownCapture={(event) => {
+        if (!api || isWriting(event.target) || event.nativeEvent.isComposing) return;
+        const taken = takenFrom(event, { selected: Object.keys(api.getAppState().selectedElementIds).length, editable });
+        if (taken === null) return;
+        event.stopPropagation();
+        if (taken === "browser") return;
+        event.preventDefault();
+        if (taken === "note") pickNoteTool(api);
+        else if (taken !== "nothing") openLayer.set(taken);
+      }}
+      onClickCapture={(event) => {
+        if (!(event.target instanceof Element && event.target.closest(".help-icon"))) return;
+        event.stopPropagation();
+        openLayer.set("help");
       }}
     >
       <Excalidraw
@@ -171,9 +186,7 @@ export function Board(props: {
         )}
       >
         {/* Its entries are in the menu of the document. */}
-        <MainMenu>
-          <MainMenu.DefaultItems.Help />
-        </MainMenu>
+        <MainMenu>{null}</MainMenu>
       </Excalidraw>
       {session && <Hint session={session} editable={editable} />}
       {session && <Crowded session={session} />}

@@ -37,6 +37,48 @@ const TEXT = [
   ["leave", "Esc, Tab"],
 ] as const;
 
+const PLAIN = [
+  ["find", `${MOD} F`],
+  ["findNext", `${MOD} G`],
+  ["goToLine", `${MOD} ${ALT} G`],
+  ["moveLine", `${ALT} ↑ ↓`],
+  ["comment", `${MOD} /`],
+  ["indent", "Tab"],
+  ["undo", `${MOD} Z`],
+  ["redo", `${MOD} ⇧ Z`],
+  ["leave", "Esc, Tab"],
+] as const;
+
+const BOARD = [
+  ["select", "V"],
+  ["hand", "H"],
+  ["rectangle", "R"],
+  ["diamond", "D"],
+  ["ellipse", "O"],
+  ["arrow", "A"],
+  ["line", "L"],
+  ["pen", "P"],
+  ["words", "T"],
+  ["note", "N"],
+  ["image", "9"],
+  ["frame", "F"],
+  ["eraser", "E"],
+  ["laser", "K"],
+  ["keepTool", "Q"],
+  ["writeIn", "Enter"],
+  ["linkShape", `${MOD} K`],
+  ["duplicate", `${MOD} D`],
+  ["group", `${MOD} G`],
+  ["ungroup", `${MOD} ⇧ G`],
+  ["order", `${MOD} [ ]`],
+  ["delete", "Del"],
+  ["find", `${MOD} F`],
+  ["fitAll", "⇧ 1"],
+  ["fitSelection", "⇧ 2"],
+  ["undo", `${MOD} Z`],
+  ["redo", `${MOD} ⇧ Z`],
+] as const;
+
 export function Help(props: { readonly onClose: () => void }): React.JSX.Element {
   const { t } = useTranslation();
   const giveBack = useReturnFocus();
@@ -55,10 +97,16 @@ export function Help(props: { readonly onClose: () => void }): React.JSX.Element
             <section>
               <h3 className="help-group">{t("help.everywhere")}</h3>
               <Keys rows={EVERYWHERE.map(([key, keys]) => [t(`help.${key}`), keys])} />
+              <h3 className="help-group">{t("help.plain")}</h3>
+              <Keys rows={PLAIN.map(([key, keys]) => [t(`help.${key}`), keys])} />
             </section>
             <section>
               <h3 className="help-group">{t("help.text")}</h3>
               <Keys rows={TEXT.map(([key, keys]) => [t(`help.${key}`), keys])} />
+            </section>
+            <section>
+              <h3 className="help-group">{t("help.board")}</h3>
+              <Keys rows={BOARD.map(([key, keys]) => [t(`help.${key}`), keys])} />
             </section>
           </div>
         </Dialog.Content>
