@@ -5,7 +5,7 @@ import { markdown, markdownLanguage } from "@codemirror/lang-markdown";
 import { bracketMatching, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { highlightSelectionMatches, openSearchPanel, search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorState, type Extension } from "@codemirror/state";
-import { EditorView, drawSelection, dropCursor, highlightSpecialChars, keymap, lineNumbers, placeholder } from "@codemirror/view";
+import { EditorView, drawSelection, dropCursor, keymap, lineNumbers, placeholder } from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 import { yCollab, yUndoManagerKeymap } from "y-codemirror.next";
 import { UndoManager, type Doc } from "yjs";
@@ -13,6 +13,7 @@ import type { Awareness } from "y-protocols/awareness";
 import { carets, placeOf } from "./carets";
 import { CONTENT } from "./content";
 import { LANGUAGES, languageOf } from "./languages";
+import { lineEnds } from "./line-ends";
 
 /** Words the editor itself says. `find` are those of its search bar, by CodeMirror's English ones. */
 export interface PlainWords {
@@ -53,7 +54,7 @@ export function createPlainEditor(ports: {
     state: EditorState.create({
       doc: text.toJSON(),
       extensions: [
-        highlightSpecialChars(),
+        lineEnds(),
         drawSelection(),
         dropCursor(),
         indentOnInput(),
