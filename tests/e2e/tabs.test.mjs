@@ -1,6 +1,6 @@
 // One person, several tabs: they show the same and count the same, and what one wrote is lost with none of them.
 import { after, afterEach, before, test } from "node:test";
-import { anotherTab, kept, openDocument, startBrowser, startServer, status, stored, until, words, write } from "./support.mjs";
+import { anotherTab, kept, openDocument, reading, startBrowser, startServer, status, stored, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -36,7 +36,7 @@ test("two tabs without a server show the same words and the same count, and the 
   await status(two, "saved");
   const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
   await openDocument(bo, "two tabs");
-  await words(bo, /^Shared. preciousxyz$/).waitFor();
+  await until("Bo has everything, once", async () => (await reading(bo)) === "<p>Shared. preciousxyz</p>");
 });
 
 test("a copy removed in one tab is there again for the one that has the document open", async () => {
