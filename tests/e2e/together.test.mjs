@@ -1,7 +1,7 @@
 // Two people in one document.
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
-import { openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, until, words, write } from "./support.mjs";
+import { openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, twoIn, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -259,4 +259,27 @@ test("twenty compositions, while another writes before, inside and behind them: 
     assert.equal(own, `開始${"你好".repeat(round + 1)}結束`, `seed ${seed}, round ${round}: ${letters}`);
     assert.equal(letters.replaceAll(/[^a-z]/g, "").length, typed.length, `seed ${seed}, round ${round}: ${letters}`);
   }
+});
+
+test("a title written by two at once keeps every letter, and the caret and a composition of either stay where they are", async () => {
+  const [ann, bo] = await twoIn(browser, server, "a title of two");
+  await title(ann).fill("Hello");
+  await until("Bo reads it", async () => (await title(bo).inputValue()) === "Hello");
+  await title(ann).press("Home");
+  await title(ann).press("ArrowRight");
+  await title(bo).press("End");
+  await bo.page.keyboard.type("!");
+  await until("Ann reads it", async () => (await title(ann).inputValue()) === "Hello!");
+  await ann.page.keyboard.type("_");
+  assert.equal(await title(ann).inputValue(), "H_ello!");
+  await Promise.all([ann.page.keyboard.type("aaaaaaaaaa"), bo.page.keyboard.type("zzzzzzzzzz")]);
+  for (const person of [ann, bo]) await until(`${person.name} reads all`, async () => (await title(person).inputValue()) === "H_aaaaaaaaaaello!zzzzzzzzzz");
+
+  const composer = await ann.context.newCDPSession(ann.page);
+  await composer.send("Input.imeSetComposition", { text: "ㄅㄟ", selectionStart: 2, selectionEnd: 2 });
+  await bo.page.keyboard.type("?");
+  await status(bo, "saved");
+  assert.equal(await title(bo).inputValue(), "H_aaaaaaaaaaello!zzzzzzzzzz?");
+  await composer.send("Input.insertText", { text: "北" });
+  for (const person of [ann, bo]) await until(`${person.name} reads the word`, async () => (await title(person).inputValue()) === "H_aaaaaaaaaa北ello!zzzzzzzzzz?");
 });

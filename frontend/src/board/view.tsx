@@ -3,7 +3,7 @@ import { FileDown, FileUp, Image, ListTree, Shapes } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ViewProps } from "../documents/view";
-import { useTitle } from "../documents/title-field";
+import { useTitle } from "../documents/title-input";
 import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
 import { Board, type OpenBoard } from "./board";

@@ -1,12 +1,11 @@
 // The title in the bar, for documents that have no sheet to carry it.
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
-import { LONGEST_TITLE, writeTitle } from "./title";
-import { useTitle } from "./title-field";
+import { useTitleInput } from "./title-input";
 
 export function BarTitle(props: { readonly doc: Doc; readonly editable: boolean; readonly onLeave: () => void }): React.JSX.Element {
   const { t } = useTranslation();
-  const title = useTitle(props.doc);
+  const { title, props: input } = useTitleInput<HTMLInputElement>(props.doc);
   return (
     <div className="bar-title-place">
       <h1 className="visually-hidden">{title || t("doc.untitled")}</h1>
@@ -19,10 +18,8 @@ export function BarTitle(props: { readonly doc: Doc; readonly editable: boolean;
         size={1}
         aria-label={t("doc.title")}
         placeholder={t("doc.untitled")}
-        value={title}
-        maxLength={LONGEST_TITLE}
+        {...input}
         readOnly={!props.editable}
-        onChange={(event) => writeTitle(props.doc, event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === "Enter" && !event.nativeEvent.isComposing) props.onLeave();
         }}

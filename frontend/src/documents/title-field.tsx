@@ -1,13 +1,7 @@
 // The title, written in place. It grows with its words; Enter goes on to the text.
-import { useCallback, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
-import { LONGEST_TITLE, onTitle, readTitle, writeTitle } from "./title";
-
-export function useTitle(doc: Doc): string {
-  const subscribe = useCallback((listener: () => void) => onTitle(doc, listener), [doc]);
-  return useSyncExternalStore(subscribe, () => readTitle(doc));
-}
+import { useTitleInput } from "./title-input";
 
 export function TitleField(props: {
   readonly doc: Doc;
@@ -15,7 +9,7 @@ export function TitleField(props: {
   readonly onLeave: () => void;
 }): React.JSX.Element {
   const { t } = useTranslation();
-  const title = useTitle(props.doc);
+  const { title, props: input } = useTitleInput<HTMLTextAreaElement>(props.doc);
   return (
     <div className="title">
       <h1 className="visually-hidden">{title || t("doc.untitled")}</h1>
@@ -28,14 +22,14 @@ export function TitleField(props: {
         rows={1}
         aria-label={t("doc.title")}
         placeholder={t("doc.untitled")}
-        value={title}
-        maxLength={LONGEST_TITLE}
+        {...input}
         readOnly={!props.editable}
         spellCheck
-        onChange={(event) => writeTitle(props.doc, event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.nativeEvent.isComposing) return;
-          if (event.key === "Enter" || event.key === "ArrowDown") {
+          // A long title has lines of its own to go through first.
+          const { selectionEnd, value } = event.currentTarget;
+          if (event.key === "Enter" || (event.key === "ArrowDown" && selectionEnd === value.length)) {
             event.preventDefault();
             props.onLeave();
           }
