@@ -3,7 +3,8 @@
 import react from "@vitejs/plugin-react";
 import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
-import { excalidraw } from "./scripts/excalidraw";
+import { excalidraw } from "./scripts/excalidraw.ts";
+import { fetchedLater } from "./scripts/fetched-later.ts";
 
 /** Where `npm run dev` finds the Weft server; the same default as `weft --listen`. */
 const SERVER = "127.0.0.1:8080";
@@ -15,6 +16,7 @@ export default defineConfig({
   plugins: [
     react(),
     excalidraw(),
+    fetchedLater((file) => /^assets\/(board|fonts\/Excalifont)\//.test(file)),
     VitePWA({
       registerType: "prompt",
       // src/ui/offline.ts registers: the page's policy forbids inline scripts, and only the tab that asks is reloaded.
@@ -40,7 +42,7 @@ export default defineConfig({
       },
       workbox: {
         globPatterns: ["**/*.{js,css,html,svg,webmanifest}"],
-        // Heavy, and not everybody draws: kept from the first time it is used (src/ui/offline.ts), not fetched ahead.
+        // Heavy, and not everybody draws: the app must not wait for it to be installed. Fetched at rest (src/ui/offline.ts).
         globIgnores: ["assets/board/**"],
         dontCacheBustURLsMatching: /^assets\//,
         navigateFallback: "index.html",

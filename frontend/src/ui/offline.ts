@@ -1,5 +1,6 @@
 // The service worker from the page's side: it opens the app without a network, and a newer version waits until somebody
 // says so. Only the tab that was told to change is loaded again; nobody's sentence is interrupted by another tab.
+import { whenAtRest } from "./at-rest";
 import { createStore, type Store } from "./store";
 
 /** A newer version of the app is ready; `change` puts it in place and loads this page again. */
@@ -32,6 +33,7 @@ export async function startOffline(): Promise<void> {
   });
   await navigator.serviceWorker.ready;
   await keepLoaded();
+  whenAtRest(() => void keepLater());
 }
 
 /** Keeps {@link waitingVersion} true while versions come, and are put in place from this tab or another one. */
@@ -69,10 +71,30 @@ async function keepLoaded(): Promise<void> {
     .getEntriesByType("resource")
     .map(({ name }) => new URL(name))
     .filter(({ origin, pathname }) => origin === location.origin && pathname.startsWith("/assets/"));
+  await keep(loaded.map(({ href }) => href));
+}
+
+/** Where the build names what the worker does not fetch as it is installed: boards, which weigh as much as all the rest. */
+const LATER = "/later.json";
+let later: Promise<void> | null = null;
+
+/** Fetches that too, once nothing else is to be done, so that a board can be drawn where none was opened before. */
+async function keepLater(): Promise<void> {
+  // Not in every browser, and not in TypeScript's library.
+  const { connection } = navigator as Navigator & { readonly connection?: { readonly saveData?: boolean } };
+  if (connection?.saveData === true) return;
+  later ??= fetch(LATER)
+    .then((answer) => answer.json() as Promise<unknown>)
+    .then((files) => keep(Array.isArray(files) ? files.filter((file) => typeof file === "string") : []))
+    .catch(() => void (later = null)); // the server is away: the next page that comes to rest tries again
+  await later;
+}
+
+async function keep(addresses: readonly string[]): Promise<void> {
   try {
     const cache = await caches.open(ASSETS);
-    for (const { href } of loaded) {
-      if ((await caches.match(href)) === undefined) await cache.add(href);
+    for (const address of addresses) {
+      if ((await caches.match(address)) === undefined) await cache.add(address);
     }
   } catch {
     // The disk is full or the server went away meanwhile; the worker keeps what it can.
