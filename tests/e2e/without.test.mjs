@@ -24,8 +24,9 @@ const put = ({ page }, base64, target, kind, at = [0, 0]) =>
   );
 
 /** Somebody with a worker, so that pages open without a server. */
-async function somebody(name = "Ann") {
+async function somebody(name = "Ann", before = () => undefined) {
   const person = await browser.person(server, { name, worker: true });
+  await person.context.addInitScript(before);
   person.mayLoseNetwork = true;
   await openHome(person);
   await person.page.evaluate(async () => {
@@ -142,13 +143,8 @@ for (const [button, kind, editor] of [
   test(`${button} without a server: it opens here, and the server has it once when it is back`, async () => {
     const ann = await somebody();
     const before = (await api(server, "GET", "")).documents.length;
-    // Every kind's view was used on this device before; a board's is not fetched ahead.
-    if (kind === "board") {
-      await makeBoard(server, "seen before");
-      await openDocument(ann, "seen before");
-      await ann.page.locator(".board[data-open]").waitFor();
-      await openHome(ann);
-    }
+    // What draws a board is fetched when the page is at rest, not as the worker is installed.
+    if (kind === "board") await until("boards can be drawn here", () => ann.page.evaluate(() => caches.keys().then((names) => Promise.all(names.map((name) => caches.open(name).then((cache) => cache.keys()))).then((keys) => keys.flat().some(({ url }) => /board\/view-/.test(url))))));
     const known = (await api(server, "GET", "")).documents.length;
     assert.ok(known >= before);
     await server.kill();
@@ -186,6 +182,16 @@ for (const [button, kind, editor] of [
   });
 }
 
+test("a board that cannot be drawn on this device is not made on it, and the reason is said", async () => {
+  const ann = await somebody("Ann", () => Object.defineProperty(NetworkInformation.prototype, "saveData", { get: () => true }));
+  await server.kill();
+  await ann.page.getByRole("button", { name: "New board", exact: true }).click();
+  await ann.page.locator(".toast").getByText("this part of the app is not on this device yet").waitFor();
+  assert.equal(new URL(ann.page.url()).pathname, "/");
+  assert.equal(await ann.page.evaluate(() => localStorage.getItem("weft.made")), null);
+  await server.start();
+});
+
 test("a file brought in without a server becomes a document here, and there once when the server is back", async () => {
   const ann = await somebody();
   const known = (await api(server, "GET", "")).documents.length;
@@ -205,4 +211,37 @@ test("a file brought in without a server becomes a document here, and there once
   await openDocument(bo, name);
   await words(bo, "wool").waitFor();
   assert.equal(await bo.page.locator(".prose li[data-checked]").count(), 2);
+});
+
+test("files brought in together: each by itself, what fails is named, a drawing becomes a board with its picture", async () => {
+  const ann = await browser.person(server);
+  await openHome(ann);
+  const known = (await api(server, "GET", "")).documents.length;
+  const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), ann.page.getByRole("button", { name: "Import" }).click()]);
+  const drawing = {
+    type: "excalidraw",
+    elements: [{ id: "p", type: "image", fileId: "f", status: "saved", x: 0, y: 0, width: 192, height: 192 }, { id: "r", type: "rectangle", x: 300, y: 0, width: 90, height: 60 }],
+    files: { f: { id: "f", mimeType: "image/png", dataURL: `data:image/png;base64,${PICTURE}` } },
+  };
+  await chooser.setFiles([
+    { name: "one.md", mimeType: "text/markdown", buffer: Buffer.from("# First of three\n") },
+    { name: "photo.jpg", mimeType: "image/jpeg", buffer: Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16]) },
+    { name: "loom.excalidraw", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(drawing)) },
+  ]);
+  await ann.page.locator(".toast").getByText("2 files imported. “photo.jpg” was not imported: it is not text").waitFor();
+  await ann.page.getByRole("link", { name: /First of three/ }).waitFor();
+  const { documents } = await api(server, "GET", "");
+  assert.equal(documents.length, known + 2);
+  const board = documents.find(({ title }) => title === "loom");
+  assert.equal(board.kind, "board");
+  assert.equal((await attachments(board.name)).length, 1);
+  await ann.page.getByRole("link", { name: /loom/ }).click();
+  await status(ann, "saved");
+  await ann.page.locator(".board[data-open] .excalidraw canvas.interactive").waitFor();
+  const [download] = await Promise.all([
+    ann.page.waitForEvent("download"),
+    ann.page.getByRole("button", { name: "Document menu" }).click().then(() => ann.page.getByRole("menuitem", { name: "Save as .excalidraw file" }).click()),
+  ]);
+  const saved = JSON.parse(await readFile(await download.path()));
+  assert.deepEqual(saved.elements.map(({ id }) => id), ["p", "r"]);
 });

@@ -55,13 +55,6 @@ test("deleting for ever answers nothing and asks for it by name", async () => {
   expect(asked[0]?.url).toBe("/api/v1/documents/x?permanent=true");
 });
 
-test("a title is sent only where there is one", async () => {
-  const { api, asked } = answering(201, summary);
-  await api.create();
-  await api.create("Plan");
-  expect(asked.map(({ body }) => body)).toEqual(["{}", '{"title":"Plan"}']);
-});
-
 test("an update and a file are sent as they are", async () => {
   const { api, asked } = answering(200, { durable: true });
   await api.contribute(named("a/b"), new Uint8Array([1, 2]));

@@ -66,7 +66,6 @@ export function problemOf(error: unknown): Problem {
 
 export interface Api {
   readonly list: (shelf: Shelf, after?: string | null, signal?: AbortSignal) => Promise<DocumentPage>;
-  readonly create: (title?: string) => Promise<DocumentSummary>;
   readonly read: (name: DocumentName, signal?: AbortSignal) => Promise<DocumentSummary>;
   /** Applies a Yjs update; answers when it is durable. A document that does not exist begins with it. */
   readonly contribute: (name: DocumentName, update: Uint8Array<ArrayBuffer>) => Promise<void>;
@@ -112,7 +111,6 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
       const query = new URLSearchParams({ shelf, limit: "50", ...(after ? { after } : {}) });
       return pageOf(await call("GET", `?${query.toString()}`, undefined, signal));
     },
-    create: async (title) => summaryOf(await call("POST", "", title === undefined ? {} : { title })),
     read: async (name, signal) => summaryOf(await call("GET", at(name), undefined, signal)),
     contribute: async (name, update) => void (await call("POST", `${at(name)}/updates`, new Blob([update]))),
     upload: async (name, file, signal) => attachmentOf(await call("POST", `${at(name)}/attachments`, file, signal)),

@@ -16,6 +16,7 @@ import { keptDocuments, listedDocuments } from "./device";
 import { isKind } from "./kind";
 import { madeHere } from "./made";
 import { documentPath } from "./name";
+import { problemHint, problemWords } from "./problem-words";
 import { AwayRow, KeptRow, LiveRow, TrashRow, type RowActions } from "./row";
 import { useShelf, useStarredShelf, type ShelfControls } from "./shelf";
 import { useStarred } from "./starred";
@@ -304,9 +305,9 @@ function Empty(props: { readonly tab: Tab; readonly creating: Creating }): React
 
 function Failed(props: { readonly problem: Problem | null; readonly onRetry: () => void }): React.JSX.Element {
   const { t } = useTranslation();
-  const { title, hint } = useProblemWords(props.problem);
+  const problem = props.problem ?? { kind: "unreachable" };
   return (
-    <Panel icon={props.problem?.kind === "unreachable" ? <CloudOff /> : <CircleAlert />} title={title} body={hint}>
+    <Panel icon={problem.kind === "unreachable" ? <CloudOff /> : <CircleAlert />} title={problemWords(problem, t)} body={problemHint(problem, t)}>
       <button type="button" className="button primary" onClick={props.onRetry}>
         {t("problem.retry")}
       </button>
@@ -316,30 +317,17 @@ function Failed(props: { readonly problem: Problem | null; readonly onRetry: () 
 
 function Banner(props: { readonly problem: Problem; readonly onRetry: () => void }): React.JSX.Element {
   const { t } = useTranslation();
-  const { title, hint } = useProblemWords(props.problem);
   return (
     <div className="banner" role="alert">
       <CloudOff aria-hidden="true" />
       <p>
-        <strong>{title}.</strong> {hint}
+        <strong>{problemWords(props.problem, t)}.</strong> {problemHint(props.problem, t)}
       </p>
       <button type="button" className="button small" onClick={props.onRetry}>
         {t("problem.retry")}
       </button>
     </div>
   );
-}
-
-function useProblemWords(problem: Problem | null): { readonly title: string; readonly hint: string } {
-  const { t } = useTranslation();
-  switch (problem?.kind) {
-    case "refused":
-      return { title: t("problem.refused", { message: problem.message }), hint: problem.code };
-    case "garbled":
-      return { title: t("problem.garbled"), hint: t("problem.garbledHint") };
-    default:
-      return { title: t("problem.unreachable"), hint: t("problem.unreachableHint") };
-  }
 }
 
 function useRowActions(
@@ -351,7 +339,6 @@ function useRowActions(
   },
 ): RowActions & { readonly deleteForEver: (document: DocumentSummary) => void } {
   const { t } = useTranslation();
-  const { title: failure } = useProblemWords({ kind: "unreachable" });
   const titleOf = (document: DocumentSummary): string => document.title ?? t("row.untitled");
 
   /** The row goes at once; if the server then says no, the list comes back with the reason. */
@@ -361,8 +348,7 @@ function useRowActions(
       .then(done)
       .catch((error: unknown) => {
         if (!(error instanceof ApiError)) throw error;
-        const { problem } = error;
-        showToast({ text: problem.kind === "refused" ? t("problem.refused", { message: problem.message }) : failure });
+        showToast({ text: problemWords(error.problem, t) });
       })
       .finally(page.reload);
   };

@@ -2,22 +2,20 @@
 // the first page, whichever is first; that both may happen changes nothing, because its name and what is in it are the same.
 import { applyUpdate, Doc, encodeStateAsUpdate } from "yjs";
 import { inspectCopy, openIndexedDbCopy } from "../sync/copy";
-import { randomUuid } from "../ui/random";
 import { ApiError, type Api } from "./api";
 import type { Beginning } from "./create";
 import { rememberKept } from "./device";
 import { sayKind } from "./kind";
 import { forgetMade, madeHere, rememberMade } from "./made";
-import { parseName, type DocumentName } from "./name";
+import type { DocumentName } from "./name";
 
-/** Makes a document on this device. `null` if this browser stores nothing: there would be nothing to come back to. */
-export async function makeHere({ kind, title, update }: Beginning, name: DocumentName | null = parseName(randomUuid())): Promise<DocumentName | null> {
-  if (name === null) return null;
+/** Makes a document on this device. `false` if this browser stores nothing: there would be nothing to come back to. */
+export async function makeHere({ kind, title, update }: Beginning, name: DocumentName): Promise<boolean> {
   const doc = new Doc();
   const copy = openIndexedDbCopy(name, doc);
   try {
-    if ((await copy.loaded) === null) return null;
-    if (update !== null) applyUpdate(doc, update);
+    if ((await copy.loaded) === null) return false;
+    applyUpdate(doc, update);
     sayKind(doc, kind);
     copy.keep(1);
   } finally {
@@ -26,9 +24,9 @@ export async function makeHere({ kind, title, update }: Beginning, name: Documen
   }
   // Asked for once more: what can be read back will also be there when the page has gone on.
   const found = await inspectCopy(name);
-  if (found === null || found.kept === 0 || found.bytes === 0 || !rememberMade(name)) return null;
+  if (found === null || found.kept === 0 || found.bytes === 0 || !rememberMade(name)) return false;
   rememberKept(name, title, kind);
-  return name;
+  return true;
 }
 
 /** Hands the server what was made here. Answers whether it now has more than before. */

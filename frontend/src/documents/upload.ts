@@ -2,6 +2,7 @@
 import type { TFunction } from "i18next";
 import { ApiError, type Api } from "./api";
 import type { DocumentName } from "./name";
+import { problemWords } from "./problem-words";
 import type { Pictures } from "./pictures";
 
 export type Upload =
@@ -28,7 +29,7 @@ export async function uploadImage(api: Api, name: DocumentName, pictures: Pictur
       case "refused":
         // A server without attachments, or one that does not know this document any more.
         if (problem.status === 404 || problem.status === 405) return { refused: t("image.noStore") };
-        return { refused: t("problem.refused", { message: problem.message }) };
+        return { refused: problemWords(problem, t) };
     }
   }
 }

@@ -1,13 +1,16 @@
 // Making documents, for every place that offers it: the first page, the palette, the keyboard.
-import { useCallback, useState } from "react";
+import type { TFunction } from "i18next";
+import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
+import { MissingPart, tellMissing, whyMissing } from "../ui/missing";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
-import { IMPORTABLE, ImportError, createDocument, importDocument, type Created } from "./create";
+import { IMPORTABLE, ImportError, createDocument, importDocument, type Created, type ImportedFile } from "./create";
 import type { Kind } from "./kind";
 import { documentPath } from "./name";
-import { fetchView } from "./views";
+import { problemWords } from "./problem-words";
+import { fetchView, viewReady } from "./views";
 
 export interface Creating {
   readonly busy: boolean;
@@ -15,56 +18,65 @@ export interface Creating {
   readonly create: (kind: Kind) => void;
   /** Lets the person choose files and imports them. */
   readonly pick: () => void;
-  /** Imports files; one is opened, several are announced. */
+  /** Imports files, each by itself; one is opened, several are announced, and each that fails is named. */
   readonly take: (files: readonly File[]) => void;
 }
 
 export function useCreate(api: Api, onMade?: () => void): Creating {
-  const { t } = useTranslation();
+  const { t, i18n } = useTranslation();
   const [, navigate] = useLocation();
   const [busy, setBusy] = useState(false);
+  // Keys come faster than the page is drawn anew.
+  const working = useRef(false);
+  const shown = useRef(true);
+  useEffect(() => {
+    shown.current = true;
+    return () => void (shown.current = false);
+  }, []);
 
-  const work = useCallback(
-    (doing: Promise<readonly Created[]>): void => {
-      setBusy(true);
-      doing
-        .then((made) => {
-          const [first] = made;
-          if (made.length === 1 && first) navigate(documentPath(first.name));
-          else if (made.length > 1) showToast({ text: t("home.imported", { count: made.length }) });
-          onMade?.();
-        })
-        .catch((error: unknown) => {
-          if (error instanceof ImportError) showToast({ text: error.reason === "too-large" ? t("home.importTooLarge") : t("home.importNotText") });
-          else if (!(error instanceof ApiError)) throw error;
-          else if (error.problem.kind === "refused") showToast({ text: t("problem.refused", { message: error.problem.message }) });
-          else showToast({ text: t("problem.unreachable") });
-        })
-        .finally(() => setBusy(false));
-    },
-    [navigate, onMade, t],
-  );
+  const work = useCallback(async (doing: () => Promise<void>): Promise<void> => {
+    if (working.current) return;
+    working.current = true;
+    setBusy(true);
+    try {
+      await doing();
+    } finally {
+      working.current = false;
+      setBusy(false);
+    }
+  }, []);
 
   const create = useCallback(
     (kind: Kind) => {
       fetchView(kind);
-      work(createDocument(api, kind).then((made) => [made]));
+      void work(async () => {
+        try {
+          const made = await createDocument(api, kind, viewReady);
+          // Whoever has gone on meanwhile is not called back.
+          if (shown.current) navigate(documentPath(made.name));
+          onMade?.();
+        } catch (error) {
+          if (error instanceof MissingPart) tellMissing(await whyMissing());
+          else if (error instanceof ApiError) showToast({ text: problemWords(error.problem, t) });
+          else throw error;
+        }
+      });
     },
-    [api, work],
+    [api, navigate, onMade, t, work],
   );
   const take = useCallback(
     (files: readonly File[]) => {
       if (files.length === 0) return;
-      work(
-        (async () => {
-          const made: Created[] = [];
-          // One after the other: the order on the shelf is then the order they were given in.
-          for (const file of files) made.push(await importDocument(api, file));
-          return made;
-        })(),
-      );
+      void work(async () => {
+        const { made, troubles } = await importFiles(files, (file) => importDocument(api, file, viewReady, [i18n.language, ...navigator.languages]), t);
+        const [first] = made;
+        if (files.length === 1 && first && shown.current) navigate(documentPath(first.name));
+        if (made.length > 0) onMade?.();
+        const said = [...(made.length > 0 && (files.length > 1 || !shown.current) ? [t("home.imported", { count: made.length })] : []), ...troubles];
+        if (said.length > 0) showToast({ text: said.join(" ") });
+      });
     },
-    [api, work],
+    [api, i18n, navigate, onMade, t, work],
   );
   const pick = useCallback(() => {
     const input = document.createElement("input");
@@ -76,4 +88,46 @@ export function useCreate(api: Api, onMade?: () => void): Creating {
   }, [take]);
 
   return { busy, create, pick, take };
+}
+
+/** More troubles than these are counted instead of named: a message is no list. */
+const NAMED = 3;
+
+/** Reads files one after the other, so that the order on the shelf is the order they were given in. One that fails stops none. */
+export async function importFiles(
+  files: readonly File[],
+  read: (file: File) => Promise<ImportedFile>,
+  t: TFunction<"words">,
+): Promise<{ readonly made: readonly Created[]; readonly troubles: readonly string[] }> {
+  const made: Created[] = [];
+  const troubles: string[] = [];
+  for (const file of files) {
+    try {
+      const one = await read(file);
+      made.push(one);
+      if (one.lostPictures > 0) troubles.push(t("home.importPictures", { name: file.name, count: one.lostPictures }));
+    } catch (error) {
+      troubles.push(t("home.importFailed", { name: file.name, reason: failureWords(error, t) }));
+    }
+  }
+  const unnamed = troubles.length - NAMED;
+  return { made, troubles: unnamed > 0 ? [...troubles.slice(0, NAMED), t("home.importMoreFailed", { count: unnamed })] : troubles };
+}
+
+function failureWords(error: unknown, t: TFunction<"words">): string {
+  if (error instanceof ApiError) return problemWords(error.problem, t);
+  if (error instanceof MissingPart) return t("missing.notHere");
+  if (!(error instanceof ImportError)) {
+    // Ours to mend; the person is told what it means for them, and the other files are not held up.
+    reportError(error);
+    return t("home.importUnreadable");
+  }
+  switch (error.reason) {
+    case "too-large":
+      return t("home.importTooLarge");
+    case "not-text":
+      return t("home.importNotText");
+    case "not-a-drawing":
+      return t("board.notAScene");
+  }
 }

@@ -15,6 +15,11 @@ export function viewOf(kind: Kind | null): Fetched<ViewProps> | null {
   return kind === null ? null : (VIEWS[kind] ?? null);
 }
 
+/** Resolves when the view is here. */
+export async function viewReady(kind: Kind): Promise<void> {
+  await viewOf(kind)?.ready();
+}
+
 /** Starts fetching. A failure is left to the drawing of the view, which asks again. */
 export function fetchView(kind: Kind): void {
   viewOf(kind)?.prefetch();
