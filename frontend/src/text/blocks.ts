@@ -9,7 +9,7 @@ import { Document } from "@tiptap/extension-document";
 import { HardBreak } from "@tiptap/extension-hard-break";
 import { HorizontalRule } from "@tiptap/extension-horizontal-rule";
 import { Italic } from "@tiptap/extension-italic";
-import { BulletList, ListItem, ListKeymap, OrderedList, TaskItem, TaskList } from "@tiptap/extension-list";
+import { BulletList, ListItem, ListKeymap, TaskList } from "@tiptap/extension-list";
 import { Paragraph } from "@tiptap/extension-paragraph";
 import { Strike } from "@tiptap/extension-strike";
 import { TableKit } from "@tiptap/extension-table";
@@ -18,6 +18,7 @@ import { Underline } from "@tiptap/extension-underline";
 import type { Schema } from "@tiptap/pm/model";
 import { TitledHeading } from "./heading";
 import { LinkMark } from "./link-mark";
+import { Numbers, Task } from "./lists";
 import { Mention } from "./mention";
 import { Picture } from "./picture";
 
@@ -37,11 +38,11 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     CodeBlock,
     HorizontalRule,
     BulletList,
-    OrderedList,
+    Numbers,
     ListItem,
     ListKeymap,
     TaskList,
-    TaskItem.configure({ nested: true, a11y: { checkboxLabel: (node) => taskLabel(node.firstChild?.textContent ?? "") } }),
+    Task.configure({ nested: true, a11y: { checkboxLabel: (node) => taskLabel(node.firstChild?.textContent ?? "") } }),
     // Column widths are a matter of each screen, not of the document.
     TableKit.configure({ table: { resizable: false, renderWrapper: true } }),
     Picture,

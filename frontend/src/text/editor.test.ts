@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // The editor on shared data, without a browser around it: what undo touches, what opening writes, what is shown for
 // data other clients wrote.
-import type { Editor } from "@tiptap/core";
+import type { Editor, JSONContent } from "@tiptap/core";
 import { type ProsemirrorBinding, absolutePositionToRelativePosition, relativePositionToAbsolutePosition, yXmlFragmentToProseMirrorRootNode, ySyncPluginKey } from "@tiptap/y-tiptap";
 import { afterEach, expect, test, vi } from "vitest";
 import { Awareness } from "y-protocols/awareness";
@@ -181,6 +181,55 @@ test("a typed address becomes a link, its punctuation does not", () => {
     ["https://www.example.com/", "www.example.com"],
   ]);
   expect(editor.getText()).toBe("see https://example.org/a?b, and www.example.com. Not example.net or code ");
+});
+
+test("a list of tasks is typed as in Markdown: the box behind the sign makes the item a task", () => {
+  const { editor } = open();
+  const shape = (): unknown[] =>
+    ((editor.getJSON() as JSONContent).content ?? []).map(({ type, content }) => [type, (content ?? []).map((item): unknown[] => [item.attrs?.["checked"], item.content?.map(({ content }) => content?.[0]?.text)])]);
+  rule(editor, "- [ ] wool");
+  expect(shape()).toEqual([["taskList", [[false, ["wool"]]]]]);
+  editor.commands.splitListItem("taskItem");
+  rule(editor, "linen");
+  // Out of the list, and on with its sign: one more of the same list.
+  editor.commands.splitListItem("taskItem");
+  editor.commands.liftListItem("taskItem");
+  rule(editor, "- [x] silk");
+  expect(shape()).toEqual([["taskList", [[false, ["wool"]], [false, ["linen"]], [true, ["silk"]]]]]);
+
+  editor.commands.setContent("<ul><li>one</li><li>two</li><li>three</li></ul>");
+  editor.commands.setTextSelection(editor.state.doc.child(0).child(0).nodeSize + 3);
+  rule(editor, "[X] ");
+  rule(editor, "now ");
+  expect(shape()).toEqual([
+    ["bulletList", [[undefined, ["one"]]]],
+    ["taskList", [[true, ["now two"]]]],
+    ["bulletList", [[undefined, ["three"]]]],
+  ]);
+});
+
+test("a numbered list is typed with a bracket too", () => {
+  const { editor } = open();
+  rule(editor, "3) three");
+  expect(editor.getJSON().content?.[0]).toMatchObject({ type: "orderedList", attrs: { start: 3 } });
+  expect(editor.state.doc.textContent).toBe("three");
+});
+
+test("links and pictures are typed as in Markdown, and what is neither stays as it is", () => {
+  const { editor } = open();
+  const typed = (text: string): unknown => {
+    editor.commands.setContent("");
+    rule(editor, text);
+    return (editor.getJSON() as JSONContent).content?.[0]?.content?.map(({ type, text: words, attrs, marks }): unknown[] => (type === "image" ? [attrs?.["src"], attrs?.["alt"]] : [words, marks?.[0]?.attrs?.["href"] ?? null]));
+  };
+  expect(typed("see [the page](https://example.org/a?b), and")).toEqual([
+    ["see ", null],
+    ["the page", "https://example.org/a?b"],
+    [", and", null],
+  ]);
+  expect(typed("a ![loom](https://example.org/l.png) b")).toEqual([["a ", null], ["https://example.org/l.png", "loom"], [" b", null]]);
+  expect(typed("![](/api/v1/documents/d/attachments/1)")).toEqual([["/api/v1/documents/d/attachments/1", ""]]);
+  for (const plain of ["f[i](x)", "[run](javascript:alert(1))", "![a](b)", "[ ](https://example.org"]) expect(typed(plain)).toEqual([[plain, null]]);
 });
 
 test("an address another client stored is followed only if it is harmless", () => {

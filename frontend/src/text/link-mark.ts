@@ -23,6 +23,9 @@ const TYPED = new RegExp(`${BEFORE_CARET}[^\\S\\n]$`, "u");
 const ENTERED = new RegExp(`${BEFORE_CARET}$`, "u");
 const PASTED = new RegExp(ADDRESS.source, "gu");
 
+/** `[words](address)`, and not the picture that it would be behind an exclamation mark. */
+const MARKDOWN = /(?<!!)\[([^[\]]+)\]\(([^\s()]+)\)$/;
+
 /** The attributes Tiptap's extension stores beside the address. We write them the way it does by default. */
 const COMPANIONS = { target: "_blank", rel: "noopener noreferrer nofollow", class: null, title: null };
 
@@ -62,6 +65,21 @@ export const LinkMark = Mark.create({
 
   addInputRules() {
     return [
+      new InputRule({
+        find: MARKDOWN,
+        handler: ({ state, range, match }) => {
+          const [, words = "", address] = match;
+          const href = addressOf(address);
+          if (href === null) return null;
+          const from = range.from + 1;
+          state.tr
+            .delete(from + words.length, range.to)
+            .delete(range.from, from)
+            .addMark(range.from, range.from + words.length, this.type.create({ href }))
+            .removeStoredMark(this.type);
+          return undefined;
+        },
+      }),
       new InputRule({
         find: TYPED,
         handler: ({ state, range, match }) => {

@@ -1,6 +1,6 @@
 // Images in the text: an address, never the bytes. Only images of this server are loaded; one from elsewhere, brought by
 // an imported file or another client, is shown as a link, because loading it would tell a stranger who reads this.
-import { mergeAttributes } from "@tiptap/core";
+import { InputRule, mergeAttributes } from "@tiptap/core";
 import { Image } from "@tiptap/extension-image";
 import { linkFrom } from "./link";
 
@@ -13,6 +13,22 @@ export const Picture = Image.extend({
         priority: 1100,
         getAttrs: (element) => ({ src: element.getAttribute("data-image"), alt: element.textContent }),
       },
+    ];
+  },
+
+  /** `![words](address)`. Tiptap's own rule writes the closing bracket twice. */
+  addInputRules() {
+    return [
+      new InputRule({
+        find: /!\[([^[\]]*)\]\(([^\s()]+)\)$/,
+        handler: ({ state, range, match }) => {
+          const [, alt = "", typed = ""] = match;
+          const src = isOurs(typed) ? typed : linkFrom(typed);
+          if (!src) return null;
+          state.tr.replaceWith(range.from, range.to, this.type.create({ src, alt }));
+          return undefined;
+        },
+      }),
     ];
   },
 
