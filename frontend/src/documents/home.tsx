@@ -1,6 +1,6 @@
 // The first page: what there is, what is new, and a way to begin. Starred and trash are the same page with other shelves.
 import { CircleAlert, CloudOff, FileCode2, Import, Plus, Search, Shapes, Star, Trash2 } from "lucide-react";
-import { useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
+import { useDeferredValue, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { You } from "../presence/you";
@@ -12,6 +12,7 @@ import { Panel } from "../ui/panel";
 import { copyToClipboard } from "../ui/clipboard";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
+import { documentsChanged } from "./changes";
 import { keptDocuments, listedDocuments } from "./device";
 import { isKind } from "./kind";
 import { madeHere } from "./made";
@@ -70,12 +71,12 @@ function Starred(props: { readonly api: Api }): React.JSX.Element {
 function Documents(props: { readonly api: Api; readonly tab: Tab; readonly controls: ShelfControls }): React.JSX.Element {
   const { t } = useTranslation();
   const { api, tab } = props;
-  const { state, reload, more, drop } = props.controls;
-  const [query, setQuery] = useState("");
+  const { state, reload, more, drop, putBack } = props.controls;
+  const [query, setQuery] = useLeftAt(tab);
   const [doomed, setDoomed] = useState<DocumentSummary | null>(null);
   const now = useNow();
   const starred = useStarred();
-  const actions = useRowActions(api, { drop, reload, askToDelete: setDoomed });
+  const actions = useRowActions(api, { drop, putBack, askToDelete: setDoomed });
   const creating = useCreate(api, reload);
   useSendMade(api, state.phase === "ready", reload);
   useAtRest(state.phase === "ready");
@@ -334,26 +335,29 @@ function useRowActions(
   api: Api,
   page: {
     readonly drop: (name: DocumentSummary["name"]) => void;
-    readonly reload: () => void;
+    readonly putBack: (document: DocumentSummary) => void;
     readonly askToDelete: (document: DocumentSummary) => void;
   },
 ): RowActions & { readonly deleteForEver: (document: DocumentSummary) => void } {
   const { t } = useTranslation();
   const titleOf = (document: DocumentSummary): string => document.title ?? t("row.untitled");
 
-  /** The row goes at once; if the server then says no, the list comes back with the reason. */
+  /** The row goes at once; if the server then says no, or nothing, it comes back with the reason. */
   const act = (document: DocumentSummary, work: Promise<void>, done: () => void): void => {
     page.drop(document.name);
+    say(work.then(done), () => page.putBack(document));
+  };
+  const say = (work: Promise<void>, failed?: () => void): void => {
     work
-      .then(done)
       .catch((error: unknown) => {
+        failed?.();
         if (!(error instanceof ApiError)) throw error;
         showToast({ text: problemWords(error.problem, t) });
       })
-      .finally(page.reload);
+      // On this page, or on whichever has come in its place: a message may outlast the page that said it.
+      .finally(documentsChanged);
   };
-  const restore = (document: DocumentSummary): void =>
-    act(document, api.restore(document.name), () => showToast({ text: t("row.restored", { title: titleOf(document) }) }));
+  const restored = (document: DocumentSummary): void => showToast({ text: t("row.restored", { title: titleOf(document) }) });
 
   return {
     copyLink: (document) => void copyToClipboard(new URL(documentPath(document.name), location.href).href),
@@ -361,14 +365,38 @@ function useRowActions(
       act(document, api.moveToTrash(document.name), () =>
         showToast({
           text: t("row.trashed", { title: titleOf(document) }),
-          action: { label: t("row.undo"), run: () => restore(document) },
+          action: { label: t("row.undo"), run: () => say(api.restore(document.name).then(() => restored(document))) },
         }),
       ),
-    restore,
+    restore: (document) => act(document, api.restore(document.name), () => restored(document)),
     askToDelete: page.askToDelete,
     deleteForEver: (document) =>
       act(document, api.deleteForEver(document.name), () => showToast({ text: t("row.deleted", { title: titleOf(document) }) })),
   };
+}
+
+/** What each list was left at when somebody went on to a document: they come back to it. */
+const left = new Map<Tab, { readonly query: string; readonly scroll: number }>();
+
+/** The words that are searched for, and the place in the list, both as they were left. */
+function useLeftAt(tab: Tab): [string, (query: string) => void] {
+  const [before] = useState(() => left.get(tab) ?? { query: "", scroll: 0 });
+  const [query, setQuery] = useState(before.query);
+  const now = useRef(before);
+  useLayoutEffect(() => window.scrollTo(0, before.scroll), [before]);
+  useEffect(() => {
+    now.current = { ...now.current, query };
+    left.set(tab, now.current);
+  }, [tab, query]);
+  useEffect(() => {
+    const look = (): void => {
+      now.current = { ...now.current, scroll: window.scrollY };
+      left.set(tab, now.current);
+    };
+    window.addEventListener("scroll", look, { passive: true });
+    return () => window.removeEventListener("scroll", look);
+  }, [tab]);
+  return [query, setQuery];
 }
 
 /** The present moment, moving on every half minute so that "2 minutes ago" does not stay true for ever. */

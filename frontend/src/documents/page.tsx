@@ -30,12 +30,14 @@ import { useRail } from "../ui/rail";
 import { browserSignals } from "../ui/signals";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
+import { documentsChanged } from "./changes";
 import { rememberKept } from "./device";
 import { enterRoom, leaveRoom } from "./rooms";
 import { useLeaveGuard } from "./unkept";
 import { onKind, readKind, type Kind } from "./kind";
 import { forgetMade } from "./made";
 import type { DocumentName } from "./name";
+import { problemWords } from "./problem-words";
 import { setStarred, useStarred } from "./starred";
 import type { ViewHandle } from "./view";
 import { viewOf } from "./views";
@@ -259,13 +261,13 @@ function useMoveToTrash(api: Api, name: DocumentName, title: string): () => void
   const [, navigate] = useLocation();
   const failed = (error: unknown): void => {
     if (!(error instanceof ApiError)) throw error;
-    const { problem } = error;
-    showToast({ text: problem.kind === "refused" ? t("problem.refused", { message: problem.message }) : t("problem.unreachable") });
+    showToast({ text: problemWords(error.problem, t) });
   };
   return () => {
     api
       .moveToTrash(name)
       .then(() => {
+        documentsChanged();
         navigate("/");
         showToast({
           text: t("row.trashed", { title: title || t("row.untitled") }),
@@ -275,7 +277,8 @@ function useMoveToTrash(api: Api, name: DocumentName, title: string): () => void
               api
                 .restore(name)
                 .then(() => showToast({ text: t("row.restored", { title: title || t("row.untitled") }) }))
-                .catch(failed);
+                .catch(failed)
+                .finally(documentsChanged);
             },
           },
         });

@@ -16,6 +16,13 @@ const ICONS: Readonly<Record<Kind, React.JSX.Element>> = { text: <FileText />, p
 
 /** How many of those inside are drawn; the number says how many there are. */
 const FACES = 3;
+/** The server names no more people than these; mirrors `people` in src/document/state.rs. */
+const NAMED = 5;
+
+/** People, not tabs: whoever is named is counted once. Only of a crowd, and of those without a name, connections are all that is known. */
+export function insideCount({ people, editors }: Pick<DocumentSummary, "people" | "editors">): number {
+  return people.length > 0 && people.length < NAMED ? people.length : editors;
+}
 
 export interface RowActions {
   readonly copyLink: (document: DocumentSummary) => void;
@@ -77,7 +84,7 @@ export function LiveRow(props: {
           ) : (
             <span className="inside-dot" aria-hidden="true" />
           )}
-          <span title={document.people.map(({ name }) => name).join(", ")}>{t("row.inside", { count: document.editors })}</span>
+          <span title={document.people.map(({ name }) => name).join(", ")}>{t("row.inside", { count: insideCount(document) })}</span>
         </span>
       )}
       <LazyMenu

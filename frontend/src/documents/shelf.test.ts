@@ -60,3 +60,9 @@ test("a dropped row is gone at once", () => {
   const state = after({ type: "head", page: page(null, doc("b", 2), doc("a", 1)) }, { type: "dropped", name: "b" as DocumentName });
   expect(names(state)).toBe("a");
 });
+
+test("a row that the server did not take away is back where it was, once", () => {
+  const state = after({ type: "head", page: page(null, doc("c", 3), doc("b", 2), doc("a", 1)) }, { type: "dropped", name: "b" as DocumentName }, { type: "failed", problem: { kind: "unreachable" } }, { type: "returned", document: doc("b", 2) });
+  expect([names(state), state.phase]).toEqual(["c b a", "failed"]);
+  expect(names(stepShelf(state, { type: "returned", document: doc("b", 2) }))).toBe("c b a");
+});
