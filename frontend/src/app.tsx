@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { createApi } from "./documents/api";
-import { keptDocuments } from "./documents/device";
+import { keptDocuments, remembering } from "./documents/device";
 import { nameFromPath } from "./documents/name";
 import { Unkept } from "./documents/unkept";
 import { fetchView } from "./documents/views";
@@ -18,7 +18,7 @@ import { Panel } from "./ui/panel";
 import { useStore } from "./ui/store";
 import { Toasts } from "./ui/toast";
 
-const api = createApi();
+const api = remembering(createApi());
 
 /**
  * Each page is fetched when its address is opened: the editor is most of the app's weight, and neither page needs the

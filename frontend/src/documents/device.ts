@@ -1,5 +1,6 @@
 // Which documents have a copy on this device, with the title last seen: what the home page can offer without a server.
 // A list of names only; the copies themselves belong to sync/copy.ts.
+import type { Api } from "./api";
 import { isKind, type Kind } from "./kind";
 import { parseName, type DocumentName } from "./name";
 
@@ -10,6 +11,8 @@ export interface KeptDocument {
   readonly kind: Kind;
   /** When it was last open here, in ms since 1970. */
   readonly seen: number;
+  /** Whether it was in the trash when this device last heard of it. */
+  readonly trashed: boolean;
 }
 
 const KEY = "weft.kept";
@@ -25,11 +28,35 @@ export function keptDocuments(): readonly KeptDocument[] {
 }
 
 export function rememberKept(name: DocumentName, title: string | null, kind: Kind = "text"): void {
-  write([{ name, title, kind, seen: Date.now() }, ...keptDocuments().filter((kept) => kept.name !== name)].slice(0, MOST));
+  const all = keptDocuments();
+  const trashed = all.some((kept) => kept.name === name && kept.trashed);
+  write([{ name, title, kind, seen: Date.now(), trashed }, ...all.filter((kept) => kept.name !== name)].slice(0, MOST));
+}
+
+/** Where the server has it now: what is in the trash is not offered without a server. */
+export function rememberTrashed(name: DocumentName, trashed: boolean): void {
+  const all = keptDocuments();
+  if (all.some((kept) => kept.name === name && kept.trashed !== trashed)) write(all.map((kept) => (kept.name === name ? { ...kept, trashed } : kept)));
 }
 
 export function forgetKept(name: DocumentName): void {
   write(keptDocuments().filter((kept) => kept.name !== name));
+}
+
+/** The same interface, which also keeps this device's own record true: what is gone for ever leaves no copy here. */
+export function remembering(api: Api): Api {
+  return {
+    ...api,
+    moveToTrash: (name) => api.moveToTrash(name).then(() => rememberTrashed(name, true)),
+    restore: (name) => api.restore(name).then(() => rememberTrashed(name, false)),
+    deleteForEver: async (name) => {
+      await api.deleteForEver(name);
+      forgetKept(name);
+      rememberListed(listedDocuments().filter((listed) => listed.name !== name));
+      // What cannot be removed now is a copy that the settings no longer list; it says so itself when it is opened.
+      void import("./forget").then(({ forgetDocument }) => forgetDocument(name)).catch(() => undefined);
+    },
+  };
 }
 
 /** A document the server told of when it last answered: what can be named without it, though not opened. */
@@ -76,10 +103,10 @@ export function parseKept(text: string | null): readonly KeptDocument[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((entry: unknown): KeptDocument[] => {
     if (typeof entry !== "object" || entry === null) return [];
-    const { name: text, title, kind, seen } = entry as Record<string, unknown>;
+    const { name: text, title, kind, seen, trashed } = entry as Record<string, unknown>;
     const name = typeof text === "string" ? parseName(text) : null;
     if (name === null || typeof seen !== "number") return [];
-    return [{ name, title: typeof title === "string" ? title : null, kind: isKind(kind) ? kind : "text", seen }];
+    return [{ name, title: typeof title === "string" ? title : null, kind: isKind(kind) ? kind : "text", seen, trashed: trashed === true }];
   });
 }
 

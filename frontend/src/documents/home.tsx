@@ -104,7 +104,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   }, [needle, state.next, found.length, t]);
 
   const showsDevice = unreachable && state.documents.length === 0 && tab !== "trash";
-  const here = showsDevice ? [...kept.values()].filter(({ name, title }) => (tab === "recent" || starred.has(name)) && matches(title)) : [];
+  const here = showsDevice ? [...kept.values()].filter(({ name, title, trashed }) => !trashed && (tab === "recent" || starred.has(name)) && matches(title)) : [];
   const away = showsDevice ? listedDocuments().filter(({ name, title }) => !kept.has(name) && (tab === "recent" || starred.has(name)) && matches(title)) : [];
   const anything = state.documents.length > 0 || here.length + away.length > 0;
   return (

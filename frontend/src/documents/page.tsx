@@ -31,7 +31,7 @@ import { browserSignals } from "../ui/signals";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { documentsChanged } from "./changes";
-import { rememberKept } from "./device";
+import { rememberKept, rememberTrashed } from "./device";
 import { enterRoom, leaveRoom } from "./rooms";
 import { useLeaveGuard } from "./unkept";
 import { onKind, readKind, type Kind } from "./kind";
@@ -127,6 +127,10 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   useEffect(() => {
     document.title = `${title || t("doc.untitled")} · Weft`;
   }, [title, t]);
+  const where = status.kind === "gone" ? "trash" : isLive(status) ? "live" : null;
+  useEffect(() => {
+    if (where !== null) rememberTrashed(name, where === "trash");
+  }, [name, where]);
   useEffect(() => {
     if (readable && stores) rememberKept(name, title || null, kind ?? undefined);
   }, [readable, stores, name, title, kind]);
