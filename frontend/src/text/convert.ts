@@ -9,6 +9,7 @@ import { writeKind, type Kind } from "../documents/kind";
 import { CONTENT } from "../plain/content";
 import { blocks, textSchema } from "./blocks";
 import { FIELD } from "./field";
+import { isForeign, tidy } from "./foreign-html";
 import { markdownReader, toMarkdown } from "./markdown";
 import { writeTitle } from "../documents/title";
 
@@ -43,8 +44,15 @@ export function htmlFrom(content: JSONContent, title: string, language: string):
 }
 
 export function fromHtml(html: string): JSONContent {
-  const clean = DOMPurify.sanitize(html, { FORBID_TAGS: ["style", "form"], ALLOW_DATA_ATTR: true });
+  const clean = DOMPurify.sanitize(isForeign(html) ? tidied(html) : html, { FORBID_TAGS: ["style", "form"], ALLOW_DATA_ATTR: true });
   return valid(generateJSON(clean, blocks()) as JSONContent);
+}
+
+/** In a document of its own, in which nothing is loaded and nothing runs. */
+function tidied(html: string): string {
+  const { body } = new DOMParser().parseFromString(html, "text/html");
+  tidy(body);
+  return body.innerHTML;
 }
 
 /** A file, told by its name; what is not one of the two is taken as it stands. */

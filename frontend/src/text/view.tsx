@@ -23,6 +23,7 @@ import { createEditor } from "./editor";
 import { exportText } from "./export";
 import { Highlight } from "./highlight";
 import { images, insertImages, type ImagesPorts } from "./images";
+import { pastes } from "./paste";
 import { slashOffers } from "./slash";
 import { createSuggestStore, suggest, type Offer } from "./suggest";
 import { SuggestPopup } from "./suggest-popup";
@@ -82,9 +83,18 @@ export function TextView(props: ViewProps): React.JSX.Element {
       ]),
       bubblePlace(bubbleHost),
       images(imagePorts),
+      pastes({
+        // On this device first, so that the words around it need not wait for the server.
+        keep: async (file) => {
+          const address = await pictures.keep(file);
+          if (address !== null) void pictures.send();
+          return address;
+        },
+        lost: (count) => showToast({ text: latest.current.t("image.leftOut", { count }) }),
+      }),
       Highlight,
     ],
-    [suggestions, bubbleHost, imagePorts],
+    [suggestions, bubbleHost, imagePorts, pictures],
   );
 
   useEffect(() => {

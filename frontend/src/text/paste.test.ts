@@ -1,0 +1,113 @@
+// @vitest-environment happy-dom
+// What other programs put on the clipboard, and Markdown as plain text.
+import type { JSONContent } from "@tiptap/core";
+import { afterEach, expect, test } from "vitest";
+import { Awareness } from "y-protocols/awareness";
+import { Doc } from "yjs";
+import { fromHtml } from "./convert";
+import { fileOf } from "./data-pictures";
+import { createEditor } from "./editor";
+import { isMarkdown, pastes } from "./paste";
+import { pasteHtml, pasteMarkdown } from "./pasted";
+
+const opened: (() => void)[] = [];
+afterEach(() => {
+  for (const close of opened.splice(0)) close();
+});
+
+const kept: File[] = [];
+const lost: number[] = [];
+const ports = {
+  keep: (file: File) => Promise.resolve(file.size > 100 ? null : `/api/v1/documents/d/attachments/${kept.push(file)}`),
+  lost: (count: number) => void lost.push(count),
+};
+
+function open(): ReturnType<typeof createEditor> {
+  const doc = new Doc();
+  const awareness = new Awareness(doc);
+  const element = document.createElement("div");
+  document.body.append(element);
+  const editor = createEditor({ element, doc, awareness, editable: true, additions: [pastes(ports)], words: () => ({ label: "Text", placeholder: "Write", nameless: "Guest", task: (text) => text }) });
+  opened.push(() => {
+    editor.destroy();
+    awareness.destroy();
+    element.remove();
+    kept.length = 0;
+    lost.length = 0;
+  });
+  return editor;
+}
+
+/** Blocks as `type(…)`, a task with its box, a picture with its address. */
+function outline({ type, text, attrs, content = [] }: JSONContent): string {
+  if (text !== undefined) return text;
+  if (type === "image") return `image:${String(attrs?.["src"])}`;
+  if (type === "paragraph") return content.map(outline).join("");
+  const sign = type === "taskItem" ? (attrs?.["checked"] === true ? "x" : "o") : type === "orderedList" ? `ol${attrs?.["start"] === 1 ? "" : String(attrs?.["start"])}` : ({ doc: "", bulletList: "ul", listItem: "", taskList: "tasks" } as Record<string, string>)[type ?? ""] ?? type;
+  return `${sign ?? ""}(${content.map(outline).join("|")})`;
+}
+
+const word = (level: number, sign: string, text: string): string =>
+  `<p class="MsoListParagraphCxSpMiddle" style="margin-left:36.0pt;mso-list:l0 level${level} lfo1"><!--[if !supportLists]--><span lang="EN-US" style="font-family:Symbol"><span style="mso-list:Ignore">${sign}<span style="font:7.0pt">&nbsp;&nbsp;&nbsp; </span></span></span><!--[endif]-->${text}</p>\n`;
+const WORD = `<p>Before</p>${word(1, "·", "First")}${word(2, "o", "Inner")}${word(2, "o", "More")}${word(1, "·", "Second")}<p>Between</p>${word(1, "3.", "three")}${word(1, "4.", "four")}${word(2, "a)", "inner")}<p>After</p>`;
+const WORD_SAID = "(Before|ul((First|ul((Inner)|(More)))|(Second))|Between|ol3((three)|(four|ol((inner))))|After)";
+const GOOGLE =
+  '<ul><li dir="ltr" role="checkbox" aria-checked="true"><img src="data:image/png;base64,AAAA" aria-roledescription="checkbox"><p role="presentation"><span>done</span></p></li><li role="checkbox" aria-checked="false"><p>open</p></li><ul><li role="checkbox" aria-checked="true"><p>inner</p></li></ul></ul>';
+const GITHUB =
+  '<ul class="contains-task-list"><li class="task-list-item"><input type="checkbox" checked disabled> done</li><li class="task-list-item"><p><input type="checkbox"> open</p></li><li>no task</li></ul>';
+
+test("lists of Word, and check lists of Google Docs and GitHub, are lists and tasks", async () => {
+  for (const [html, said] of [
+    [WORD, WORD_SAID],
+    [GOOGLE, "(tasks(x(done)|o(open|tasks(x(inner)))))"],
+    [GITHUB, "(tasks(x(done)|o(open))|ul((no task)))"],
+  ] as const) {
+    const editor = open();
+    await pasteHtml(editor, html, ports);
+    expect(outline(editor.getJSON() as JSONContent)).toBe(said);
+    expect(outline(fromHtml(html))).toBe(said);
+  }
+});
+
+test("a picture inside of an address is stored, and the text gets the address it has then", async () => {
+  const editor = open();
+  await pasteHtml(editor, `<p>one <img alt="a loom" src="data:image/png;base64,iVBORw0KGgo="> two <img src="data:image/png;base64,${"A".repeat(400)}"></p>`, ports);
+  expect(outline(editor.getJSON() as JSONContent)).toBe("(one image:/api/v1/documents/d/attachments/1 two)");
+  expect([kept[0]?.name, kept[0]?.type, kept[0]?.size]).toEqual(["a loom", "image/png", 8]);
+  expect(lost).toEqual([1]);
+
+  const other = open();
+  const large = `data:image/png;base64,${"A".repeat(400)}`;
+  await pasteMarkdown(other, `words ![x][1] ![y](${large})\n\n[1]: <data:image/png;base64,iVBORw0KGgo=>`, ports);
+  expect(JSON.stringify(other.getJSON())).not.toContain("base64");
+  expect(outline(other.getJSON() as JSONContent)).toMatch(/^\(words image:\/api\/v1\/documents\/d\/attachments\/\d \)$/);
+  expect(lost).toEqual([1, 1]);
+});
+
+test("a data address is read in either writing, or not at all", async () => {
+  expect(await fileOf("data:image/svg+xml;charset=utf-8,%3Csvg/%3E", "")?.text()).toBe("<svg/>");
+  expect(fileOf("data:image/png;base64,iVBO\n Rw0KGgo%3D", "")?.size).toBe(8);
+  for (const bad of ["data:text/html,x", "data:image/png;base64,***", "https://example.org/x.png", "data:image/png"]) expect(fileOf(bad, "")).toBeNull();
+});
+
+test("Markdown is told from plain words", () => {
+  for (const yes of ["# Title\n\nWords", "# Title", "Words\n\n## More\nwords", "- one\n- two", "1. one\n2. two", "* a\n\n* b", "- [ ] task", "a\n```js\nx\n```", "| a | b |\n| --- | --- |\n| 1 | 2 |", "> said"]) {
+    expect(isMarkdown(yes), yes).toBe(true);
+  }
+  for (const no of ["words", "- one", "a - b\nc - d", "# a comment\necho hi", "#!/bin/sh\n\n# one\n\n", "a #tag", "1.5 and\n2.5 more", "@@ -1 +1 @@\n-  old\n+  new", "x | y", "a > b", "**bold** and `code`"]) {
+    expect(isMarkdown(no), no).toBe(false);
+  }
+});
+
+test("Markdown that is pasted becomes what it says, where the caret is", async () => {
+  const editor = open();
+  editor.commands.setContent("<p>before after</p>");
+  editor.commands.setTextSelection(8);
+  await pasteMarkdown(editor, "## Two\n\n- [x] done\n- [ ] open\n\n\\*not soft\\* and **bold**\n", ports);
+  expect(outline(editor.getJSON() as JSONContent)).toBe("(before |heading(Two)|tasks(x(done)|o(open))|*not soft* and boldafter)");
+  const empty = open();
+  await pasteMarkdown(empty, "# One\n\n1. a\n2. b\n", ports);
+  expect(outline(empty.getJSON() as JSONContent)).toBe("(heading(One)|ol((a)|(b)))");
+  await pasteMarkdown(empty, "c\n\n> d\n", ports);
+  expect(outline(empty.getJSON() as JSONContent)).toBe("(heading(One)|ol((a)|(bc|blockquote(d))))");
+});

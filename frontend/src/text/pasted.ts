@@ -1,0 +1,29 @@
+// Bringing in what is pasted, where that takes more than the editor does by itself. Fetched with the first such paste.
+import { Node, Slice } from "@tiptap/pm/model";
+import type { Editor } from "@tiptap/core";
+import { fromMarkdown } from "./convert";
+import { keepInHtml, keepInMarkdown, withoutLost } from "./data-pictures";
+import { isForeign, tidy } from "./foreign-html";
+import type { PastesPorts } from "./paste";
+
+export async function pasteMarkdown(editor: Editor, text: string, ports: PastesPorts): Promise<void> {
+  const { markdown, lost } = await keepInMarkdown(text, ports.keep);
+  if (editor.isDestroyed) return;
+  const { view, schema } = editor;
+  const { content: blocks } = Node.fromJSON(schema, withoutLost(fromMarkdown(markdown)));
+  const isOpen = (block: Node | null): number => (block?.type.name === "paragraph" ? 1 : 0);
+  // As said and not as pasted: its signs have been read, and what was written with a backslash must not be read again.
+  // Words join the words around them; a heading or a list stays one.
+  view.dispatch(view.state.tr.replaceSelection(new Slice(blocks, isOpen(blocks.firstChild), isOpen(blocks.lastChild))).scrollIntoView());
+  if (lost > 0) ports.lost(lost);
+}
+
+export async function pasteHtml(editor: Editor, html: string, ports: PastesPorts): Promise<void> {
+  // A document of its own, in which nothing is loaded and nothing runs.
+  const { body } = new DOMParser().parseFromString(html, "text/html");
+  if (isForeign(html)) tidy(body);
+  const lost = await keepInHtml(body, ports.keep);
+  if (editor.isDestroyed) return;
+  editor.view.pasteHTML(body.innerHTML);
+  if (lost > 0) ports.lost(lost);
+}
