@@ -86,6 +86,12 @@ test("to the trash, back by undo, gone for both, restored by the other", async (
   await bo.page.getByRole("button", { name: "Restore" }).click();
   await status(bo, "saved");
   await words(bo, "still here").waitFor();
+  // Or somebody else restores it.
+  const [{ name }] = (await api(server, "GET", "")).documents.filter(({ title }) => title === "Old plans");
+  await api(server, "DELETE", `/${name}`);
+  await bo.page.getByRole("heading", { name: "This document is in the trash" }).waitFor();
+  await api(server, "POST", `/${name}/restore`);
+  await status(bo, "saved");
   await write(bo, " again");
 
   await ann.page.reload();
@@ -119,7 +125,6 @@ test("deleting for ever asks first, and the other is offered their copy", async 
   await ann.page.getByText("“Secret recipe” was deleted for ever").first().waitFor();
   await until("it is out of the trash", async () => (await row(ann, "Secret recipe").count()) === 0);
 
-  await bo.page.reload();
   await bo.page.getByRole("heading", { name: "This document was deleted for ever" }).waitFor();
   await screenshot(bo, "deleted-light");
   const [download] = await Promise.all([

@@ -172,7 +172,7 @@ test("a board in use: what axe finds in Excalidraw's panels is known", async () 
   await accessible(ann, "the outline");
   await keyboard.press("Escape");
   await keyboard.press("?");
-  await ann.page.locator(".HelpDialog").waitFor();
+  await ann.page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
   await screenshot(ann, "board-help-light");
   await accessible(ann, "the help of a board");
 });

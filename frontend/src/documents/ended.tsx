@@ -1,7 +1,7 @@
 // What is shown instead of a document the server will not open: refused, in the trash, or deleted. Fetched when needed,
 // which works because the server has just answered.
 import { Lock, Trash2 } from "lucide-react";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
 import { ApiError, type Api } from "./api";
@@ -18,6 +18,9 @@ import { CONTENT } from "../plain/content";
 import { exportText } from "../text/export";
 import { plainText } from "../text/plain-text";
 import { readTitle } from "./title";
+
+/** How long after the last look at a document that is gone the next one is, in ms. */
+const LOOK_AGAIN = 5_000;
 
 /** What the server says to programs, in words for people; mirrors `src/auth/mod.rs` and `src/protocol/close.rs`. */
 const REASONS = {
@@ -52,15 +55,30 @@ export function Gone(props: {
   const [deleted, setDeleted] = useState(false);
   const [removed, setRemoved] = useState(false);
 
+  const restored = useRef(props.onRestored);
+  useEffect(() => {
+    restored.current = props.onRestored;
+  });
+  // Somebody else may restore it, or delete it for ever, while this is read.
   useEffect(() => {
     const controller = new AbortController();
-    api
-      .read(name, controller.signal)
-      .then(() => setDeleted(false))
-      .catch((error: unknown) => {
-        if (error instanceof ApiError && error.problem.kind === "refused") setDeleted([404, 410].includes(error.problem.status));
-      });
-    return () => controller.abort();
+    const look = (): void => {
+      api
+        .read(name, controller.signal)
+        .then(({ state }) => {
+          setDeleted(false);
+          if (state === "live") restored.current();
+        })
+        .catch((error: unknown) => {
+          if (error instanceof ApiError && error.problem.kind === "refused") setDeleted([404, 410].includes(error.problem.status));
+        });
+    };
+    look();
+    const again = setInterval(look, LOOK_AGAIN);
+    return () => {
+      clearInterval(again);
+      controller.abort();
+    };
   }, [api, name]);
 
   const restore = (): void => {

@@ -383,7 +383,10 @@ function useLeftAt(tab: Tab): [string, (query: string) => void] {
   const [before] = useState(() => left.get(tab) ?? { query: "", scroll: 0 });
   const [query, setQuery] = useState(before.query);
   const now = useRef(before);
-  useLayoutEffect(() => window.scrollTo(0, before.scroll), [before]);
+  useLayoutEffect(() => {
+    // Answers with a promise in new browsers, which is no end of an effect.
+    void window.scrollTo(0, before.scroll);
+  }, [before]);
   useEffect(() => {
     now.current = { ...now.current, query };
     left.set(tab, now.current);
