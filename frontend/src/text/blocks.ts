@@ -43,8 +43,9 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     ListKeymap,
     TaskList,
     Task.configure({ nested: true, a11y: { checkboxLabel: (node) => taskLabel(node.firstChild?.textContent ?? "") } }),
-    // Column widths are a matter of each screen, not of the document.
-    TableKit.configure({ table: { resizable: false, renderWrapper: true } }),
+    // Column widths are a matter of each screen, not of the document; narrower than six letters of the page's own size, in
+    // px, nobody can read one, and the table scrolls instead.
+    TableKit.configure({ table: { resizable: false, renderWrapper: true, cellMinWidth: 96 } }),
     Picture,
     Mention,
     Bold,

@@ -284,3 +284,9 @@ test("random: after every change both show the shared data, and a place in one i
     for (const close of opened.splice(0)) close();
   }
 });
+
+test("a table is as wide as its columns need to be read", () => {
+  const { editor } = open();
+  editor.commands.insertTable({ rows: 1, cols: 10 });
+  expect(editor.view.dom.querySelector("table")?.style.minWidth).toBe("960px");
+});
