@@ -15,7 +15,7 @@ function made(below: (n: number) => number): Made {
   const one = <T>(...of: readonly T[]): T => of[below(of.length)] as T;
   const several = <T>(most: number, make: (at: number) => T): T[] => Array.from({ length: 1 + below(most) }, (_, at) => make(at));
   const word = (): string =>
-    one("wool", "文字", "*", "_", "snake_case", "`", "#", "1.", "2)", "-", "+", ">", "[x]", "[ ]", "<b>", "&amp;", "&", "|", "\\", "~~", "!", "![a](b)", "https://example.org", "www.example.org", "a@b.org", "「好」", "(c)", '"q"', "---", "===", "100%", "😀", "a:b");
+    one("wool", "文字", "*", "_", "snake_case", "`", "#", "1.", "2)", "-", "+", ">", "[x]", "[ ]", "[^1]", "[^2]:", "<b>", "&amp;", "&", "|", "\\", "~~", "!", "![a](b)", "https://example.org", "www.example.org", "a@b.org", "「好」", "(c)", '"q"', "---", "===", "100%", "😀", "a:b");
   const words = (): string => several(4, word).join(one(" ", " ", ""));
   const marksOf = (): Made["marks"] => {
     const marks = [{ type: "bold" }, { type: "italic" }, { type: "strike" }, { type: "underline" }].filter(() => below(5) === 0);
@@ -53,7 +53,7 @@ function made(below: (n: number) => number): Made {
       content: several(3, () => item(type === "taskList" ? "taskItem" : "listItem", deep)),
     };
   };
-  const cell = (type: string): Made => ({ type, attrs: { colspan: 1, rowspan: 1, colwidth: null }, content: [{ type: "paragraph", content: inline(false) }] });
+  const cell = (type: string, align: string | null): Made => ({ type, attrs: { colspan: 1, rowspan: 1, colwidth: null, align }, content: [{ type: "paragraph", content: inline(false) }] });
   const block = (): Made => {
     switch (below(8)) {
       case 0:
@@ -66,8 +66,8 @@ function made(below: (n: number) => number): Made {
       case 4:
         return { type: "codeBlock", attrs: { language: one("rust", null) }, content: [{ type: "text", text: several(3, () => `${one("", "    ")}${words()}`).join(one("\n", "\n```\n")) }] };
       case 5: {
-        const columns = 1 + below(3);
-        const row = (type: string): Made => ({ type: "tableRow", content: Array.from({ length: columns }, () => cell(type)) });
+        const columns = several(3, () => one("left", "right", "center", null, null));
+        const row = (type: string): Made => ({ type: "tableRow", content: columns.map((align) => cell(type, align)) });
         return { type: "table", content: [row("tableHeader"), ...several(2, () => row("tableCell"))] };
       }
       case 6:

@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // What Markdown can say survives import and export, and nothing that runs survives an import.
 import { expect, test } from "vitest";
-import { Doc, XmlElement, applyUpdate } from "yjs";
+import { Doc, XmlElement, XmlText, applyUpdate } from "yjs";
 import { readKind } from "../documents/kind";
 import { CONTENT } from "../plain/content";
 import { formatOf, fromHtml, fromMarkdown, htmlFrom, importFile, markdownFrom } from "./convert";
@@ -153,4 +153,43 @@ test("emphasis beside punctuation and letters is kept, where signs would not be 
     expect(markdown).toBe(expected);
     expect(markdownFrom(fromMarkdown(markdown))).toBe(expected);
   }
+});
+
+test("to which side the columns of a table are set survives", () => {
+  const markdown = "| a | b | c | d |\n| :--- | :---: | ---: | --- |\n| 1 | 2 | 3 | 4 |\n";
+  expect(markdownFrom(fromMarkdown(markdown))).toBe(markdown);
+  expect(markdownFrom(fromHtml(htmlFrom(fromMarkdown(markdown), "T", "en")))).toContain("| :--- | :---: | ---: | --- |");
+});
+
+test("notes stay words, with what they say", () => {
+  const markdown = "Wool[^1] and linen.[^b]\n\n[^1]: Spun.\n\n[^b]: Said *by* Ann.\n";
+  expect(markdownFrom(fromMarkdown(markdown))).toBe(markdown);
+  const said = fromMarkdown("[^1]: one\ngoes on\n[^2]: two\n- a\n");
+  expect(said.content?.map(({ type }) => type)).toEqual(["paragraph", "paragraph", "bulletList"]);
+  expect(JSON.stringify(fromMarkdown("a[^1]\n\n[^1]: x"))).not.toContain("link");
+  // What could be taken for the words of a link is written so that it is not.
+  const odd = { type: "doc", content: [{ type: "paragraph", content: [{ type: "text", text: "[^1](https://example.org)" }] }] };
+  expect(JSON.stringify(fromMarkdown(markdownFrom(odd)))).not.toContain('"link"');
+});
+
+test("what a file says about itself before the text gives the title, and the rest is kept", () => {
+  const opened = (text: string): [string, unknown[]] => {
+    const doc = new Doc();
+    applyUpdate(doc, importFile("file.md", text).update);
+    const blocks = doc.getXmlFragment(FIELD).toArray() as XmlElement[];
+    return [readTitle(doc), blocks.map((block) => [block.nodeName, block.toArray().map((child) => (child instanceof XmlText ? child.toJSON() : "")).join("")])];
+  };
+  expect(opened('\ufeff---\r\ntitle: "Said: \\"so\\""\r\ntags: [a, b]\r\ndate: 2026-11-21\r\n---\r\n\r\n# Heading\r\n\r\nWords.\r\n')).toEqual([
+    'Said: "so"',
+    [
+      ["codeBlock", "tags: [a, b]\ndate: 2026-11-21"],
+      ["heading", "Heading"],
+      ["paragraph", "Words."],
+    ],
+  ]);
+  expect(opened("---\ntitle: Plain # not this\n---\n# Plain\n\nWords.")).toEqual(["Plain", [["paragraph", "Words."]]]);
+  expect(opened("---\ntitle: 'It''s'\n...\nWords.")[0]).toBe("It's");
+  // A line across and words that are none of it stay what they are.
+  expect(opened("---\nwords\n\n---\n")[1]).toHaveLength(3);
+  expect(fromMarkdown("---\na: b\n---\nwords").content?.[0]).toMatchObject({ type: "codeBlock", attrs: { language: "yaml" } });
 });

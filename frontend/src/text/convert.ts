@@ -24,7 +24,28 @@ export function markdownFrom(content: JSONContent): string {
 
 export function fromMarkdown(markdown: string): JSONContent {
   const read = markdownReader(textSchema(), (html) => Node.fromJSON(textSchema(), fromHtml(html)).content.content);
-  return valid(read(markdown.replace(/^\ufeff/, "")).toJSON() as JSONContent);
+  const { front, body } = parted(markdown.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n"));
+  return valid(withFront(read(body).toJSON() as JSONContent, front));
+}
+
+/** What some programs write about a text before it, in YAML between two lines of dashes; else it is all body. */
+function parted(markdown: string): { readonly front: string; readonly body: string } {
+  const [all = "", front = ""] = /^---[ \t]*\n((?:[\w"'-]+[ \t]*:|#).*\n(?:.*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|$)/.exec(markdown) ?? [];
+  return { front: front.trimEnd(), body: markdown.slice(all.length) };
+}
+
+/** What we have no place for is kept as what it is. */
+function withFront(content: JSONContent, front: string): JSONContent {
+  if (front === "") return content;
+  return { ...content, content: [{ type: "codeBlock", attrs: { language: "yaml" }, content: [{ type: "text", text: front }] }, ...(content.content ?? [])] };
+}
+
+/** The title that stands there on a line of its own, and the rest. */
+function titleIn(front: string): { readonly title: string; readonly rest: string } {
+  const [line = "", written = ""] = /^title[ \t]*:[ \t]+([^\s|>&*!].*)$/m.exec(front) ?? [];
+  const [, double, single] = /^(?:"((?:[^"\\]|\\.)*)"|'((?:[^']|'')*)')[ \t]*(?:#.*)?$/.exec(written) ?? [];
+  const title = double?.replace(/\\(.)/g, "$1") ?? single?.replace(/''/g, "'") ?? written.replace(/[ \t]+#.*$/, "");
+  return { title: title.trim(), rest: line === "" ? front : front.replace(line, "").replace(/^\n+|\n(?=\n)|\n+$/g, "") };
 }
 
 /** A whole page, to be opened anywhere: headings at their own level, images by full address. */
@@ -71,7 +92,7 @@ export interface Imported {
   readonly update: Uint8Array<ArrayBuffer>;
 }
 
-/** A first heading of the first level is the title, and leaves the text; else the file's name is. */
+/** The title is what the file says it is, or a first heading of the first level, which leaves the text; else the file's name. */
 export function importFile(fileName: string, text: string): Imported {
   const format = formatOf(fileName);
   const doc = new Doc();
@@ -83,10 +104,12 @@ export function importFile(fileName: string, text: string): Imported {
     doc.getText(CONTENT).insert(0, text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n"));
     return { title, kind: "plain", update: encoded(doc) };
   }
-  const content = format === "markdown" ? fromMarkdown(text) : fromHtml(text);
-  const [first, ...rest] = content.content ?? [];
-  const named = first?.type === "heading" && first.attrs?.["level"] === 1 ? wordsOf(first) : "";
-  const title = named || stem;
+  const { front, body: rest } = format === "markdown" ? parted(text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n")) : { front: "", body: text };
+  const said = titleIn(front);
+  const content = format === "markdown" ? fromMarkdown(rest) : fromHtml(text);
+  const [first, ...others] = content.content ?? [];
+  const heading = first?.type === "heading" && first.attrs?.["level"] === 1 ? wordsOf(first) : "";
+  const title = said.title || heading || stem;
   writeTitle(doc, title);
   const body: JSONContent = named === "" ? content : { ...content, content: rest.length > 0 ? rest : [{ type: "paragraph" }] };
   prosemirrorJSONToYXmlFragment(textSchema(), body, doc.getXmlFragment(FIELD));

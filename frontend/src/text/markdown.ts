@@ -76,10 +76,13 @@ const serializer = new MarkdownSerializer(
       const before = index > 0 ? parent.child(index - 1) : null;
       const atLineStart = parent.type.name === "heading" ? false : before === null || before.type.name === "hardBreak";
       const last = index === parent.childCount - 1;
+      // On a further line of a paragraph the mark of a note would end it, and in the words of a link be taken for theirs.
+      const linked = node.marks.some(({ type }) => type.name === "link");
+      const further = (text: string): string => (linked || before?.type.name === "hardBreak" ? text.replace(linked ? /(?<!\\)\[\^([^\]]+)\]/g : /^\[\^([^\]]+)\]/, "\\[^$1\\]") : text);
       // Before the bracket of a link an exclamation mark would make it an image.
-      if (!last) return state.text(escaped(node.text ?? "", atLineStart).replace(/!$/, "\\!"), false);
+      if (!last) return state.text(further(escaped(node.text ?? "", atLineStart)).replace(/!$/, "\\!"), false);
       // Number signs at the end of a heading would be taken for its end.
-      const text = escaped(node.text ?? "", atLineStart);
+      const text = further(escaped(node.text ?? "", atLineStart));
       state.text(parent.type.name === "heading" ? text.replace(/(#+)(\s*)$/, "\\$1$2") : text, false);
     },
   },
@@ -126,9 +129,19 @@ function table(state: State, node: Node): void {
     state.write(line(cells));
     if (at > 0) return;
     state.ensureNewLine();
-    state.write(line(Array.from({ length: width }, () => "---")));
+    state.write(line(Array.from({ length: width }, (_, column) => RULES[alignOf(node.child(0).maybeChild(column))])));
   });
   state.closeBlock(node);
+}
+
+type Align = "left" | "right" | "center" | "none";
+
+/** What stands under the head of a column says to which side it is set. */
+const RULES: Readonly<Record<Align, string>> = { left: ":---", right: "---:", center: ":---:", none: "---" };
+
+function alignOf(cell: Node | null): Align {
+  const align: unknown = cell?.attrs["align"];
+  return align === "left" || align === "right" || align === "center" ? align : "none";
 }
 
 function lineOf(cell: Node): string {
@@ -188,7 +201,8 @@ function edge(node: Node, side: -1 | 1, mark?: Mark): string {
 /** Backslashes before whatever would mean something, and only there. */
 function escaped(text: string, atLineStart: boolean): string {
   const plain = text
-    .replace(/[\\`*~[\]<|]/g, "\\$&")
+    // The mark of a note is one, unless it could be taken for the words of a link.
+    .replace(/\[\^[^\s[\]\\`*~<|]+\](?![([])|[\\`*~[\]<|]/g, (sign) => (sign.length > 1 ? sign : `\\${sign}`))
     .replace(/_/g, (sign, at: number) => (/[\p{L}\p{N}]/u.test(text[at - 1] ?? "") && /[\p{L}\p{N}]/u.test(text[at + 1] ?? "") ? sign : `\\${sign}`))
     .replace(/&(?=#?\w+;)/g, "\\&")
     // What looks like an address is one only where it was made a link.
@@ -242,8 +256,8 @@ export function markdownReader(schema: Schema, readHtml: ReadHtml): (markdown: s
     thead: { ignore: true },
     tbody: { ignore: true },
     tr: { block: "tableRow" },
-    th: { block: "tableHeader" },
-    td: { block: "tableCell" },
+    th: { block: "tableHeader", getAttrs: aligned },
+    td: { block: "tableCell", getAttrs: aligned },
     image: { node: "image", getAttrs: (token) => ({ src: token.attrGet("src"), alt: plainText(token.children ?? []), title: token.attrGet("title") }) },
     hardbreak: { node: "hardBreak" },
     strong: { mark: "bold" },
@@ -262,6 +276,8 @@ export function markdownReader(schema: Schema, readHtml: ReadHtml): (markdown: s
   return (markdown) => parser.parse(markdown);
 }
 
+const aligned = (token: Token): { readonly align: string | null } => ({ align: /text-align:\s*(left|right|center)/.exec(token.attrGet("style") ?? "")?.[1] ?? null });
+
 function tokenizer(): MarkdownIt {
   const reader = new MarkdownIt("default", { html: true, linkify: true });
   reader.linkify.set({ fuzzyLink: false });
@@ -269,6 +285,7 @@ function tokenizer(): MarkdownIt {
   reader.normalizeLink = (address) => address;
   reader.normalizeLinkText = (address) => address;
   reader.validateLink = (address) => !/^\s*(javascript|vbscript|file|data):/i.test(address);
+  reader.block.ruler.before("reference", "footnote", footnote, { alt: ["paragraph"] });
   // While what was escaped is still told apart from what was not.
   reader.core.ruler.before("text_join", "tasks", ({ tokens }) => void tokens.splice(0, tokens.length, ...withTasks(tokens)));
   reader.core.ruler.before("text_join", "cells", ({ tokens }) => void tokens.splice(0, tokens.length, ...tokens.flatMap(inCells)));
@@ -280,6 +297,27 @@ function tokenizer(): MarkdownIt {
   });
   return reader;
 }
+
+/**
+ * What begins with `[^1]:` is a note, which stays words: we know none. Left to the reader it is the address of a link named
+ * `^1` and disappears, and each mark of it becomes that link.
+ */
+const footnote: RuleBlock = (state, start, end, silent) => {
+  const isNote = (line: number): boolean => /^\[\^[^\s[\]]+\]:/.test(state.src.slice((state.bMarks[line] ?? 0) + (state.tShift[line] ?? 0), state.eMarks[line]));
+  if (!isNote(start)) return false;
+  if (silent) return true;
+  const others = state.md.block.ruler.getRules("paragraph");
+  let next = start + 1;
+  while (next < end && !state.isEmpty(next) && (state.sCount[next] ?? 0) >= state.blkIndent && !others.some((rule) => rule(state, next, end, true))) next++;
+  const map: [number, number] = [start, next];
+  state.push("paragraph_open", "p", 1).map = map;
+  Object.assign(state.push("inline", "", 0), { content: state.getLines(start, next, state.blkIndent, false).trim(), map, children: [] });
+  state.push("paragraph_close", "p", -1);
+  state.line = next;
+  return true;
+};
+
+type RuleBlock = Parameters<MarkdownIt["block"]["ruler"]["push"]>[1];
 
 const like = (token: Token, type: string, nesting: -1 | 0 | 1, attrs: Record<string, string> = {}): Token =>
   Object.assign(Object.create(Object.getPrototypeOf(token) as object) as Token, token, { type, nesting, attrs: Object.entries(attrs), children: null });
