@@ -87,6 +87,8 @@ test("an exported page is a page, with the levels its author gave", () => {
   const html = htmlFrom(fromMarkdown("# One\n\n![x](/api/v1/a)\n\n<b>bold</b> & more"), "A <title>", "en");
   expect(html).toContain("<!doctype html>");
   expect(html).toContain("<title>A &lt;title&gt;</title>");
+  expect(html).toContain("<style>");
+  expect(JSON.stringify(fromHtml(html))).not.toContain("max-width");
   expect(html).toMatch(/src="http[^"]*\/api\/v1\/a"/);
   expect(fromHtml(html).content?.some((node) => node.type === "heading" && node.attrs?.["level"] === 1)).toBe(true);
 });

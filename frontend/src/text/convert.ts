@@ -56,6 +56,9 @@ export function htmlFrom(content: JSONContent, title: string, language: string):
   const charset = page.createElement("meta");
   charset.setAttribute("charset", "utf-8");
   page.head.prepend(charset);
+  const style = page.createElement("style");
+  style.textContent = PAGE_STYLE;
+  page.head.append(style);
   const heading = page.createElement("h1");
   heading.textContent = title;
   const fragment = DOMSerializer.fromSchema(textSchema()).serializeFragment(Node.fromJSON(textSchema(), content).content, { document: page });
@@ -63,6 +66,22 @@ export function htmlFrom(content: JSONContent, title: string, language: string):
   for (const image of page.querySelectorAll("img[src]")) image.setAttribute("src", new URL(image.getAttribute("src") ?? "", location.href).href);
   return `<!doctype html>\n${page.documentElement.outerHTML}\n`;
 }
+
+/** As little as makes a page of it that reads like the text did. */
+const PAGE_STYLE = `
+body { max-width: 45rem; margin: 2rem auto; padding: 0 1rem; font: 1.0625rem/1.6 system-ui, sans-serif; overflow-wrap: break-word; }
+img { max-width: 100%; height: auto; }
+pre { padding: 1em; overflow-x: auto; background: #f3f2ef; border-radius: 8px; }
+code { font-family: ui-monospace, monospace; font-size: 0.9em; }
+blockquote { margin-inline: 0; padding-inline-start: 1em; border-inline-start: 3px solid #999; }
+.tableWrapper { overflow-x: auto; }
+table { border-collapse: collapse; }
+td, th { padding: 0.4em 0.75em; border: 1px solid #999; text-align: start; vertical-align: top; }
+td > p, th > p, li > p, li > div > p { margin: 0; }
+ul[data-type="taskList"] { padding-inline-start: 0; list-style: none; }
+ul[data-type="taskList"] > li { display: flex; gap: 0.5em; }
+ul[data-type="taskList"] > li > div { flex: 1; }
+`;
 
 export function fromHtml(html: string): JSONContent {
   const clean = DOMPurify.sanitize(isForeign(html) ? tidied(html) : html, { FORBID_TAGS: ["style", "form"], ALLOW_DATA_ATTR: true });
@@ -111,7 +130,9 @@ export function importFile(fileName: string, text: string): Imported {
   const heading = first?.type === "heading" && first.attrs?.["level"] === 1 ? wordsOf(first) : "";
   const title = said.title || heading || stem;
   writeTitle(doc, title);
-  const body: JSONContent = named === "" ? content : { ...content, content: rest.length > 0 ? rest : [{ type: "paragraph" }] };
+  // The heading that is the title is not said twice.
+  const named: JSONContent = heading === "" || heading !== title ? content : { ...content, content: others.length > 0 ? others : [{ type: "paragraph" }] };
+  const body = withFront(named, said.rest);
   prosemirrorJSONToYXmlFragment(textSchema(), body, doc.getXmlFragment(FIELD));
   return { title, kind: "text", update: encoded(doc) };
 }
