@@ -1,5 +1,6 @@
 // Finding, and replacing, in the text. The browser's own search stays within reach: pressing the key again opens it.
 import type { Editor } from "@tiptap/core";
+import { TextSelection } from "@tiptap/pm/state";
 import { ArrowDown, ArrowUp, X } from "lucide-react";
 import { SearchQuery, findNext, findPrev, getMatchHighlights, getSearchState, replaceAll, replaceNext, search, setSearchState } from "prosemirror-search";
 import { useCallback, useEffect, useRef, useState } from "react";
@@ -13,6 +14,8 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
   const input = useRef<HTMLInputElement>(null);
   const [wanted, setWanted] = useState(() => selected(editor));
   const [instead, setInstead] = useState("");
+  /** From where the nearest place is looked for while the words are still being typed. */
+  const origin = useRef(editor.state.selection.from);
   const { count, current } = useEditorState(editor, ({ state }) => {
     // Before the plugin is in place there is nothing to be found.
     const matches = getSearchState(state) === undefined ? [] : getMatchHighlights(state).find();
@@ -31,7 +34,15 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
   useEffect(() => {
     // Words are looked for as they stand; case is not what people remember.
     const query = new SearchQuery({ search: wanted, replace: instead, caseSensitive: false, literal: true });
-    if (getSearchState(editor.state)?.query.eq(query) !== true) editor.view.dispatch(setSearchState(editor.state.tr, query));
+    const before = getSearchState(editor.state)?.query;
+    if (before?.eq(query) === true) return;
+    editor.view.dispatch(setSearchState(editor.state.tr, query));
+    if (before?.search === query.search) return;
+    const found = getMatchHighlights(editor.state).find();
+    const nearest = found.find(({ from }) => from >= origin.current) ?? found[0];
+    if (nearest === undefined) return;
+    editor.view.dispatch(editor.state.tr.setSelection(TextSelection.create(editor.state.doc, nearest.from, nearest.to)).setMeta("addToHistory", false));
+    show(editor);
   }, [editor, wanted, instead]);
   useEffect(() => {
     if (wanted === "") return;
@@ -39,10 +50,14 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
     return () => clearTimeout(timer);
   }, [wanted, count, t]);
 
-  const run = (command: typeof findNext): void => {
-    command(editor.state, editor.view.dispatch, editor.view);
-    editor.view.domAtPos(editor.state.selection.from).node.parentElement?.scrollIntoView({ block: "center" });
-  };
+  const run = useCallback(
+    (command: typeof findNext): void => {
+      command(editor.state, editor.view.dispatch, editor.view);
+      origin.current = editor.state.selection.from;
+      show(editor);
+    },
+    [editor],
+  );
   const close = useCallback(() => {
     onClose();
     editor.view.focus();
@@ -51,10 +66,13 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
     // Wherever the focus went meanwhile: a button that has just done its work may be disabled and have lost it.
     const onKey = (event: KeyboardEvent): void => {
       if (event.key === "Escape" && !event.isComposing && !event.defaultPrevented) close();
+      // The browser's keys for the next place, which view.tsx has taken from it.
+      const again = event.key === "F3" || ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "g");
+      if (again) run(event.shiftKey ? findPrev : findNext);
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
-  }, [close]);
+  }, [close, run]);
   return (
     <div
       className="find"
@@ -111,6 +129,11 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
       )}
     </div>
   );
+}
+
+/** What was found comes into sight; the focus stays where it is typed. */
+function show(editor: Editor): void {
+  editor.view.domAtPos(editor.state.selection.from).node.parentElement?.scrollIntoView({ block: "center" });
 }
 
 /** The selected words are what one looks for, if they are of one line. */

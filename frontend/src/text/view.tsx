@@ -100,9 +100,11 @@ export function TextView(props: ViewProps): React.JSX.Element {
   useEffect(() => {
     if (editor === null) return;
     const onKey = (event: KeyboardEvent): void => {
-      const find = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && event.key.toLowerCase() === "f";
+      const key = (event.ctrlKey || event.metaKey) && !event.altKey ? event.key.toLowerCase() : "";
       // The second press goes on to the browser's own search.
-      if (!find || (event.target instanceof Element && event.target.closest(".find"))) return;
+      const find = key === "f" && !event.shiftKey && !(event.target instanceof Element && event.target.closest(".find"));
+      // From place to place, once the bar is there (find-bar.tsx).
+      if (!find && key !== "g" && event.key !== "F3") return;
       event.preventDefault();
       setFinding(true);
     };
