@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
-import { accessible, api, openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, twoIn, until, words, write } from "./support.mjs";
+import { accessible, api, fitsSideways, openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, twoIn, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -109,6 +109,60 @@ test("find, go from place to place, and replace", async () => {
   await bar.waitFor({ state: "detached" });
   await until("the text has the focus", () => text(ann).evaluate((element) => element === document.activeElement));
   assert.equal(await page.locator(".prose .ProseMirror-search-match").count(), 0);
+});
+
+test("a caret in a link says where it leads, and what can be done with it", async () => {
+  const [ann] = await annAndBo("link card");
+  const { page } = ann;
+  await write(ann, "see [編織](https://example.org/編織) here");
+  await page.locator(".prose a").click();
+  const card = page.getByRole("region", { name: "Link" });
+  await card.waitFor();
+  const open = card.getByRole("link", { name: "example.org/編織" });
+  assert.equal(await open.getAttribute("href"), encodeURI("https://example.org/編織"));
+  await screenshot(ann, "link-card-light");
+  await accessible(ann, "the card of a link");
+  await card.getByRole("button", { name: "Edit" }).click();
+  await page.getByRole("textbox", { name: "Address" }).fill("example.org/weft");
+  await page.keyboard.press("Enter");
+  await page.locator('.prose a[href="https://example.org/weft"]', { hasText: "編織" }).waitFor();
+  await page.locator(".prose a").click();
+  await card.getByRole("button", { name: "Remove" }).click();
+  await until("it is words again", async () => (await page.locator(".prose a").count()) === 0);
+  assert.ok((await reading(ann)).includes("see 編織 here"));
+});
+
+test("on a phone a wide table scrolls, undo is at hand, and links and images have their tools in the second row", async () => {
+  const ann = await browser.person(server, { size: [390, 780] });
+  const { page } = ann;
+  await openDocument(ann, "phone tools");
+  await write(ann, "words");
+  const inSight = async (name) => {
+    const box = await page.getByRole("toolbar", { name: "Formatting" }).getByRole("button", { name }).boundingBox();
+    return box !== null && box.x >= 0 && box.x + box.width <= 390;
+  };
+  assert.ok((await inSight("Undo")) && (await inSight("Redo")));
+  await write(ann, " [there](https://example.org/) and");
+  await page.keyboard.press("Home");
+  for (let step = 0; step < 8; step++) await page.keyboard.press("ArrowRight");
+  await page.getByRole("region", { name: "Link" }).getByRole("link", { name: "example.org" }).waitFor();
+  await screenshot(ann, "phone-link");
+  await page.keyboard.press("End");
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData("text/html", `<table><tr>${"<td>Wool and linen</td>".repeat(10)}</tr></table><p>after</p>`);
+    document.querySelector(".prose").dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  const cell = page.locator(".prose td").first();
+  await cell.waitFor();
+  assert.ok((await cell.boundingBox()).width >= 96, "a cell is wide enough for words");
+  await fitsSideways(ann, "a wide table");
+  await screenshot(ann, "phone-table");
+  await page.setViewportSize({ width: 320, height: 640 });
+  await menu(ann, "Find");
+  const field = page.getByRole("textbox", { name: "Find" });
+  assert.ok((await field.boundingBox()).width > 250, "what is looked for can be read");
+  await screenshot(ann, "phone-find-320");
 });
 
 test("the outline lists the headings, follows them, and leads to them", async () => {

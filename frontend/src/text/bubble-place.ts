@@ -2,10 +2,21 @@
 // later would make the editor read the selection anew, and a selected image would no longer be. On touch screens the
 // system has a menu of its own at that place, and the toolbar is within reach of the thumb.
 import { Extension, type Editor } from "@tiptap/core";
-import { NodeSelection, PluginKey } from "@tiptap/pm/state";
+import { NodeSelection, PluginKey, TextSelection } from "@tiptap/pm/state";
 import { BubbleMenuPlugin } from "@tiptap/extension-bubble-menu";
+import { linkFrom } from "./link";
 
 const KEY = new PluginKey("bubble");
+
+/** Whether the menu of a selection is the system's own, so that what ours offers has to stand elsewhere. */
+export const isTouched = (): boolean => window.matchMedia("(hover: none)").matches;
+
+/** The address of the link that the caret stands in, without words selected; as it may be followed. */
+export function linkAtCaret(editor: Editor): string | null {
+  const { selection } = editor.state;
+  const href: unknown = selection.empty && selection instanceof TextSelection ? editor.getAttributes("link")["href"] : null;
+  return typeof href === "string" ? linkFrom(href) || null : null;
+}
 
 /** To be called when what stands in the place has changed its size. */
 export function placeBubble(editor: Editor): void {
@@ -23,7 +34,7 @@ export function bubblePlace(host: HTMLElement): Extension {
     name: "bubblePlace",
     addProseMirrorPlugins() {
       const { editor } = this;
-      if (window.matchMedia("(hover: none)").matches) return [];
+      if (isTouched()) return [];
       return [
         BubbleMenuPlugin({
           pluginKey: KEY,
@@ -36,7 +47,8 @@ export function bubblePlace(host: HTMLElement): Extension {
             if (!editor.isEditable || !(view.hasFocus() || host.contains(document.activeElement))) return false;
             const { selection } = state;
             if (selection instanceof NodeSelection) return selection.node.type.name === "image";
-            return !selection.empty && state.doc.textBetween(from, to).length > 0 && !selection.$from.parent.type.spec.code;
+            if (selection.empty) return linkAtCaret(editor) !== null;
+            return state.doc.textBetween(from, to).length > 0 && !selection.$from.parent.type.spec.code;
           },
         }),
       ];

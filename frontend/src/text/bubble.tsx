@@ -1,13 +1,14 @@
-// The menu over a selection: the marks for words, a description for an image.
+// The menu over a selection: the marks for words, a description for an image; and over a caret in a link, where it leads.
 import type { Editor } from "@tiptap/core";
 import { NodeSelection } from "@tiptap/pm/state";
-import { Bold, Code, Italic, Link2, Strikethrough, Underline } from "lucide-react";
+import { Bold, Code, ExternalLink, Italic, Link2, Strikethrough, Underline } from "lucide-react";
 import { useEffect } from "react";
 import { createPortal } from "react-dom";
 import { Toolbar as Bar } from "radix-ui";
 import { useTranslation } from "react-i18next";
 import { MOD } from "../ui/platform";
-import { placeBubble } from "./bubble-place";
+import { linkAtCaret, placeBubble } from "./bubble-place";
+import { readable } from "./link";
 import { Tool } from "./toolbar";
 import { useEditorState } from "./use-editor";
 
@@ -26,17 +27,19 @@ function Marks(props: { readonly editor: Editor; readonly onLink: () => void }):
     strike: current.isActive("strike"),
     code: current.isActive("code"),
     link: current.isActive("link"),
+    address: linkAtCaret(current),
     image: current.state.selection instanceof NodeSelection && current.state.selection.node.type.name === "image",
     at: current.state.selection.from,
   }));
   // Fetched after the place was chosen for an empty element, or of another width than before.
-  useEffect(() => placeBubble(editor), [editor, state.image]);
+  useEffect(() => placeBubble(editor), [editor, state.image, state.address]);
   if (state.image) return <Description key={state.at} editor={editor} />;
+  if (state.address !== null) return <LinkCard editor={editor} address={state.address} onEdit={props.onLink} />;
   const marks = [
     ["bold", <Bold key="b" />, `${MOD} B`, () => editor.chain().focus().toggleBold().run()],
     ["italic", <Italic key="i" />, `${MOD} I`, () => editor.chain().focus().toggleItalic().run()],
     ["underline", <Underline key="u" />, `${MOD} U`, () => editor.chain().focus().toggleUnderline().run()],
-    ["strike", <Strikethrough key="s" />, `${MOD} ⇧ S`, () => editor.chain().focus().toggleStrike().run()],
+    ["strike", <Strikethrough key="s" />, `${MOD} ⇧ X`, () => editor.chain().focus().toggleStrike().run()],
     ["code", <Code key="c" />, `${MOD} E`, () => editor.chain().focus().toggleCode().run()],
   ] as const;
   return (
@@ -53,16 +56,42 @@ function Marks(props: { readonly editor: Editor; readonly onLink: () => void }):
   );
 }
 
-/** What an image shows, for those who cannot see it. */
-function Description(props: { readonly editor: Editor }): React.JSX.Element {
+/** Where a link leads, and what can be done with it. */
+export function LinkCard(props: { readonly editor: Editor; readonly address: string; readonly onEdit: () => void; readonly place?: string }): React.JSX.Element {
   const { t } = useTranslation();
-  const { editor } = props;
+  const { editor, address, onEdit, place = "bubble" } = props;
+  return (
+    <section className={`tools ${place}`} aria-label={t("tools.link")}>
+      <a className="link-address" href={address} target="_blank" rel="noopener noreferrer" title={t("link.open")}>
+        <span>{readable(address)}</span>
+        <ExternalLink aria-hidden="true" />
+        <span className="visually-hidden">{t("link.open")}</span>
+      </a>
+      <button type="button" className="tool tool-word" onMouseDown={(event) => event.preventDefault()} onClick={onEdit}>
+        {t("link.edit")}
+      </button>
+      <button
+        type="button"
+        className="tool tool-word danger"
+        onMouseDown={(event) => event.preventDefault()}
+        onClick={() => editor.chain().focus().extendMarkRange("link").unsetLink().run()}
+      >
+        {t("link.remove")}
+      </button>
+    </section>
+  );
+}
+
+/** What an image shows, for those who cannot see it. */
+export function Description(props: { readonly editor: Editor; readonly place?: string }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { editor, place = "bubble" } = props;
   const alt: unknown = editor.getAttributes("image")["alt"];
   const keep = (text: string): void => {
     if (text.trim() !== alt) editor.commands.updateAttributes("image", { alt: text.trim() });
   };
   return (
-    <div className="tools bubble" role="group" aria-label={t("image.describe")}>
+    <div className={`tools ${place}`} role="group" aria-label={t("image.describe")}>
       <input
         className="input bubble-input"
         aria-label={t("image.describe")}

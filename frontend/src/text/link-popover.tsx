@@ -3,7 +3,7 @@ import type { Editor } from "@tiptap/core";
 import { Popover } from "radix-ui";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { linkFrom } from "./link";
+import { linkFrom, readable } from "./link";
 
 export function LinkPopover(props: {
   readonly editor: Editor;
@@ -44,6 +44,8 @@ function LinkForm(props: { readonly editor: Editor; readonly href: string | null
   const { editor, href } = props;
   const [typed, setTyped] = useState(href ?? "");
   const [bad, setBad] = useState(false);
+  // A stored address is another person's word, and may be one that must not be followed.
+  const followed = href === null ? null : linkFrom(href);
 
   const submit = (event: React.FormEvent): void => {
     event.preventDefault();
@@ -87,9 +89,11 @@ function LinkForm(props: { readonly editor: Editor; readonly href: string | null
       )}
       {href !== null && (
         <div className="link-actions">
-          <a className="button small" href={href} target="_blank" rel="noopener noreferrer">
-            {t("link.open")}
-          </a>
+          {followed && (
+            <a className="button small" href={followed} target="_blank" rel="noopener noreferrer">
+              {t("link.open")}
+            </a>
+          )}
           <button
             type="button"
             className="button small danger"
@@ -111,6 +115,6 @@ function setLink(editor: Editor, href: string): void {
   const chain = editor.chain().focus().extendMarkRange("link");
   if (href === "") chain.unsetLink().run();
   else if (editor.state.selection.empty && !editor.isActive("link")) {
-    chain.insertContent({ type: "text", text: href.replace(/^(https?:\/\/|mailto:)/, "").replace(/\/$/, ""), marks: [{ type: "link", attrs: { href } }] }).run();
+    chain.insertContent({ type: "text", text: readable(href), marks: [{ type: "link", attrs: { href } }] }).run();
   } else chain.setLink(href).run();
 }

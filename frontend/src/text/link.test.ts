@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { linkFrom } from "./link";
+import { linkFrom, readable } from "./link";
 
 test.each([
   ["", ""],
@@ -19,3 +19,9 @@ test.each(["javascript:alert(1)", " JavaScript:alert(1)", "data:text/html,x", "v
   "%j is refused",
   (typed) => expect(linkFrom(typed)).toBeNull(),
 );
+
+test("an address is shown as it is written by people", () => {
+  expect(readable(linkFrom("zh.wikipedia.org/wiki/編織") ?? "")).toBe("zh.wikipedia.org/wiki/編織");
+  expect(readable("mailto:ann@example.org")).toBe("ann@example.org");
+  expect(readable("https://example.org/%E7%")).toBe("example.org/%E7%");
+});

@@ -18,6 +18,16 @@ export function linkFrom(typed: string): string | null {
   return url.href;
 }
 
+/** An address as a person writes it: without the scheme that everybody means, and with letters in place of their codes. */
+export function readable(address: string): string {
+  const words = address.replace(/^(https?:\/\/|mailto:)/, "").replace(/\/$/, "");
+  try {
+    return decodeURI(words);
+  } catch {
+    return words;
+  }
+}
+
 function parse(text: string): URL | null {
   try {
     return new URL(text);

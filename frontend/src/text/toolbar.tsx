@@ -1,6 +1,8 @@
 // The formatting toolbar: one row of buttons, one tab stop, arrow keys between them (Radix). Alt+F10 leads here from
-// the text, Escape leads back. In a table a second row appears with what can be done to it.
+// the text, Escape leads back. In a table a second row appears with what can be done to it; on a touch screen, in a link or
+// on an image, what elsewhere stands over the selection.
 import type { Editor } from "@tiptap/core";
+import { NodeSelection } from "@tiptap/pm/state";
 import {
   Bold,
   ChevronDown,
@@ -27,11 +29,16 @@ import {
 import { Toolbar as Bar } from "radix-ui";
 import { useEffect, useRef, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { fetched } from "../ui/fetched";
 import { LazyMenu } from "../ui/lazy-menu";
 import { MOD } from "../ui/platform";
+import { isTouched, linkAtCaret } from "./bubble-place";
 import { CODE_LANGUAGES } from "./code-languages";
 import { LinkButton } from "./link-button";
 import { useEditorState } from "./use-editor";
+
+const Description = fetched(() => import("./bubble").then(({ Description }) => Description));
+const LinkCard = fetched(() => import("./bubble").then(({ LinkCard }) => LinkCard));
 
 export function Toolbar(props: {
   readonly editor: Editor;
@@ -57,6 +64,8 @@ export function Toolbar(props: {
     codeBlock: current.isActive("codeBlock"),
     language: languageAt(current),
     table: current.isActive("table"),
+    image: isTouched() && current.state.selection instanceof NodeSelection && current.state.selection.node.type.name === "image" ? current.state.selection.from : null,
+    address: isTouched() ? linkAtCaret(current) : null,
     canUndo: current.can().undo(),
     canRedo: current.can().redo(),
   }));
@@ -81,7 +90,12 @@ export function Toolbar(props: {
     { label: t("tools.heading2"), icon: <Heading2 />, level: 2 as const, hint: `${MOD} Alt 2` },
     { label: t("tools.heading3"), icon: <Heading3 />, level: 3 as const, hint: `${MOD} Alt 3` },
   ];
-  const style = styles.find(({ level }) => level === state.level) ?? styles[0];
+  // What stands there may be none of those that are offered.
+  const style = state.codeBlock
+    ? t("tools.codeBlock")
+    : state.level > 3
+      ? t("tools.headingOf", { level: state.level })
+      : (styles.find(({ level }) => level === state.level) ?? styles[0])?.label ?? "";
 
   return (
     <div className="tools-place">
@@ -97,8 +111,8 @@ export function Toolbar(props: {
           align="start"
           returnFocus={() => editor.commands.focus()}
           button={
-            <Bar.Button className="tool tool-style" disabled={disabled} aria-label={`${t("tools.block")}: ${style?.label ?? ""}`}>
-              <span>{style?.label}</span>
+            <Bar.Button className="tool tool-style" disabled={disabled} aria-label={`${t("tools.block")}: ${style}`}>
+              <span>{style}</span>
               <ChevronDown aria-hidden="true" />
             </Bar.Button>
           }
@@ -106,7 +120,7 @@ export function Toolbar(props: {
             label,
             icon,
             hint,
-            checked: level === state.level,
+            checked: level === state.level && !state.codeBlock,
             run: run((chain) => (level === 0 ? chain.setParagraph() : chain.setHeading({ level }))),
           }))}
         />
@@ -120,7 +134,7 @@ export function Toolbar(props: {
         <Tool label={t("tools.underline")} hint={`${MOD} U`} on={state.underline} disabled={disabled} run={run((chain) => chain.toggleUnderline())}>
           <Underline />
         </Tool>
-        <Tool label={t("tools.strike")} hint={`${MOD} ⇧ S`} on={state.strike} disabled={disabled} run={run((chain) => chain.toggleStrike())}>
+        <Tool label={t("tools.strike")} hint={`${MOD} ⇧ X`} on={state.strike} disabled={disabled} run={run((chain) => chain.toggleStrike())}>
           <Strikethrough />
         </Tool>
         <Tool label={t("tools.code")} hint={`${MOD} E`} on={state.code} disabled={disabled} run={run((chain) => chain.toggleCode())}>
@@ -160,15 +174,21 @@ export function Toolbar(props: {
           <Minus />
         </Tool>
         <Bar.Separator className="tools-gap" />
-        <Tool label={t("tools.undo")} hint={`${MOD} Z`} disabled={disabled || !state.canUndo} run={run((chain) => chain.undo())}>
+        <Tool label={t("tools.undo")} hint={`${MOD} Z`} place="tool-back" disabled={disabled || !state.canUndo} run={run((chain) => chain.undo())}>
           <Undo2 />
         </Tool>
-        <Tool label={t("tools.redo")} hint={`${MOD} ⇧ Z`} disabled={disabled || !state.canRedo} run={run((chain) => chain.redo())}>
+        <Tool label={t("tools.redo")} hint={`${MOD} ⇧ Z`} place="tool-back" disabled={disabled || !state.canRedo} run={run((chain) => chain.redo())}>
           <Redo2 />
         </Tool>
       </Bar.Root>
-      {state.table && !disabled && <TableTools editor={editor} />}
-      {state.codeBlock && !disabled && <CodeTools editor={editor} language={state.language} />}
+      {!disabled && (
+        <div className="tools-more">
+          {state.image !== null && <Description key={state.image} editor={editor} place="tools-second" />}
+          {state.address !== null && <LinkCard editor={editor} address={state.address} onEdit={() => props.onLinkOpen(true)} place="tools-second" />}
+          {state.table && <TableTools editor={editor} />}
+          {state.codeBlock && <CodeTools editor={editor} language={state.language} />}
+        </div>
+      )}
     </div>
   );
 }
@@ -184,7 +204,7 @@ function CodeTools(props: { readonly editor: Editor; readonly language: string }
   const { editor, language } = props;
   const known = language === "" || CODE_LANGUAGES.some(([id]) => id === language);
   return (
-    <div className="tools tools-table">
+    <div className="tools tools-second">
       <select
         className="tool-select"
         aria-label={t("tools.codeLanguage")}
@@ -217,7 +237,7 @@ function TableTools(props: { readonly editor: Editor }): React.JSX.Element {
     ["delete", () => editor.chain().focus().deleteTable().run()],
   ] as const;
   return (
-    <Bar.Root className="tools tools-table" aria-label={t("table.toolbar")}>
+    <Bar.Root className="tools tools-second" aria-label={t("table.toolbar")}>
       {acts.map(([key, act]) => (
         <Bar.Button key={key} className={key.startsWith("delete") ? "tool tool-word danger" : "tool tool-word"} onClick={act}>
           {t(`table.${key}`)}
@@ -232,12 +252,13 @@ export function Tool(props: {
   readonly hint?: string;
   readonly on?: boolean;
   readonly disabled: boolean;
+  readonly place?: string;
   readonly run: () => void;
   readonly children: ReactNode;
 }): React.JSX.Element {
   return (
     <Bar.Button
-      className="tool"
+      className={props.place === undefined ? "tool" : `tool ${props.place}`}
       aria-label={props.label}
       aria-pressed={props.on}
       data-tip={props.hint ? `${props.label}  ${props.hint}` : props.label}

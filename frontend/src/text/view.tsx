@@ -18,7 +18,7 @@ import { fetched } from "../ui/fetched";
 import { MOD } from "../ui/platform";
 import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
-import { bubblePlace, createBubbleHost } from "./bubble-place";
+import { bubblePlace, createBubbleHost, linkAtCaret } from "./bubble-place";
 import { createEditor } from "./editor";
 import { exportText } from "./export";
 import { Highlight } from "./highlight";
@@ -183,7 +183,7 @@ interface Surroundings {
 
 function SelectionMenu(props: { readonly editor: Editor; readonly host: HTMLElement; readonly onLink: () => void }): React.JSX.Element | null {
   const { editor } = props;
-  const { selected } = useEditorState(editor, ({ state }) => ({ selected: !state.selection.empty }));
+  const { selected } = useEditorState(editor, (current) => ({ selected: !current.state.selection.empty || linkAtCaret(current) !== null }));
   const [used, setUsed] = useState(false);
   useEffect(() => {
     if (selected) setUsed(true);
