@@ -2,6 +2,7 @@
 import { Download, Printer, Search } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { useSaveKey } from "../documents/save-key";
 import type { ViewProps } from "../documents/view";
 import { TitleField } from "../documents/title-field";
 import { useTitle } from "../documents/title-input";
@@ -43,6 +44,7 @@ export function PlainView(props: ViewProps): React.JSX.Element {
       made.dispose();
     };
   }, [room]);
+  useSaveKey(room);
   useEffect(() => editor?.setEditable(editable), [editor, editable]);
   useEffect(() => editor?.setWords(words), [editor, words]);
   useEffect(() => editor?.setTitle(title), [editor, title]);

@@ -24,7 +24,7 @@ const TEXT = [
   ["bold", `${MOD} B`],
   ["italic", `${MOD} I`],
   ["underline", `${MOD} U`],
-  ["strike", `${MOD} ⇧ S`],
+  ["strike", `${MOD} ⇧ X`],
   ["code", `${MOD} E`],
   ["link", `${MOD} K`],
   ["numbers", `${MOD} ⇧ 7`],

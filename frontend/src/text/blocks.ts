@@ -35,7 +35,8 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     HardBreak,
     TitledHeading,
     Blockquote,
-    CodeBlock,
+    // Tab indents; Escape before it gives it back to the page (leaving.ts).
+    CodeBlock.configure({ enableTabIndentation: true, tabSize: 2 }),
     HorizontalRule,
     BulletList,
     Numbers,
@@ -51,11 +52,18 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     Bold,
     Italic,
     Underline,
-    Strike,
+    Struck,
     Code,
     LinkMark,
   ];
 }
+
+/** With the key that most editors have for it, beside Tiptap's own. */
+const Struck = Strike.extend({
+  addKeyboardShortcuts() {
+    return { ...this.parent?.(), "Mod-Shift-x": () => this.editor.commands.toggleStrike() };
+  },
+});
 
 let known: Schema | null = null;
 

@@ -290,3 +290,35 @@ test("a table is as wide as its columns need to be read", () => {
   editor.commands.insertTable({ rows: 1, cols: 10 });
   expect(editor.view.dom.querySelector("table")?.style.minWidth).toBe("960px");
 });
+
+/** A key as the browser sends it; answers whether the editor took it. */
+const press = (editor: Editor, key: string, more: KeyboardEventInit & { keyCode?: number } = {}): boolean =>
+  editor.view.someProp("handleKeyDown", (handle) => handle(editor.view, new KeyboardEvent("keydown", { key, ...more }))) === true;
+
+test("redo's keys never undo, and both are taken when there is nothing to do", () => {
+  const { editor, doc } = open();
+  editor.commands.insertContent("one");
+  // With Caps Lock the letter is small although Shift is pressed.
+  for (const key of ["Z", "z"]) expect(press(editor, key, { ctrlKey: true, shiftKey: true, keyCode: 90 })).toBe(true);
+  expect(plainText(doc)).toBe("one");
+  for (let step = 0; step < 3; step++) expect(press(editor, "z", { ctrlKey: true })).toBe(true);
+  expect(plainText(doc)).toBe("");
+  expect(press(editor, "z", { ctrlKey: true, shiftKey: true, keyCode: 90 })).toBe(true);
+  expect(plainText(doc)).toContain("one");
+});
+
+test("words are struck by either key, and Tab indents code", () => {
+  const { editor } = open();
+  editor.commands.setContent("<p>words</p>");
+  for (const key of ["X", "S"]) {
+    editor.commands.selectAll();
+    press(editor, key, { ctrlKey: true, shiftKey: true, keyCode: key.charCodeAt(0) });
+    expect(editor.isActive("strike"), key).toBe(key === "X");
+  }
+  editor.commands.setContent("<pre><code>fn</code></pre>");
+  editor.commands.setTextSelection(1);
+  expect(press(editor, "Tab")).toBe(true);
+  expect(editor.state.doc.textContent).toBe("  fn");
+  expect(press(editor, "Tab", { shiftKey: true })).toBe(true);
+  expect(editor.state.doc.textContent).toBe("fn");
+});

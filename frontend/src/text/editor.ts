@@ -46,7 +46,7 @@ export function createEditor(ports: EditorPorts): Editor {
       ...written,
       Dropcursor.configure({ color: false, width: 2, class: "drop-cursor" }),
       Gapcursor,
-      Collaboration.configure({
+      Undoable.configure({
         document: ports.doc,
         field: FIELD,
         yUndoOptions: { protectedNodes: blockNames(written) },
@@ -71,6 +71,19 @@ export function createEditor(ports: EditorPorts): Editor {
     },
   });
 }
+
+/**
+ * The keys are taken also when there is nothing to undo or redo. Otherwise they go on: with Caps Lock, redo without its
+ * Shift is undo; and undo is the browser's own, which knows nothing of what others wrote.
+ */
+const Undoable = Collaboration.extend({
+  addKeyboardShortcuts() {
+    const { editor } = this;
+    const undo = (): boolean => editor.commands.undo() || true;
+    const redo = (): boolean => editor.commands.redo() || true;
+    return { "Mod-z": undo, "Mod-y": redo, "Shift-Mod-z": redo };
+  },
+});
 
 /**
  * Every kind of block. Undoing the creation of a block removes it only if it is empty: without this list, undoing a

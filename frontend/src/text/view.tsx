@@ -7,6 +7,7 @@ import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
 import { browserPictures, openPictures, type Pictures } from "../documents/pictures";
+import { useSaveKey } from "../documents/save-key";
 import { pickImages, uploadImage } from "../documents/upload";
 import type { ViewProps } from "../documents/view";
 import { Avatar } from "../presence/avatar";
@@ -48,6 +49,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
   const [linkOpen, setLinkOpen] = useState(false);
   const [finding, setFinding] = useState(false);
   const [outline, setOutline] = useRail("outline");
+  useSaveKey(room);
   // The editor is made once and asks these when it needs them: words change with the language, people come and go.
   const latest = useRef<Surroundings>({ t, api, name, room, pickImage: () => undefined });
 
