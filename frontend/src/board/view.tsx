@@ -4,6 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ViewProps } from "../documents/view";
 import { useTitle } from "../documents/title-input";
+import { isCalm } from "../ui/motion";
 import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
 import { Board, type OpenBoard } from "./board";
@@ -37,7 +38,7 @@ export function BoardView(props: ViewProps): React.JSX.Element {
         .catch(() => showToast({ text: t("board.notExported") }));
     };
     onHandle({
-      goTo: board.session.goTo,
+      goTo: (client) => void board.session.goTo(client),
       focus: board.focus,
       items: () => [
         { label: t("board.outline"), icon: <ListTree />, run: () => setOutlined(true) },
@@ -53,9 +54,8 @@ export function BoardView(props: ViewProps): React.JSX.Element {
   const goTo = (id: string): void => {
     const element = board?.api.getSceneElements().find((one) => one.id === id);
     if (!board || !element) return;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     board.api.updateScene({ appState: { selectedElementIds: { [id]: true } } });
-    board.api.scrollToContent(element, { fitToContent: true, animate: !calm, duration: 250 });
+    board.api.scrollToContent(element, { fitToContent: true, animate: !isCalm(), duration: 250 });
   };
 
   return (

@@ -167,7 +167,12 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
         )}
         <StatusPill room={room} />
         <div className="bar-end">
-          <Others people={people} onGoTo={({ client }) => handle?.goTo(client)} />
+          <Others
+            people={people}
+            onGoTo={({ client, name: called }) => {
+              if (handle?.goTo(client) === false) showToast({ text: t("people.nowhere", { name: called || t("people.nameless") }) });
+            }}
+          />
           {readable && (
             <ChatButton ref={chatButton} chat={chat} open={chatOpen} onToggle={() => (chatOpen ? closeChat() : showChat(true))} />
           )}

@@ -14,8 +14,8 @@ export interface ViewProps {
 }
 
 export interface ViewHandle {
-  /** Shows where somebody is working. */
-  readonly goTo: (client: number) => void;
+  /** Shows where somebody is working. `false` says that they are nowhere yet. */
+  readonly goTo: (client: number) => boolean | undefined;
   /** Gives the keyboard to what is written or drawn on. For views whose title is in the bar. */
   readonly focus?: () => void;
   /** What this kind adds to the document's menu. Asked when the menu is drawn. */

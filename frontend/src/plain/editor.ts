@@ -29,7 +29,8 @@ export interface PlainEditor {
   readonly setWords: (words: PlainWords) => void;
   /** The title's ending says which language to colour. */
   readonly setTitle: (title: string) => void;
-  readonly goTo: (client: number) => void;
+  /** Whether there is a caret of theirs to go to. */
+  readonly goTo: (client: number) => boolean;
   readonly find: () => void;
   readonly dispose: () => void;
 }
@@ -39,7 +40,6 @@ export function createPlainEditor(ports: {
   readonly doc: Doc;
   readonly awareness: Awareness;
   readonly words: PlainWords;
-  /** Called after every change of the text, whoever made it. */
 }): PlainEditor {
   const text = ports.doc.getText(CONTENT);
   const undoManager = new UndoManager(text);
@@ -99,7 +99,9 @@ export function createPlainEditor(ports: {
     },
     goTo: (client) => {
       const place = placeOf(caretPorts, client);
-      if (place !== null && place <= view.state.doc.length) view.dispatch({ effects: EditorView.scrollIntoView(place, { y: "center" }) });
+      if (place === null || place > view.state.doc.length) return false;
+      view.dispatch({ effects: EditorView.scrollIntoView(place, { y: "center" }) });
+      return true;
     },
     find: () => void openSearchPanel(view),
     dispose: () => {

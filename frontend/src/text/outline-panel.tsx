@@ -3,6 +3,7 @@ import type { Editor } from "@tiptap/core";
 import { X } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { isCalm } from "../ui/motion";
 import { headingsOf, type Heading } from "./outline";
 
 export function OutlinePanel(props: { readonly editor: Editor; readonly onClose: () => void }): React.JSX.Element {
@@ -29,9 +30,8 @@ export function OutlinePanel(props: { readonly editor: Editor; readonly onClose:
   const go = ({ at }: Heading): void => {
     editor.chain().setTextSelection(at + 1).run();
     editor.view.focus();
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches || document.documentElement.hasAttribute("data-calm");
     const heading = editor.view.nodeDOM(at);
-    if (heading instanceof Element) heading.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+    if (heading instanceof Element) heading.scrollIntoView({ block: "start", behavior: isCalm() ? "auto" : "smooth" });
   };
   const top = Math.min(...headings.map(({ level }) => level));
   return (

@@ -16,6 +16,7 @@ import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
 import { fetched } from "../ui/fetched";
+import { isCalm } from "../ui/motion";
 import { MOD } from "../ui/platform";
 import { useRail } from "../ui/rail";
 import { showToast } from "../ui/toast";
@@ -296,7 +297,8 @@ function writeBelow(editor: Editor | null): void {
   } else editor.commands.focus("end");
 }
 
-function goToCaret(editor: Editor, client: number): void {
-  const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  caretOf(editor.view.dom, client)?.scrollIntoView({ block: "center", behavior: calm ? "auto" : "smooth" });
+function goToCaret(editor: Editor, client: number): boolean {
+  const caret = caretOf(editor.view.dom, client);
+  caret?.scrollIntoView({ block: "center", behavior: isCalm() ? "auto" : "smooth" });
+  return caret !== null;
 }
