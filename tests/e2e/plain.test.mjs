@@ -96,6 +96,11 @@ test("finding in it, in words of one's own language", async () => {
   await until("both places are marked", async () => (await ann.page.locator(".cm-searchMatch").count()) === 2);
   await accessible(ann, "the search of plain text");
   await screenshot(ann, "plain-find-light");
+  await ann.page.keyboard.press("Escape");
+  await ann.page.keyboard.press("Control+Alt+g");
+  await ann.page.locator(".cm-goto-line input").waitFor();
+  await accessible(ann, "going to a line");
+  await screenshot(ann, "plain-goto-light");
 });
 
 test("it is kept on this device, and edits without a server arrive once", async () => {
