@@ -174,3 +174,69 @@ test("a document that was never opened on this device has the sign of its kind",
   const row = ann.page.locator(".row", { has: ann.page.locator('a[href="/d/drawn%20elsewhere"]') });
   await row.locator(".row-icon svg.lucide-shapes").waitFor();
 });
+
+const focused = ({ page }, selector) => until(`${selector} has the focus`, () => page.evaluate((selector) => document.activeElement?.matches(selector), selector));
+
+test("whoever makes a document writes in it at once; back at home nothing is forgotten, and the keyboard is in the page", async () => {
+  for (let number = 1; number <= 30; number++) await api(server, "POST", "", { title: `Bolt of cloth ${number}` });
+  const ann = await browser.person(server);
+  const { page } = ann;
+  for (const [button, editor, line] of [
+    ["New text", ".prose", ".prose p"],
+    ["New plain text", ".cm-content", ".cm-line"],
+  ]) {
+    await openHome(ann);
+    await page.getByRole("button", { name: button, exact: true }).first().click();
+    await focused(ann, editor);
+    await page.keyboard.type("Words at once?");
+    await page.locator(line, { hasText: "Words at once?" }).waitFor();
+    assert.equal(await page.getByRole("dialog").count(), 0);
+    await status(ann, "saved");
+  }
+  await page.getByRole("link", { name: "All documents" }).first().click();
+  await focused(ann, "main#content");
+
+  await page.getByRole("searchbox").fill("bolt of");
+  await until("only the bolts are shown", async () => (await page.locator(".rows .row").count()) === 30);
+  await page.getByRole("link", { name: /Bolt of cloth 3\b/ }).scrollIntoViewIfNeeded();
+  const place = await page.evaluate(() => scrollY);
+  assert.ok(place > 300, `${place}`);
+  await page.getByRole("link", { name: /Bolt of cloth 3\b/ }).click();
+  await status(ann, "saved");
+  const bones = page.evaluate(() => new Promise((resolve) => {
+    const seen = new MutationObserver(() => document.querySelector(".home .skeleton") && resolve(true));
+    seen.observe(document.body, { childList: true, subtree: true });
+    addEventListener("seen-enough", () => resolve(false), { once: true });
+  }));
+  await page.getByRole("link", { name: "All documents" }).first().click();
+  await page.getByRole("link", { name: /Bolt of cloth 3\b/ }).waitFor();
+  await page.evaluate(() => dispatchEvent(new Event("seen-enough")));
+  assert.equal(await bones, false);
+  assert.equal(await page.getByRole("searchbox").inputValue(), "bolt of");
+  assert.equal(await page.evaluate(() => scrollY), place);
+});
+
+test("a row that no server took away is back, with the reason; undone from the document's page it is in the list", async () => {
+  const { name } = await api(server, "POST", "", { title: "Not to be lost" });
+  const ann = await browser.person(server);
+  ann.mayLoseNetwork = true;
+  const { page } = ann;
+  await openHome(ann);
+  await row(ann, "Not to be lost").waitFor();
+  await page.waitForFunction(() => performance.getEntriesByType("resource").some(({ name, responseEnd }) => name.includes("/assets/menu-") && responseEnd > 0));
+  await server.kill();
+  await row(ann, "Not to be lost").getByRole("button", { name: /More for/ }).click();
+  await page.getByRole("menuitem", { name: "Move to trash" }).click();
+  await page.locator(".toast").getByText("The server does not answer").waitFor();
+  await row(ann, "Not to be lost").waitFor();
+  await server.start();
+
+  await openDocument(ann, name);
+  await page.getByRole("button", { name: "Document menu" }).click();
+  await page.getByRole("menuitem", { name: "Move to trash" }).click();
+  const undo = page.getByRole("button", { name: "Undo" });
+  await undo.waitFor();
+  await until("it is out of the list", async () => (await row(ann, "Not to be lost").count()) === 0);
+  await undo.click();
+  await row(ann, "Not to be lost").waitFor();
+});

@@ -10,6 +10,7 @@ import { EmptyLoom, Logo } from "../ui/logo";
 import { announce } from "../ui/live-region";
 import { Panel } from "../ui/panel";
 import { copyToClipboard } from "../ui/clipboard";
+import { useArrivalFocus } from "../ui/return-focus";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
 import { documentsChanged } from "./changes";
@@ -80,6 +81,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const creating = useCreate(api, reload);
   useSendMade(api, state.phase === "ready", reload);
   useAtRest(state.phase === "ready");
+  useArrivalFocus();
   const heading = tab === "trash" ? t("home.trash") : tab === "starred" ? t("home.starred") : t(`home.${partOfDay(new Date(now).getHours())}`);
 
   useEffect(() => {

@@ -27,16 +27,18 @@ import { LazyMenu } from "../ui/lazy-menu";
 import type { MenuItem } from "../ui/menu";
 import { Panel } from "../ui/panel";
 import { useRail } from "../ui/rail";
+import { isFocusFree } from "../ui/return-focus";
 import { browserSignals } from "../ui/signals";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { documentsChanged } from "./changes";
 import { rememberKept, rememberTrashed } from "./device";
+import { takeJustMade } from "./just-made";
 import { enterRoom, leaveRoom } from "./rooms";
 import { useLeaveGuard } from "./unkept";
 import { onKind, readKind, type Kind } from "./kind";
 import { forgetMade } from "./made";
-import type { DocumentName } from "./name";
+import { documentPath, type DocumentName } from "./name";
 import { problemWords } from "./problem-words";
 import { setStarred, useStarred } from "./starred";
 import type { ViewHandle } from "./view";
@@ -109,6 +111,10 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   }, [showChat]);
   useAnnouncedMessages(chat, chatOpen);
 
+  const editable = isEditable(status);
+  useEffect(() => {
+    if (editable && handle?.focus && takeJustMade(name) && isFocusFree()) handle.focus();
+  }, [editable, handle, name]);
   useAnnouncement(room.awareness);
   useArrivals(people, isLive(status));
   useRollCall(people);
@@ -136,7 +142,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   }, [readable, stores, name, title, kind]);
 
   const items = (): readonly MenuItem[] => [
-    { label: t("row.copyLink"), icon: <Link2 />, run: () => void copyToClipboard(location.href) },
+    { label: t("row.copyLink"), icon: <Link2 />, run: () => void copyToClipboard(new URL(documentPath(name), location.href).href) },
     starred
       ? { label: t("row.unstar"), icon: <StarOff />, run: () => setStarred(name, false) }
       : { label: t("row.star"), icon: <Star />, run: () => setStarred(name, true) },

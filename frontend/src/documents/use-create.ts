@@ -7,6 +7,7 @@ import { MissingPart, tellMissing, whyMissing } from "../ui/missing";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { IMPORTABLE, ImportError, createDocument, importDocument, type Created, type ImportedFile } from "./create";
+import { rememberJustMade } from "./just-made";
 import type { Kind } from "./kind";
 import { documentPath } from "./name";
 import { problemWords } from "./problem-words";
@@ -53,7 +54,10 @@ export function useCreate(api: Api, onMade?: () => void): Creating {
         try {
           const made = await createDocument(api, kind, viewReady);
           // Whoever has gone on meanwhile is not called back.
-          if (shown.current) navigate(documentPath(made.name));
+          if (shown.current) {
+            rememberJustMade(made.name);
+            navigate(documentPath(made.name));
+          }
           onMade?.();
         } catch (error) {
           if (error instanceof MissingPart) tellMissing(await whyMissing());

@@ -16,7 +16,7 @@ export interface ViewProps {
 export interface ViewHandle {
   /** Shows where somebody is working. `false` says that they are nowhere yet. */
   readonly goTo: (client: number) => boolean | undefined;
-  /** Gives the keyboard to what is written or drawn on. For views whose title is in the bar. */
+  /** Gives the keyboard to what is written or drawn on. */
   readonly focus?: () => void;
   /** What this kind adds to the document's menu. Asked when the menu is drawn. */
   readonly items: () => readonly MenuItem[];

@@ -53,6 +53,7 @@ export function PlainView(props: ViewProps): React.JSX.Element {
     if (editor === null) return;
     onHandle({
       goTo: editor.goTo,
+      focus: () => editor.view.focus(),
       items: () => [
         { label: t("find.open"), icon: <Search />, run: editor.find },
         { label: t("export.plain"), icon: <Download />, run: () => saveFile(textFileName(title), "text/plain", read()) },

@@ -15,6 +15,7 @@ import { openLayer } from "../shell/layers";
 import { inspectCopy } from "../sync/copy";
 import { fetched } from "../ui/fetched";
 import { announce } from "../ui/live-region";
+import { useArrivalFocus } from "../ui/return-focus";
 import { CARET_LABELS, changeSettings, useSettings } from "../ui/settings";
 import "./settings.css";
 
@@ -23,6 +24,7 @@ const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Conf
 export function SettingsPage(): React.JSX.Element {
   const { t } = useTranslation();
   const settings = useSettings();
+  useArrivalFocus();
   useEffect(() => {
     document.title = `${t("settings.title")} · Weft`;
   }, [t]);

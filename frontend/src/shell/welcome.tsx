@@ -7,8 +7,17 @@ import { LANGUAGES, LANGUAGE_NAMES, isLanguage } from "../i18n/languages";
 import { Avatar } from "../presence/avatar";
 import { COLOURS } from "../presence/colours";
 import { LONGEST_NAME, tidyName } from "../presence/people";
+import { focusPage } from "../ui/return-focus";
 import { changeSettings, useSettings } from "../ui/settings";
 import "./shell.css";
+
+/** Who has given a name came to write. */
+function startWriting(event: Event): void {
+  event.preventDefault();
+  const writing = document.querySelector<HTMLElement>(".prose, .cm-content, .excalidraw");
+  if (writing) writing.focus({ preventScroll: true });
+  else focusPage();
+}
 
 export function Welcome(): React.JSX.Element {
   const { t, i18n } = useTranslation();
@@ -22,7 +31,7 @@ export function Welcome(): React.JSX.Element {
     <Dialog.Root open onOpenChange={(open) => !open && done()}>
       <Dialog.Portal>
         <Dialog.Overlay className="overlay" />
-        <Dialog.Content className="dialog welcome">
+        <Dialog.Content className="dialog welcome" onCloseAutoFocus={startWriting}>
           <form
             onSubmit={(event) => {
               event.preventDefault();

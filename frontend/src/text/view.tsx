@@ -122,6 +122,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
     };
     onHandle({
       goTo: (client) => goToCaret(editor, client),
+      focus: () => writeFromStart(editor),
       items: () => [
         { label: t("outline.title"), icon: <ListTree />, checked: outline, run: () => setOutline((open) => !open) },
         { label: t("find.open"), icon: <SearchIcon />, hint: `${MOD} F`, run: () => setFinding(true) },
