@@ -240,6 +240,39 @@ test("a pasted picture is stored on the server, and the document holds its addre
   await bo.page.getByRole("img", { name: "The plan of the loom" }).waitFor();
 });
 
+test("pasted Markdown is read, bytes that are no picture are refused, and who has no caret is said", async () => {
+  const [ann, bo] = await annAndBo("pastes");
+  const { page } = ann;
+  const give = (data) =>
+    page.evaluate(({ text, html, picture }) => {
+      const transfer = new DataTransfer();
+      if (text) transfer.setData("text/plain", text);
+      if (html) transfer.setData("text/html", html);
+      if (picture) transfer.items.add(new File([picture], "broken.png", { type: "image/png" }));
+      document.querySelector(".prose").dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true, cancelable: true }));
+    }, data);
+  const said = (words) => page.getByRole("status").filter({ hasText: words }).first().waitFor();
+  await page.getByRole("button", { name: "Go to where Bo is writing" }).click();
+  await said("Bo is here, but not in the text yet");
+  await text(ann).focus();
+  await give({ text: "# Plan\n\n- [x] warp\n- [ ] weft\n" });
+  await page.locator(".prose h2", { hasText: "Plan" }).waitFor();
+  assert.deepEqual(await page.locator('.prose li input[type="checkbox"]').evaluateAll((all) => all.map(({ checked }) => checked)), [true, false]);
+  // A picture inside of an address: the bytes go to the server, the text gets their address.
+  const dot = await page.evaluate(() => Object.assign(document.createElement("canvas"), { width: 2, height: 2 }).toDataURL());
+  await give({ html: `<p>a dot <img src="${dot}" alt="dot"></p>` });
+  const shown = bo.page.locator(".prose img[alt=dot]");
+  await shown.waitFor();
+  await until("Bo sees it", () => shown.evaluate(({ complete, naturalWidth }) => complete && naturalWidth === 2));
+  const json = JSON.stringify(await api(server, "GET", "/pastes/json"));
+  assert.ok(json.includes("/attachments/") && !json.includes("base64"), json.slice(0, 400));
+  await give({ picture: "no picture at all" });
+  await said("This file is not an image");
+  await status(ann, "saved");
+  await page.keyboard.press("Control+s");
+  await until("it is said how it stands", async () => (await page.getByTestId("live-region").textContent()).startsWith("Saved on"));
+});
+
 test("a server that stores no images says so in words, and nothing is left behind", async () => {
   const ann = await browser.person(server);
   ann.mayLoseNetwork = true;

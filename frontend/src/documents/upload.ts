@@ -2,6 +2,7 @@
 import type { TFunction } from "i18next";
 import { ApiError, type Api } from "./api";
 import type { DocumentName } from "./name";
+import { isPicture, refusalIn } from "./picture-words";
 import { problemWords } from "./problem-words";
 import type { Pictures } from "./pictures";
 
@@ -13,7 +14,7 @@ export type Upload =
 
 /** Stores an image beside the document, or on this device while nobody answers. Never throws for what a server or a network does. */
 export async function uploadImage(api: Api, name: DocumentName, pictures: Pictures, file: File, t: TFunction<"words">): Promise<Upload> {
-  if (!file.type.startsWith("image/")) return { refused: t("image.notImage") };
+  if (!file.type.startsWith("image/") || !(await isPicture(file))) return { refused: t("image.notImage") };
   try {
     return { address: (await api.upload(name, file)).url };
   } catch (error) {
@@ -29,7 +30,7 @@ export async function uploadImage(api: Api, name: DocumentName, pictures: Pictur
       case "refused":
         // A server without attachments, or one that does not know this document any more.
         if (problem.status === 404 || problem.status === 405) return { refused: t("image.noStore") };
-        return { refused: problemWords(problem, t) };
+        return { refused: problem.code === "too_large" ? refusalIn(problem.message, t) : problemWords(problem, t) };
     }
   }
 }

@@ -6,6 +6,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
+import { isPicture, refusalIn } from "../documents/picture-words";
 import { browserPictures, openPictures, type Pictures } from "../documents/pictures";
 import { useSaveKey } from "../documents/save-key";
 import { pickImages, uploadImage } from "../documents/upload";
@@ -60,7 +61,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
       upload: (file) => uploadImage(latest.current.api, latest.current.name, pictures, file, latest.current.t),
       local: pictures.local,
       refusals: pictures.refusals,
-      refusal: (message) => latest.current.t("image.onlyHere", { message }),
+      refusal: (message) => latest.current.t("image.onlyHere", { message: refusalIn(message, latest.current.t) }),
       uploading: () => latest.current.t("image.uploading"),
       refused: (text) => showToast({ text }),
     }),
@@ -89,6 +90,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
       pastes({
         // On this device first, so that the words around it need not wait for the server.
         keep: async (file) => {
+          if (!(await isPicture(file))) return null;
           const address = await pictures.keep(file);
           if (address !== null) void pictures.send();
           return address;
@@ -160,7 +162,7 @@ function usePictures(api: Api, name: DocumentName, room: Room, t: TFunction<"wor
     words.current = t;
   });
   const pictures = useMemo(
-    () => openPictures({ api, document: name, store: browserPictures, refused: (message) => showToast({ text: words.current("image.refused", { message }) }) }),
+    () => openPictures({ api, document: name, store: browserPictures, refused: (message) => showToast({ text: words.current("image.refused", { message: refusalIn(message, words.current) }) }) }),
     [api, name],
   );
   useEffect(() => {
