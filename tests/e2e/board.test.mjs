@@ -123,6 +123,51 @@ test("a sticky note is written on, listed in the outline, and found from there",
   await outline.waitFor({ state: "detached" });
 });
 
+test("two people write in one note at once: both see the words of both, and lose none", async () => {
+  const [ann, bo] = await annAndBo("one note");
+  const field = ({ page }) => page.locator("textarea.excalidraw-wysiwyg");
+  const reads = (words) => (elements) => elements.find(({ type }) => type === "text")?.originalText === words;
+  ann.mayLoseNetwork = true;
+  await ann.page.keyboard.press("n");
+  await click(ann, 600, 350);
+  await field(ann).waitFor();
+  await ann.page.keyboard.type("Base");
+  await ann.page.keyboard.press("Escape");
+  await sees(bo, "the note", reads("Base"));
+  for (const { page } of [ann, bo]) {
+    await page.locator(".board canvas.interactive").dblclick({ position: { x: 600, y: 350 } });
+    await field({ page }).waitFor();
+    await page.keyboard.press("End");
+  }
+  await ann.page.keyboard.type(" by Ann");
+  await until("Bo has Ann's words in hand", async () => (await field(bo).inputValue()) === "Base by Ann");
+  await bo.page.keyboard.press("Home");
+  await bo.page.keyboard.type("Bo's ");
+  await until("Ann has Bo's", async () => (await field(ann).inputValue()) === "Bo's Base by Ann");
+  await ann.page.keyboard.type(" Lee");
+  for (const { page } of [ann, bo]) await page.keyboard.press("Escape");
+  for (const person of [ann, bo]) await sees(person, "the words of both", reads("Bo's Base by Ann Lee"));
+
+  await ann.context.setOffline(true);
+  await status(ann, "offline");
+  for (const [{ page }, key, words] of [[ann, "End", " and a long line that goes on"], [bo, "Home", "Only "]]) {
+    await page.locator(".board canvas.interactive").dblclick({ position: { x: 600, y: 350 } });
+    await field({ page }).waitFor();
+    await page.keyboard.press(`Control+${key}`);
+    await page.keyboard.type(words);
+    await page.keyboard.press("Escape");
+  }
+  await status(bo, "saved");
+  await ann.context.setOffline(false);
+  await status(ann, "saved");
+  const words = "Only Bo's Base by Ann Lee and a long line that goes on";
+  for (const person of [ann, bo]) {
+    const text = (await sees(person, "the words of both", reads(words))).find(({ type }) => type === "text");
+    assert.equal(text.text.replace(/\s+/g, " "), words);
+    assert.ok(text.width <= 190 && text.text.includes("\n"), `in lines as wide as the note: ${text.width}`);
+  }
+});
+
 test("a sticky note put into a frame goes with the frame, words and all", async () => {
   const [ann, bo] = await annAndBo("framed");
   await draw(ann, "f", [300, 160], [800, 560]);

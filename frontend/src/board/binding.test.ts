@@ -1,6 +1,6 @@
 // The binding's promises one by one. That they hold in any order and mixture is the affair of binding.random.test.ts.
 import { expect, test } from "vitest";
-import { Doc, Map as YMap, applyUpdate, encodeStateAsUpdate } from "yjs";
+import { Doc, Map as YMap, applyUpdate, encodeStateAsUpdate, type Text as YText } from "yjs";
 import { bindBoard } from "./binding";
 import type { BoardElement } from "./element";
 import { fakeView, replica, shape, type Replica } from "./fake-view";
@@ -378,6 +378,70 @@ test("a caret that wrote nothing gives way to what another wrote meanwhile", () 
   expect(ann.view.get("t")?.["text"]).toBe("before");
   ann.binding.unfinished({});
   for (const { view } of [ann, bo]) expect(view.get("t")?.["text"]).toBe("after");
+});
+
+/** A text on the board of both, and each with the caret in it. */
+function writers(): ReturnType<typeof together> & { readonly type: (side: Replica, words: string) => void; readonly words: () => readonly unknown[] } {
+  const both = together();
+  put(both.ann, "t", { ...shape("t", "text"), ...WHOLE["text"], text: "Base", originalText: "Base" });
+  for (const { binding } of [both.ann, both.bo]) binding.unfinished({ text: "t" });
+  return {
+    ...both,
+    type: (side, words) => put(side, "t", { text: words, originalText: words }),
+    words: () => [both.ann, both.bo].flatMap(({ view }) => [view.get("t")?.["originalText"], view.get("t")?.["text"]]),
+  };
+}
+
+test("two people write in one text at once: the words of both are there, and for other programs it is a plain text", () => {
+  const { ann, bo, type, words } = writers();
+  type(ann, "Base by Ann");
+  type(bo, "Base by Bo");
+  ann.binding.pause();
+  bo.binding.unfinished({});
+  ann.binding.unfinished({});
+  expect(words()).toEqual(Array.from({ length: 4 }, () => "Base by Ann by Bo"));
+  expect(stored(ann, "t").toJSON()["originalText"]).toBe("Base by Ann by Bo");
+});
+
+test("two people write in one text apart: the words of both are there when they meet, also after several pauses", () => {
+  const { ann, bo, apart, type, words } = writers();
+  apart(() => {
+    for (const more of ["One. Base", "One. Two. Base"]) {
+      type(ann, more);
+      ann.binding.pause();
+    }
+    ann.binding.unfinished({});
+    type(bo, "Base. End");
+    bo.binding.unfinished({});
+  });
+  expect(words()).toEqual(Array.from({ length: 4 }, () => "One. Two. Base. End"));
+});
+
+test("what others write appears under the caret where the view can put it, and what is typed there goes on from it", () => {
+  const { doc, view, binding } = replica(new Doc(), Math.random, true);
+  view.put("t", { ...shape("t", "text"), ...WHOLE["text"], text: "Base", originalText: "Base" });
+  binding.changed();
+  binding.unfinished({ text: "t" });
+  view.put("t", { text: "Base!", originalText: "Base!" });
+  binding.changed();
+  const words = (doc.getMap<YMap<unknown>>("elements").get("t") as YMap<YText>).get("originalText") as YText;
+  words.insert(0, "The ");
+  expect(view.get("t")?.["originalText"]).toBe("The Base!");
+  expect(words.toJSON()).toBe("The Base");
+  view.put("t", { text: "The Base!?", originalText: "The Base!?" });
+  binding.pause();
+  expect(words.toJSON()).toBe("The Base!?");
+  binding.unfinished({});
+  expect(view.get("t")?.["originalText"]).toBe("The Base!?");
+});
+
+test("lines that are of other words are broken anew, by the view and never in the document", () => {
+  const { ann, bo } = together();
+  put(ann, "t", { ...shape("t", "text"), ...WHOLE["text"], text: "two\nlines", originalText: "two lines" });
+  expect(bo.view.get("t")?.["text"]).toBe("two\nlines");
+  (stored(ann, "t").get("originalText") as YText).insert(0, "of ");
+  for (const { view } of [ann, bo]) expect(view.get("t")).toMatchObject({ text: "of two lines", originalText: "of two lines" });
+  expect(stored(ann, "t").get("text")).toBe("two\nlines");
 });
 
 test("what is in somebody's hand is shown to others and written by nobody but them", () => {

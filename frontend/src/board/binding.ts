@@ -10,8 +10,12 @@
 // Layout of the document, which other programs read as well:
 //   elements: Y.Map  id -> Y.Map of an Excalidraw element's fields, without id, version, versionNonce, updated and status.
 //                    Lists and objects are replaced whole. Order is by `index`, then id. A deleted shape stays, with `isDeleted`.
-import { AbstractType, Map as YMap, UndoManager, type Doc, type Transaction, type YEvent } from "yjs";
+//                    The words of a text, `originalText`, are a Y.Text, so that several people may write them at once, also
+//                    without a network. `text` is the same broken into lines, which each view does for itself where the
+//                    stored lines are of other words. Words that somebody stored as a plain string stay one, replaced whole.
+import { AbstractType, Map as YMap, Text as YText, UndoManager, type Doc, type Transaction, type YEvent } from "yjs";
 import { equal, isContainer, isShared, isShown, mended, sharedFields, type BoardElement, type Fields } from "./element";
+import { carried, editsBetween, sameWords } from "./words";
 
 /** The root of the shapes in the shared data. */
 export const ELEMENTS = "elements";
@@ -22,12 +26,22 @@ const UNDO_PAUSE = 400;
 /** While a text is being written, these are the writer's: the caret stands in them. */
 const WRITTEN: ReadonlySet<string> = new Set(["text", "originalText", "x", "y", "width", "height"]);
 
+/** The words of a text, as they were written. */
+const WORDS = "originalText";
+
 /** What the binding needs of a view. */
 export interface BoardView {
   /** All shapes in drawing order, deleted ones too. The view may change them in place, and then raises their version. */
   readonly elements: () => readonly BoardElement[];
   /** Shows these from now on, without a step in a history of its own. It may mend an `index`, and nothing else. */
   readonly show: (elements: readonly BoardElement[]) => void;
+  /** The lines and the size of a text with these words, within its container if it has one. */
+  readonly fit?: (text: Fields, container: Fields | null) => Fields;
+  /**
+   * Puts words in the place of those somebody here is writing, with the caret where it was among them. `false` if they
+   * cannot be touched now; then they are shown when the caret has left.
+   */
+  readonly retype?: (id: string, words: string) => boolean;
 }
 
 /** Shapes somebody here is in the middle of, besides what the pointer holds. */
@@ -146,6 +160,7 @@ export function bindBoard(ports: {
     const incoming = new Map<string, Record<string, unknown> | null>();
     for (const id of ids) incoming.set(id, read(id));
 
+    retyped = null;
     const next: BoardElement[] = [];
     let [differs, unordered] = [false, false];
     for (const element of view.elements()) {
@@ -168,9 +183,22 @@ export function bindBoard(ports: {
       next.push(added(id, fields));
       [differs, unordered] = [true, true];
     }
-    if (!differs && !unordered) return;
     if (unordered) next.sort(byOrder);
-    show(next);
+    if (differs || unordered) show(next);
+    retype();
+  };
+
+  /** What others wrote into the text in which the caret is, until it is put there. */
+  let retyped: { readonly id: string; readonly theirs: string; readonly words: string } | null = null;
+  const retype = (): void => {
+    const base = retyped && bases.get(retyped.id);
+    if (retyped === null || !base) return;
+    const { id, theirs, words } = retyped;
+    const before = base.fields[WORDS];
+    retyped = null;
+    // Before the view reports the change: what is ours of it is the rest.
+    base.fields[WORDS] = theirs;
+    if (view.retype?.(id, words) !== true) base.fields[WORDS] = before;
   };
 
   /** The view's copy with what changed elsewhere; the same object if nothing did; `null` if it goes without a trace. */
@@ -189,13 +217,24 @@ export function bindBoard(ports: {
     const clean = base.phantom || isClean(element, base);
     const change: Record<string, unknown> = {};
     for (const field of new Set([...Object.keys(base.fields), ...Object.keys(incoming)])) {
-      const theirs = incoming[field];
+      const writing = unfinished.text === id && WRITTEN.has(field);
+      // What others have in hand is not theirs yet; some of it came from here, and would come back a second time.
+      const theirs = writing && field === WORDS ? (wordsOf(id)?.toJSON() ?? incoming[field]) : incoming[field];
       if (equal(field === "index" ? base.order : base.fields[field], theirs)) continue;
-      if (unfinished.text === id && WRITTEN.has(field)) {
+      if (writing) {
         deferred.add(id);
+        if (field === WORDS && wordsOf(id) !== null) {
+          const words = carried(String(base.fields[WORDS]), String(element[WORDS]), String(theirs));
+          retyped = { id, theirs: String(theirs), words };
+        }
         continue;
       }
       const ours = clean || equal(element[field], base.fields[field]);
+      // Written yet to be, as a change of what both knew.
+      if (!ours && field === WORDS && wordsOf(id) !== null) {
+        deferred.add(id);
+        continue;
+      }
       if (field === "index") {
         base.order = theirs;
         if (!ours) continue;
@@ -265,7 +304,10 @@ export function bindBoard(ports: {
     const inHand = others.get(id);
     if (!(map instanceof YMap)) return inHand === undefined ? null : { ...inHand, isDeleted: false, locked: true };
     const fields: Record<string, unknown> = {};
-    for (const [field, value] of map as YMap<unknown>) if (isShared(field) && !(value instanceof AbstractType)) fields[field] = value;
+    for (const [field, value] of map as YMap<unknown>) {
+      if (field === WORDS && value instanceof YText) fields[field] = value.toJSON();
+      else if (isShared(field) && !(value instanceof AbstractType)) fields[field] = value;
+    }
     return inHand === undefined ? fields : { ...fields, ...inHand, isDeleted: fields["isDeleted"] };
   };
 
@@ -320,7 +362,18 @@ export function bindBoard(ports: {
     if (start !== null && !isAlive(start)) fields["startBinding"] = null;
     if (end !== null && !isAlive(end)) fields["endBinding"] = null;
     fields["boundElements"] = boundTo(id, fields["type"], fields["boundElements"]);
+    if (wordsOf(id) !== null && !sameWords(String(fields["text"]), String(fields[WORDS]))) {
+      const around = fields["containerId"] === null || container === null ? null : stored(container);
+      Object.assign(fields, view.fit?.(fields, around && mended(around)) ?? { text: fields[WORDS] });
+    }
     return fields;
+  };
+
+  /** The words of a text that may be written by several at once; `null` for others, and for what is no text. */
+  const wordsOf = (id: string): YText | null => {
+    const map = elements.get(id);
+    const words: unknown = map instanceof YMap ? map.get(WORDS) : null;
+    return words instanceof YText ? words : null;
   };
 
   const isAlive = (id: string): boolean => links.get(id)?.alive === true;
@@ -391,17 +444,22 @@ export function bindBoard(ports: {
       // Born deleted, and brought to life in the next transaction, which is the step of undo. Undoing a creation thus
       // sets a field instead of removing the key with all that others have done to the shape since; redo finds it whole.
       doc.transact(() => {
-        for (const element of born) elements.set(element.id, new YMap(Object.entries({ ...sharedFields(element), isDeleted: true })));
+        for (const element of born) {
+          const words = typeof element[WORDS] === "string" ? { [WORDS]: new YText(element[WORDS]) } : {};
+          elements.set(element.id, new YMap<unknown>(Object.entries({ ...sharedFields(element), ...words, isDeleted: true })));
+        }
       }, SETTING);
     }
     if (born.length > 0 || changes.some(({ fields }) => fields.size > 0) || reordered.length > 0) {
       doc.transact(() => {
         for (const { id } of born) (elements.get(id) as YMap<unknown>).set("isDeleted", false);
-        for (const { element, fields } of changes) {
+        for (const { element, base, fields } of changes) {
           const map = elements.get(element.id);
           if (!(map instanceof YMap)) continue;
           for (const [field, value] of fields) {
-            if (value === undefined) map.delete(field);
+            const words: unknown = map.get(field);
+            if (field === WORDS && words instanceof YText && typeof value === "string") writeWords(words, String(base.fields[WORDS]), value);
+            else if (value === undefined) map.delete(field);
             else map.set(field, value);
           }
         }
@@ -415,6 +473,23 @@ export function bindBoard(ports: {
         }
       }, STEP);
     } else for (const { element, base } of changes) agree(element, base.order);
+  };
+
+  /** What was changed in the words here, in what they have become meanwhile. */
+  const writeWords = (words: YText, base: string, ours: string): void => {
+    const theirs = words.toJSON();
+    // From the back, so that what is before stays where it is.
+    for (const { index, remove, insert } of editsBetween(theirs, carried(base, ours, theirs)).toReversed()) {
+      if (remove > 0) words.delete(index, remove);
+      else words.insert(index, insert);
+    }
+  };
+
+  /** Shows what waited for a caret that has left, or for what was in hand to be written. */
+  const catchUp = (): void => {
+    const waiting = [...deferred].filter((id) => id !== unfinished.text);
+    for (const id of waiting) deferred.delete(id);
+    if (waiting.length > 0) take(waiting);
   };
 
   /** A shape made here. One that is deleted before others have heard of it stays unheard of. */
@@ -497,6 +572,7 @@ export function bindBoard(ports: {
     release: () => {
       held = false;
       writeSome();
+      catchUp();
       history.stopCapturing();
     },
     unfinished: (shapes) => {
@@ -505,9 +581,9 @@ export function bindBoard(ports: {
       if (!left) return;
       writeSome();
       history.stopCapturing();
-      const waiting = [...deferred].filter((id) => id !== shapes.text);
-      for (const id of waiting) deferred.delete(id);
-      if (waiting.length > 0) take(waiting);
+      catchUp();
+      // What others have in hand of it would be taken for what both know.
+      if (shapes.text !== undefined && others.has(shapes.text)) take([shapes.text]);
     },
     pause: () => {
       if (!held && !showing) write({ text: true, line: false });

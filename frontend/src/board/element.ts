@@ -113,6 +113,8 @@ export function mended(stored: Fields): Record<string, unknown> | null {
   const type = stored["type"];
   if (!isShown(type)) return null;
   const fields: Record<string, unknown> = { ...stored };
+  // Words that somebody stored in lines only.
+  if (type === "text" && typeof stored["originalText"] !== "string") fields["originalText"] = stored["text"];
   for (const defaults of [COMMON, KINDS.get(type) ?? {}]) {
     for (const [field, fallback] of Object.entries(defaults)) {
       if (!alike(fields[field], fallback)) fields[field] = fallback;

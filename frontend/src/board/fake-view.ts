@@ -94,8 +94,13 @@ export interface Replica {
   readonly binding: BoardBinding;
 }
 
-export function replica(doc: Doc, random: () => number = Math.random): Replica {
-  const view = fakeView(random);
+export function replica(doc: Doc, random: () => number = Math.random, retypes = false): Replica {
+  const fake = fakeView(random);
+  const retype = (id: string, words: string): boolean => {
+    fake.put(id, { text: words, originalText: words });
+    return true;
+  };
+  const view = retypes ? { ...fake, retype } : fake;
   return { doc, view, binding: bindBoard({ doc, view, nonce: () => Math.floor(random() * 2 ** 31) }) };
 }
 

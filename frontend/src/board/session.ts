@@ -8,6 +8,7 @@ import type { Room } from "../sync/room";
 import { bindBoard, type BoardHistory, type Unfinished } from "./binding";
 import type { BoardElement } from "./element";
 import { syncImages, type Picture, type Refusal } from "./images";
+import { fitted, retype } from "./lines";
 import { handsOf, othersIn, publisher, type Bounds, type OnBoard, type Other, type Pointer } from "./presence";
 
 /** A writer who rests this long is shown to others with what is there, in ms. */
@@ -63,8 +64,19 @@ export function openSession(ports: {
       elements,
       show: (next) =>
         api.updateScene({ elements: next as unknown as readonly OrderedExcalidrawElement[], captureUpdate: CaptureUpdateAction.NEVER }),
+      fit: fitted,
+      retype: (id, words) => {
+        const area = place.querySelector<HTMLTextAreaElement>("textarea.excalidraw-wysiwyg");
+        // What an input method is composing belongs to it until it has finished.
+        if (area === null || composing || api.getAppState().editingTextElement?.id !== id) return false;
+        retype(area, words);
+        return true;
+      },
     },
   });
+  let composing = false;
+  listen(place, ["compositionstart"], () => (composing = true));
+  listen(place, ["compositionend"], () => (composing = false));
 
   let resting: ReturnType<typeof setTimeout> | undefined;
   let writtenVersion = -1;
