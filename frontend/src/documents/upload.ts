@@ -30,7 +30,7 @@ export async function uploadImage(api: Api, name: DocumentName, pictures: Pictur
       case "refused":
         // A server without attachments, or one that does not know this document any more.
         if (problem.status === 404 || problem.status === 405) return { refused: t("image.noStore") };
-        return { refused: problem.code === "too_large" ? refusalIn(problem.message, t) : problemWords(problem, t) };
+        return { refused: problem.code === "too_large" ? t("problem.refused", { message: refusalIn(problem.message, t) }) : problemWords(problem, t) };
     }
   }
 }
