@@ -119,6 +119,14 @@ test("who writes is shown until they say something, stop, go, or fall silent", (
   expect(names(after(both, lost))).toEqual([]);
 });
 
+test("one tab of several that closes, or opens, is nobody's coming or going", () => {
+  const tab = (type: "join" | "leave", session: string): Event => ({ type: "heard", heard: { type, person: person("Bo", session) }, now: 0 });
+  const one = after(fresh(), history([message(1, "Bo")]), tab("join", "first"), says(message(2, "Bo")));
+  const two = after(one, tab("join", "second"), tab("leave", "first"));
+  expect(two.comings).toEqual(one.comings);
+  expect(after(two, tab("leave", "second")).comings.at(-1)).toEqual({ after: message(2, "Bo").id, joined: [], left: ["Bo"] });
+});
+
 test("comings and goings between two messages are one notice, and who only reloaded is in none", () => {
   const state = after(fresh(), history([message(1, "Bo")]), move("join", "Cy"), move("join", "Di"), move("leave", "Bo"), move("leave", "Cy"));
   expect(state.comings).toEqual([{ after: message(1, "Bo").id, joined: ["Di"], left: ["Bo"] }]);

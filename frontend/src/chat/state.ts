@@ -48,6 +48,8 @@ export interface State {
   readonly held: { readonly why: string; readonly until: number; readonly times: number } | null;
   readonly writers: readonly Writer[];
   readonly comings: readonly Coming[];
+  /** Who is here by which session: somebody with two tabs open has not left when one of them closes. */
+  readonly here: ReadonlyMap<string, string>;
   /** The last message that was read here, by its id. */
   readonly read: string | null;
 }
@@ -95,7 +97,7 @@ export function start(ports: {
   readonly waiting: readonly Waiting[];
   readonly read: string | null;
 }): State {
-  return { ...ports, line: "idle", past: "unknown", sending: null, held: null, writers: [], comings: [] };
+  return { ...ports, line: "idle", past: "unknown", sending: null, held: null, writers: [], comings: [], here: new Map() };
 }
 
 export function step(state: State, event: Event): State {
@@ -179,6 +181,7 @@ function heard(state: State, said: Heard, now: number): State {
           sending: null,
           writers: [],
           comings: apart ? [] : state.comings,
+          here: new Map(said.people.map(({ session, name }) => [session, name])),
         },
         said.messages,
       );
@@ -189,10 +192,11 @@ function heard(state: State, said: Heard, now: number): State {
       return confirmed({ ...state, said: merged(state.said, [message]), writers, held: message.clientId === state.sending ? null : state.held }, [message]);
     }
     case "join":
-      return moved(state, said.person.name, "joined");
+      return moved({ ...state, here: new Map(state.here).set(said.person.session, said.person.name) }, state.here, said.person.name, "joined");
     case "leave": {
       const writers = state.writers.filter(({ session }) => session !== said.person.session);
-      return moved({ ...state, writers }, said.person.name, "left");
+      const here = new Map([...state.here].filter(([session]) => session !== said.person.session));
+      return moved({ ...state, writers, here }, here, said.person.name, "left");
     }
     case "typing": {
       const { session, name } = said.person;
@@ -242,9 +246,9 @@ function merged(some: readonly Message[], others: readonly Message[]): readonly 
   return [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** Somebody reloading a page, or losing the line for a moment, is no news; and neither are other tabs of one's own. */
-function moved(state: State, name: string, how: "joined" | "left"): State {
-  if (name === state.name) return state;
+/** Somebody reloading a page, or losing the line for a moment, is no news; and neither are other tabs, anybody's. */
+function moved(state: State, others: ReadonlyMap<string, string>, name: string, how: "joined" | "left"): State {
+  if (name === state.name || [...others.values()].includes(name)) return state;
   const after = state.said.at(-1)?.id ?? null;
   const latest = state.comings.at(-1);
   const current = latest?.after === after ? latest : { after, joined: [], left: [] };
