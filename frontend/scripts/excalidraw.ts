@@ -3,7 +3,7 @@
 //   - the 13 MB of its hand-drawn Chinese font stay out, unless WEFT_CJK_HAND_FONT=1: the system's font is used instead;
 //   - fonts in an exported SVG are whole instead of cut to the letters used, and pictures are scaled without WebAssembly,
 //     because the page's policy forbids compiling any;
-//   - of its fifty languages those stay that the app speaks;
+//   - of its fifty languages those stay that the app speaks, and what its Chinese does not say is added;
 //   - the language of the page is the app's to say;
 //   - people's pointers have the colours they chose;
 //   - its library of shapes is gone from the toolbar, the menus and the panel of the search: it would be lost with the tab,
@@ -16,6 +16,7 @@ import { readFile, readdir } from "node:fs/promises";
 import { createReadStream } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Plugin } from "vite";
+import added from "./excalidraw-zh-TW.json" with { type: "json" };
 
 const PACKAGE = "@excalidraw/excalidraw";
 const FONTS = fileURLToPath(new URL(`../node_modules/${PACKAGE}/dist/prod/fonts/`, import.meta.url));
@@ -28,7 +29,7 @@ const LANGUAGES = ["en", "zh-TW"];
 
 export function excalidraw(): Plugin {
   const withCjk = process.env["WEFT_CJK_HAND_FONT"] === "1";
-  const expected = new Set(["font host", "workers", "scaling", "colours", "page language", "landmark", "zoom label", "upright shapes", "library in the toolbar", "library in the menu", "library beside the search", ...(withCjk ? [] : ["Chinese font"])]);
+  const expected = new Set(["font host", "workers", "scaling", "colours", "page language", "landmark", "zoom label", "upright shapes", "library in the toolbar", "library in the menu", "library beside the search", "Chinese words", ...(withCjk ? [] : ["Chinese font"])]);
 
   return {
     name: "weft:excalidraw",
@@ -48,6 +49,10 @@ export function excalidraw(): Plugin {
 
     transform(code, id) {
       if (!id.includes(`${PACKAGE}/dist/`)) return null;
+      if (/\/locales\/zh-TW[^/]*\.js$/.test(id)) {
+        expected.delete("Chinese words");
+        return { code: withAdded(code), map: null };
+      }
       let changed = code;
       const change = (what: string, pattern: RegExp, by: string): void => {
         if (!pattern.test(changed)) return;
@@ -106,6 +111,24 @@ export function excalidraw(): Plugin {
       });
     },
   };
+}
+
+/** A module of words, one export for each group of them, with ours added to the groups it has and as groups it has not. */
+export function withAdded(code: string): string {
+  const exported = new Map([...(/export\s*\{([^}]*)\}/.exec(code)?.[1] ?? "").matchAll(/([\w$]+)(?:\s+as\s+([\w$]+))?/g)].map(([, local = "", name = local]) => [name, local]));
+  const lines = Object.entries(added).map(([group, words]) => {
+    const local = exported.get(group);
+    return local === undefined ? `export const ${group} = ${JSON.stringify(words)};` : `addWords(${local}, ${JSON.stringify(words)});`;
+  });
+  return `${code}
+function addWords(to, from) {
+  for (const [name, words] of Object.entries(from)) {
+    if (typeof words === "object") addWords((to[name] ??= {}), words);
+    else to[name] = words;
+  }
+}
+${lines.join("\n")}
+`;
 }
 
 /** Takes the place of Excalidraw's font cutter, and answers with the font as it is. */
