@@ -3,12 +3,10 @@ import { CaptureUpdateAction, exportToBlob, exportToSvg, getCommonBounds, loadFr
 import type { OrderedExcalidrawElement } from "@excalidraw/excalidraw/element/types";
 import type { ExcalidrawImperativeAPI } from "@excalidraw/excalidraw/types";
 import { centredAt, withNewIds } from "./copies";
+import { scaleOf } from "./scale";
 
 /** Space around an exported drawing, in scene units. */
 const MARGIN = 24;
-/** Pixels per scene unit in an exported PNG: sharp on a screen of twice the density. */
-const SCALE = 2;
-
 export async function pngOf(api: ExcalidrawImperativeAPI): Promise<Blob> {
   return exportToBlob({
     elements: api.getSceneElements(),
@@ -16,7 +14,10 @@ export async function pngOf(api: ExcalidrawImperativeAPI): Promise<Blob> {
     files: api.getFiles(),
     mimeType: "image/png",
     exportPadding: MARGIN,
-    getDimensions: (width, height) => ({ width: width * SCALE, height: height * SCALE, scale: SCALE }),
+    getDimensions: (width, height) => {
+      const scale = scaleOf(width, height);
+      return { width: width * scale, height: height * scale, scale };
+    },
   });
 }
 
