@@ -527,6 +527,18 @@ test("whatever another program stored, something harmless is shown, and nothing 
   expect(encodeStateAsUpdate(doc)).toEqual(before);
 });
 
+test("a link that names no scheme is on the web; one that could run is none", () => {
+  const { ann } = together();
+  const read = (link: unknown): unknown => {
+    put(ann, "a", { link });
+    return ann.view.get("a")?.["link"];
+  };
+  expect(read("example.org/wool?kind=merino")).toBe("https://example.org/wool?kind=merino");
+  expect(read("example.org:8080")).toBe("https://example.org:8080");
+  for (const link of ["https://example.org", "mailto:ann@example.org", "/d/other"]) expect(read(link)).toBe(link);
+  for (const link of ["javascript:alert(1)", "data:text/html,x", "//example.org", "no host at all", "word"]) expect(read(link)).toBe(null);
+});
+
 test("closing writes what was still held back", () => {
   const { ann, bo } = together();
   ann.binding.hold();

@@ -124,7 +124,7 @@ export function mended(stored: Fields): Record<string, unknown> | null {
   fields["isDeleted"] = stored["isDeleted"] === true;
   fields["index"] = isOrderKey(stored["index"]) ? stored["index"] : null;
   fields["groupIds"] = (fields["groupIds"] as unknown[]).filter((id) => typeof id === "string");
-  if (!isHarmlessLink(fields["link"])) fields["link"] = null;
+  fields["link"] = harmlessLink(fields["link"]);
   if ("points" in fields) mendPoints(fields);
   if (type === "line" || type === "arrow") {
     for (const end of ["startBinding", "endBinding"]) if (!isBinding(fields[end])) fields[end] = null;
@@ -169,9 +169,11 @@ function isBinding(value: unknown): boolean {
   );
 }
 
-/** Addresses a click may open. Anything that could run as script is none. */
-function isHarmlessLink(value: unknown): boolean {
-  return value === null || (typeof value === "string" && /^(https?:|mailto:|\/(?!\/))/i.test(value));
+/** The address a click may open. Anything that could run as script is none; what names a host and no scheme is on the web. */
+function harmlessLink(value: unknown): string | null {
+  if (typeof value !== "string") return null;
+  if (/^(https?:|mailto:|\/(?!\/))/i.test(value)) return value;
+  return /^[\p{L}\p{N}-]+(\.[\p{L}\p{N}-]+)+(:\d+)?([/?#]\S*)?$/u.test(value) ? `https://${value}` : null;
 }
 
 /**
