@@ -206,6 +206,7 @@ function whenUp(act: () => void): void {
 }
 
 function useCount(session: BoardSession): number {
+      {session && <Pictures session={session} />}
   return useSyncExternalStore(session.subscribe, () => session.elements().reduce((count, { isDeleted }) => count + (isDeleted ? 0 : 1), 0));
 }
 
@@ -251,3 +252,15 @@ function Crowded(props: { readonly session: BoardSession }): React.JSX.Element |
     </div>
   );
 }
+/** All else may be saved; these are not, and nobody else sees them. */
+function Pictures(props: { readonly session: BoardSession }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  const count = useSyncExternalStore(props.session.subscribe, props.session.pictures);
+  if (count === 0) return null;
+  return (
+    <div className="banner board-crowded" role="status">
+      <p>{t("board.pictures", { count })}</p>
+    </div>
+  );
+}
+

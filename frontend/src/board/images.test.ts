@@ -85,6 +85,29 @@ test("nobody answers: the picture waits in this tab and is sent on the next try"
   expect(images.unsent()).toBe(0);
 });
 
+test("nobody answers: it is said, and tried again without anybody doing anything", async () => {
+  vi.useFakeTimers();
+  try {
+    let up = false;
+    const { images, fetch, files } = stage(() => {
+      if (!up) return new Response("", { status: 503 });
+      return Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 });
+    });
+    images.look(new Set(["f1"]), () => PIXEL);
+    await vi.advanceTimersByTimeAsync(0);
+    expect([fetch.mock.calls.length, images.waits()]).toEqual([1, 1]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    const tries = fetch.mock.calls.length;
+    expect(tries).toBeGreaterThan(3);
+    expect(tries, "ever more slowly").toBeLessThan(12);
+    up = true;
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([files.has("f1"), images.waits(), fetch.mock.calls.length]).toEqual([true, 0, tries + 1]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test("a server without attachments, and one that refuses, are told apart", async () => {
   const without = stage(() => Response.json({ error: { code: "not_found", message: "there is nothing here" } }, { status: 404 }));
   without.images.look(new Set(["f1"]), () => PIXEL);

@@ -1,8 +1,9 @@
 // Pictures on a board. Their bytes are attachments of the document on the server; the document itself knows, for each
 // file an image shape names, the address. What is not there yet lies on this device too, so that it outlives the tab, and
-// is tried again when the connection is back.
+// is tried again when the connection is back, and after a while by itself: the server may take documents and no files.
 import type { Doc, Map as YMap } from "yjs";
 import type { WaitingPicture } from "../documents/pictures";
+import { waitAfter } from "../sync/backoff";
 
 /** The root of the files in the shared data: file id -> address on this server. */
 export const FILES = "files";
@@ -36,6 +37,8 @@ export interface ImagesPorts {
   readonly show: (picture: Picture) => void;
   /** A picture put in here will never be on the server: its shape cannot stay. */
   readonly refused: (id: string, refusal: Refusal) => void;
+  /** `waits` may answer something else from now on. */
+  readonly changed?: () => void;
 }
 
 export interface Images {
@@ -47,6 +50,8 @@ export interface Images {
   readonly retry: () => void;
   /** Pictures that exist in this tab only: neither the server nor this device could take them yet. */
   readonly unsent: () => number;
+  /** Pictures put in here that the server did not take when it was last asked. */
+  readonly waits: () => number;
   readonly dispose: () => void;
 }
 
@@ -57,6 +62,15 @@ export function syncImages(ports: ImagesPorts): Images {
   /** Asked or sent, whatever came of it; unanswered ones are taken out again. */
   const busy = new Set<string>();
   const unsent = new Set<string>();
+  /** Sent in vain. */
+  const waits = new Set<string>();
+  let failures = 0;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  const failed = (): void => {
+    failures += 1;
+    clearTimeout(again);
+    if (!ended.signal.aborted) again = setTimeout(() => look(), waitAfter(failures));
+  };
   /** Answered by the server, in whatever way. */
   const settledIds = new Set<string>();
   /** From earlier visits. */
@@ -83,7 +97,9 @@ export function syncImages(ports: ImagesPorts): Images {
       );
     }
     const settled = (): void => {
+      failures = 0;
       settledIds.add(id);
+      if (waits.delete(id)) ports.changed?.();
       unsent.delete(id);
       kept.delete(id);
       waiting.drop(id).catch(() => undefined);
@@ -103,6 +119,12 @@ export function syncImages(ports: ImagesPorts): Images {
       settled();
     } catch {
       busy.delete(id);
+      if (ended.signal.aborted) return;
+      failed();
+      if (!waits.has(id)) {
+        waits.add(id);
+        ports.changed?.();
+      }
     }
   };
 
@@ -115,6 +137,7 @@ export function syncImages(ports: ImagesPorts): Images {
       if (picture !== null) show({ id, mimeType: picture.type, dataURL: await dataUrl(picture) });
     } catch {
       busy.delete(id);
+      failed();
     }
   };
 
@@ -159,7 +182,9 @@ export function syncImages(ports: ImagesPorts): Images {
     },
     retry: look,
     unsent: () => unsent.size,
+    waits: () => waits.size,
     dispose: () => {
+      clearTimeout(again);
       files.unobserve(look);
       ended.abort();
     },

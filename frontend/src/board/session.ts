@@ -32,6 +32,8 @@ export interface BoardSession {
   readonly retry: () => void;
   /** Pictures that exist in this tab only: neither the server nor this device could take them yet. */
   readonly unsent: () => number;
+  /** Pictures put in here that no server has, because it did not take them when it was last asked. */
+  readonly pictures: () => number;
   readonly dispose: () => void;
 }
 
@@ -158,6 +160,9 @@ export function openSession(ports: {
     pictured = now;
     images.look(named, pictureOf);
   };
+    changed: () => {
+      for (const listener of listeners) listener();
+    },
 
   // ---- people ---------------------------------------------------------------------------------------------
 
@@ -268,4 +273,5 @@ function tinted(colour: string): string {
 
 function boundsOf({ scrollX, scrollY, width, height, zoom }: AppState): Bounds {
   return [-scrollX, -scrollY, -scrollX + width / zoom.value, -scrollY + height / zoom.value];
+    pictures: images.waits,
 }
