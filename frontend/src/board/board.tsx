@@ -190,6 +190,7 @@ export function Board(props: {
       </Excalidraw>
       {session && <Hint session={session} editable={editable} />}
       {session && <Crowded session={session} />}
+      {session && <Pictures session={session} />}
     </div>
   );
 }
@@ -206,7 +207,6 @@ function whenUp(act: () => void): void {
 }
 
 function useCount(session: BoardSession): number {
-      {session && <Pictures session={session} />}
   return useSyncExternalStore(session.subscribe, () => session.elements().reduce((count, { isDeleted }) => count + (isDeleted ? 0 : 1), 0));
 }
 
@@ -238,6 +238,18 @@ function Hint(props: { readonly session: BoardSession; readonly editable: boolea
   );
 }
 
+/** All else may be saved; these are not, and nobody else sees them. */
+function Pictures(props: { readonly session: BoardSession }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  const count = useSyncExternalStore(props.session.subscribe, props.session.pictures);
+  if (count === 0) return null;
+  return (
+    <div className="banner board-crowded" role="status">
+      <p>{t("board.pictures", { count })}</p>
+    </div>
+  );
+}
+
 function Crowded(props: { readonly session: BoardSession }): React.JSX.Element | null {
   const { t } = useTranslation();
   const count = useCount(props.session);
@@ -252,15 +264,3 @@ function Crowded(props: { readonly session: BoardSession }): React.JSX.Element |
     </div>
   );
 }
-/** All else may be saved; these are not, and nobody else sees them. */
-function Pictures(props: { readonly session: BoardSession }): React.JSX.Element | null {
-  const { t } = useTranslation();
-  const count = useSyncExternalStore(props.session.subscribe, props.session.pictures);
-  if (count === 0) return null;
-  return (
-    <div className="banner board-crowded" role="status">
-      <p>{t("board.pictures", { count })}</p>
-    </div>
-  );
-}
-

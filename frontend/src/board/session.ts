@@ -139,6 +139,9 @@ export function openSession(ports: {
       drop: (id) => browserPictures.drop(room.document, id),
     },
     show: ({ id, mimeType, dataURL }) => api.addFiles([{ id, mimeType, dataURL, created: Date.now() } as BinaryFileData]),
+    changed: () => {
+      for (const listener of listeners) listener();
+    },
     refused: (file, refusal) => {
       const without = elements().map((element) =>
         element["fileId"] === file && !element.isDeleted ? { ...element, isDeleted: true, version: element.version + 1, versionNonce: element.versionNonce + 1 } : element,
@@ -160,9 +163,6 @@ export function openSession(ports: {
     pictured = now;
     images.look(named, pictureOf);
   };
-    changed: () => {
-      for (const listener of listeners) listener();
-    },
 
   // ---- people ---------------------------------------------------------------------------------------------
 
@@ -252,6 +252,7 @@ export function openSession(ports: {
     },
     retry: images.retry,
     unsent: images.unsent,
+    pictures: images.waits,
     dispose: () => {
       binding.dispose();
       images.dispose();
@@ -273,5 +274,4 @@ function tinted(colour: string): string {
 
 function boundsOf({ scrollX, scrollY, width, height, zoom }: AppState): Bounds {
   return [-scrollX, -scrollY, -scrollX + width / zoom.value, -scrollY + height / zoom.value];
-    pictures: images.waits,
 }
