@@ -240,3 +240,20 @@ test("a row that no server took away is back, with the reason; undone from the d
   await undo.click();
   await row(ann, "Not to be lost").waitFor();
 });
+
+test("a message about a long word keeps its buttons on the screen", async () => {
+  const long = `${"warpandweft".repeat(18)}`;
+  await api(server, "POST", "", { title: long });
+  const ann = await browser.person(server, { size: [390, 780] });
+  await openHome(ann);
+  await row(ann, long).getByRole("button", { name: /More for/ }).click();
+  await ann.page.getByRole("menuitem", { name: "Move to trash" }).click();
+  const undo = ann.page.locator(".toast").getByRole("button", { name: "Undo" });
+  await undo.waitFor();
+  for (const button of [undo, ann.page.locator(".toast").getByRole("button", { name: "Dismiss" })]) {
+    const { x, width } = await button.boundingBox();
+    assert.ok(x >= 0 && x + width <= 390, `${x} and ${width} wide`);
+  }
+  await undo.click();
+  await row(ann, long).waitFor();
+});
