@@ -3,9 +3,11 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App, fetchPage } from "./app";
 import { startWords } from "./i18n";
+import { keptDocuments } from "./documents/device";
 import { ensurePerson } from "./presence/name";
-import { startOffline } from "./ui/offline";
+import { askToKeep, startOffline } from "./ui/offline";
 import { startSettings } from "./ui/settings";
+import { whenAtRest } from "./ui/at-rest";
 import "./ui/theme.css";
 import "./ui/controls.css";
 
@@ -21,6 +23,7 @@ async function start(): Promise<void> {
       <App />
     </StrictMode>,
   );
+  whenAtRest(() => void askToKeep(keptDocuments().length > 0));
   await startOffline();
 }
 

@@ -215,7 +215,7 @@ test("theme and language are kept, and follow a change at once", async () => {
   await ann.page.getByLabel("Language").selectOption("zh-Hant-TW");
   await ann.page.getByText("別人看到的您").waitFor();
   await ann.page.reload();
-  await ann.page.getByRole("button", { name: "新增文字" }).first().waitFor();
+  await ann.page.getByRole("button", { name: "新增文件" }).first().waitFor();
   assert.equal(await paper(), dark);
 });
 

@@ -1,4 +1,5 @@
 // Times and sizes in words, in the reader's language.
+import { localeOf } from "../i18n/languages";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -11,12 +12,12 @@ const DAY = 24 * HOUR;
 export function relativeTime(moment: number, now: number, language: string): string | null {
   const age = now - moment;
   if (age < MINUTE) return null;
-  const words = new Intl.RelativeTimeFormat(language, { numeric: "auto" });
+  const words = new Intl.RelativeTimeFormat(localeOf(language), { numeric: "auto" });
   if (age < HOUR) return words.format(-Math.floor(age / MINUTE), "minute");
   if (age < DAY) return words.format(-Math.floor(age / HOUR), "hour");
   if (age < 7 * DAY) return words.format(-Math.floor(age / DAY), "day");
   const sameYear = new Date(moment).getFullYear() === new Date(now).getFullYear();
-  return new Intl.DateTimeFormat(language, { day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(moment);
+  return new Intl.DateTimeFormat(localeOf(language), { day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(moment);
 }
 
 /** "0.4 kB", "12 kB", "3.4 MB", as the language writes units. Bytes themselves are not shown: no reader counts them. */
@@ -24,7 +25,7 @@ export function size(bytes: number, language: string): string {
   const units = ["kilobyte", "megabyte", "gigabyte"] as const;
   const rank = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(bytes, 1)) / 3) - 1));
   const value = bytes / 1000 ** (rank + 1);
-  return new Intl.NumberFormat(language, {
+  return new Intl.NumberFormat(localeOf(language), {
     style: "unit",
     unit: units[rank] ?? "kilobyte",
     unitDisplay: "short",

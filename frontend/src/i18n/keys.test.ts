@@ -1,7 +1,7 @@
 // Both languages say everything, with the same blanks to fill in, and nothing is left in English by accident.
 import { expect, test } from "vitest";
 import en from "./en.json";
-import { chooseLanguage } from "./languages";
+import { chooseLanguage, localeOf } from "./languages";
 import zh from "./zh-Hant-TW.json";
 
 type Words = ReadonlyMap<string, string>;
@@ -51,4 +51,11 @@ test("the language follows the browser's wishes", () => {
   expect(chooseLanguage(["en-GB", "zh"])).toBe("en");
   expect(chooseLanguage(["fr"])).toBe("en");
   expect(chooseLanguage([])).toBe("en");
+});
+
+test("dates are written as in the reader's country, in the language of the words", () => {
+  expect(localeOf("en", ["zh-TW", "en-GB", "en-US"])).toBe("en-GB");
+  expect(localeOf("en", ["zh-TW"])).toBe("en");
+  expect(localeOf("zh-Hant-TW", ["zh-CN", "zh-HK"])).toBe("zh-HK");
+  expect(localeOf("zh-Hant-TW", ["zh-CN", "not a tag"])).toBe("zh-Hant-TW");
 });

@@ -10,6 +10,27 @@ export function isLanguage(value: unknown): value is Language {
   return LANGUAGES.some((language) => language === value);
 }
 
+/**
+ * How dates and numbers are written: as in the reader's own country, where the browser says which it is, but never in
+ * another language or script than the words around them.
+ */
+export function localeOf(language: string, wishes: readonly string[] = browserWishes()): string {
+  const { language: wanted, script } = new Intl.Locale(language).maximize();
+  const fits = (wish: string): boolean => {
+    try {
+      const found = new Intl.Locale(wish).maximize();
+      return found.language === wanted && found.script === script;
+    } catch {
+      return false; // not a language tag
+    }
+  };
+  return wishes.find(fits) ?? language;
+}
+
+function browserWishes(): readonly string[] {
+  return typeof navigator === "undefined" ? [] : navigator.languages;
+}
+
 /** The first wish we can serve. Any Chinese leads to ours: a reader of the other script still reads it better than English. */
 export function chooseLanguage(wishes: readonly string[]): Language {
   for (const wish of wishes) {

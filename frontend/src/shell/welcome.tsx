@@ -1,11 +1,12 @@
 // The one question a guest is asked: by which name the others should see them. Asked once per browser, with an answer
 // already filled in.
 import { Dialog } from "radix-ui";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { LANGUAGES, LANGUAGE_NAMES, isLanguage } from "../i18n/languages";
 import { Avatar } from "../presence/avatar";
 import { COLOURS } from "../presence/colours";
+import { suggestName } from "../presence/name";
 import { LONGEST_NAME, tidyName } from "../presence/people";
 import { focusPage } from "../ui/return-focus";
 import { changeSettings, useSettings } from "../ui/settings";
@@ -23,6 +24,16 @@ export function Welcome(): React.JSX.Element {
   const { t, i18n } = useTranslation();
   const settings = useSettings();
   const [name, setName] = useState(settings.name ?? "");
+  const language = useRef(i18n.language);
+  useEffect(() => {
+    if (language.current === i18n.language) return;
+    language.current = i18n.language;
+    // A name that was made up is one of the language it was made up in.
+    if (name !== settings.name) return;
+    const suggested = suggestName();
+    setName(suggested);
+    changeSettings({ name: suggested });
+  }, [i18n.language, name, settings.name]);
   const colour = settings.colour ?? COLOURS[0];
   // An emptied field means the name that was suggested.
   const done = (): void => changeSettings({ name: tidyName(name) || settings.name, named: true });

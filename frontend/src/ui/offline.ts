@@ -100,3 +100,21 @@ async function keep(addresses: readonly string[]): Promise<void> {
     // The disk is full or the server went away meanwhile; the worker keeps what it can.
   }
 }
+
+const ASKED = "weft.asked-to-keep";
+
+/**
+ * Asks the browser, once, not to clear what lies here when the disk is full: it may be the only copy of what was written
+ * without a server. Some browsers ask the person in turn, so there has to be something to keep.
+ */
+export async function askToKeep(anything: boolean): Promise<void> {
+  // Not where the connection is not safe.
+  const storage = navigator.storage as StorageManager | undefined;
+  try {
+    if (!anything || storage === undefined || localStorage.getItem(ASKED) !== null) return;
+    localStorage.setItem(ASKED, "yes");
+    await storage.persist();
+  } catch {
+    // No storage, or no such promise: it is kept as long as the browser likes.
+  }
+}

@@ -92,10 +92,17 @@ function save(value: Settings): void {
   }
 }
 
+/** Also in index.html, for the first paint. */
+const PAPER = { light: "#fbfaf8", dark: "#17181b" } as const;
+
 function dress({ theme, caretLabels, calm }: Settings): void {
   const root = document.documentElement;
   root.dataset["carets"] = caretLabels;
   root.toggleAttribute("data-calm", calm);
   if (theme === "system") delete root.dataset["theme"];
   else root.dataset["theme"] = theme;
+  // What the browser paints around the page follows the choice too, not only the system.
+  for (const meta of document.querySelectorAll<HTMLMetaElement>('meta[name="theme-color"]')) {
+    meta.content = PAPER[theme !== "system" ? theme : meta.media.includes("dark") ? "dark" : "light"];
+  }
 }
