@@ -233,3 +233,18 @@ test("a part that cannot be fetched says why, and leaves the page as it is", asy
   await page.getByText("This page is older than the server").waitFor();
   await words(ann, "still here").waitFor();
 });
+
+test("the palette finds the oldest document too, by words and not by letters that happen to be in order", async () => {
+  await api(server, "POST", "", { title: "Older than all the others" });
+  for (let number = 1; number <= 55; number++) await api(server, "POST", "", { title: `Broad plan number ${number}` });
+  const ann = await browser.person(server);
+  const { page } = ann;
+  await openHome(ann, "/settings");
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("dialog", { name: "Command palette" });
+  await palette.waitFor();
+  await page.keyboard.type("older than");
+  await palette.getByRole("option", { name: "Older than all the others" }).waitFor();
+  await page.getByRole("combobox").fill("bad");
+  await until("no plan is bad", async () => (await palette.getByRole("option", { name: /Broad plan/ }).count()) === 0);
+});

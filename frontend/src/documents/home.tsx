@@ -15,6 +15,7 @@ import { showToast } from "../ui/toast";
 import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
 import { documentsChanged } from "./changes";
 import { keptDocuments, listedDocuments } from "./device";
+import { fold } from "./fold";
 import { isKind } from "./kind";
 import { madeHere } from "./made";
 import { documentPath } from "./name";
@@ -184,8 +185,8 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
             )}
           </ul>
         )}
-        {needle !== "" && found.length + here.length + away.length === 0 && state.next === null && state.phase !== "loading" && (
-          <p className="quiet">{t("home.noMatch", { query })}</p>
+        {needle !== "" && found.length + here.length + away.length === 0 && (state.next === null || unreachable) && state.phase !== "loading" && (
+          <p className="quiet">{t(state.next === null ? "home.noMatch" : "home.noMatchHere", { query })}</p>
         )}
         {needle === "" && state.next !== null && (
           <button type="button" className="button more" onClick={more}>
@@ -301,6 +302,10 @@ function Empty(props: { readonly tab: Tab; readonly creating: Creating }): React
             <Plus aria-hidden="true" />
             {t("home.newText")}
           </button>
+          <button type="button" className="button large" onClick={() => props.creating.create("board")} disabled={props.creating.busy}>
+            <Shapes aria-hidden="true" />
+            {t("home.newBoard")}
+          </button>
         </Panel>
       );
   }
@@ -412,9 +417,4 @@ function useNow(): number {
     return () => clearInterval(timer);
   }, []);
   return now;
-}
-
-/** Letters compared as people do: without case, width and accents. */
-function fold(text: string): string {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLocaleLowerCase().trim();
 }

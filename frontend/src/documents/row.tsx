@@ -1,5 +1,5 @@
 // One document in a list: a link over the whole row, and what can be done with it.
-import { CloudOff, Ellipsis, FileCode2, FileText, Link2, RotateCcw, Shapes, Star, StarOff, Trash2 } from "lucide-react";
+import { CloudOff, Ellipsis, Link2, RotateCcw, Star, StarOff, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { Avatar } from "../presence/avatar";
@@ -8,11 +8,10 @@ import type { MenuItem } from "../ui/menu";
 import type { DocumentSummary } from "./api";
 import type { KeptDocument, ListedDocument } from "./device";
 import type { Kind } from "./kind";
+import { KIND_ICONS } from "./kind-icon";
 import { documentPath } from "./name";
 import { setStarred } from "./starred";
 import { relativeTime, size } from "./when";
-
-const ICONS: Readonly<Record<Kind, React.JSX.Element>> = { text: <FileText />, plain: <FileCode2 />, board: <Shapes /> };
 
 /** How many of those inside are drawn; the number says how many there are. */
 const FACES = 3;
@@ -52,7 +51,7 @@ export function LiveRow(props: {
   ];
   const edited = relativeTime(document.modified, props.now, i18n.language) ?? t("row.justNow");
   const body = (
-    <RowBody title={title} untitled={document.title === null} icon={props.openable ? ICONS[props.kind] : <CloudOff />} starred={props.starred}>
+    <RowBody title={title} untitled={document.title === null} icon={props.openable ? KIND_ICONS[props.kind] : <CloudOff />} starred={props.starred}>
       {props.openable ? (
         <>
           {t("row.edited", { when: edited })}
@@ -139,7 +138,7 @@ export function KeptRow(props: { readonly document: KeptDocument; readonly now: 
   return (
     <li className="row">
       <Link className="row-link" href={documentPath(document.name)}>
-        <RowBody title={document.title ?? t("row.untitled")} untitled={document.title === null} icon={ICONS[document.kind]}>
+        <RowBody title={document.title ?? t("row.untitled")} untitled={document.title === null} icon={KIND_ICONS[document.kind]}>
           {t("row.here")} · {t("row.seen", { when: seen })}
         </RowBody>
       </Link>

@@ -1,18 +1,20 @@
 // The command palette: everything that can be done from here, and every document, by a few letters.
-import { Command } from "cmdk";
-import { FileCode2, FilePlus2, FileText, House, Import, Keyboard, Moon, Settings, Shapes, Star, Sun, SunMoon, Trash2 } from "lucide-react";
+import { Command, defaultFilter } from "cmdk";
+import { FileCode2, FilePlus2, House, Import, Keyboard, Moon, Settings, Shapes, Star, Sun, SunMoon, Trash2 } from "lucide-react";
 import { Dialog } from "radix-ui";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 import type { Api } from "../documents/api";
 import { keptDocuments, listedDocuments } from "../documents/device";
-import { documentPath, type DocumentName } from "../documents/name";
+import { KIND_ICONS } from "../documents/kind-icon";
+import { documentPath } from "../documents/name";
 import type { Creating } from "../documents/use-create";
 import { commandsHere } from "../ui/commands";
 import { ALT, MOD } from "../ui/platform";
 import { useReturnFocus } from "../ui/return-focus";
 import { changeSettings } from "../ui/settings";
+import { fit, merged, readDocuments, type Named } from "./find-documents";
 import { openLayer } from "./layers";
 import "./shell.css";
 
@@ -28,7 +30,9 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
   const { t } = useTranslation();
   const { api, creating, onClose } = props;
   const [, navigate] = useLocation();
-  const documents = useDocuments(api);
+  const [query, setQuery] = useState("");
+  const searching = query.trim() !== "";
+  const documents = useDocuments(api, searching);
   // Asked once: while the palette is open, the page behind it does not change.
   const [here] = useState(commandsHere);
   // What was chosen may have put the focus elsewhere; only a palette left as it was gives it back.
@@ -63,7 +67,7 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
     choices.length > 0 && (
       <Command.Group heading={heading}>
         {choices.map((choice, index) => (
-          <Command.Item key={`${choice.label} ${index}`} value={`${heading} ${choice.label} ${index}`} className={choice.danger ? "menu-item danger" : "menu-item"} onSelect={() => choose(choice.run)}>
+          <Command.Item key={`${choice.label} ${index}`} value={`command ${heading} ${choice.label} ${index}`} keywords={[choice.label]} className={choice.danger ? "menu-item danger" : "menu-item"} onSelect={() => choose(choice.run)}>
             {choice.icon}
             <span className="menu-label">{choice.label}</span>
             {choice.hint && <kbd>{choice.hint}</kbd>}
@@ -82,22 +86,23 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
           onCloseAutoFocus={giveBack}
         >
           <Dialog.Title className="visually-hidden">{t("palette.title")}</Dialog.Title>
-          <Command label={t("palette.title")} loop>
-            <Command.Input className="palette-input" placeholder={t("palette.placeholder")} autoFocus />
+          <Command label={t("palette.title")} loop filter={filter}>
+            <Command.Input className="palette-input" placeholder={t("palette.placeholder")} value={query} onValueChange={setQuery} autoFocus />
             <Command.List className="palette-list" label={t("palette.results")}>
               <Command.Empty className="quiet">{t("palette.nothing")}</Command.Empty>
               {group(t("palette.here"), here)}
               {group(t("palette.new"), begin)}
               {documents.length > 0 && (
                 <Command.Group heading={t("home.title")}>
-                  {documents.map(({ name, title }) => (
+                  {(searching ? documents : documents.slice(0, MOST_SHOWN)).map(({ name, title, kind = "text" }) => (
                     <Command.Item
                       key={name}
-                      value={`${title ?? t("row.untitled")} ${name}`}
+                      value={DOCUMENT + name}
+                      keywords={[title ?? t("row.untitled")]}
                       className="menu-item"
                       onSelect={() => choose(() => navigate(documentPath(name)))}
                     >
-                      <FileText />
+                      {KIND_ICONS[kind]}
                       <span className="menu-label">{title ?? t("row.untitled")}</span>
                     </Command.Item>
                   ))}
@@ -113,25 +118,28 @@ export function Palette(props: { readonly api: Api; readonly creating: Creating;
   );
 }
 
-interface Named {
-  readonly name: DocumentName;
-  readonly title: string | null;
-}
-
-/** What this device knows, and then what the server says; without one, the former is enough. */
-function useDocuments(api: Api): readonly Named[] {
-  const [documents, setDocuments] = useState<readonly Named[]>(() => unique([...keptDocuments(), ...listedDocuments()]));
+/** What this device knows, and what the server says; without one, the former is enough. All of it once something is looked for. */
+function useDocuments(api: Api, searching: boolean): readonly Named[] {
+  const [documents, setDocuments] = useState<readonly Named[]>(() => merged(listedDocuments(), keptDocuments()));
+  const [wanted] = useState(() => Promise.withResolvers<undefined>());
+  useEffect(() => {
+    if (searching) wanted.resolve(undefined);
+  }, [searching, wanted]);
   useEffect(() => {
     const controller = new AbortController();
-    api
-      .list("live", null, controller.signal)
-      .then((page) => setDocuments(page.documents))
-      .catch(() => undefined);
+    readDocuments(api, controller.signal, (news) => setDocuments((known) => merged(known, news)), () => wanted.promise).catch(() => undefined);
     return () => controller.abort();
-  }, [api]);
+  }, [api, wanted]);
   return documents;
 }
 
-function unique(documents: readonly Named[]): readonly Named[] {
-  return [...new Map(documents.map((entry) => [entry.name, entry])).values()].slice(0, 100);
+/** Of titles, what was typed has to be there; of commands, of which there are few, some of its letters do. */
+function filter(value: string, search: string, keywords?: string[]): number {
+  const [label = ""] = keywords ?? [];
+  return value.startsWith(DOCUMENT) ? fit(label, search) : defaultFilter(label, search);
 }
+
+/** Begins the value of every document; the rest is its name, which nobody searches by. */
+const DOCUMENT = "document ";
+/** As long as nothing is looked for. */
+const MOST_SHOWN = 50;
