@@ -158,6 +158,17 @@ test("on a phone a wide table scrolls, undo is at hand, and links and images hav
   assert.ok((await cell.boundingBox()).width >= 96, "a cell is wide enough for words");
   await fitsSideways(ann, "a wide table");
   await screenshot(ann, "phone-table");
+  await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 60, height: 40 });
+    const data = new DataTransfer();
+    data.setData("text/html", `<p>dot: <img src="${canvas.toDataURL()}" alt="dot"></p>`);
+    document.querySelector(".prose").dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  await page.getByRole("img", { name: "dot" }).tap();
+  await page.getByRole("textbox", { name: "Describe the image" }).fill("A grey dot");
+  await screenshot(ann, "phone-picture");
+  await page.keyboard.press("Enter");
+  await page.getByRole("img", { name: "A grey dot" }).waitFor();
   await page.setViewportSize({ width: 320, height: 640 });
   await menu(ann, "Find");
   const field = page.getByRole("textbox", { name: "Find" });
