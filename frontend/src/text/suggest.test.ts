@@ -1,7 +1,11 @@
+// @vitest-environment happy-dom
 // Where a sign calls a menu, and where it is part of a word.
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { Awareness } from "y-protocols/awareness";
+import { Doc } from "yjs";
 import { textSchema } from "./blocks";
-import { calledAt } from "./suggest";
+import { createEditor } from "./editor";
+import { calledAt, createSuggestStore, suggest } from "./suggest";
 
 /** What is looked for with the caret at the end of `words`; `null` if no menu is called. */
 function query(words: string, char: "/" | "@", ...more: { type: string }[]): string | null {
@@ -34,4 +38,31 @@ test("it calls none within a word, an address, a path or a tag", () => {
 test("an address before it does not hide a later call", () => {
   expect(query("ann@example.org 請@Bo", "@")).toBe("Bo");
   expect(query("（@Ann） @B", "@")).toBe("B");
+});
+
+test("what Escape has closed stays closed, also behind a blank", async () => {
+  const doc = new Doc();
+  const awareness = new Awareness(doc);
+  const element = document.createElement("div");
+  document.body.append(element);
+  const store = createSuggestStore();
+  const people = { char: "@", label: () => "People", spaces: true, offers: () => [{ id: "bo", label: "Bo Smith", run: () => undefined }] };
+  const editor = createEditor({ element, doc, awareness, editable: true, additions: [suggest(store, [people])], words: () => ({ label: "Text", placeholder: "Write", nameless: "Guest", task: (text) => text }) });
+  const type = (words: string): void => editor.view.dispatch(editor.state.tr.insertText(words));
+  type("請@Bo");
+  await vi.waitFor(() => expect(store.get()).not.toBeNull());
+  editor.view.someProp("handleKeyDown", (handle) => handle(editor.view, new KeyboardEvent("keydown", { key: "Escape" })));
+  await vi.waitFor(() => expect(store.get()).toBeNull());
+  // What is offered comes a moment later; whether anything will be is known at once.
+  const isCalled = (): unknown => (editor.state.plugins.find((plugin) => /^suggest @/.test((plugin as unknown as { key: string }).key))?.getState(editor.state) as { active: boolean } | undefined)?.active;
+  for (const letter of [" ", "S"]) {
+    type(letter);
+    expect(isCalled(), letter).toBe(false);
+  }
+  // A new sign is a new call.
+  type(" @");
+  await vi.waitFor(() => expect(store.get()).not.toBeNull());
+  editor.destroy();
+  awareness.destroy();
+  element.remove();
 });

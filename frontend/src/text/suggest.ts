@@ -57,6 +57,8 @@ function pluginFor(editor: Editor, store: SuggestStore, source: SuggestSource): 
   return Suggestion<Offer, Offer>({
     editor,
     char: source.char,
+    // Also says that a blank does not open again what Escape has closed.
+    allowSpaces: source.spaces ?? false,
     findSuggestionMatch: ({ $position }) => calledAt($position, source),
     pluginKey: new PluginKey(`suggest ${source.char}`),
     allow: ({ state, range }) => editor.isEditable && !state.doc.resolve(range.from).parent.type.spec.code && !editor.isActive("code"),
