@@ -332,7 +332,7 @@ test("an imported page is cleaned, and a file that is no text is refused in word
     const [chooser] = await Promise.all([ann.page.waitForEvent("filechooser"), ann.page.getByRole("button", { name: "Import" }).click()]);
     await chooser.setFiles({ name, mimeType: "application/octet-stream", buffer: Buffer.from(body) });
   };
-  await give("x.html", [0xff, 0xfe, 0x00, 0x41]);
+  await give("x.html", [0xff, 0xd8, 0xff, 0xe0]);
   await ann.page.getByText(/was not imported: it is not text/).first().waitFor();
   await give("page.html", '<h1>Page</h1><p>words</p><img src="https://elsewhere.example/x.png" alt="a picture"><script>document.title = "run"</script><img src=x onerror="document.title=1">');
   await status(ann, "saved");
