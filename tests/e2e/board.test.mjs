@@ -194,7 +194,6 @@ test("a board's keys: the page's own help and palette, none that clears it, none
     await open();
     await help.getByText("Sticky note").waitFor();
     for (const key of ["Control+a", "Delete"]) await keyboard.press(key);
-    if (open.toString().includes("press")) await screenshot(ann, "help-light");
     await keyboard.press("Escape");
     await help.waitFor({ state: "detached" });
   }
@@ -231,6 +230,31 @@ test("a board leads to no foreign host: no library beside the search, in a menu,
   await dropFiles(ann, [600, 400], { "shapes.excalidrawlib": JSON.stringify({ type: "excalidrawlib", version: 2, libraryItems: [] }) });
   await page.locator(".toast", { hasText: "A library of shapes cannot be opened here" }).waitFor();
   assert.equal((await seen(ann)).length, 1);
+});
+
+test("several pictures dropped together all arrive; what is no picture is refused in a line, and the words of a web page without its pictures", async () => {
+  const [ann, bo] = await annAndBo("dropped");
+  await dropFiles(ann, [400, 300], { "a.png": square(30), "b.png": square(90), "c.pdf": "%PDF-1.4" });
+  await ann.page.locator(".toast", { hasText: "c.pdf is neither a picture nor a drawing" }).waitFor();
+  const images = await sees(bo, "both pictures", (elements) => kinds(elements).join() === "image,image");
+  assert.equal(new Set(images.map(({ fileId }) => fileId)).size, 2);
+
+  await ann.page.mouse.move(...(await at(ann, 700, 450)));
+  await ann.page.locator(".board canvas.interactive").evaluate((canvas) => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/html", "<p>Warp and <b>weft</b></p><img src='https://elsewhere.example/loom.png'>");
+    clipboardData.setData("text/plain", "Warp and weft");
+    canvas.closest(".excalidraw").focus();
+    canvas.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  });
+  const [, , words] = await sees(bo, "the words", (elements) => kinds(elements).join() === "image,image,text");
+  assert.equal(words.text, "Warp and weft");
+
+  // A link to one of the shapes leads to it, and leaves the address as it was.
+  await bo.page.goto(`${server.url}/d/dropped?element=${words.id}`);
+  await onBoard(bo);
+  assert.equal(new URL(bo.page.url()).search, "");
+  await bo.page.locator(".board .App-menu__left", { hasText: "Font size" }).waitFor();
 });
 
 test("what is on a board outlives a reload, the server, and a time without network", async () => {
@@ -283,8 +307,8 @@ test("people's pointers have names, and one goes along with another", async () =
   await bo.page.mouse.up();
 });
 
-/** A red square, as a PNG file. */
-const PICTURE = (() => {
+/** A square of one colour, as a PNG file. */
+function square(red) {
   const part = (kind, data) => {
     const body = Buffer.concat([Buffer.from(kind), data]);
     const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
@@ -293,10 +317,11 @@ const PICTURE = (() => {
     return Buffer.concat([length, body, check]);
   };
   const side = 32;
-  const rows = Buffer.concat(Array.from({ length: side }, () => Buffer.from([0, ...Array.from({ length: side }, () => [224, 49, 49]).flat()])));
+  const rows = Buffer.concat(Array.from({ length: side }, () => Buffer.from([0, ...Array.from({ length: side }, () => [red, 49, 49]).flat()])));
   const head = Buffer.from([0, 0, 0, side, 0, 0, 0, side, 8, 2, 0, 0, 0]);
   return Buffer.concat([Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]), part("IHDR", head), part("IDAT", deflateSync(rows)), part("IEND", Buffer.alloc(0))]);
-})();
+}
+const PICTURE = square(224);
 
 /** Drops a picture on the board, as from a folder. */
 async function putImage(somebody) {

@@ -21,6 +21,9 @@ import { useDarkness } from "./use-darkness";
 /** From here on a board becomes slow on an ordinary machine, and saying so early leaves time to split it. */
 const MANY = 5_000;
 
+/** Pictures dropped together lie this far from each other, so that each is seen. In px. */
+const APART = 40;
+
 /** What stands on the page around the board needs of it. */
 export interface OpenBoard {
   readonly api: ExcalidrawImperativeAPI;
@@ -47,6 +50,7 @@ export function Board(props: {
   const [open, setOpen] = useState<OpenBoard | null>(null);
   const session = open?.session ?? null;
   const dark = useDarkness();
+  const [linked] = useState(takeLink);
   const words = useRef(t);
   useEffect(() => {
     words.current = t;
@@ -65,6 +69,7 @@ export function Board(props: {
         place: element,
         attachments,
         nameless: () => words.current("people.nameless"),
+        failed: (text) => showToast({ text }),
         imageRefused: (refusal) =>
           showToast({
             text: refusal.kind === "unsupported" ? words.current("board.noImages") : words.current("problem.refused", { message: refusal.message }),
@@ -72,7 +77,10 @@ export function Board(props: {
       });
       for (const action of undoActions(opened.history)) api.registerAction(action);
       api.refresh();
-      api.scrollToContent(undefined, { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
+      const meant = linked === null ? [] : api.getSceneElements().filter(({ id, groupIds }) => id === linked || groupIds.includes(linked));
+      api.scrollToContent(meant.length > 0 ? meant : undefined, { fitToViewport: true, viewportZoomFactor: 0.8, maxZoom: 1 });
+      if (meant.length > 0) api.updateScene({ appState: { selectedElementIds: Object.fromEntries(meant.map(({ id }) => [id, true as const])) } });
+      else if (linked !== null) showToast({ text: words.current("board.notThere") });
       const board = { api, session: opened, focus: () => element.querySelector<HTMLElement>(".excalidraw")?.focus() };
       setOpen(board);
       onOpen(board);
@@ -86,7 +94,7 @@ export function Board(props: {
       setOpen(null);
       opened?.dispose();
     };
-  }, [api, room, attachments, onOpen]);
+  }, [api, room, attachments, onOpen, linked]);
 
   useEffect(() => session?.allow(editable), [session, editable]);
   useEffect(() => room.subscribe(() => isLive(room.state().status) && session?.retry()), [room, session]);
@@ -107,28 +115,26 @@ export function Board(props: {
       className="board"
       data-open={session === null ? undefined : ""}
       onDropCapture={(event) => {
-        const file = event.dataTransfer.files[0];
-        if (file === undefined || !event.isTrusted) return;
-        if (/\.excalidrawlib$/i.test(file.name)) {
-          event.preventDefault();
-          event.stopPropagation();
-          return showToast({ text: t("board.noLibrary") });
-        }
-        const isScene = /\.(excalidraw|json)$/i.test(file.name);
-        const mayHoldScene = ["image/png", "image/svg+xml"].includes(file.type);
-        if (!isScene && !mayHoldScene) return;
-        // Excalidraw would show the file instead of what everybody is working on.
+        const files = [...event.dataTransfer.files];
+        if (files.length === 0 || !event.isTrusted) return;
+        // Excalidraw takes the first of several, and shows a drawing instead of what everybody is working on.
         event.preventDefault();
         event.stopPropagation();
         if (!open || !editable) return;
-        if (isScene) return props.onFile(open, file);
         const { clientX, clientY, target } = event;
-        bringIn(open.api, file).catch(() => {
-          // A picture like any other.
+        const dropPicture = (file: File, at: number): void => {
           const dataTransfer = new DataTransfer();
           dataTransfer.items.add(file);
-          target.dispatchEvent(new DragEvent("drop", { dataTransfer, clientX, clientY, bubbles: true, cancelable: true }));
-        });
+          const place = { clientX: clientX + at * APART, clientY: clientY + at * APART };
+          target.dispatchEvent(new DragEvent("drop", { dataTransfer, ...place, bubbles: true, cancelable: true }));
+        };
+        for (const [at, file] of files.entries()) {
+          if (/\.excalidrawlib$/i.test(file.name)) showToast({ text: t("board.noLibrary") });
+          else if (/\.(excalidraw|json)$/i.test(file.name)) props.onFile(open, file);
+          else if (["image/png", "image/svg+xml"].includes(file.type)) bringIn(open.api, file).catch(() => dropPicture(file, at));
+          else if (file.type.startsWith("image/")) dropPicture(file, at);
+          else showToast({ text: t("board.notAPicture", { name: file.name }) });
+        }
       }}
       onKeyDownCapture={(event) => {
         if (!api || isWriting(event.target) || event.nativeEvent.isComposing) return;
@@ -193,6 +199,19 @@ export function Board(props: {
       {session && <Pictures session={session} />}
     </div>
   );
+}
+
+/**
+ * The shape or the group that a link means, taken out of the address: Excalidraw would look for it on the empty scene that
+ * it begins with, and say that it is not there.
+ */
+function takeLink(): string | null {
+  const address = new URL(location.href);
+  const linked = address.searchParams.get("element");
+  if (linked === null) return null;
+  address.searchParams.delete("element");
+  history.replaceState(history.state, "", address);
+  return linked;
 }
 
 /** Calls back once the pointer is up and everybody has heard of it. */

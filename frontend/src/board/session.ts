@@ -45,6 +45,8 @@ export function openSession(ports: {
   readonly attachments: string;
   readonly nameless: () => string;
   readonly imageRefused: (refusal: Refusal) => void;
+  /** Something Excalidraw could not do, in its own words. */
+  readonly failed: (words: string) => void;
 }): BoardSession {
   const { api, room, place } = ports;
   const { doc, awareness } = room;
@@ -94,6 +96,11 @@ export function openSession(ports: {
       clearTimeout(resting);
       if (text !== undefined) resting = setTimeout(binding.pause, WRITING_PAUSE);
     }
+    // Its dialog could not be closed by a key, and says in a window what needs a line.
+    if (state.errorMessage !== null) {
+      if (typeof state.errorMessage === "string") ports.failed(state.errorMessage);
+      api.updateScene({ appState: { errorMessage: null } });
+    }
     // Undo is the binding's. What Excalidraw remembers of its own would only grow.
     (api.history.clear as () => void)();
     lookForPictures();
@@ -102,6 +109,20 @@ export function openSession(ports: {
   };
   const deaf = api.onChange(onChange);
   ends.push(() => deaf(), () => clearTimeout(resting));
+
+  // What was copied from a page names pictures of other hosts, which must not be asked; Excalidraw would then take nothing
+  // at all. Its words are what can be had.
+  listen<ClipboardEvent>(document, ["paste"], (event) => {
+    const data = event.clipboardData;
+    const words = data?.getData("text/plain") ?? "";
+    if (data === null || words === "" || data.files.length > 0 || !/<img[^>]+src\s*=\s*["']?(?!data:)/i.test(data.getData("text/html"))) return;
+    if (!(event.target instanceof Node) || !(place.contains(event.target) || event.target === document.body)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", words);
+    event.target.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  });
 
   // The pointer is down until all fingers are up, and Excalidraw has had its turn: it listens for the same events.
   const down = new Set<number>();
