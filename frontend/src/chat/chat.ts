@@ -4,7 +4,7 @@
 // has looked at the page for some minutes: what is said meanwhile is in the history that coming back begins with.
 import type { Signals } from "../sync/room";
 import { createStore, type Store } from "../ui/store";
-import { changed, keyOf, parseKept, readKept, writeKept } from "./kept";
+import { changed, keyOf, parseKept, readDraft, readKept, writeDraft, writeKept } from "./kept";
 import { openLine, type ChatLine, type LinePorts } from "./line";
 import { hear, isOf, nameMessage, pageOf, sayMessage, sayTyping, type Message } from "./protocol";
 import { due, next, start, step, unread, type Event, type State } from "./state";
@@ -145,6 +145,8 @@ export function openChat(ports: ChatPorts): Chat {
     }),
     ports.onVisible(seen),
   ];
+  const draft = createStore(readDraft(document));
+  ends.push(draft.subscribe(() => writeDraft(document, draft.get())));
   globalThis.addEventListener?.("storage", onStorage);
   seen();
 
@@ -159,7 +161,7 @@ export function openChat(ports: ChatPorts): Chat {
       arrivals.add(listener);
       return () => arrivals.delete(listener);
     },
-    draft: createStore(""),
+    draft,
     keeps: () => keeps,
     say: (text) => {
       clearTimeout(silence);

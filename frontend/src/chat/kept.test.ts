@@ -1,9 +1,22 @@
 // @vitest-environment happy-dom
 import { beforeEach, expect, test } from "vitest";
 import { after, fresh, history, message } from "./fixtures";
-import { changed, forgetChat, keyOf, parseKept, readKept, waitingFor, writeKept } from "./kept";
+import { changed, forgetChat, keyOf, parseKept, readDraft, readKept, waitingFor, writeDraft, writeKept } from "./kept";
 
-beforeEach(() => localStorage.clear());
+beforeEach(() => {
+  localStorage.clear();
+  sessionStorage.clear();
+});
+
+test("what was begun is there after a reload, in this document only, until it is said or forgotten", () => {
+  writeDraft("notes", "About the war");
+  expect([readDraft("notes"), readDraft("other")]).toEqual(["About the war", ""]);
+  writeDraft("notes", "");
+  expect(sessionStorage.length).toBe(0);
+  writeDraft("notes", "About the warp");
+  forgetChat("notes");
+  expect(readDraft("notes")).toBe("");
+});
 
 test("what waits and what was said come back as they were", () => {
   const before = fresh();

@@ -67,8 +67,29 @@ export function writeKept(document: string, { waiting, read, said }: Kept): bool
   }
 }
 
+/** What somebody had begun to write when they reloaded the page. A tab's own: what is begun in one is no affair of another. */
+export function readDraft(document: string): string {
+  try {
+    return sessionStorage.getItem(draftKeyOf(document)) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+export function writeDraft(document: string, draft: string): void {
+  try {
+    if (draft === "") sessionStorage.removeItem(draftKeyOf(document));
+    else sessionStorage.setItem(draftKeyOf(document), draft);
+  } catch {
+    // Where nothing is stored it lives as long as the page.
+  }
+}
+
+const draftKeyOf = (document: string): string => `weft.chat.draft:${document}`;
+
 /** Removes what this device has of a document's chat, messages that wait included. */
 export function forgetChat(document: string): void {
+  writeDraft(document, "");
   try {
     localStorage.removeItem(keyOf(document));
   } catch {
