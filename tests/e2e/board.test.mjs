@@ -22,7 +22,7 @@ async function annAndBo(name) {
 test("a new board, drawn on by two", async () => {
   const ann = await browser.person(server, { name: "Ann Lee" });
   await openHome(ann);
-  await ann.page.getByRole("button", { name: "New board" }).click();
+  await ann.page.getByRole("button", { name: "New board" }).first().click();
   await status(ann, "saved");
   await onBoard(ann);
   await title(ann).fill("Loom plans");
