@@ -65,7 +65,7 @@ test("a board of sticky notes appears in a second browser, with names", async ()
   const ann = await browser.person(server, { name: "Ann Lee", colour: "#0e7490" });
   const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
   await openHome(ann);
-  await ann.page.getByRole("button", { name: "New board" }).click();
+  await ann.page.getByRole("button", { name: "New board" }).first().click();
   await status(ann, "saved");
   await onBoard(ann);
   await title(ann).fill("Who brings what");
