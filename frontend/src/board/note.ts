@@ -39,13 +39,25 @@ export function putNote(api: ExcalidrawImperativeAPI, place: HTMLElement, x: num
     captureUpdate: CaptureUpdateAction.EVENTUALLY,
   });
   api.setActiveTool({ type: "selection" });
-  // With a shape selected, Enter means: write in it. There is no other way in from outside.
+  openForWriting(api, place, note.id, TRIES);
+}
+
+/** A frame is enough nearly always; while the board is busy, Excalidraw has not yet heard of the selection. */
+const TRIES = 12;
+
+/** With a shape selected, Enter means: write in it. There is no other way in from outside. */
+function openForWriting(api: ExcalidrawImperativeAPI, place: HTMLElement, id: string, tries: number): void {
   requestAnimationFrame(() => {
-    api.updateScene({ appState: { selectedElementIds: { [note.id]: true } } });
+    const { editingTextElement, activeTool } = api.getAppState();
+    // Until it is open, letters are keys of tools. Whoever has chosen a tool meanwhile has gone on by themselves.
+    if (editingTextElement !== null || !["selection", "custom"].includes(activeTool.type) || tries === 0) return;
+    if (activeTool.type === "custom") api.setActiveTool({ type: "selection" });
+    api.updateScene({ appState: { selectedElementIds: { [id]: true } } });
     requestAnimationFrame(() => {
       const canvas = place.querySelector<HTMLElement>(".excalidraw");
       canvas?.focus();
       canvas?.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", code: "Enter", bubbles: true, cancelable: true }));
+      openForWriting(api, place, id, tries - 1);
     });
   });
 }
