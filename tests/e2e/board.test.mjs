@@ -257,6 +257,27 @@ test("several pictures dropped together all arrive; what is no picture is refuse
   await bo.page.locator(".board .App-menu__left", { hasText: "Font size" }).waitFor();
 });
 
+test("at every width the tools can be reached, with colleagues there and with the chat open", async () => {
+  await makeBoard(server, "widths");
+  const bo = await browser.person(server, { name: "Bo", colour: "#cf2f74" });
+  await openBoard(bo, "widths");
+  for (const [size, chat] of [[[820, 1180], false], [[768, 1024], true], [[1200, 820], true]]) {
+    const ann = await browser.person(server, { name: "Ann Lee", size });
+    await openBoard(ann, "widths");
+    await draw(ann, "r", [300, 300], [350, 350]);
+    if (chat) await ann.page.getByRole("button", { name: /^Chat/ }).click();
+    // With the chat beside it the narrowest is a phone's board, where the outline is in the menu.
+    for (const name of size[0] === 768 ? ["Sticky note"] : ["Sticky note", "Outline"]) {
+      // A click goes through only where nothing lies over it, and inside the window.
+      await ann.page.locator(".board").getByRole("button", { name }).click({ trial: true });
+    }
+    const [board, tools] = await Promise.all([".board", ".board .App-toolbar"].map((place) => ann.page.locator(place).first().boundingBox()));
+    // A phone's are a line that scrolls.
+    if (size[0] !== 768) assert.ok(tools.x >= board.x && tools.x + tools.width <= board.x + board.width, `the tools within the board at ${size[0]}`);
+    await screenshot(ann, `board-${size[0]}-light`);
+  }
+});
+
 test("what is on a board outlives a reload, the server, and a time without network", async () => {
   const [ann, bo] = await annAndBo("outlives");
   ann.mayLoseNetwork = bo.mayLoseNetwork = true;

@@ -24,6 +24,9 @@ const MANY = 5_000;
 /** Pictures dropped together lie this far from each other, so that each is seen. In px. */
 const APART = 40;
 
+/** A board of less width has no room for its tools, their properties and our buttons in one line. In px. */
+const NARROW = 960;
+
 /** What stands on the page around the board needs of it. */
 export interface OpenBoard {
   readonly api: ExcalidrawImperativeAPI;
@@ -107,6 +110,13 @@ export function Board(props: {
     window.addEventListener("beforeunload", ask);
     return () => window.removeEventListener("beforeunload", ask);
   }, [session]);
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const watch = new ResizeObserver(() => element.toggleAttribute("data-narrow", element.clientWidth < NARROW));
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, []);
   useEffect(() => passKeys(() => place.current?.querySelector<HTMLElement>(".excalidraw") ?? null), []);
 
   return (
