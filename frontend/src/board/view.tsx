@@ -19,6 +19,7 @@ export function BoardView(props: ViewProps): React.JSX.Element {
   const [board, setBoard] = useState<OpenBoard | null>(null);
   const [outlined, setOutlined] = useRail("outline");
   const chooser = useRef<HTMLInputElement>(null);
+  const page = useRef<HTMLDivElement>(null);
 
   const bring = useCallback(
     (open: OpenBoard, file: Blob): void => {
@@ -56,10 +57,16 @@ export function BoardView(props: ViewProps): React.JSX.Element {
     if (!board || !element) return;
     board.api.updateScene({ appState: { selectedElementIds: { [id]: true } } });
     board.api.scrollToContent(element, { fitToContent: true, animate: !isCalm(), duration: 250 });
+    // Where the outline covers the board, what one went to would not be seen.
+    const panel = page.current?.querySelector(".outline");
+    if (page.current && panel && panel.clientWidth >= page.current.clientWidth) {
+      setOutlined(false);
+      board.focus();
+    }
   };
 
   return (
-    <div className="board-page">
+    <div ref={page} className="board-page">
       <Board
         room={room}
         attachments={`/api/v1/documents/${encodeURIComponent(name)}/attachments`}
