@@ -11,6 +11,7 @@ import { carets } from "./carets";
 import { holdWhileComposing } from "./composing";
 import { Ends } from "./ends";
 import { FIELD } from "./field";
+import { Filled } from "./filled";
 import { FirstCaret } from "./first-caret";
 import { Leaving } from "./leaving";
 
@@ -51,6 +52,7 @@ export function createEditor(ports: EditorPorts): Editor {
         field: FIELD,
         yUndoOptions: { protectedNodes: blockNames(written) },
       }),
+      Filled,
       FirstCaret,
       composing.extension,
       Leaving,

@@ -16,6 +16,7 @@ import { caretOf } from "../presence/caret";
 import { peopleIn } from "../presence/people";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
+import { copyToClipboard } from "../ui/clipboard";
 import { fetched } from "../ui/fetched";
 import { isCalm } from "../ui/motion";
 import { MOD } from "../ui/platform";
@@ -26,6 +27,7 @@ import { createEditor } from "./editor";
 import { exportText } from "./export";
 import { Highlight } from "./highlight";
 import { images, insertImages, type ImagesPorts } from "./images";
+import { offerLostWords, type LostWords } from "./lost-words";
 import { pastes } from "./paste";
 import { slashOffers } from "./slash";
 import { createSuggestStore, suggest, type Offer } from "./suggest";
@@ -75,6 +77,10 @@ export function TextView(props: ViewProps): React.JSX.Element {
   useEffect(() => {
     latest.current = { t, api, name, room, pickImage };
   });
+  useEffect(
+    () => offerLostWords({ doc: room.doc, isUnacknowledged: room.isUnacknowledged, offer: (lost) => offerWords(lost, latest.current.t) }),
+    [room],
+  );
   const additions = useCallback(
     (): Extensions => [
       suggest(suggestions, [
@@ -195,6 +201,16 @@ function SelectionMenu(props: { readonly editor: Editor; readonly host: HTMLElem
     if (selected) setUsed(true);
   }, [selected]);
   return used ? <Bubble editor={editor} host={props.host} onLink={props.onLink} /> : null;
+}
+
+/** Says which words have lost their place, until somebody has decided. */
+function offerWords(lost: LostWords, t: TFunction<"words">): void {
+  showToast({
+    text: t("lost.words", { words: lost.text }),
+    stays: true,
+    action: { label: t("lost.putBack"), run: lost.putBack },
+    other: { label: t("lost.copy"), run: () => void copyToClipboard(lost.text) },
+  });
 }
 
 /** The people inside, oneself included: a note to oneself is one too. */
