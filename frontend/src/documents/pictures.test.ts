@@ -29,7 +29,7 @@ function device(): PictureStore & { readonly rows: Map<string, WaitingPicture> }
 function stage(store: PictureStore, answer: (file: Blob) => Promise<Attachment>) {
   const refusals: string[] = [];
   const upload = vi.fn((_name: DocumentName, file: Blob) => answer(file));
-  const pictures = openPictures({ api: { upload }, document: named("notes"), store, refused: (message) => refusals.push(message) });
+  const pictures = openPictures({ api: { upload }, document: named("notes"), store, refused: (message) => refusals.push(message), moment: 20 });
   return { pictures, upload, refusals };
 }
 const stored = (): Promise<Attachment> => Promise.resolve({ id: "1", url: "/api/v1/documents/notes/attachments/1", type: "image/png", bytes: 3 });
@@ -96,10 +96,36 @@ test("a refused picture says why once, stays on this device, and holds up no oth
   expect(await (await pictures.local(large ?? ""))?.text()).toBe("large");
 });
 
+test("a picture that is put in is kept before it is sent, and whoever puts it in does not wait for a slow line", async () => {
+  const store = device();
+  let release: () => void = () => undefined;
+  const slow = stage(store, () => new Promise<void>((resolve) => (release = resolve)).then(stored));
+  const put = await slow.pictures.put(new Blob(["abc"]));
+  expect(put).toEqual({ address: await addressOf("notes", bytesOf("abc")) });
+  expect([store.rows.size, slow.pictures.waiting.get().size]).toEqual([1, 1]);
+  release();
+  await vi.waitFor(() => expect([store.rows.size, slow.pictures.waiting.get().size]).toEqual([0, 0]));
+
+  const nobody = stage(store, away);
+  expect(await nobody.pictures.put(new Blob(["abc"]))).toEqual(put);
+  expect([store.rows.size, await nobody.pictures.send()]).toEqual([1, false]);
+});
+
+test("what is refused while it is put in leaves nothing behind, and only its author is told", async () => {
+  const store = device();
+  const problem = { kind: "refused", status: 413, code: "too_large", message: "at most 3" } as const;
+  const { pictures, refusals } = stage(store, () => Promise.reject(new ApiError(problem)));
+  expect(await pictures.put(new Blob(["large"]))).toEqual({ problem });
+  expect([store.rows.size, refusals, pictures.refusals.get().size, pictures.waiting.get().size]).toEqual([0, [], 0, 0]);
+});
+
 test("a browser without a store keeps nothing and says so", async () => {
   const none: PictureStore = { keep: () => Promise.reject(new Error("full")), of: () => Promise.reject(new Error("none")), drop: () => Promise.resolve(), forget: () => Promise.resolve() };
   const { pictures } = stage(none, stored);
   expect(await pictures.keep(new Blob(["x"]))).toBe(null);
   expect(await pictures.local("/x")).toBe(null);
-  await expect(pictures.send()).resolves.toBeUndefined();
+  await expect(pictures.send()).resolves.toBe(true);
+  // Then it gets there at once, or not at all.
+  expect(await pictures.put(new Blob(["x"]))).toEqual({ address: "/api/v1/documents/notes/attachments/1" });
+  expect(await stage(none, away).pictures.put(new Blob(["x"]))).toEqual({ problem: { kind: "unreachable" } });
 });

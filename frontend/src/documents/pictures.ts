@@ -3,7 +3,7 @@
 // server makes it of the bytes; and so a picture that is sent twice is there once.
 import { uuidOf } from "../ui/random";
 import { createStore, type Store } from "../ui/store";
-import { ApiError, type Api } from "./api";
+import { ApiError, type Api, type Problem } from "./api";
 import type { DocumentName } from "./name";
 
 export interface WaitingPicture {
@@ -22,14 +22,21 @@ export interface PictureStore {
 }
 
 export interface Pictures {
+  /**
+   * Keeps a picture here, then sends it, and answers its address when it is there or when that takes longer than a moment:
+   * it must not be lost with the page that is left meanwhile. A problem, if it is neither there nor kept.
+   */
+  readonly put: (file: Blob) => Promise<{ readonly address: string } | { readonly problem: Problem }>;
   /** Keeps a picture and answers its address; `null` if this browser cannot keep it. */
   readonly keep: (file: Blob) => Promise<string | null>;
   /** The bytes behind an address, as long as they wait here. */
   readonly local: (address: string) => Promise<Blob | null>;
+  /** What is on this device only, by address, as far as it was looked at. */
+  readonly waiting: Pick<Store<ReadonlySet<string>>, "get" | "subscribe">;
   /** What the server has said that it will never take, by address, with its reason. In this visit: the next may find more room. */
   readonly refusals: Pick<Store<ReadonlyMap<string, string>>, "get" | "subscribe">;
-  /** Sends what waits, one after the other. While it is at it, being asked again changes nothing. */
-  readonly send: () => Promise<void>;
+  /** Sends what waits, one after the other; `false` if something still does. While it is at it, being asked again changes nothing. */
+  readonly send: () => Promise<boolean>;
 }
 
 export function openPictures(ports: {
@@ -38,17 +45,48 @@ export function openPictures(ports: {
   readonly store: PictureStore;
   /** The server has answered that it will never take a picture; the words are its own. It stays on this device. */
   readonly refused: (message: string) => void;
+  /** How long {@link Pictures.put} waits for the server, in ms. */
+  readonly moment?: number;
 }): Pictures {
   const { api, document, store, refused } = ports;
   const refusals = createStore<ReadonlyMap<string, string>>(new Map());
-  let sending: Promise<void> | null = null;
+  const known = createStore<ReadonlySet<string>>(new Set());
+  let sending: Promise<boolean> | null = null;
+  /** Being put in at this moment: whoever does so is told of a refusal, and nothing of it stays. */
+  const fresh = new Map<string, Problem | null>();
   let again = false;
 
   const waiting = (): Promise<readonly WaitingPicture[]> => store.of(document).catch(() => []);
   /** What is shown from here. Read once: a text may hold many pictures, and most have nothing here. */
   let atHand: Promise<Map<string, WaitingPicture>> | null = null;
-  const hand = (): Promise<Map<string, WaitingPicture>> => (atHand ??= waiting().then((all) => new Map(all.map((picture) => [picture.key, picture]))));
-  const sendAll = async (): Promise<void> => {
+  const hand = (): Promise<Map<string, WaitingPicture>> => (atHand ??= waiting().then((all) => {
+      known.set(new Set([...known.get(), ...all.map(({ key }) => key)]));
+      return new Map(all.map((picture) => [picture.key, picture]));
+    }));
+  const drop = async (key: string): Promise<void> => {
+    await store.drop(document, key);
+    (await hand()).delete(key);
+    known.set(new Set([...known.get()].filter((other) => other !== key)));
+  };
+  const keep = async (file: Blob): Promise<string | null> => {
+    try {
+      const bytes = await file.arrayBuffer();
+      const key = await addressOf(document, bytes);
+      const picture = { key, type: file.type, bytes };
+      await store.keep(document, picture);
+      (await hand()).set(key, picture);
+      known.set(new Set([...known.get(), key]));
+      return key;
+    } catch {
+      return null;
+    }
+  };
+  const send = (): Promise<boolean> => {
+    again = true;
+    sending ??= sendAll().finally(() => (sending = null));
+    return sending;
+  };
+  const sendAll = async (): Promise<boolean> => {
     do {
       again = false;
       for (const picture of await waiting()) {
@@ -57,42 +95,54 @@ export function openPictures(ports: {
           await api.upload(document, blobOf(picture));
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
-          if (error.problem.kind !== "refused") return; // nobody there: the next good moment is another call
+          if (error.problem.kind !== "refused") return false; // nobody there: the next good moment is another call
+          if (fresh.has(picture.key)) {
+            fresh.set(picture.key, error.problem);
+            await drop(picture.key);
+            continue;
+          }
           refusals.set(new Map([...refusals.get(), [picture.key, error.problem.message]]));
           refused(error.problem.message);
           continue;
         }
-        await store.drop(document, picture.key);
-        (await hand()).delete(picture.key);
+        await drop(picture.key);
       }
     } while (again);
+    return true;
   };
 
   return {
-    keep: async (file) => {
-      try {
-        const bytes = await file.arrayBuffer();
-        const key = await addressOf(document, bytes);
-        const picture = { key, type: file.type, bytes };
-        await store.keep(document, picture);
-        (await hand()).set(key, picture);
-        return key;
-      } catch {
-        return null;
+    put: async (file) => {
+      const address = await keep(file);
+      if (address === null) {
+        // Nothing is stored here: it gets there now, or not at all.
+        return api.upload(document, file).then(
+          ({ url }) => ({ address: url }),
+          (error: unknown) => {
+            if (error instanceof ApiError) return { problem: error.problem };
+            throw error;
+          },
+        );
       }
+      fresh.set(address, null);
+      await Promise.race([send(), new Promise((resolve) => setTimeout(resolve, ports.moment ?? MOMENT))]);
+      const problem = fresh.get(address) ?? null;
+      fresh.delete(address);
+      return problem === null ? { address } : { problem };
     },
+    keep,
     local: async (address) => {
       const found = (await hand()).get(address);
       return found === undefined ? null : blobOf(found);
     },
+    waiting: known,
     refusals,
-    send: () => {
-      again = true;
-      sending ??= sendAll().finally(() => (sending = null));
-      return sending;
-    },
+    send,
   };
 }
+
+/** Long enough for a server that is near: then the picture is there before anybody asks for it. In ms. */
+const MOMENT = 300;
 
 export const blobOf = ({ type, bytes }: WaitingPicture): Blob => new Blob([bytes], { type });
 

@@ -1,7 +1,5 @@
 // Images on their way to the server. One door for every way they come in: pasted, dropped, picked.
 import type { TFunction } from "i18next";
-import { ApiError, type Api } from "./api";
-import type { DocumentName } from "./name";
 import { isPicture, refusalIn } from "./picture-words";
 import { problemWords } from "./problem-words";
 import type { Pictures } from "./pictures";
@@ -13,25 +11,20 @@ export type Upload =
   | { readonly refused: string };
 
 /** Stores an image beside the document, or on this device while nobody answers. Never throws for what a server or a network does. */
-export async function uploadImage(api: Api, name: DocumentName, pictures: Pictures, file: File, t: TFunction<"words">): Promise<Upload> {
+export async function uploadImage(pictures: Pictures, file: File, t: TFunction<"words">): Promise<Upload> {
   if (!file.type.startsWith("image/") || !(await isPicture(file))) return { refused: t("image.notImage") };
-  try {
-    return { address: (await api.upload(name, file)).url };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    const { problem } = error;
-    switch (problem.kind) {
-      case "unreachable": {
-        const address = await pictures.keep(file);
-        return address === null ? { refused: t("image.offline") } : { address };
-      }
-      case "garbled":
-        return { refused: t("image.noStore") };
-      case "refused":
-        // A server without attachments, or one that does not know this document any more.
-        if (problem.status === 404 || problem.status === 405) return { refused: t("image.noStore") };
-        return { refused: problem.code === "too_large" ? t("problem.refused", { message: refusalIn(problem.message, t) }) : problemWords(problem, t) };
-    }
+  const put = await pictures.put(file);
+  if ("address" in put) return put;
+  const { problem } = put;
+  switch (problem.kind) {
+    case "unreachable":
+      return { refused: t("image.offline") };
+    case "garbled":
+      return { refused: t("image.noStore") };
+    case "refused":
+      // A server without attachments, or one that does not know this document any more.
+      if (problem.status === 404 || problem.status === 405) return { refused: t("image.noStore") };
+      return { refused: problem.code === "too_large" ? t("problem.refused", { message: refusalIn(problem.message, t) }) : problemWords(problem, t) };
   }
 }
 

@@ -10,6 +10,7 @@ import { Doc, XmlElement, XmlText, applyUpdate, encodeStateAsUpdate, type XmlFra
 import { seeded } from "../testing/random";
 import { createEditor } from "./editor";
 import { FIELD } from "./field";
+import { asCode, behindSelection, hasPictures } from "./insertions";
 import { plainText } from "./plain-text";
 
 interface Bound {
@@ -321,4 +322,29 @@ test("words are struck by either key, and Tab indents code", () => {
   expect(editor.state.doc.textContent).toBe("  fn");
   expect(press(editor, "Tab", { shiftKey: true })).toBe(true);
   expect(editor.state.doc.textContent).toBe("fn");
+});
+
+test("a table and a line come behind what is selected, and selected lines become one block of code", () => {
+  const { editor } = open();
+  const blocks = (): string[] => editor.getJSON().content.map(({ type }) => type);
+  editor.commands.setContent("<p>one</p><p>two</p>");
+  behindSelection(editor.chain().selectAll()).setHorizontalRule().run();
+  expect(editor.getText()).toContain("one");
+  expect(editor.getText()).toContain("two");
+  expect(blocks().slice(0, 3)).toEqual(["paragraph", "paragraph", "horizontalRule"]);
+
+  editor.commands.setContent("<p>one</p><p>two</p>");
+  behindSelection(editor.chain().selectAll()).insertTable({ rows: 2, cols: 2 }).run();
+  expect(blocks().slice(0, 3)).toEqual(["paragraph", "paragraph", "table"]);
+
+  editor.commands.setContent("<p>let a;</p><p>let b;<br>let c;</p>");
+  asCode(editor.chain().selectAll()).run();
+  expect(editor.getJSON().content).toEqual([{ type: "codeBlock", attrs: { language: null }, content: [{ type: "text", text: "let a;\nlet b;\nlet c;" }] }]);
+  asCode(editor.chain()).run();
+  expect(blocks()).toEqual(["paragraph"]);
+
+  editor.commands.setContent('<p>look <img src="/api/v1/documents/x/attachments/1"> here</p>');
+  expect(hasPictures(editor.state)).toBe(true);
+  asCode(editor.chain().setTextSelection(2)).run();
+  expect(JSON.stringify(editor.getJSON())).toContain("attachments/1");
 });

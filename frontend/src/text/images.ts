@@ -33,7 +33,7 @@ export function images(ports: ImagesPorts): Extension {
               const meta = transaction.getMeta(key) as Meta | undefined;
               if (meta === undefined) return mapped;
               if ("remove" in meta) return mapped.remove(mapped.find(undefined, undefined, heldBy(meta.remove)));
-              return mapped.add(transaction.doc, [Decoration.widget(meta.add.at, () => placeholder(ports.uploading()), { id: meta.add.id })]);
+              return mapped.add(transaction.doc, [Decoration.widget(meta.add.at, () => placeholder(ports.uploading()), { id: meta.add.id, side: -1 })]);
             },
           },
           props: {
@@ -65,28 +65,36 @@ const heldBy =
   (spec: { readonly id?: unknown }): boolean =>
     spec.id === id;
 
-/** Uploads images and writes them where they were put, or at the caret. */
+/** Stores images and writes them where they were put, or at the caret, in the order they were given in. */
 export function insertImages(editor: Editor, files: readonly File[], ports: ImagesPorts, at?: number): void {
-  for (const file of files) void insert(editor, file, ports, at ?? editor.state.selection.to);
+  const one = async (place: number, [file, ...rest]: readonly File[]): Promise<void> => {
+    if (file === undefined) return;
+    const end = await insert(editor, file, ports, place);
+    if (!editor.isDestroyed) await one(end ?? editor.state.selection.to, rest);
+  };
+  void one(at ?? editor.state.selection.to, files);
 }
 
-async function insert(editor: Editor, file: File, ports: ImagesPorts, at: number): Promise<void> {
+/** Answers the place behind it. */
+async function insert(editor: Editor, file: File, ports: ImagesPorts, at: number): Promise<number | null> {
   const id = {};
   const { dispatch } = editor.view;
   dispatch(editor.state.tr.setMeta(key, { add: { id, at } } satisfies Meta));
   const result = await ports.upload(file);
-  if (editor.isDestroyed) return;
+  if (editor.isDestroyed) return null;
   const [held] = key.getState(editor.state)?.find(undefined, undefined, heldBy(id)) ?? [];
   const done = editor.state.tr.setMeta(key, { remove: id } satisfies Meta);
   if ("refused" in result) {
     editor.view.dispatch(done);
     ports.refused(result.refused);
-    return;
+    return held?.from ?? null;
   }
   // Whoever deleted the place meanwhile did not want the image.
   const image = editor.schema.nodes["image"];
-  if (held && image) done.replaceWith(held.from, held.from, image.create({ src: result.address, alt: describe(file.name) }));
+  const made = held && image ? image.create({ src: result.address, alt: describe(file.name) }) : null;
+  if (held && made) done.replaceWith(held.from, held.from, made);
   editor.view.dispatch(done);
+  return held && made ? held.from + made.nodeSize : null;
 }
 
 /** A first alternative text: the file's name, unless it is one that browsers make up for pasted pictures. */

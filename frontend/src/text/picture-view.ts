@@ -10,7 +10,9 @@ import { isOurs } from "./picture";
 /** Asked so often in vain, a picture will not come by itself any more. With growing waits that is some minutes. */
 const MOST_TRIES = 14;
 
-export interface PicturesPort extends Pick<Pictures, "local" | "refusals"> {
+export interface PicturesPort extends Pick<Pictures, "local" | "waiting" | "refusals"> {
+  /** What is said of a picture that the server does not have yet. */
+  readonly notSent: () => string;
   /** What is said of a picture that the server refused and nobody else will see. */
   readonly refusal: (message: string) => string;
 }
@@ -53,12 +55,16 @@ function show(image: HTMLImageElement, address: string, pictures: PicturesPort):
   window.addEventListener("online", onOnline);
   const mark = (): void => {
     const message = pictures.refusals.get().get(address);
-    if (message === undefined) return;
-    image.dataset["refused"] = "";
-    image.title = pictures.refusal(message);
+    const waits = message === undefined && pictures.waiting.get().has(address);
+    image.toggleAttribute("data-refused", message !== undefined);
+    image.toggleAttribute("data-waiting", waits);
+    if (message !== undefined) image.title = pictures.refusal(message);
+    else if (waits) image.title = pictures.notSent();
+    else image.title = title;
   };
+  const { title } = image;
   mark();
-  const unmark = pictures.refusals.subscribe(mark);
+  const ends = [pictures.refusals.subscribe(mark), pictures.waiting.subscribe(mark)];
   // Nothing is asked of the server before it is known whether the bytes are here.
   image.removeAttribute("src");
   void pictures.local(address).then((blob) => {
@@ -70,7 +76,7 @@ function show(image: HTMLImageElement, address: string, pictures: PicturesPort):
   return () => {
     ended = true;
     clearTimeout(again);
-    unmark();
+    for (const end of ends) end();
     if (own !== null) URL.revokeObjectURL(own);
     window.removeEventListener("online", onOnline);
   };

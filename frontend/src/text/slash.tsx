@@ -3,6 +3,7 @@ import type { ChainedCommands } from "@tiptap/core";
 import type { TFunction } from "i18next";
 import { Heading1, Heading2, Heading3, Image, List, ListChecks, ListOrdered, Minus, SquareCode, Table, TextQuote, Type } from "lucide-react";
 import type { ReactNode } from "react";
+import { asCode } from "./insertions";
 import type { Offer } from "./suggest";
 
 type Words = TFunction<"words">;
@@ -24,7 +25,7 @@ const BLOCKS: readonly {
   { id: "numbers", label: (t) => t("tools.numbers"), also: "numbered list ol", icon: <ListOrdered />, hint: "1.", run: (chain) => chain.toggleOrderedList() },
   { id: "tasks", label: (t) => t("tools.tasks"), also: "task list todo checkbox", icon: <ListChecks />, hint: "[]", run: (chain) => chain.toggleTaskList() },
   { id: "quote", label: (t) => t("tools.quote"), also: "quote blockquote", icon: <TextQuote />, hint: ">", run: (chain) => chain.setBlockquote() },
-  { id: "code", label: (t) => t("tools.codeBlock"), also: "code block", icon: <SquareCode />, hint: "```", run: (chain) => chain.setCodeBlock() },
+  { id: "code", label: (t) => t("tools.codeBlock"), also: "code block", icon: <SquareCode />, hint: "```", run: asCode },
   { id: "table", label: (t) => t("tools.table"), also: "table", icon: <Table />, run: (chain) => chain.insertTable({ rows: 3, cols: 3, withHeaderRow: true }) },
   { id: "divider", label: (t) => t("tools.divider"), also: "divider line hr", icon: <Minus />, hint: "---", run: (chain) => chain.setHorizontalRule() },
 ];

@@ -35,6 +35,8 @@ import { MOD } from "../ui/platform";
 import { isTouched, linkAtCaret } from "./bubble-place";
 import { CODE_LANGUAGES } from "./code-languages";
 import { LinkButton } from "./link-button";
+import { showToast } from "../ui/toast";
+import { asCode, behindSelection, hasPictures } from "./insertions";
 import { useEditorState } from "./use-editor";
 
 const Description = fetched(() => import("./bubble").then(({ Description }) => Description));
@@ -83,6 +85,10 @@ export function Toolbar(props: {
 
   const run = (act: (chain: ReturnType<Editor["chain"]>) => ReturnType<Editor["chain"]>) => (): void => {
     act(editor.chain().focus()).run();
+  };
+  const code = (): void => {
+    if (hasPictures(editor.state)) showToast({ text: t("tools.noPicturesInCode") });
+    else run(asCode)();
   };
   const styles = [
     { label: t("tools.text"), icon: <Type />, level: 0 as const, hint: `${MOD} Alt 0` },
@@ -157,20 +163,20 @@ export function Toolbar(props: {
         <Tool label={t("tools.quote")} on={state.quote} disabled={disabled} run={run((chain) => chain.toggleBlockquote())}>
           <TextQuote />
         </Tool>
-        <Tool label={t("tools.codeBlock")} on={state.codeBlock} disabled={disabled} run={run((chain) => chain.toggleCodeBlock())}>
+        <Tool label={t("tools.codeBlock")} on={state.codeBlock} disabled={disabled} run={code}>
           <SquareCode />
         </Tool>
         <Tool
           label={t("tools.table")}
           disabled={disabled || state.table}
-          run={run((chain) => chain.insertTable({ rows: 3, cols: 3, withHeaderRow: true }))}
+          run={run((chain) => behindSelection(chain).insertTable({ rows: 3, cols: 3, withHeaderRow: true }))}
         >
           <TableIcon />
         </Tool>
         <Tool label={t("tools.image")} disabled={disabled} run={props.onImage}>
           <Image />
         </Tool>
-        <Tool label={t("tools.divider")} disabled={disabled} run={run((chain) => chain.setHorizontalRule())}>
+        <Tool label={t("tools.divider")} disabled={disabled} run={run((chain) => behindSelection(chain).setHorizontalRule())}>
           <Minus />
         </Tool>
         <Bar.Separator className="tools-gap" />

@@ -14,6 +14,7 @@ import type { ViewProps } from "../documents/view";
 import { Avatar } from "../presence/avatar";
 import { caretOf } from "../presence/caret";
 import { peopleIn } from "../presence/people";
+import { waitAfter } from "../sync/backoff";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
 import { copyToClipboard } from "../ui/clipboard";
@@ -60,8 +61,10 @@ export function TextView(props: ViewProps): React.JSX.Element {
   const pictures = usePictures(api, name, room, t);
   const imagePorts = useMemo<ImagesPorts>(
     () => ({
-      upload: (file) => uploadImage(latest.current.api, latest.current.name, pictures, file, latest.current.t),
+      upload: (file) => uploadImage(pictures, file, latest.current.t),
       local: pictures.local,
+      waiting: pictures.waiting,
+      notSent: () => latest.current.t("image.waiting"),
       refusals: pictures.refusals,
       refusal: (message) => latest.current.t("image.onlyHere", { message: refusalIn(message, latest.current.t) }),
       uploading: () => latest.current.t("image.uploading"),
@@ -97,9 +100,8 @@ export function TextView(props: ViewProps): React.JSX.Element {
         // On this device first, so that the words around it need not wait for the server.
         keep: async (file) => {
           if (!(await isPicture(file))) return null;
-          const address = await pictures.keep(file);
-          if (address !== null) void pictures.send();
-          return address;
+          const put = await pictures.put(file);
+          return "address" in put ? put.address : null;
         },
         lost: (count) => showToast({ text: latest.current.t("image.leftOut", { count }) }),
       }),
@@ -176,11 +178,24 @@ function usePictures(api: Api, name: DocumentName, room: Room, t: TFunction<"wor
     const look = (): void => {
       const { status } = room.state();
       const is = isLive(status) && isEditable(status);
-      if (is && !was) void pictures.send();
+      if (is && !was) send(0);
       was = is;
     };
+    let again: ReturnType<typeof setTimeout> | undefined;
+    // The line is there, and yet they did not get through: asked again with growing waits.
+    const send = (tries: number): void => {
+      clearTimeout(again);
+      void pictures.send().then((all) => {
+        if (!all && was) again = setTimeout(() => send(tries + 1), waitAfter(tries + 1));
+      });
+    };
     look();
-    return room.subscribe(look);
+    const end = room.subscribe(look);
+    return () => {
+      was = false;
+      clearTimeout(again);
+      end();
+    };
   }, [room, pictures]);
   return pictures;
 }
