@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
-import { accessible, api, fitsSideways, openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, text, title, twoIn, until, words, write } from "./support.mjs";
+import { accessible, api, fitsSideways, openDocument, openHome, reading, sameText, screenshot, select, startBrowser, startServer, status, stored, text, title, twoIn, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -218,24 +218,17 @@ const paste = ({ page }, base64) =>
 
 test("a pasted picture is stored on the server, and the document holds its address only", async () => {
   const [ann, bo] = await annAndBo("pictures");
-  const url = "/api/v1/documents/pictures/attachments/1";
-  let stored = null;
-  for (const { context } of [ann, bo]) {
-    await context.route("**/attachments", (route) => {
-      stored = { type: route.request().headers()["content-type"], bytes: route.request().postDataBuffer() };
-      return route.fulfill({ status: 201, json: { id: "1", url, type: "image/png", bytes: PICTURE.length } });
-    });
-    await context.route(`**${url}`, (route) => route.fulfill({ contentType: "image/png", body: PICTURE }));
-  }
   await write(ann, "See: ");
   await paste(ann, PICTURE.toString("base64"));
   const image = bo.page.locator(".prose img:not(.ProseMirror-separator)");
   await image.waitFor();
-  await until("its address is the server's", async () => (await image.getAttribute("src")) === url);
-  assert.equal(await image.getAttribute("alt"), "loom plan");
-  assert.equal(stored.type, "image/png");
-  assert.ok(stored.bytes.equals(PICTURE));
   await until("it is drawn", () => image.evaluate((element) => element.naturalWidth === 192));
+  const { attachments } = await api(server, "GET", "/pictures/attachments");
+  assert.deepEqual(attachments.map(({ type, bytes }) => [type, bytes]), [["image/png", PICTURE.length]]);
+  const [{ url }] = attachments;
+  assert.equal(await image.getAttribute("src"), url);
+  assert.equal(await image.getAttribute("alt"), "loom plan");
+  assert.ok(Buffer.from(await (await fetch(server.url + url)).arrayBuffer()).equals(PICTURE));
   const json = JSON.stringify(await api(server, "GET", "/pictures/json"));
   assert.ok(json.includes(url) && !json.includes("base64"), json.slice(0, 400));
 
@@ -249,6 +242,38 @@ test("a pasted picture is stored on the server, and the document holds its addre
   await screenshot(ann, "picture-light");
   await description.press("Enter");
   await bo.page.getByRole("img", { name: "The plan of the loom" }).waitFor();
+});
+
+test("a picture on a slow line outlives the page, is marked until the server has it, and is dropped beside the text as well", async () => {
+  const [ann, bo] = await annAndBo("slow pictures");
+  // The server is asked for what it does not have yet.
+  ann.mayLoseNetwork = bo.mayLoseNetwork = true;
+  await write(ann, "See: ");
+  let asked = 0;
+  await ann.page.route("**/attachments", () => void (asked += 1));
+  await paste(ann, PICTURE.toString("base64"));
+  const own = ann.page.locator(".prose img[data-waiting]");
+  await own.waitFor();
+  assert.equal(await own.getAttribute("title"), "On this device; not on the server yet");
+  assert.equal(asked, 1);
+  await stored(ann);
+  await ann.page.unroute("**/attachments");
+  await ann.page.reload();
+  const drawn = ({ page }, count) => until(`${count} pictures are drawn`, () => page.evaluate((count) => [...document.querySelectorAll(".prose img")].filter(({ naturalWidth, src }) => naturalWidth === 192 && !src.startsWith("blob:")).length === count, count));
+  await drawn(bo, 1);
+  await ann.page.locator(".prose img:not([data-waiting], .ProseMirror-separator)").waitFor();
+
+  // Into the empty space below, as from a folder.
+  await ann.page.evaluate((base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], "again.png", { type: "image/png" }));
+    const event = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer, clientX: 400, clientY: 760 });
+    document.querySelector("main").dispatchEvent(event);
+    if (!event.defaultPrevented) throw new Error("the browser would open it in place of the page");
+  }, PICTURE.toString("base64"));
+  await drawn(bo, 2);
+  assert.equal((await api(server, "GET", `/${encodeURIComponent("slow pictures")}/attachments`)).attachments.length, 1);
 });
 
 test("pasted Markdown is read, bytes that are no picture are refused, and who has no caret is said", async () => {

@@ -28,11 +28,6 @@ export async function uploadImage(pictures: Pictures, file: File, t: TFunction<"
   }
 }
 
-/** The images among what was pasted or dropped. */
-export function imagesIn(data: DataTransfer | null): readonly File[] {
-  return [...(data?.files ?? [])].filter(({ type }) => type.startsWith("image/"));
-}
-
 /** Lets the person choose images. */
 export function pickImages(take: (files: readonly File[]) => void): void {
   const input = document.createElement("input");

@@ -1,9 +1,9 @@
 // Images that come into the text: while one is on its way its place is held by a sign that moves with the words around
 // it and is nobody else's business; then its address is written. The bytes never enter the document.
 import { Extension, type Editor } from "@tiptap/core";
-import { Plugin, PluginKey } from "@tiptap/pm/state";
+import { Plugin, PluginKey, Selection } from "@tiptap/pm/state";
 import { Decoration, DecorationSet } from "@tiptap/pm/view";
-import { imagesIn, type Upload } from "../documents/upload";
+import type { Upload } from "../documents/upload";
 import { pictureViews, type PicturesPort } from "./picture-view";
 
 export interface ImagesPorts extends PicturesPort {
@@ -39,14 +39,14 @@ export function images(ports: ImagesPorts): Extension {
           props: {
             decorations: (state) => key.getState(state),
             handlePaste: (_view, event) => {
-              const files = imagesIn(event.clipboardData);
+              const files = [...(event.clipboardData?.files ?? [])];
               // A cell copied from a spreadsheet brings a picture of itself beside its words; the words are meant.
               if (files.length === 0 || event.clipboardData?.types.includes("text/plain")) return false;
               insertImages(editor, files, ports);
               return true;
             },
             handleDrop: (view, event, _slice, moved) => {
-              const files = moved ? [] : imagesIn(event.dataTransfer);
+              const files = moved ? [] : [...(event.dataTransfer?.files ?? [])];
               if (files.length === 0) return false;
               event.preventDefault();
               const at = view.posAtCoords({ left: event.clientX, top: event.clientY })?.pos;
@@ -64,6 +64,32 @@ const heldBy =
   (id: object) =>
   (spec: { readonly id?: unknown }): boolean =>
     spec.id === id;
+
+/** What is dropped beside the text belongs into it, too, and never opens in place of the page. Returns the end of it. */
+export function takeDropped(editor: Editor, ports: ImagesPorts): () => void {
+  const isFiles = ({ dataTransfer }: DragEvent): boolean => dataTransfer?.types.includes("Files") === true;
+  const over = (event: DragEvent): void => {
+    if (isFiles(event)) event.preventDefault();
+  };
+  const drop = (event: DragEvent): void => {
+    if (event.defaultPrevented || !isFiles(event)) return;
+    event.preventDefault();
+    if (editor.isEditable) insertImages(editor, [...(event.dataTransfer?.files ?? [])], ports, nearest(editor, event.clientY));
+  };
+  document.addEventListener("dragover", over);
+  document.addEventListener("drop", drop);
+  return () => {
+    document.removeEventListener("dragover", over);
+    document.removeEventListener("drop", drop);
+  };
+}
+
+/** The place in the text beside this height; its end below the last line. */
+function nearest({ state, view }: Editor, top: number): number {
+  const { left, bottom } = view.dom.getBoundingClientRect();
+  const end = Selection.atEnd(state.doc).to;
+  return top > bottom ? end : (view.posAtCoords({ left: left + 1, top })?.pos ?? (top < bottom ? Selection.atStart(state.doc).from : end));
+}
 
 /** Stores images and writes them where they were put, or at the caret, in the order they were given in. */
 export function insertImages(editor: Editor, files: readonly File[], ports: ImagesPorts, at?: number): void {

@@ -27,7 +27,7 @@ import { bubblePlace, createBubbleHost, linkAtCaret } from "./bubble-place";
 import { createEditor } from "./editor";
 import { exportText } from "./export";
 import { Highlight } from "./highlight";
-import { images, insertImages, type ImagesPorts } from "./images";
+import { images, insertImages, takeDropped, type ImagesPorts } from "./images";
 import { offerLostWords, type LostWords } from "./lost-words";
 import { pastes } from "./paste";
 import { slashOffers } from "./slash";
@@ -72,6 +72,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
     }),
     [pictures],
   );
+  useEffect(() => (editor === null ? undefined : takeDropped(editor, imagePorts)), [editor, imagePorts]);
   const openLink = useCallback(() => setLinkOpen(true), []);
   const closeFind = useCallback(() => setFinding(false), []);
   const pickImage = useCallback(() => {
