@@ -9,7 +9,8 @@ import type { Node } from "@tiptap/pm/model";
 import { Plugin, type EditorState } from "@tiptap/pm/state";
 import type { EditorView } from "@tiptap/pm/view";
 import { type ProsemirrorBinding, relativePositionToAbsolutePosition, ySyncPluginKey } from "@tiptap/y-tiptap";
-import { type AbstractType, type Transaction, XmlElement, XmlText, type YEvent, createDeleteSet } from "yjs";
+import { type AbstractType, type Transaction, UndoManager, XmlElement, XmlText, type YEvent, createDeleteSet } from "yjs";
+import { rememberCaret } from "./caret-kept";
 import { holdLine, type HeldLine } from "./held-line";
 
 /** The editor reads what was composed some 20 ms after its end. In ms. */
@@ -55,7 +56,14 @@ export function holdWhileComposing(): Composing {
       const before = (): void => {
         line = held === null && view.composing ? lineAt(view, binding) : null;
       };
-      const seen = (events: Events, transaction: Parameters<Binding["_typeChanged"]>[1]): void => keepingNodes(binding, events, () => all(events, transaction));
+      const seen = (events: Events, transaction: Parameters<Binding["_typeChanged"]>[1]): void => {
+        // Letters that come and go between others the binding follows well, and undo knows where it was.
+        const blocks = !view.composing && !(transaction.origin instanceof UndoManager) && !events.every(({ target }) => target instanceof XmlText);
+        const keep = blocks && transaction.origin !== ySyncPluginKey ? rememberCaret(view.state) : null;
+        keepingNodes(binding, events, () => all(events, transaction));
+        const kept = keep?.(view.state);
+        if (kept) view.dispatch(kept);
+      };
       const observe = (events: Events, transaction: Transaction): void => {
         if (transaction.origin === ySyncPluginKey) return seen(events, transaction);
         if (held === null && line !== null && view.composing && touches(events, line.line.element)) held = { ...line, waiting: events };

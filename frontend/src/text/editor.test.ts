@@ -348,3 +348,67 @@ test("a table and a line come behind what is selected, and selected lines become
   asCode(editor.chain().setTextSelection(2)).run();
   expect(JSON.stringify(editor.getJSON())).toContain("attachments/1");
 });
+
+test("a caret stays between its letters when a colleague splits, joins, indents or changes its block", () => {
+  const { ann, bo } = together();
+  const at = (editor: Editor): string => {
+    const { parent, parentOffset } = editor.state.selection.$head;
+    return `${parent.textContent.slice(0, parentOffset)}|${parent.textContent.slice(parentOffset)}`;
+  };
+  const into = (editor: Editor, words: string, offset: number): void => {
+    editor.state.doc.descendants((node, place) => {
+      if (node.isText && node.text === words) editor.commands.setTextSelection(place + offset);
+    });
+  };
+  const cases: readonly (readonly [string, string, number, string, number, (editor: Editor) => unknown, string])[] = [
+    ["split before it", "<p>one two three</p>", 8, "one two three", 3, (editor) => editor.commands.splitBlock(), " two |three"],
+    ["split behind it", "<p>one two three</p>", 2, "one two three", 8, (editor) => editor.commands.splitBlock(), "on|e two "],
+    ["a heading of it", "<p>one two three</p>", 13, "one two three", 1, (editor) => editor.commands.setHeading({ level: 2 }), "one two three|"],
+    ["a list of it", "<p>one two three</p>", 5, "one two three", 1, (editor) => editor.commands.toggleBulletList(), "one t|wo three"],
+    ["indented", "<ul><li><p>zero</p></li><li><p>one two three</p></li></ul>", 5, "one two three", 1, (editor) => editor.commands.sinkListItem("listItem"), "one t|wo three"],
+    ["brought out", "<ul><li><p>zero</p><ul><li><p>one two three</p></li></ul></li></ul>", 13, "one two three", 1, (editor) => editor.commands.liftListItem("listItem"), "one two three|"],
+    ["joined with the line before", "<p>zero</p><p>one two three</p>", 5, "one two three", 0, (editor) => editor.commands.joinBackward(), "zeroone t|wo three"],
+  ];
+  for (const [name, html, caret, words, place, act, expected] of cases) {
+    ann.commands.setContent(html);
+    into(bo, "one two three", caret);
+    into(ann, words, place);
+    act(ann);
+    expect(at(bo), name).toBe(expected);
+    // And their next letter comes there.
+    bo.commands.insertContent("X");
+    expect(at(ann).replace("|", "") + ann.getText(), name).toContain(expected.replace("|", "X"));
+  }
+});
+
+test("random: whatever a colleague does to blocks, a caret's neighbours are the same as long as they are there", () => {
+  for (let round = 0; round < 30; round++) {
+    const seed = Number(process.env["SEED"] ?? (Date.now() % 1_000_000) + round);
+    const random = seeded(seed);
+    const { ann, bo } = together();
+    // Every letter once, so that each can be told from all the others.
+    const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    ann.commands.setContent(`<p>${letters.slice(0, 14)}</p><ul><li><p>${letters.slice(14, 26)}</p></li><li><p>${letters.slice(26, 40)}</p></li></ul><p>${letters.slice(40)}</p>`);
+    for (let step = 0; step < 20; step++) {
+      const place = ({ state }: Editor): TextSelection => TextSelection.near(state.doc.resolve(random(state.doc.content.size))) as TextSelection;
+      bo.view.dispatch(bo.state.tr.setSelection(place(bo)));
+      ann.view.dispatch(ann.state.tr.setSelection(place(ann)));
+      const { parent, parentOffset } = bo.state.selection.$head;
+      const [before, behind] = [parent.textContent[parentOffset - 1], parent.textContent[parentOffset]];
+      const [act] = [
+        () => ann.commands.splitBlock(),
+        () => ann.commands.joinBackward(),
+        () => ann.commands.setHeading({ level: 2 }),
+        () => ann.commands.toggleBulletList(),
+        () => ann.commands.sinkListItem("listItem"),
+        () => ann.commands.liftListItem("listItem"),
+        () => ann.commands.setParagraph(),
+      ].slice(random(7));
+      act?.();
+      const after = bo.state.selection.$head;
+      const now = [after.parent.textContent[after.parentOffset - 1], after.parent.textContent[after.parentOffset]];
+      expect(now[0] === before || now[1] === behind, `seed ${seed}, step ${step}: ${before}|${behind} is ${now.join("|")}`).toBe(true);
+    }
+    for (const close of opened.splice(0)) close();
+  }
+});
