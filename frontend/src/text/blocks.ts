@@ -21,6 +21,7 @@ import { LinkMark } from "./link-mark";
 import { Numbers, Task } from "./lists";
 import { Mention } from "./mention";
 import { Picture } from "./picture";
+import { PatientTable } from "./tables";
 
 /**
  * Tiptap's starter kit, spelled out, plus tables, tasks, images and mentions. Left out of it on purpose: its history
@@ -46,7 +47,8 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     Task.configure({ nested: true, a11y: { checkboxLabel: (node) => taskLabel(node.firstChild?.textContent ?? "") } }),
     // Column widths are a matter of each screen, not of the document; narrower than six letters of the page's own size, in
     // px, nobody can read one, and the table scrolls instead.
-    TableKit.configure({ table: { resizable: false, renderWrapper: true, cellMinWidth: 96 } }),
+    PatientTable.configure({ resizable: false, renderWrapper: true, cellMinWidth: 96 }),
+    TableKit.configure({ table: false }),
     Picture,
     Mention,
     Bold,

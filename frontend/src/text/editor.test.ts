@@ -412,3 +412,41 @@ test("random: whatever a colleague does to blocks, a caret's neighbours are the 
     for (const close of opened.splice(0)) close();
   }
 });
+
+test("a table that two people change at once is not evened out by both", () => {
+  const [annDoc, boDoc] = [new Doc(), new Doc()];
+  const [ann, bo] = [open(annDoc).editor, open(boDoc).editor];
+  const meet = (): void => {
+    for (let turn = 0; turn < 3; turn++) {
+      applyUpdate(boDoc, encodeStateAsUpdate(annDoc), "line");
+      applyUpdate(annDoc, encodeStateAsUpdate(boDoc), "line");
+    }
+  };
+  const rows = (editor: Editor): number[] => {
+    const widths: number[] = [];
+    editor.state.doc.descendants((node) => {
+      if (node.type.name === "tableRow") widths.push(node.childCount);
+    });
+    return widths;
+  };
+  const inside = (editor: Editor): void => {
+    editor.state.doc.descendants((node, place) => {
+      if (node.type.name === "tableHeader" || node.type.name === "tableCell") editor.commands.setTextSelection(place + 2);
+    });
+  };
+  ann.commands.insertTable({ rows: 3, cols: 3, withHeaderRow: true });
+  meet();
+  for (const editor of [ann, bo]) inside(editor);
+  bo.commands.deleteColumn();
+  ann.commands.addRowAfter();
+  expect([rows(ann), rows(bo)]).toEqual([[3, 3, 3, 3], [2, 2, 2]]);
+  meet();
+  expect(rows(ann)).toEqual([2, 2, 2, 3]);
+  expect(rows(bo)).toEqual(rows(ann));
+  // Whoever goes on in it makes it even, once.
+  inside(ann);
+  ann.commands.insertContent("x");
+  meet();
+  expect(rows(ann)).toEqual([3, 3, 3, 3]);
+  expect(rows(bo)).toEqual(rows(ann));
+});
