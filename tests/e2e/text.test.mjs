@@ -304,6 +304,14 @@ test("pasted Markdown is read, bytes that are no picture are refused, and who ha
   await until("Bo sees it", () => shown.evaluate(({ complete, naturalWidth }) => complete && naturalWidth === 2));
   const json = JSON.stringify(await api(server, "GET", "/pastes/json"));
   assert.ok(json.includes("/attachments/") && !json.includes("base64"), json.slice(0, 400));
+  // A picture of another document is taken along, and outlives that one.
+  await api(server, "PUT", "/another", undefined).catch(() => undefined);
+  const lent = await fetch(`${server.url}/api/v1/documents/another/attachments`, { method: "POST", body: PICTURE, headers: { "content-type": "image/png" } });
+  if (!lent.ok) throw new Error(`the other document's picture: ${lent.status}`);
+  await give({ html: `<p>borrowed <img src="${(await lent.json()).url}" alt="loom"></p>` });
+  const taken = bo.page.locator(".prose img[alt=loom]");
+  await until("it is this document's", async () => (await taken.count()) === 1 && (await taken.getAttribute("src")).startsWith("/api/v1/documents/pastes/attachments/"));
+  await until("Bo sees it, too", () => taken.evaluate(({ complete, naturalWidth }) => complete && naturalWidth === 192));
   await give({ picture: "no picture at all" });
   await said("This file is not an image");
   await status(ann, "saved");

@@ -148,8 +148,18 @@ export const blobOf = ({ type, bytes }: WaitingPicture): Blob => new Blob([bytes
 
 /** The address that the server gives these bytes; mirrors `id_of` in src/document/attachments.rs and `Shown` in src/http/attachments.rs. */
 export async function addressOf(document: string, bytes: ArrayBuffer): Promise<string> {
+  return `${addressesOf(document)}${uuidOf(await sha256(bytes), 8)}`;
+}
+
+/** What the addresses of all pictures of a document begin with. */
+export function addressesOf(document: string): string {
   const name = encodeURIComponent(document).replace(/[!'()*]/g, (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`);
-  return `/api/v1/documents/${name}/attachments/${uuidOf(await sha256(bytes), 8)}`;
+  return `/api/v1/documents/${name}/attachments/`;
+}
+
+/** Whether a picture lies beside another document than the one whose addresses begin so. */
+export function isElsewhere(address: string | null, own: string): address is string {
+  return address !== null && /^\/api\/v1\/documents\/[^/]+\/attachments\//.test(address) && !address.startsWith(own);
 }
 
 /** Browsers count only where the connection is safe, and a server in the local network may be plain HTTP. */

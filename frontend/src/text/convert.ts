@@ -125,7 +125,7 @@ export function importFile(fileName: string, text: string): Imported {
   }
   const { front, body: rest } = format === "markdown" ? parted(text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n")) : { front: "", body: text };
   const said = titleIn(front);
-  const content = format === "markdown" ? fromMarkdown(rest) : fromHtml(text);
+  const content = withImages(format === "markdown" ? fromMarkdown(rest) : fromHtml(text), atHome);
   const [first, ...others] = content.content ?? [];
   const heading = first?.type === "heading" && first.attrs?.["level"] === 1 ? wordsOf(first) : "";
   const title = said.title || heading || stem;
@@ -136,6 +136,19 @@ export function importFile(fileName: string, text: string): Imported {
   prosemirrorJSONToYXmlFragment(textSchema(), body, doc.getXmlFragment(FIELD));
   return { title, kind: "text", update: encoded(doc) };
 }
+
+/** The same text, with each image's address as `by` has it. */
+export function withImages(content: JSONContent, by: (src: string) => string): JSONContent {
+  const src: unknown = content.type === "image" ? content.attrs?.["src"] : undefined;
+  return {
+    ...content,
+    ...(typeof src === "string" ? { attrs: { ...content.attrs, src: by(src) } } : {}),
+    ...(content.content ? { content: content.content.map((child) => withImages(child, by)) } : {}),
+  };
+}
+
+/** What this server exported with its full address is its own again. */
+const atHome = (src: string): string => (src.startsWith(`${location.origin}/`) ? src.slice(location.origin.length) : src);
 
 /** Read by the schema and written again: what the schema does not know is dropped here rather than stored. */
 function valid(content: JSONContent): JSONContent {

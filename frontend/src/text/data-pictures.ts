@@ -1,6 +1,8 @@
 // Pictures that come as part of an address (`data:`), in what is pasted or imported. Their bytes must not enter the
-// document, so each becomes a file, is stored like every other picture, and the document gets the address it has then.
+// document, so each becomes a file, is stored like every other picture, and the document gets the address it has then. So
+// does a picture of another document: it would go with that one.
 import type { JSONContent } from "@tiptap/core";
+import { isElsewhere } from "../documents/pictures";
 
 /** Stores a picture and answers its address; `null` if it cannot be stored. */
 export type Keep = (file: File) => Promise<string | null>;
@@ -18,6 +20,20 @@ export function fileOf(address: string, words: string): File | null {
   } catch {
     return null;
   }
+}
+
+/** Takes the pictures of other documents along. One that is gone stays what it is. */
+export async function takeAlong(root: ParentNode, own: string, keep: Keep): Promise<void> {
+  const take = async (picture: Element): Promise<void> => {
+    const address = picture.getAttribute("src");
+    if (!isElsewhere(address, own)) return;
+    const response = await fetch(address).catch(() => null);
+    if (response?.ok !== true) return;
+    const bytes = await response.blob();
+    const kept = await keep(new File([bytes], picture.getAttribute("alt") ?? "", { type: bytes.type }));
+    if (kept !== null) picture.setAttribute("src", kept);
+  };
+  await Promise.all([...root.querySelectorAll("img[src]")].map(take));
 }
 
 /** In HTML. Answers how many had to be left out. */

@@ -10,12 +10,12 @@ export async function exportText(content: JSONContent, title: string, format: Ex
     saveFile(`${name}.json`, "application/json", `${JSON.stringify(content, null, 2)}\n`);
     return;
   }
-  const { htmlFrom, markdownFrom } = await import("./convert");
+  const { htmlFrom, markdownFrom, withImages } = await import("./convert");
   if (format === "html") saveFile(`${name}.html`, "text/html", htmlFrom(content, name, language));
   else {
     // The title leads, as it does on the page; importing the file again takes it back out.
     const titled: JSONContent = title.trim() === "" ? content : { ...content, content: [heading(title), ...(content.content ?? [])] };
-    saveFile(`${name}.md`, "text/markdown", markdownFrom(titled));
+    saveFile(`${name}.md`, "text/markdown", markdownFrom(withImages(titled, (src) => new URL(src, location.href).href)));
   }
 }
 

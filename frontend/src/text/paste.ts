@@ -2,10 +2,13 @@
 // write them, pictures inside of addresses. Here is told whether there is any; pasted.ts, fetched then, does it.
 import { Extension, type Editor } from "@tiptap/core";
 import { Plugin } from "@tiptap/pm/state";
+import { isElsewhere } from "../documents/pictures";
 import type { Keep } from "./data-pictures";
 import { isForeign } from "./foreign-html";
 
 export interface PastesPorts {
+  /** What the addresses of this document's own pictures begin with. */
+  readonly own: string;
   readonly keep: Keep;
   /** So many pictures could not be stored and were left out. */
   readonly lost: (count: number) => void;
@@ -35,7 +38,7 @@ export function pastes(ports: PastesPorts): Extension {
                 if (data === null || plain || !view.editable || view.state.selection.$from.parent.type.spec.code) return false;
                 const html = data.getData("text/html");
                 const text = data.getData("text/plain").replace(/\r\n?/g, "\n");
-                const special = html !== "" ? isForeign(html) || hasDataPictures(html) : data.files.length === 0 && isMarkdown(text);
+                const special = html !== "" ? isForeign(html) || hasDataPictures(html) || hasOthersPictures(html, ports.own) : data.files.length === 0 && isMarkdown(text);
                 if (!special) return false;
                 event.preventDefault();
                 void bring(editor, html, text, ports);
@@ -60,6 +63,8 @@ async function bring(editor: Editor, html: string, text: string, ports: PastesPo
     else editor.view.pasteHTML(html);
   }
 }
+
+const hasOthersPictures = (html: string, own: string): boolean => [...html.matchAll(/<img[^>]+src\s*=\s*["']?([^"'\s>]+)/gi)].some(([, address = ""]) => isElsewhere(address, own));
 
 const hasDataPictures = (html: string): boolean => /<img[^>]+src\s*=\s*["']?\s*data:image\//i.test(html);
 

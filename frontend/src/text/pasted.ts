@@ -2,7 +2,7 @@
 import { Node, Slice } from "@tiptap/pm/model";
 import type { Editor } from "@tiptap/core";
 import { fromMarkdown } from "./convert";
-import { keepInHtml, keepInMarkdown, withoutLost } from "./data-pictures";
+import { keepInHtml, keepInMarkdown, takeAlong, withoutLost } from "./data-pictures";
 import { isForeign, tidy } from "./foreign-html";
 import type { PastesPorts } from "./paste";
 
@@ -22,6 +22,7 @@ export async function pasteHtml(editor: Editor, html: string, ports: PastesPorts
   // A document of its own, in which nothing is loaded and nothing runs.
   const { body } = new DOMParser().parseFromString(html, "text/html");
   if (isForeign(html)) tidy(body);
+  await takeAlong(body, ports.own, ports.keep);
   const lost = await keepInHtml(body, ports.keep);
   if (editor.isDestroyed) return;
   editor.view.pasteHTML(body.innerHTML);

@@ -7,7 +7,7 @@ import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
 import { isPicture, refusalIn } from "../documents/picture-words";
-import { browserPictures, openPictures, type Pictures } from "../documents/pictures";
+import { addressesOf, browserPictures, openPictures, type Pictures } from "../documents/pictures";
 import { useSaveKey } from "../documents/save-key";
 import { pickImages, uploadImage } from "../documents/upload";
 import type { ViewProps } from "../documents/view";
@@ -99,6 +99,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
       images(imagePorts),
       pastes({
         // On this device first, so that the words around it need not wait for the server.
+        own: addressesOf(name),
         keep: async (file) => {
           if (!(await isPicture(file))) return null;
           const put = await pictures.put(file);
@@ -108,7 +109,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
       }),
       Highlight,
     ],
-    [suggestions, bubbleHost, imagePorts, pictures],
+    [suggestions, bubbleHost, imagePorts, pictures, name],
   );
 
   useEffect(() => {
