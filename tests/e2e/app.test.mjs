@@ -115,5 +115,5 @@ test("a newer version waits until somebody says so", async () => {
   await words(ann, "in the middle of a sentence").waitFor();
   await Promise.all([ann.page.waitForEvent("load"), ann.page.getByRole("button", { name: "Reload" }).click()]);
   await words(ann, "in the middle of a sentence").waitFor();
-  assert.match(await ann.page.evaluate(() => navigator.serviceWorker.controller.scriptURL), /newer$/);
+  await until("the newer one is in charge", () => ann.page.evaluate(() => navigator.serviceWorker.controller?.scriptURL.endsWith("newer") === true));
 });

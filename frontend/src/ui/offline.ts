@@ -12,6 +12,8 @@ export const waitingVersion: Store<Waiting | null> = createStore<Waiting | null>
 
 /** What the worker looks into for assets it did not fetch ahead; named in vite.config.ts too. */
 const ASSETS = "weft-assets";
+/** Whoever asked for the newer version does not wait for longer than this, in ms. */
+const MAKES_ROOM = 3_000;
 /** A tab that stays open for days asks for news this often, in ms. Browsers ask by themselves only on navigation. */
 const ASK_AGAIN = 60 * 60 * 1000;
 
@@ -48,6 +50,8 @@ export function followVersions(
     const { waiting } = registration;
     if (waiting === null) return reload();
     workers.addEventListener("controllerchange", reload, { once: true });
+    // The old one ends what it is at before it makes room, and what this page asks of it ends with the page.
+    setTimeout(reload, MAKES_ROOM);
     waiting.postMessage({ type: "SKIP_WAITING" });
   };
   const offer = (): void => {
