@@ -369,6 +369,12 @@ test("an imported page is cleaned, and a file that is no text is refused in word
   };
   await give("x.html", [0xff, 0xd8, 0xff, 0xe0]);
   await ann.page.getByText(/was not imported: it is not text/).first().waitFor();
+  await give("notes.md", `# Notes\n\nA picture: ![loom][image1]\n\n[image1]: <data:image/png;base64,${PICTURE.toString("base64")}>\n`);
+  await until("the picture of the file is drawn", () => ann.page.evaluate(() => [...document.querySelectorAll(".prose img")].some(({ naturalWidth, src }) => naturalWidth === 192 && src.startsWith("http"))));
+  const imported = decodeURIComponent(new URL(ann.page.url()).pathname.slice("/d/".length));
+  assert.equal((await api(server, "GET", `/${imported}/attachments`)).attachments.length, 1);
+  assert.ok(!JSON.stringify(await api(server, "GET", `/${imported}/json`)).includes("base64"));
+  await openHome(ann);
   await give("page.html", '<h1>Page</h1><p>words</p><img src="https://elsewhere.example/x.png" alt="a picture"><script>document.title = "run"</script><img src=x onerror="document.title=1">');
   await status(ann, "saved");
   await words(ann, "words").waitFor();

@@ -31,9 +31,8 @@ export async function createDocument(api: Api, kind: Kind, drawable: Drawable): 
  * The name is made here, so that a try whose answer was lost and what is then made on this device are one document, and a
  * server that refuses leaves none behind.
  */
-async function begin(api: Api, content: Beginning, drawable: Drawable): Promise<Created> {
+async function begin(api: Api, content: Beginning, drawable: Drawable, name = newName()): Promise<Created> {
   const { kind, update } = content;
-  const name = newName();
   try {
     await api.contribute(name, update);
   } catch (error) {
@@ -81,8 +80,20 @@ export async function importDocument(api: Api, file: File, drawable: Drawable, l
     const made = await begin(api, drawing, drawable);
     return { ...made, lostPictures: await sendPictures(api, made.name, drawing.pictures) };
   }
-  const { importFile } = await part(() => import("../text/convert"));
-  return { ...(await begin(api, importFile(file.name, text), drawable)), lostPictures: 0 };
+  const { importText } = await part(() => import("../text/convert"));
+  const { browserPictures, openPictures } = await part(() => import("./pictures"));
+  // Where the pictures will be is known with the name; they are sent when there is a document to put them beside.
+  const name = newName();
+  const pictures = openPictures({ api, document: name, store: browserPictures, refused: () => undefined });
+  try {
+    const { imported, lost } = await importText(file.name, text, pictures.keep);
+    const made = await begin(api, imported, drawable, name);
+    await pictures.send();
+    return { ...made, lostPictures: lost + pictures.refusals.get().size };
+  } catch (error) {
+    await browserPictures.forget(name).catch(() => undefined);
+    throw error;
+  }
 }
 
 /**

@@ -8,6 +8,7 @@ import { Doc, encodeStateAsUpdate } from "yjs";
 import { writeKind, type Kind } from "../documents/kind";
 import { CONTENT } from "../plain/content";
 import { blocks, textSchema } from "./blocks";
+import { type Keep, keepInHtml, keepInMarkdown, withoutLost } from "./data-pictures";
 import { FIELD } from "./field";
 import { isForeign, tidy } from "./foreign-html";
 import { markdownReader, toMarkdown } from "./markdown";
@@ -111,6 +112,23 @@ export interface Imported {
   readonly update: Uint8Array<ArrayBuffer>;
 }
 
+/** The file with its pictures inside of addresses stored by `keep`; how many could not be is answered with it. */
+export async function importText(fileName: string, text: string, keep: Keep): Promise<{ readonly imported: Imported; readonly lost: number }> {
+  switch (formatOf(fileName)) {
+    case "plain":
+      return { imported: importFile(fileName, text), lost: 0 };
+    case "markdown": {
+      const { markdown, lost } = await keepInMarkdown(text, keep);
+      return { imported: importFile(fileName, markdown), lost };
+    }
+    case "html": {
+      const { documentElement } = new DOMParser().parseFromString(text, "text/html");
+      const lost = await keepInHtml(documentElement, keep);
+      return { imported: importFile(fileName, documentElement.outerHTML), lost };
+    }
+  }
+}
+
 /** The title is what the file says it is, or a first heading of the first level, which leaves the text; else the file's name. */
 export function importFile(fileName: string, text: string): Imported {
   const format = formatOf(fileName);
@@ -125,7 +143,7 @@ export function importFile(fileName: string, text: string): Imported {
   }
   const { front, body: rest } = format === "markdown" ? parted(text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n")) : { front: "", body: text };
   const said = titleIn(front);
-  const content = withImages(format === "markdown" ? fromMarkdown(rest) : fromHtml(text), atHome);
+  const content = withImages(withoutLost(format === "markdown" ? fromMarkdown(rest) : fromHtml(text)), atHome);
   const [first, ...others] = content.content ?? [];
   const heading = first?.type === "heading" && first.attrs?.["level"] === 1 ? wordsOf(first) : "";
   const title = said.title || heading || stem;
