@@ -1,5 +1,6 @@
 // How the page is built: one React app, every asset hashed into /assets so the server may let browsers keep it for ever,
 // and a service worker that opens the app without a network.
+import { fileURLToPath } from "node:url";
 import react from "@vitejs/plugin-react";
 import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
@@ -16,6 +17,13 @@ export default defineConfig({
   plugins: [
     react(),
     excalidraw(),
+    {
+      // Tiptap's menus place themselves with a library that src/text/floating-later.ts fetches when it is needed.
+      name: "weft:floating-later",
+      enforce: "pre",
+      resolveId: (source, importer) =>
+        source === "@floating-ui/dom" && /\/@tiptap\/(suggestion|extension-bubble-menu)\//.test(importer ?? "") ? fileURLToPath(new URL("src/text/floating-later.ts", import.meta.url)) : null,
+    },
     fetchedLater((file) => /^assets\/(board|fonts\/Excalifont)\//.test(file)),
     VitePWA({
       registerType: "prompt",
@@ -79,7 +87,8 @@ export default defineConfig({
             { name: "react", priority: 2, test: /node_modules\/(react|react-dom|scheduler|i18next|react-i18next|use-sync-external-store|wouter|regexparam)\// },
             { name: "yjs", priority: 2, test: /node_modules\/(yjs|lib0|y-protocols)\// },
             // Both editors of words need these; in the group below they would drag one editor into the page of the other.
-            { name: "keys", priority: 2, test: /node_modules\/(w3c-keyname|@floating-ui)\// },
+            { name: "keys", priority: 2, test: /node_modules\/w3c-keyname\// },
+            { name: "floating", priority: 2, test: /node_modules\/@floating-ui\// },
             { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight|markdown)[a-z-]+|@tiptap\/(core|pm|y-tiptap|extensions|extension-(?!bubble)[a-z-]+)|orderedmap|rope-sequence)\// },
           ],
         },

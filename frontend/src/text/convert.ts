@@ -10,7 +10,8 @@ import { CONTENT } from "../plain/content";
 import { blocks, textSchema } from "./blocks";
 import { type Keep, keepInHtml, keepInMarkdown, withoutLost } from "./data-pictures";
 import { FIELD } from "./field";
-import { isForeign, tidy } from "./foreign-html";
+import { isForeign } from "./foreign";
+import { tidy } from "./foreign-html";
 import { markdownReader, toMarkdown } from "./markdown";
 import { writeTitle } from "../documents/title";
 

@@ -1,9 +1,6 @@
 // HTML as other programs write it, from the clipboard or a file, made to say what it means in the elements that our schema
 // reads: Word's lists are paragraphs with a sign, the check lists of Google Docs and GitHub are lists with boxes in them.
 
-/** Whether {@link tidy} could find anything to do. */
-export const isForeign = (html: string): boolean => /mso-list|checkbox/i.test(html) && !html.includes("data-pm-slice");
-
 export function tidy(root: ParentNode & Node): void {
   for (const paragraph of root.querySelectorAll("p, h1, h2, h3, h4, h5, h6")) wordItem(paragraph);
   for (const list of [...root.querySelectorAll("ul, ol")]) checkList(list);

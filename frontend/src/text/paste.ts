@@ -4,7 +4,7 @@ import { Extension, type Editor } from "@tiptap/core";
 import { Plugin } from "@tiptap/pm/state";
 import { isElsewhere } from "../documents/pictures";
 import type { Keep } from "./data-pictures";
-import { isForeign } from "./foreign-html";
+import { isForeign } from "./foreign";
 
 export interface PastesPorts {
   /** What the addresses of this document's own pictures begin with. */

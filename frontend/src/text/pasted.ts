@@ -3,7 +3,8 @@ import { Node, Slice } from "@tiptap/pm/model";
 import type { Editor } from "@tiptap/core";
 import { fromMarkdown } from "./convert";
 import { keepInHtml, keepInMarkdown, takeAlong, withoutLost } from "./data-pictures";
-import { isForeign, tidy } from "./foreign-html";
+import { isForeign } from "./foreign";
+import { tidy } from "./foreign-html";
 import type { PastesPorts } from "./paste";
 
 export async function pasteMarkdown(editor: Editor, text: string, ports: PastesPorts): Promise<void> {
