@@ -4,6 +4,7 @@ import { Fragment, useCallback, useEffect, useLayoutEffect, useMemo, useRef, use
 import { useTranslation } from "react-i18next";
 import { Avatar } from "../presence/avatar";
 import { COLOURS } from "../presence/colours";
+import { localeOf } from "../i18n/languages";
 import { useSettings } from "../ui/settings";
 import type { Chat } from "./chat";
 import { Composer } from "./composer";
@@ -126,7 +127,7 @@ function EntryView(props: { readonly entry: Entry } & Acts): React.JSX.Element {
     case "day":
       return (
         <p className="chat-day">
-          <span>{dayOf(entry.at, i18n.language)}</span>
+          <span>{dayOf(entry.at, localeOf(i18n.language))}</span>
         </p>
       );
     case "moved": {
@@ -162,7 +163,7 @@ function PartView(props: { readonly part: Part } & Acts): React.JSX.Element {
   const { text, at, waiting } = props.part;
   const words = useMemo(() => pieces(text), [text]);
   return (
-    <div className="chat-part" data-waiting={waiting !== null ? "" : undefined} title={exactly(at, i18n.language)}>
+    <div className="chat-part" data-waiting={waiting !== null ? "" : undefined} title={exactly(at, localeOf(i18n.language))}>
       <p className="chat-text">
         {words.map(({ text, href }, index) =>
           href === null ? (
@@ -207,7 +208,7 @@ function Time(props: { readonly at: number }): React.JSX.Element {
   const { i18n } = useTranslation();
   return (
     <time className="chat-time" dateTime={new Date(props.at).toISOString()}>
-      {new Intl.DateTimeFormat(i18n.language, { timeStyle: "short" }).format(props.at)}
+      {new Intl.DateTimeFormat(localeOf(i18n.language), { timeStyle: "short" }).format(props.at)}
     </time>
   );
 }

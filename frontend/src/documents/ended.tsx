@@ -4,10 +4,11 @@ import { Lock, Trash2 } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
-import { ApiError, type Api } from "./api";
+import { ApiError, problemOf, type Api } from "./api";
 import { hasShapes, sceneFile } from "../board/scene-file";
 import { forgetDocument } from "./forget";
 import { readKind } from "./kind";
+import { problemWords } from "./problem-words";
 import type { DocumentName } from "./name";
 import type { Room } from "../sync/room";
 import { Panel } from "../ui/panel";
@@ -86,8 +87,7 @@ export function Gone(props: {
       .restore(name)
       .then(props.onRestored)
       .catch((error: unknown) => {
-        const message = error instanceof ApiError && error.problem.kind === "refused" ? error.problem.message : null;
-        showToast({ text: message === null ? t("problem.unreachable") : t("problem.refused", { message }) });
+        showToast({ text: problemWords(problemOf(error), t) });
       });
   };
 
