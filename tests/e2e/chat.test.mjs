@@ -288,3 +288,34 @@ for (const [theme, language, size, name] of [
     await fitsSideways(ann, name);
   });
 }
+
+test("somebody is called by name, and words of the text are quoted", async () => {
+  const [ann, bo] = await annAndBo("called");
+  await write(ann, "The warp is wool.");
+  await ann.page.keyboard.press("Shift+Home");
+  await ann.page.getByRole("toolbar", { name: "Selection" }).getByRole("button", { name: "Quote in the chat" }).click();
+  await until("it stands in the field", async () => (await field(ann).inputValue()) === "> The warp is wool.\n");
+  await field(ann).focus();
+  await ann.page.keyboard.press("Control+End");
+  await ann.page.keyboard.type("Is it, @b");
+  const names = panel(ann).getByRole("listbox", { name: "People to call by name" });
+  await names.getByRole("option", { name: "Bo" }).waitFor();
+  await accessible(ann, "the names to call");
+  await screenshot(ann, "chat-names-light");
+  await ann.page.keyboard.press("Enter");
+  await until("the name is written", async () => (await field(ann).inputValue()) === "> The warp is wool.\nIs it, @Bo ");
+  await ann.page.keyboard.type("?");
+  await ann.page.keyboard.press("Enter");
+  await openChat(bo);
+  await panel(bo).locator("blockquote", { hasText: "The warp is wool." }).waitFor();
+  await panel(bo).locator(".chat-part[data-calls]", { hasText: "Is it, @Bo ?" }).waitFor();
+  assert.equal(await panel(ann).locator(".chat-part[data-calls]").count(), 0);
+  await screenshot(bo, "chat-quote-light");
+  // Escape closes the names, and only then the chat.
+  await field(bo).fill("@An");
+  await panel(bo).getByRole("option", { name: "Ann Lee" }).waitFor();
+  await field(bo).press("Escape");
+  await panel(bo).getByRole("option").waitFor({ state: "detached" });
+  await field(bo).press("Escape");
+  await panel(bo).waitFor({ state: "detached" });
+});

@@ -9,12 +9,14 @@ import { useSettings } from "../ui/settings";
 import type { Chat } from "./chat";
 import { Composer } from "./composer";
 import { pieces } from "./links";
+import { calls } from "./mention";
+import { passages } from "./quote";
 import { TOO_LONG, unread, type State, type Waiting } from "./state";
 import { timeline, type Entry, type Part } from "./timeline";
 import { useChatState } from "./use-chat";
 import "./chat.css";
 
-export function ChatPanel(props: { readonly chat: Chat; readonly onClose: () => void }): React.JSX.Element {
+export function ChatPanel(props: { readonly chat: Chat; readonly people: readonly string[]; readonly onClose: () => void }): React.JSX.Element {
   const { t } = useTranslation();
   const { chat, onClose } = props;
   const state = useChatState(chat);
@@ -71,7 +73,7 @@ export function ChatPanel(props: { readonly chat: Chat; readonly onClose: () => 
       <p className="chat-writers">
         <Writers state={state} />
       </p>
-      <Composer chat={chat} field={field} disabled={state.line === "ended"} onSaid={toEnd} />
+      <Composer chat={chat} field={field} disabled={state.line === "ended"} people={props.people} onSaid={toEnd} />
     </aside>
   );
 }
@@ -150,7 +152,7 @@ function EntryView(props: { readonly entry: Entry } & Acts): React.JSX.Element {
               {entry.parts[0] && <Time at={entry.parts[0].at} />}
             </p>
             {entry.parts.map((part) => (
-              <PartView key={part.key} part={part} {...acts} />
+              <PartView key={part.key} part={part} own={entry.own} {...acts} />
             ))}
           </div>
         </article>
@@ -158,23 +160,31 @@ function EntryView(props: { readonly entry: Entry } & Acts): React.JSX.Element {
   }
 }
 
-function PartView(props: { readonly part: Part } & Acts): React.JSX.Element {
+function PartView(props: { readonly part: Part; readonly own: boolean } & Acts): React.JSX.Element {
   const { t, i18n } = useTranslation();
   const { text, at, waiting } = props.part;
-  const words = useMemo(() => pieces(text), [text]);
+  const { name } = useSettings();
+  const said = useMemo(() => passages(text).map((passage) => ({ ...passage, words: pieces(passage.text) })), [text]);
   return (
-    <div className="chat-part" data-waiting={waiting !== null ? "" : undefined} title={exactly(at, localeOf(i18n.language))}>
-      <p className="chat-text">
-        {words.map(({ text, href }, index) =>
-          href === null ? (
-            <Fragment key={index}>{text}</Fragment>
-          ) : (
-            <a key={index} href={href} target="_blank" rel="noopener noreferrer nofollow">
-              {text}
-            </a>
-          ),
-        )}
-      </p>
+    <div className="chat-part" data-waiting={waiting !== null ? "" : undefined} data-calls={!props.own && calls(text, name ?? "") ? "" : undefined} title={exactly(at, localeOf(i18n.language))}>
+      <div className="chat-text">
+        {said.map(({ quote, words }, index) => {
+          const Passage = quote ? "blockquote" : "p";
+          return (
+            <Passage key={index}>
+              {words.map(({ text, href }, place) =>
+                href === null ? (
+                  <Fragment key={place}>{text}</Fragment>
+                ) : (
+                  <a key={place} href={href} target="_blank" rel="noopener noreferrer nofollow">
+                    {text}
+                  </a>
+                ),
+              )}
+            </Passage>
+          );
+        })}
+      </div>
       {waiting !== null && waiting.refused === null && (
         <span className="chat-clock" data-tip={props.sending ? t("chat.sending") : t("chat.waits")}>
           <Clock aria-hidden="true" />

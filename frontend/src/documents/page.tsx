@@ -1,9 +1,10 @@
 // One document, whatever its kind: opens its room, shows where it stands, and puts the kind's own view into the frame.
 import { ArrowLeft, Ellipsis, Eye, FileQuestion, Link2, MessageSquare, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { ChatButton } from "../chat/button";
+import { quoted, withQuote } from "../chat/quote";
 import { useAnnouncedMessages, useChat } from "../chat/use-chat";
 import { Others } from "../presence/others";
 import { useFollow } from "../presence/use-follow";
@@ -29,6 +30,7 @@ import { Panel } from "../ui/panel";
 import { useRail } from "../ui/rail";
 import { isFocusFree } from "../ui/return-focus";
 import { browserSignals } from "../ui/signals";
+import { useStore } from "../ui/store";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { documentsChanged } from "./changes";
@@ -109,6 +111,15 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     showChat(false);
     chatButton.current?.focus();
   }, [showChat]);
+  const quote = useStore(quoted);
+  useEffect(() => {
+    if (quote === null) return;
+    showChat(true);
+    if (chat === null) return;
+    chat.draft.set(withQuote(chat.draft.get(), quote));
+    quoted.set(null);
+  }, [quote, chat, showChat]);
+  const names = useMemo(() => people.filter(({ self }) => !self).map(({ name }) => name), [people]);
   useAnnouncedMessages(chat, chatOpen);
 
   const editable = isEditable(status);
@@ -238,7 +249,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           )}
         </main>
       )}
-      {readable && chatOpen && chat && <ChatPanel chat={chat} onClose={closeChat} onMissing={closeChat} />}
+      {readable && chatOpen && chat && <ChatPanel chat={chat} people={names} onClose={closeChat} onMissing={closeChat} />}
     </div>
   );
 }

@@ -1,11 +1,12 @@
 // The menu over a selection: the marks for words, a description for an image; and over a caret in a link, where it leads.
 import type { Editor } from "@tiptap/core";
 import { NodeSelection } from "@tiptap/pm/state";
-import { Bold, Code, ExternalLink, Italic, Link2, Strikethrough, Underline } from "lucide-react";
+import { Bold, Code, ExternalLink, Italic, Link2, MessageSquareQuote, Strikethrough, Underline } from "lucide-react";
 import { useEffect } from "react";
 import { createPortal } from "react-dom";
 import { Toolbar as Bar } from "radix-ui";
 import { useTranslation } from "react-i18next";
+import { quoteInChat } from "../chat/quote";
 import { MOD } from "../ui/platform";
 import { linkAtCaret, placeBubble } from "./bubble-place";
 import { readable } from "./link";
@@ -35,6 +36,10 @@ function Marks(props: { readonly editor: Editor; readonly onLink: () => void }):
   useEffect(() => placeBubble(editor), [editor, state.image, state.address]);
   if (state.image) return <Description key={state.at} editor={editor} />;
   if (state.address !== null) return <LinkCard editor={editor} address={state.address} onEdit={props.onLink} />;
+  const quote = (): void => {
+    const { from, to } = editor.state.selection;
+    quoteInChat(editor.state.doc.textBetween(from, to, "\n", " "));
+  };
   const marks = [
     ["bold", <Bold key="b" />, `${MOD} B`, () => editor.chain().focus().toggleBold().run()],
     ["italic", <Italic key="i" />, `${MOD} I`, () => editor.chain().focus().toggleItalic().run()],
@@ -51,6 +56,9 @@ function Marks(props: { readonly editor: Editor; readonly onLink: () => void }):
       ))}
       <Tool label={t("tools.link")} hint={`${MOD} K`} on={state.link} disabled={false} run={props.onLink}>
         <Link2 />
+      </Tool>
+      <Tool label={t("chat.quote")} disabled={false} run={quote}>
+        <MessageSquareQuote />
       </Tool>
     </Bar.Root>
   );
