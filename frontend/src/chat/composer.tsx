@@ -94,9 +94,8 @@ export function Composer(props: {
           aria-controls={names.length > 0 ? NAMES : undefined}
           aria-activedescendant={names.length > 0 ? `${NAMES}-${String(chosen)}` : undefined}
           onBlur={() => setCall(null)}
-          onSelect={({ currentTarget }) => {
-            if (call !== null) look(currentTarget);
-          }}
+          // React says so of a key as well, and the key may just have closed the names.
+          onSelect={({ currentTarget: { value, selectionStart } }) => setCall((open) => open && callAt(value, selectionStart))}
           onChange={({ target }) => {
             look(target);
             chat.draft.set(target.value);

@@ -39,6 +39,8 @@ function Marks(props: { readonly editor: Editor; readonly onLink: () => void }):
   const quote = (): void => {
     const { from, to } = editor.state.selection;
     quoteInChat(editor.state.doc.textBetween(from, to, "\n", " "));
+    // What was selected has been taken; its menu would stay over the text.
+    editor.commands.setTextSelection(to);
   };
   const marks = [
     ["bold", <Bold key="b" />, `${MOD} B`, () => editor.chain().focus().toggleBold().run()],
