@@ -32,7 +32,7 @@ export interface Pictures {
   /** The bytes behind an address, as long as they wait here. */
   readonly local: (address: string) => Promise<Blob | null>;
   /** What is on this device only, by address, as far as it was looked at. */
-  readonly waiting: Pick<Store<ReadonlySet<string>>, "get" | "subscribe">;
+  readonly waiting: Pick<Store<ReadonlyMap<string, unknown>>, "get" | "subscribe">;
   /** What the server has said that it will never take, by address, with its reason. In this visit: the next may find more room. */
   readonly refusals: Pick<Store<ReadonlyMap<string, string>>, "get" | "subscribe">;
   /** Sends what waits, one after the other; `false` if something still does. While it is at it, being asked again changes nothing. */
@@ -50,7 +50,7 @@ export function openPictures(ports: {
 }): Pictures {
   const { api, document, store, refused } = ports;
   const refusals = createStore<ReadonlyMap<string, string>>(new Map());
-  const known = createStore<ReadonlySet<string>>(new Set());
+  const atHand = createStore<ReadonlyMap<string, WaitingPicture>>(new Map());
   let sending: Promise<boolean> | null = null;
   /** Being put in at this moment: whoever does so is told of a refusal, and nothing of it stays. */
   const fresh = new Map<string, Problem | null>();
@@ -58,15 +58,14 @@ export function openPictures(ports: {
 
   const waiting = (): Promise<readonly WaitingPicture[]> => store.of(document).catch(() => []);
   /** What is shown from here. Read once: a text may hold many pictures, and most have nothing here. */
-  let atHand: Promise<Map<string, WaitingPicture>> | null = null;
-  const hand = (): Promise<Map<string, WaitingPicture>> => (atHand ??= waiting().then((all) => {
-      known.set(new Set([...known.get(), ...all.map(({ key }) => key)]));
-      return new Map(all.map((picture) => [picture.key, picture]));
-    }));
+  let read: Promise<void> | null = null;
+  const hand = async (): Promise<ReadonlyMap<string, WaitingPicture>> => {
+    await (read ??= waiting().then((all) => atHand.set(new Map([...atHand.get(), ...all.map((picture) => [picture.key, picture] as const)]))));
+    return atHand.get();
+  };
   const drop = async (key: string): Promise<void> => {
     await store.drop(document, key);
-    (await hand()).delete(key);
-    known.set(new Set([...known.get()].filter((other) => other !== key)));
+    atHand.set(new Map([...(await hand())].filter(([other]) => other !== key)));
   };
   const keep = async (file: Blob): Promise<string | null> => {
     try {
@@ -74,8 +73,7 @@ export function openPictures(ports: {
       const key = await addressOf(document, bytes);
       const picture = { key, type: file.type, bytes };
       await store.keep(document, picture);
-      (await hand()).set(key, picture);
-      known.set(new Set([...known.get(), key]));
+      atHand.set(new Map([...(await hand()), [key, picture]]));
       return key;
     } catch {
       return null;
@@ -135,7 +133,7 @@ export function openPictures(ports: {
       const found = (await hand()).get(address);
       return found === undefined ? null : blobOf(found);
     },
-    waiting: known,
+    waiting: atHand,
     refusals,
     send,
   };

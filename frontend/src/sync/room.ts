@@ -96,8 +96,8 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       told = true;
       tabs.durable();
     }
-    read();
     const next = stateOf(facts);
+    read(next.status);
     if (same(next, state)) return;
     state = next;
     if (state.status.kind === "saved") unacknowledged.saved();
@@ -105,9 +105,8 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   };
 
   /** Where no socket will do, what is there is at least to be seen. */
-  const read = (): void => {
-    const { kind } = statusOf(facts);
-    if (reading || !(kind === "full" || kind === "no-websocket") || isReadable(statusOf(facts))) return;
+  const read = (status: Status): void => {
+    if (reading || !(status.kind === "full" || status.kind === "no-websocket") || isReadable(status)) return;
     reading = true;
     void ports.read?.().then((update) => {
       if (disposed || update === null) return void (reading = false);

@@ -3,6 +3,7 @@
 // the caret fell to the end of what was left. The words say where it belongs: between the same letters as before.
 import type { Node } from "@tiptap/pm/model";
 import { type EditorState, TextSelection, type Transaction } from "@tiptap/pm/state";
+import { simpleDiffString } from "lib0/diff";
 
 /** The words of a document in one line, with where each block's begin in it and in the document. */
 interface Flat {
@@ -19,10 +20,9 @@ export function rememberCaret({ doc, selection }: EditorState): ((state: EditorS
 
   return ({ doc: changed, tr, selection: now }) => {
     const after = flat(changed);
-    const [start, end] = changedPart(before.text, after.text);
-    const grown = after.text.length - before.text.length;
+    const { index, remove, insert } = simpleDiffString(before.text, after.text);
     // What stood in the changed part has no letters to be found by.
-    const moved = (offset: number): number | null => (offset <= start ? offset : offset >= end ? offset + grown : null);
+    const moved = (offset: number): number | null => (offset <= index ? offset : offset >= index + remove ? offset + insert.length - remove : null);
     const [from, to] = [moved(anchor), moved(head)];
     if (from === null || to === null) return null;
     const kept = TextSelection.between(changed.resolve(positionOf(after, from)), changed.resolve(positionOf(after, to)));
@@ -51,14 +51,4 @@ function offsetOf({ blocks }: Flat, position: number): number | null {
 function positionOf({ blocks }: Flat, offset: number): number {
   const block = blocks.findLast((one) => one.offset <= offset);
   return block === undefined ? 0 : block.position + Math.min(offset - block.offset, block.length);
-}
-
-/** From where to where the first is not the second, in the first. */
-function changedPart(before: string, after: string): readonly [number, number] {
-  const most = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < most && before[start] === after[start]) start++;
-  let same = 0;
-  while (same < most - start && before[before.length - 1 - same] === after[after.length - 1 - same]) same++;
-  return [start, before.length - same];
 }

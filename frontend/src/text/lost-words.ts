@@ -35,11 +35,12 @@ export function offerLostWords(ports: LostWordsPorts): () => void {
       if (struct instanceof Item && struct.parent instanceof XmlText && struct.parent._item?.deleted === true) blocks.add(struct.parent);
     });
     const lines = [...blocks].map((block) => unseen(block, transaction, ports.isUnacknowledged)).filter((line) => line.trim() !== "");
-    const there = plainTextOnce(doc);
+    const [first] = blocks;
+    if (lines.length === 0 || first === undefined) return;
+    const there = plainText(doc);
     // Seen after all: the word that it is durable was overtaken by the copy that has them.
-    const lost = lines.filter((line) => !there().includes(line.trim()));
-    const first = blocks.values().next().value;
-    if (lost.length === 0 || first === undefined) return;
+    const lost = lines.filter((line) => !there.includes(line.trim()));
+    if (lost.length === 0) return;
     const place = placeOf(first);
     let done = false;
     ports.offer({
@@ -81,10 +82,4 @@ function paragraph(words: string): XmlElement {
   const element = new XmlElement("paragraph");
   element.insert(0, [new XmlText(words)]);
   return element;
-}
-
-/** Read when it is asked for, which is seldom. */
-function plainTextOnce(doc: Doc): () => string {
-  let read: string | null = null;
-  return () => (read ??= plainText(doc));
 }

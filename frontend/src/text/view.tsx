@@ -6,7 +6,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
-import { isPicture, refusalIn } from "../documents/picture-words";
+import { refusalIn } from "../documents/picture-words";
 import { addressesOf, browserPictures, openPictures, type Pictures } from "../documents/pictures";
 import { useSaveKey } from "../documents/save-key";
 import { pickImages, uploadImage } from "../documents/upload";
@@ -101,9 +101,8 @@ export function TextView(props: ViewProps): React.JSX.Element {
         // On this device first, so that the words around it need not wait for the server.
         own: addressesOf(name),
         keep: async (file) => {
-          if (!(await isPicture(file))) return null;
-          const put = await pictures.put(file);
-          return "address" in put ? put.address : null;
+          const done = await uploadImage(pictures, file, latest.current.t);
+          return "address" in done ? done.address : null;
         },
         lost: (count) => showToast({ text: latest.current.t("image.leftOut", { count }) }),
       }),
