@@ -85,13 +85,13 @@ export function syncImages(ports: ImagesPorts): Images {
     busy.add(id);
     if (!kept.has(id)) {
       unsent.add(id);
-      const waits = { key: id, type: picture.mimeType, bytes: bytes.buffer };
+      const own = { key: id, type: picture.mimeType, bytes: bytes.buffer };
       // Not waited for: most are on the server before they are on the disk.
-      waiting.keep(waits).then(
+      waiting.keep(own).then(
         () => {
           unsent.delete(id);
           if (settledIds.has(id)) return waiting.drop(id);
-          kept.set(id, waits);
+          kept.set(id, own);
         },
         () => undefined,
       );
