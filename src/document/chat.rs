@@ -307,6 +307,13 @@ impl Seat {
             Ok(Kept::NoRoom) => Err(Fault::new("chat_full", "this chat holds as many messages as it may")),
             Ok(Kept::Known) => {
                 let found = self.known(origin).await.map_err(|error| fault_of(&error))?;
+                if found.text != message.text {
+                    return Err(Fault::new(
+                        "repeated_id",
+                        "nothing was said: this id is that of an earlier message with another text; give every \
+                         message an id of its own, such as a UUID",
+                    ));
+                }
                 if speaking.doubtful.remove(&origin) {
                     self.told(found);
                 } else {

@@ -24,7 +24,7 @@ use super::{
     plain_text::{Delta, Edit, PlainText},
     replica::{Poisoned, Replica},
     state::{Effect, Effects, Outcome, Said},
-    text_history::{self, Author, Stale, TextHistory},
+    text_history::{self, Author, Found, OperationName, Stale, TextHistory},
 };
 use crate::{
     ids::SessionId,
@@ -137,8 +137,8 @@ struct Reading {
 /// What an operation comes to.
 #[derive(Debug)]
 pub enum Carried {
-    /// It is to be applied: these edits of the replica, this operation for the history.
-    Edit(TextOperation),
+    /// It is to be applied: this operation, which the history will know by this name.
+    Edit(TextOperation, Option<OperationName>),
     /// It was applied before. The answer waits for durability all the same.
     Known(Effect),
     /// It cannot be applied.
@@ -153,7 +153,7 @@ pub struct Own {
     /// The change, as it was applied.
     pub operation: TextOperation,
     /// How the editor calls it.
-    pub id: Option<Box<str>>,
+    pub name: Option<OperationName>,
     /// The revision it was made to.
     pub base: u64,
 }
@@ -373,10 +373,19 @@ impl Collab {
         let Some(field) = self.fields.get_mut(&name) else {
             return refused("not_joined", not_joined.to_owned(), id);
         };
-        if let Some(id) = &id
-            && let Some(revision) = field.history.find(&editor, id)
-        {
-            return Ok(Carried::Known(field.acknowledge(session, Some(id), revision)));
+        let named = id.clone().map(|id| OperationName::new(id, revision, &operation));
+        match named.as_ref().and_then(|named| field.history.find(&editor, named)) {
+            Some(Found::Same(revision)) => {
+                return Ok(Carried::Known(field.acknowledge(session, id.as_deref(), revision)));
+            }
+            Some(Found::Other(revision)) => {
+                let message = format!(
+                    "nothing was changed: {editor} has sent another operation under this id, which made \
+                     revision {revision}; give every operation an id of its own, such as a UUID"
+                );
+                return refused("repeated_id", message, id);
+            }
+            None => {}
         }
         if epoch.is_some_and(|epoch| epoch != field.history.epoch()) {
             let message = "the revision is of another epoch: the text has been put away meanwhile; compare it with \
@@ -405,7 +414,7 @@ impl Collab {
             Ok(carried) if carried.target_length() > crate::protocol::text_operation::MAX_LENGTH => {
                 refused("too_long", "the text would become too long".to_owned(), id)
             }
-            Ok(carried) => Ok(Carried::Edit(carried)),
+            Ok(carried) => Ok(Carried::Edit(carried, named)),
             Err(stale) => {
                 let code = match stale {
                     Stale::Future { .. } => "future_revision",
@@ -568,7 +577,7 @@ impl Collab {
         let editor = own.as_ref().and_then(|own| self.members.get(&own.session));
         let editor = editor.map(|member| member.name.clone());
         let author = editor.clone().zip(own.as_ref());
-        let author = author.map(|(editor, own)| Author { editor, id: own.id.clone() });
+        let author = author.map(|(editor, own)| Author { editor, name: own.name.clone() });
         let revision = field.history.record(operation.clone(), author);
         let mut to = Vec::new();
         for (session, member) in self.members.iter_mut().filter(|(_, member)| member.field == *name) {
@@ -590,7 +599,8 @@ impl Collab {
             effects.push(Effect::Tell { to, said: Said::Change(json::encode(&answer)) });
         }
         if let Some(own) = own {
-            effects.push(field.acknowledge(own.session, own.id.as_deref(), revision));
+            let id = own.name.as_ref().map(|name| &*name.id);
+            effects.push(field.acknowledge(own.session, id, revision));
             if !is_exact {
                 // It cannot know what has become of its operation.
                 effects.extend(self.greet(own.session));

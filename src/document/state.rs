@@ -322,8 +322,8 @@ impl DocumentState {
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
         } else {
             match self.collab.carry(session, proposal, &mut self.replica, now.instant, &mut effects) {
-                Ok(Carried::Edit(operation)) => {
-                    self.edit(session, Own { session, operation, id, base }, now, &mut effects);
+                Ok(Carried::Edit(operation, name)) => {
+                    self.edit(session, Own { session, operation, name, base }, now, &mut effects);
                 }
                 Ok(Carried::Known(answer)) => effects.push(answer),
                 Ok(Carried::Refused(refusal)) => {

@@ -2,7 +2,7 @@
 //!
 //! Every change of the text, whoever made it, is one operation and makes one revision. The operations are
 //! kept for a while, so that one made to an earlier revision can be carried over what came since, and one
-//! that is sent a second time is recognised. Pure.
+//! that is sent a second time is recognised: by its author, by the author's name for it, and by what it says. Pure.
 //!
 //! **The property everything rests on:** applying the operations in order to the text of any revision gives
 //! the text of the next. Whoever records a change owes an operation that fits.
@@ -12,6 +12,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use super::record;
 use crate::{
     ids::SessionId,
     protocol::{json::EditorName, text_operation::TextOperation},
@@ -40,8 +41,36 @@ impl Default for Limits {
 pub struct Author {
     /// The editor.
     pub editor: EditorName,
-    /// Its name for the operation.
-    pub id: Option<Box<str>>,
+    /// Its name for the operation, and what the operation said when it came.
+    pub name: Option<OperationName>,
+}
+
+/// How an editor calls an operation, and what it says, so that a second operation of the same name is not taken
+/// for the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationName {
+    /// The editor's own name for it.
+    pub id: Box<str>,
+    /// The beginning of the SHA-256 of the revision it was made to and of what it does.
+    digest: [u8; 16],
+}
+
+impl OperationName {
+    /// The name of an operation made to revision `base`.
+    pub fn new(id: Box<str>, base: u64, operation: &TextOperation) -> Self {
+        // Two operations of one meaning have one JSON form: the library joins what stands side by side.
+        let said = serde_json::to_vec(&(base, operation)).unwrap_or_default();
+        Self { id, digest: record::key_of(&said) }
+    }
+}
+
+/// What the history knows of an operation that an editor sends under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It was applied, and made this revision.
+    Same(u64),
+    /// The editor has used the name for another operation, which made this revision.
+    Other(u64),
 }
 
 /// Why an operation cannot be carried to the present.
@@ -153,16 +182,14 @@ impl TextHistory {
             .ok_or(mismatch)
     }
 
-    /// Which revision an editor's operation made, if it is among those that are kept.
-    pub fn find(&self, editor: &EditorName, id: &str) -> Option<u64> {
-        let is_it = |entry: &Entry| {
-            entry
-                .author
-                .as_ref()
-                .is_some_and(|author| author.id.as_deref() == Some(id) && author.editor == *editor)
-        };
-        let back = self.entries.iter().rev().position(is_it)?;
-        Some(self.revision - back as u64)
+    /// What became of the operation that an editor calls so, if it is among those that are kept.
+    pub fn find(&self, editor: &EditorName, name: &OperationName) -> Option<Found> {
+        self.entries.iter().rev().enumerate().find_map(|(back, entry)| {
+            let author = entry.author.as_ref().filter(|author| author.editor == *editor)?;
+            let known = author.name.as_ref().filter(|known| known.id == name.id)?;
+            let revision = self.revision - back as u64;
+            Some(if known.digest == name.digest { Found::Same(revision) } else { Found::Other(revision) })
+        })
     }
 
     fn since(&self, base: u64) -> Result<Vec<&Entry>, Stale> {
@@ -178,7 +205,8 @@ impl TextHistory {
 
 impl Entry {
     fn bytes(&self) -> usize {
-        let author = self.author.as_ref().map_or(0, |author| author.id.as_deref().map_or(0, str::len) + 64);
+        let named = |author: &Author| author.name.as_ref().map_or(0, |name| name.id.len()) + 96;
+        let author = self.author.as_ref().map_or(0, named);
         self.operation.weight() + author
     }
 }

@@ -246,6 +246,23 @@ async fn what_is_sent_again_after_the_line_broke_is_applied_once() {
 }
 
 #[tokio::test]
+async fn two_programs_that_count_from_one_do_not_take_each_others_place() {
+    let server = TestServer::start().await;
+    let (mut first, _) = Scribe::opens(&server, "notes", "ann").await;
+    let (mut second, _) = Scribe::opens(&server, "notes", "ann").await;
+    first.proposes("1", 0, json!(["first"])).await;
+    assert_eq!(first.hears("ack").await["revision"], 1);
+    assert_eq!(second.hears("operation").await["revision"], 1);
+    // Acknowledged it would be taken for stored, and it is nowhere.
+    second.proposes("1", 1, json!([5, ", second"])).await;
+    let refused = second.hears("error").await;
+    assert_eq!((refused["code"].as_str(), refused["id"].as_str()), (Some("repeated_id"), Some("1")));
+    second.proposes("b83f", 1, json!([5, ", second"])).await;
+    assert_eq!(second.hears("ack").await["id"], "b83f");
+    assert_eq!(rest::get(&server, "/api/v1/documents/notes/text").await.text(), "first, second");
+}
+
+#[tokio::test]
 async fn a_document_in_the_trash_is_closed_and_stays_closed() {
     let server = TestServer::start().await;
     let (mut ann, _) = Scribe::opens(&server, "notes", "ann").await;

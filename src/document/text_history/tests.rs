@@ -31,8 +31,8 @@ enum Command {
     Change(String),
     /// An operation arrives, made to a revision, and is applied: `propose ann a1 0 '[5,"!"]'`.
     Propose(String, String, u64, String),
-    /// Where an operation is in the history.
-    Find(String, String),
+    /// Where an operation is in the history: `find ann a1 0 '[5,"!"]'`.
+    Find(String, String, u64, String),
 }
 
 #[derive(Default)]
@@ -62,12 +62,15 @@ impl goldenscript::Runner for Story {
                 writeln!(out, "{revision}: {:?}", self.text)?;
             }
             Command::Propose(editor, id, base, operation) => {
-                let author = author(editor, id);
-                if let Some(revision) = self.history()?.find(&author.editor, id) {
-                    writeln!(out, "was {revision}")?;
-                    return Ok(out);
+                let operation = serde_json::from_str(operation)?;
+                let (editor, name) = named(editor, id, *base, &operation);
+                match self.history()?.find(&editor, &name) {
+                    Some(Found::Same(revision)) => return Ok(format!("was {revision}\n")),
+                    Some(Found::Other(revision)) => return Ok(format!("another was {revision}\n")),
+                    None => {}
                 }
-                match self.history()?.carry(*base, serde_json::from_str(operation)?) {
+                let author = Author { editor, name: Some(name) };
+                match self.history()?.carry(*base, operation) {
                     Ok(carried) => {
                         let json = serde_json::to_string(&carried)?;
                         let revision = self.apply(carried, Some(author))?;
@@ -76,10 +79,14 @@ impl goldenscript::Runner for Story {
                     Err(stale) => writeln!(out, "refused: {stale}")?,
                 }
             }
-            Command::Find(editor, id) => match self.history()?.find(&author(editor, id).editor, id) {
-                Some(revision) => writeln!(out, "{revision}")?,
-                None => writeln!(out, "unknown")?,
-            },
+            Command::Find(editor, id, base, operation) => {
+                let (editor, name) = named(editor, id, *base, &serde_json::from_str(operation)?);
+                match self.history()?.find(&editor, &name) {
+                    Some(Found::Same(revision)) => writeln!(out, "{revision}")?,
+                    Some(Found::Other(revision)) => writeln!(out, "another, {revision}")?,
+                    None => writeln!(out, "unknown")?,
+                }
+            }
         }
         Ok(out)
     }
@@ -104,8 +111,8 @@ fn epoch() -> SessionId {
     SessionId(Uuid::from_u128(1))
 }
 
-fn author(editor: &str, id: &str) -> Author {
-    Author { editor: EditorName::parse(editor).unwrap(), id: Some(id.into()) }
+fn named(editor: &str, id: &str, base: u64, operation: &TextOperation) -> (EditorName, OperationName) {
+    (EditorName::parse(editor).unwrap(), OperationName::new(id.into(), base, operation))
 }
 
 /// An editor as the README describes one, with at most one operation under way.
