@@ -49,6 +49,9 @@ use crate::{
 /// How often timed things are looked at: presence, slow sessions, idleness, a full journal.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long a document waits after a checkpoint that could not be written.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
+
 /// A document whose loading panics this often in a row is refused.
 const RELOADS: u32 = 3;
 
@@ -100,6 +103,9 @@ struct Serving {
     /// Whether the store knows the document.
     exists: bool,
     checkpointing: bool,
+    /// The last checkpoint failed: none is tried before this moment, because trying encodes the whole document
+    /// and decodes it again.
+    next_checkpoint: Option<Instant>,
     /// When the write under way was handed to the store.
     write_started: Option<Instant>,
     backlog_reported: usize,
@@ -206,6 +212,7 @@ impl DocumentActor {
             log_bytes: stored.iter().flat_map(|stored| &stored.tail).map(|update| update.bytes.len()).sum(),
             exists: head.is_some(),
             checkpointing: false,
+            next_checkpoint: None,
             write_started: None,
             backlog_reported: 0,
             reloads: 0,
@@ -525,6 +532,7 @@ impl DocumentActor {
         if change != 0 {
             self.metrics.journal_backlog_bytes.inc_by(change);
             serving.backlog_reported = backlog;
+            self.lease.set_unsaved(backlog);
         }
     }
 
@@ -539,7 +547,8 @@ impl DocumentActor {
     /// Writes the full state. The store is only given bytes that have been decoded again.
     fn checkpoint(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
-        if serving.checkpointing || !serving.exists {
+        let too_early = serving.next_checkpoint.is_some_and(|next| Instant::now() < next);
+        if serving.checkpointing || !serving.exists || too_early {
             return;
         }
         let state = match serving.state.replica().state() {
@@ -566,9 +575,15 @@ impl DocumentActor {
             let Phase::Serving(serving) = &mut actor.phase else { return };
             serving.checkpointing = false;
             match written {
-                Ok(()) => serving.log_bytes = serving.log_bytes.saturating_sub(covered),
-                // The log is still there, and the next attempt comes with the next write.
-                Err(error) => error!(document = %actor.name, error, "failed to write a checkpoint"),
+                Ok(()) => {
+                    serving.log_bytes = serving.log_bytes.saturating_sub(covered);
+                    serving.next_checkpoint = None;
+                }
+                // The log is still there, and says the same at greater length.
+                Err(error) => {
+                    error!(document = %actor.name, error, "failed to write a checkpoint");
+                    serving.next_checkpoint = Some(Instant::now() + CHECKPOINT_PAUSE);
+                }
             }
         }));
     }
@@ -644,7 +659,8 @@ impl DocumentActor {
         if let Phase::Serving(serving) = &self.phase
             && serving.log_bytes > serving.state_bytes.max(1024) / 2
         {
-            // A shorter log makes the next opening quick. Come back when it is written.
+            // A shorter log makes the next opening quick. Come back when it is written; if it cannot be, the
+            // document leaves memory without it.
             self.checkpoint(ctx);
             if let Phase::Serving(serving) = &self.phase
                 && serving.checkpointing
@@ -1113,9 +1129,11 @@ impl Handler<Govern> for DocumentActor {
         // The mailbox waits, so that nobody joins between the decision and its record.
         ctx.wait(done.into_actor(self).map(move |done, actor, ctx| {
             let answered = done.map_err(JoinError::from).and_then(|(head, made)| {
-                let fresh = made || order == Order::Delete;
+                // Text that the store has not taken yet is no old content: the document has never existed there,
+                // and making it must not empty it. One that was deleted was emptied then.
+                let fresh = order == Order::Delete;
                 if fresh {
-                    // A new life or none: in either case nothing of the old content, and nobody waits for it.
+                    // Nothing of the old content is left, and nobody waits for it.
                     actor.owed.clear();
                     let waiting: Vec<_> = actor.requests.keys().copied().collect();
                     for request in waiting {

@@ -55,12 +55,18 @@ struct Entry {
 pub(super) struct Lease {
     generation: u64,
     editors: Arc<AtomicUsize>,
+    unsaved: Arc<AtomicUsize>,
 }
 
 impl Lease {
     /// Says how many sessions have the document open, for lists.
     pub(super) fn set_editors(&self, editors: usize) {
         self.editors.store(editors, Ordering::Relaxed);
+    }
+
+    /// Says how many bytes of changes are not stored, for whoever has to stop before they are.
+    pub(super) fn set_unsaved(&self, bytes: usize) {
+        self.unsaved.store(bytes, Ordering::Relaxed);
     }
 }
 
@@ -82,15 +88,19 @@ impl Registry {
     /// The open document of this name, started if need be. It may still be loading; the first question put
     /// to it waits for that. Must be called on a thread that runs an actix system.
     pub fn open(&self, name: &DocumentName) -> Result<DocumentHandle, OpenError> {
-        if *self.0.draining.borrow() {
+        let mut open = self.0.open.lock();
+        // Asked under the lock under which a drain takes the list of those it ends: nothing starts behind it.
+        if self.is_draining() {
             return Err(OpenError::Draining);
         }
-        let mut open = self.0.open.lock();
         if let Some(entry) = open.get(name) {
             return Ok(entry.handle.clone());
         }
-        let lease =
-            Lease { generation: self.0.generations.fetch_add(1, Ordering::Relaxed), editors: Arc::default() };
+        let lease = Lease {
+            generation: self.0.generations.fetch_add(1, Ordering::Relaxed),
+            editors: Arc::default(),
+            unsaved: Arc::default(),
+        };
         let actor = DocumentActor::new(
             name.clone(),
             self.0.config,
@@ -167,6 +177,13 @@ impl Registry {
         self.0.open.lock().contains_key(name)
     }
 
+    /// The open documents, and how many bytes of changes each has that are not stored as far as is known: one
+    /// that is busy may hold more.
+    pub fn unsaved(&self) -> Vec<(DocumentName, usize)> {
+        let open = self.0.open.lock();
+        open.iter().map(|(name, entry)| (name.clone(), entry.lease.unsaved.load(Ordering::Relaxed))).collect()
+    }
+
     /// How many documents are open.
     pub fn len(&self) -> usize {
         self.0.open.lock().len()
@@ -211,9 +228,12 @@ impl Registry {
     /// Opens nothing more, closes every session with `reason` and stores everything. The caller bounds the
     /// time; a document that cannot be stored would wait for ever.
     pub async fn drain(&self, reason: CloseReason) {
-        self.0.draining.send_replace(true);
+        let handles: Vec<_> = {
+            let open = self.0.open.lock();
+            self.0.draining.send_replace(true);
+            open.values().map(|entry| entry.handle.clone()).collect()
+        };
         self.0.chats.close_all(reason);
-        let handles: Vec<_> = self.0.open.lock().values().map(|entry| entry.handle.clone()).collect();
         let drained = handles.iter().map(|handle| handle.drain(reason));
         futures_util::future::join_all(drained).await;
     }

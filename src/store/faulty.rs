@@ -47,6 +47,7 @@ struct State {
     load: Mutex<Option<StoreError>>,
     damaged: Mutex<HashSet<DocumentName>>,
     appends: AtomicU64,
+    refused: AtomicU64,
     stalled: watch::Sender<u64>,
 }
 
@@ -78,6 +79,11 @@ impl Faults {
         self.0.appends.load(Ordering::Acquire)
     }
 
+    /// How many writes were answered with an error and not stored.
+    pub fn refused_writes(&self) -> u64 {
+        self.0.refused.load(Ordering::Acquire)
+    }
+
     /// Resolves once at least `count` writes are stalled.
     pub async fn stalled(&self, count: u64) {
         let mut stalled = self.0.stalled.subscribe();
@@ -93,6 +99,12 @@ impl Faults {
         Ok(())
     }
 
+    /// Waits while writes are stalled.
+    async fn answers(&self) {
+        let mut writes = self.0.writes.subscribe();
+        let _ = writes.wait_for(|fault| !matches!(fault, WriteFault::Stall)).await;
+    }
+
     /// Lets a write through, or not. `Some` is the error to answer after it was stored.
     async fn admit(&self) -> StoreResult<Option<StoreError>> {
         let mut writes = self.0.writes.subscribe();
@@ -105,7 +117,10 @@ impl Faults {
         }
         match fault {
             WriteFault::None | WriteFault::Stall => Ok(None),
-            WriteFault::Fail(error) => Err(error),
+            WriteFault::Fail(error) => {
+                self.0.refused.fetch_add(1, Ordering::AcqRel);
+                Err(error)
+            }
             WriteFault::Ambiguous(error) => Ok(Some(error)),
             WriteFault::Slow(time) => {
                 tokio::time::sleep(time).await;
@@ -130,6 +145,7 @@ impl FaultyStore {
             load: Mutex::new(None),
             damaged: Mutex::new(HashSet::new()),
             appends: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             stalled: watch::Sender::new(0),
         }));
         (Self { inner, faults: faults.clone() }, faults)
@@ -293,7 +309,12 @@ impl Store for FaultyStore {
     }
 
     fn close(&self) -> BoxFuture<'static, StoreResult<()>> {
-        self.inner.close()
+        let (inner, faults) = (self.inner.clone(), self.faults.clone());
+        Box::pin(async move {
+            // Closing waits for the last write, and so for a disk that does not answer.
+            faults.answers().await;
+            inner.close().await
+        })
     }
 }
 

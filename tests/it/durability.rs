@@ -1,6 +1,8 @@
 //! An acknowledgement means durable; what cannot be stored is kept and not acknowledged; what is damaged is
 //! refused and never shown empty.
 
+use std::time::Duration;
+
 use weft::store::{StoreError, faulty::WriteFault};
 
 use crate::support::{Address, Client, Raw, TestServer, Typist, frames, rest, server::name, settle, until};
@@ -275,4 +277,28 @@ async fn bytes_that_are_damaged_on_disk_are_refused() {
     let stored = server.store().load(name("precious")).await.unwrap().unwrap();
     assert_eq!(&*stored.tail[0].bytes, b"\xff\xff\xff\x7f", "untouched");
     assert!(stored.checkpoint.is_none());
+}
+
+#[tokio::test]
+async fn making_a_document_keeps_the_text_that_waits_for_the_store() {
+    // Between two attempts there is all the time in the world.
+    let setup = TestServer::setup().faulty().with(|config| {
+        config.document.journal.retry_min = Duration::from_secs(3);
+        config.document.journal.retry_max = Duration::from_secs(3);
+    });
+    let mut server = setup.start().await;
+    let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    server.faults().writes(broken());
+    ann.types("written before the document was made");
+    ann.hears_all_so_far().await;
+    until("the store fails", || server.metrics().store_failures.get() >= 1).await;
+    server.faults().heal();
+    let made = rest::request(&server, "POST", "/api/v1/documents").body(r#"{"name":"notes"}"#);
+    made.header("content-type", "application/json").send().await.expect(201);
+    assert_ne!(server.metrics().journal_backlog_bytes.get(), 0, "it has not been tried again yet");
+    ann.saved().await;
+    let bob = server.client("bob", "notes").await;
+    assert_eq!(bob.text(), "written before the document was made");
+    server.restart().await;
+    assert_eq!(server.client("carl", "notes").await.text(), "written before the document was made");
 }

@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use weft::store::{StoreError, faulty::WriteFault};
+
 use crate::support::{Client, TestServer, rest, server::name, settle, until};
 
 async fn forgetful() -> TestServer {
@@ -34,6 +36,26 @@ async fn an_idle_document_is_put_away_and_comes_back() {
     ann.comes_back(&server).await;
     ann.types(" and continued");
     settle(&[&ann, &bob]).await;
+}
+
+#[tokio::test]
+async fn while_the_store_refuses_writes_an_idle_document_leaves_memory_and_loses_nothing() {
+    let mut server =
+        TestServer::setup().faulty().with(|config| config.document.idle = Duration::ZERO).start().await;
+    let mut ann = server.client("ann", "notes").await;
+    // Worth a checkpoint, which the store will not take.
+    ann.types(&"to be remembered ".repeat(200));
+    ann.hears_all_so_far().await;
+    until("it is stored", || server.metrics().journal_backlog_bytes.get() == 0).await;
+    server.faults().writes(WriteFault::Fail(StoreError::Unwritable("read-only file system".to_owned())));
+    let content = ann.content();
+    ann.leaves().await;
+    server.forgets_everything().await;
+    let refused = server.faults().refused_writes();
+    assert_eq!(refused, 1, "one checkpoint was tried, and not one a second");
+    server.faults().heal();
+    server.restart().await;
+    assert_eq!(server.client("bob", "notes").await.content(), content);
 }
 
 #[tokio::test]
