@@ -92,7 +92,12 @@ fn serve(serve: Serve) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 std::process::exit(130);
             }
         };
-        Ok(if stopped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        if !stopped {
+            // Whatever could not end in time, a thread in the middle of dear work or one that waits for a dead
+            // disk, would be waited for if this function returned.
+            std::process::exit(1);
+        }
+        Ok(ExitCode::SUCCESS)
     })
 }
 

@@ -129,35 +129,76 @@ impl Server {
     }
 
     /// Stops in order, within the configured time: nobody new is let in; everybody inside is closed with
-    /// 1012; everything is stored; the store is closed. Returns whether all of it could be stored.
+    /// 1012; everything is stored; the store is closed. Returns whether all of it could be stored; the last line
+    /// of the log says what could not.
+    ///
+    /// A worker thread in the middle of dear work and a disk that does not answer cannot be waited for, and hold
+    /// up what comes after them here. They are left behind: whoever calls this should end the process then.
     pub async fn stop(self) -> bool {
         info!("shutting down");
-        let drained = tokio::time::timeout(self.shutdown, async {
+        let deadline = tokio::time::Instant::now() + self.shutdown;
+        let draining = async {
             self.http.pause().await;
             self.registry.drain(CloseReason::ServiceRestart).await;
             // Connections end by themselves once their close frames are written.
             while self.metrics.connections.get() > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-        })
-        .await
-        .is_ok();
+        };
+        let mut draining = std::pin::pin!(draining);
+        let enough = deadline - (self.shutdown / 4).min(LAST_STEPS);
+        let drained = tokio::time::timeout_at(enough, &mut draining).await.is_ok();
+        // Read while they are still waited for: a document that has stored everything has left the registry, and so
+        // has one that was given up.
+        let left = if drained { Vec::new() } else { self.registry.unsaved() };
         if !drained {
-            warn!("not everything could be stored or closed in time");
+            warn!("not everything could be stored, or not every connection closed, in time");
         }
-        self.http.stop(false).await;
-        match self.running.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => error!(%error, "the HTTP server ended with an error"),
-            Err(error) => error!(%error, "the HTTP server panicked"),
+        let ended = tokio::time::timeout_at(deadline, async {
+            // The store first: it answers last to whoever still writes, and a worker may never end.
+            let closed = self.store.close().await;
+            self.http.stop(false).await;
+            match self.running.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => error!(%error, "the HTTP server ended with an error"),
+                Err(error) => error!(%error, "the HTTP server panicked"),
+            }
+            closed
+        });
+        let trouble = match ended.await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("failed to close the store: {error}")),
+            Err(_) => Some("the disk or a worker thread does not answer".to_owned()),
+        };
+        if left.is_empty() && trouble.is_none() {
+            info!("stopped");
+            return true;
         }
-        let closed = self.store.close().await;
-        if let Err(error) = &closed {
-            error!(%error, "failed to close the store");
-        }
-        info!("stopped");
-        drained && closed.is_ok()
+        let bytes: usize = left.iter().map(|(_, bytes)| bytes).sum();
+        let (documents, named) = (left.len(), in_words(left));
+        let trouble = trouble.unwrap_or_else(|| "no time was left".to_owned());
+        error!(documents, bytes, "stopped, and not everything could be stored: {trouble}; {named}");
+        false
     }
+}
+
+/// What is kept of the time for a shutdown for what comes after the documents, at most.
+const LAST_STEPS: Duration = Duration::from_secs(2);
+
+/// The documents that were left as they were, the fullest first.
+fn in_words(mut left: Vec<(DocumentName, usize)>) -> String {
+    const NAMED: usize = 20;
+    if left.is_empty() {
+        return "every document had handed in its changes".to_owned();
+    }
+    left.sort_by(|(one, more), (other, less)| less.cmp(more).then_with(|| one.as_str().cmp(other.as_str())));
+    let more = left.len().saturating_sub(NAMED);
+    let named = left.iter().take(NAMED).map(|(name, bytes)| match bytes {
+        0 => format!("{name:?} (busy)", name = name.as_str()),
+        bytes => format!("{name:?} ({bytes} bytes)", name = name.as_str()),
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    if more == 0 { format!("unsaved: {named}") } else { format!("unsaved: {named} and {more} more") }
 }
 
 fn open_store(config: &Config, metrics: &Metrics) -> Result<Arc<dyn Store>, StoreError> {

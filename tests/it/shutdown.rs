@@ -1,11 +1,20 @@
 //! How the real binary ends, and when it does not even begin.
 
 use std::{
+    future::ready,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use crate::support::{Client, Raw, Weft, frames, process, rest, until_answer};
+use futures_util::future::BoxFuture;
+use parking_lot::{Condvar, Mutex};
+use weft::{
+    auth::{self, Access, Denied, Policy},
+    store::faulty::WriteFault,
+};
+
+use crate::support::{Client, Raw, TestServer, Weft, frames, process, rest, until_answer};
 
 /// The default bound is 20 s; an orderly end of an idle server takes far less.
 const SOON: Duration = Duration::from_secs(8);
@@ -81,7 +90,80 @@ async fn what_cannot_be_stored_in_time_is_said_by_the_exit_code() {
     server.terminate();
     let ended = server.ends_within(SOON).await;
     assert_eq!(ended.status.code(), Some(1), "{}", ended.stderr);
-    assert!(ended.stderr.contains("not everything could be stored"), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(
+        last.contains("not everything could be stored") && last.contains("\"notes\" ("),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[tokio::test]
+async fn neither_a_dead_disk_nor_a_busy_worker_keeps_it_alive() {
+    for trouble in ["disk", "worker"] {
+        let setup = TestServer::setup().faulty().settings(|settings| settings.shutdown_seconds = Some(2));
+        let stuck = Arc::new(Stuck::default());
+        let policy = stuck.clone();
+        let setup = setup.with(move |config| {
+            config.http.policy = policy.clone();
+            config.workers = 1;
+        });
+        let server = setup.start().await;
+        let ann = server.client("ann", "notes").await;
+        if trouble == "disk" {
+            server.faults().writes(WriteFault::Stall);
+            ann.types("never to be written");
+            server.faults().stalled(1).await;
+        } else {
+            stuck.begins();
+            // Whoever joins now holds the only worker up, as dear work would.
+            let joining = Client::named("bob").opens(&server, "other");
+            tokio::select! {
+                _ = joining => panic!("the worker is not stuck"),
+                () = stuck.is_stuck() => {}
+            }
+        }
+        let begun = Instant::now();
+        assert!(!server.stops().await, "{trouble}: it says that everything was stored");
+        assert!(begun.elapsed() < SOON, "{trouble}: it took {:?}", begun.elapsed());
+        stuck.ends();
+    }
+}
+
+/// Lets everybody in, and blocks the thread that asks, when told to.
+#[derive(Debug, Default)]
+struct Stuck {
+    stuck: Mutex<bool>,
+    changed: Condvar,
+    arrived: tokio::sync::Notify,
+}
+
+impl Stuck {
+    fn begins(&self) {
+        *self.stuck.lock() = true;
+    }
+
+    fn ends(&self) {
+        *self.stuck.lock() = false;
+        self.changed.notify_all();
+    }
+
+    async fn is_stuck(&self) {
+        self.arrived.notified().await;
+    }
+}
+
+impl Policy for Stuck {
+    fn admit(&self, _: auth::Request) -> BoxFuture<'_, Result<Access, Denied>> {
+        let mut stuck = self.stuck.lock();
+        if *stuck {
+            self.arrived.notify_one();
+        }
+        while *stuck {
+            self.changed.wait(&mut stuck);
+        }
+        Box::pin(ready(Ok(Access::Write)))
+    }
 }
 
 #[tokio::test]

@@ -112,6 +112,13 @@ impl TestServer {
         self.running = Some(Running::start(&self.setup, &self.folder).await);
     }
 
+    /// Asks it to stop, and says whether it could store everything. Its threads may go on.
+    pub(crate) async fn stops(mut self) -> bool {
+        let Running { stop, stopped, .. } = self.running.take().expect("it runs");
+        stop.send(()).expect("the server runs");
+        stopped.await.expect("the server stops")
+    }
+
     fn running(&self) -> &Running {
         self.running.as_ref().expect("it runs")
     }
