@@ -65,6 +65,44 @@ test("one changes the colour and another the place of one shape at the same time
   }
 });
 
+/** Takes hold at one place and pulls to another, not letting go yet. */
+async function pull(somebody, ...places) {
+  const { mouse } = somebody.page;
+  for (const [step, place] of places.entries()) {
+    await mouse.move(...(await at(somebody, ...place)), { steps: step === 0 ? 1 : 3 });
+    if (step === 0) await mouse.down();
+  }
+}
+
+test("one drags a shape to the right and another down, at the same time: both hold, and what is bound goes along", async () => {
+  const [ann, bo] = await annAndBo("both drag");
+  await draw(ann, "r", [300, 200], [500, 300]);
+  await draw(ann, "a", [720, 250], [510, 250]);
+  const [box] = await sees(bo, "a rectangle with an arrow bound to it", ([, arrow]) => arrow?.endBinding);
+  for (const { page } of [ann, bo]) await page.keyboard.press("Escape");
+
+  // By its edges: a shape without a fill is not taken by its middle. Bo's hand is seen by Ann, and hers by him.
+  await pull(ann, [320, 200], [380, 200]);
+  await pull(bo, [460, 300], [460, 350]);
+  for (const step of [1, 2, 3]) {
+    for (const [person, place] of [[ann, [380 + step * 20, 200]], [bo, [460, 350 + step * 20]]]) {
+      await person.page.mouse.move(...(await at(person, ...place)));
+      await person.page.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve), 60)));
+    }
+  }
+  await ann.page.mouse.up();
+  await bo.page.mouse.move(...(await at(bo, 460, 420)));
+  await bo.page.mouse.up();
+  const near = (one, other) => Math.abs(one - other) < 3;
+  const touches = (shape, { x, y, points: [...points] }) => {
+    const [left, top] = [x + points.at(-1)[0] - shape.x, y + points.at(-1)[1] - shape.y];
+    return left > -15 && left < shape.width + 15 && top > -15 && top < shape.height + 15;
+  };
+  for (const person of [ann, bo]) {
+    await sees(person, "it moved both ways, and the arrow still at its edge", ([shape, bound]) => near(shape.x, box.x + 120) && near(shape.y, box.y + 120) && touches(shape, bound));
+  }
+});
+
 test("undo takes back one's own shape and leaves the other's, by key and by button", async () => {
   const [ann, bo] = await annAndBo("undo");
   await draw(ann, "r", [300, 200], [400, 300]);

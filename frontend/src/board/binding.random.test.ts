@@ -48,6 +48,79 @@ test.each(SEEDS)("with undo and redo, seed %i: all equal, and undo does not touc
   }
 });
 
+test.each(SEEDS)("two or three people drag the same shapes, each one way, seed %i: every way is gone", (seed) => {
+  const { people, ways } = dragStory(seed);
+  for (const [key, value] of ways) {
+    const [id = "", field = ""] = key.split(" ");
+    for (const { view } of people) expect([key, view.get(id)?.[field]]).toEqual([key, value]);
+  }
+});
+
+/** Which way each person drags. */
+const WAYS = ["x", "y", "angle"] as const;
+
+/**
+ * People who take several shapes at once and let them go, in any order, with messages and hands seen or not. As in a
+ * browser, each move sets all of a place, counted from where the shape was when it was taken; of a person's own way only
+ * that person's moves count, so the end is known.
+ */
+function dragStory(seed: number): { readonly people: readonly Replica[]; readonly ways: ReadonlyMap<string, number> } {
+  const random = generator(seed);
+  const below = (count: number): number => Math.floor(random() * count);
+  const people = Array.from({ length: 2 + below(2) }, (_, who) => {
+    const doc = new Doc();
+    doc.clientID = 1 + ((who + below(2) * 7) % 11);
+    return replica(doc, random);
+  });
+  const inboxes: Uint8Array[][] = people.map(() => []);
+  people.forEach(({ doc }, author) => {
+    doc.on("update", (update: Uint8Array, origin: unknown) => {
+      if (origin !== NETWORK) inboxes.forEach((inbox, reader) => reader !== author && inbox.push(update));
+    });
+  });
+  const deliver = (reader: number, count: number): void => {
+    for (const update of (inboxes[reader] ?? []).splice(0, count)) applyUpdate((people[reader] as Replica).doc, update, NETWORK);
+  };
+  const ids = ["a", "b", "c"];
+  const ways = new Map<string, number>();
+  for (const id of ids) {
+    people[0]?.view.put(id, shape(id));
+    for (const [who, field] of WAYS.entries()) if (who < people.length) ways.set(`${id} ${field}`, Number(shape(id)[field]));
+  }
+  people[0]?.binding.changed();
+  people.forEach((_, reader) => deliver(reader, Infinity));
+
+  const hands = new Map<number, ReadonlyMap<string, BoardElement>>();
+  for (let step = 0; step < STEPS; step += 1) {
+    const who = below(people.length);
+    const { view, binding } = people[who] as Replica;
+    const hand = hands.get(who);
+    const choice = random();
+    if (choice < 0.3) deliver(who, 1 + below(4));
+    else if (choice < 0.4) binding.showInHand(new Map(people.flatMap((other, at) => (at === who ? [] : [...other.binding.inHand()]))));
+    else if (hand === undefined) {
+      binding.hold();
+      hands.set(who, new Map(ids.filter(() => random() < 0.6).map((id) => [id, { ...(view.get(id) as BoardElement) }])));
+    } else if (choice < 0.85) {
+      const distance = below(100) + 1;
+      for (const [id, from] of hand) {
+        const way = WAYS[who] ?? "x";
+        const place = Object.fromEntries(WAYS.map((field) => [field, Number(from[field])]));
+        view.put(id, { ...place, [way]: way === "angle" ? distance / 100 : distance });
+        ways.set(`${id} ${way}`, way === "angle" ? distance / 100 : distance);
+      }
+      binding.changed();
+    } else {
+      hands.delete(who);
+      binding.release();
+    }
+  }
+  for (const { binding } of people) binding.release();
+  people.forEach((_, reader) => deliver(reader, Infinity));
+  for (const { binding } of people) binding.showInHand(new Map());
+  return { people, ways };
+}
+
 /** Who writes which field of existing shapes. */
 const FIELDS = [["strokeColor"], ["x", "y"], ["opacity"]] as const;
 

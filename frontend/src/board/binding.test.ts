@@ -117,7 +117,7 @@ test("two people change different fields of one shape at the same time: both hol
   for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ strokeColor: "#2f9e44", x: 300 });
 });
 
-test("while one drags, another's colour arrives at once and the place stays in the hand that holds it", () => {
+test("while one drags, another's colour arrives at once, and the place is moved by both", () => {
   const { ann, bo } = together();
   put(ann, "a");
   bo.binding.hold();
@@ -127,7 +127,110 @@ test("while one drags, another's colour arrives at once and the place stays in t
   expect(ann.view.get("a")?.x).toBe(70);
   put(bo, "a", { x: 210 });
   bo.binding.release();
-  for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ strokeColor: "#2f9e44", x: 210 });
+  for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ strokeColor: "#2f9e44", x: 70 + 200 });
+});
+
+/** A drag as the view does it: counted from where the shapes were when it began, and all of their place set with each move. */
+function grab(person: Replica, ...ids: readonly string[]): (fields: (from: BoardElement) => Readonly<Record<string, unknown>>) => void {
+  person.binding.hold();
+  const from = new Map(ids.map((id) => [id, { ...(person.view.get(id) as BoardElement) }]));
+  return (fields) => {
+    for (const [id, element] of from) person.view.put(id, fields(element));
+    person.binding.changed();
+  };
+}
+
+const by = (dx: number, dy: number) => (from: BoardElement) => ({ x: Number(from["x"]) + dx, y: Number(from["y"]) + dy });
+
+test("one drags a shape to the side and another up, at the same time: both hold, whoever lets go first", () => {
+  for (const first of ["ann", "bo"] as const) {
+    const people = together();
+    const { ann, bo } = people;
+    put(ann, "a");
+    const [anns, bos] = [grab(ann, "a"), grab(bo, "a")];
+    anns(by(300, 0));
+    bo.binding.showInHand(ann.binding.inHand());
+    bos(by(0, 150));
+    ann.binding.showInHand(bo.binding.inHand());
+    anns(by(400, 0));
+    bos(by(0, 250));
+    people[first].binding.release();
+    (first === "ann" ? bos : anns)(first === "ann" ? by(0, 250) : by(400, 0));
+    for (const { binding } of [ann, bo]) binding.release();
+    for (const { binding } of [ann, bo]) binding.showInHand(new Map());
+    for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ x: 410, y: 270 });
+    expect(stored(ann, "a").toJSON()).toMatchObject({ x: 410, y: 270 });
+    // One's own step back is one's own way only.
+    bo.binding.history.undo();
+    for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ x: 410, y: 20 });
+  }
+});
+
+test("neither has the other's messages until both let go: still both hold", () => {
+  const { ann, bo, apart } = together();
+  put(ann, "a");
+  apart(() => {
+    const [anns, bos] = [grab(ann, "a"), grab(bo, "a")];
+    anns(by(400, 0));
+    bos(by(0, 250));
+    for (const { binding } of [ann, bo]) binding.release();
+  });
+  for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ x: 410, y: 270 });
+});
+
+test("one resizes and turns while another moves; a colour picked while another's move is seen moves nothing twice", () => {
+  const { ann, bo } = together();
+  put(ann, "a");
+  const wider = grab(bo, "a");
+  const anns = grab(ann, "a");
+  anns(by(30, 0));
+  ann.binding.release();
+  wider((from) => ({ ...by(-20, 0)(from), width: Number(from["width"]) + 20, height: from["height"], angle: 1 }));
+  bo.binding.release();
+  for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ x: 20, y: 20, width: 120, height: 60, angle: 1 });
+
+  bo.binding.hold();
+  put(ann, "a", { x: 500 });
+  put(bo, "a", { strokeColor: "#e03131" });
+  bo.binding.release();
+  for (const { view } of [ann, bo]) expect(view.get("a")).toMatchObject({ x: 500, strokeColor: "#e03131" });
+});
+
+test("a shape with others bound and grouped to it goes as one, dragged by two; the arrow ends where its shapes end", () => {
+  const { ann, bo } = together();
+  const arrow = { startBinding: { elementId: "a", focus: 0, gap: 0 }, endBinding: { elementId: "b", focus: 0, gap: 0 } };
+  put(ann, "a", { x: 0, y: 0, groupIds: ["g"] });
+  put(ann, "b", { x: 1000, y: 0, groupIds: ["g"] });
+  put(ann, "arrow", { ...shape("arrow", "arrow"), ...WHOLE["arrow"], ...arrow, x: 100, y: 30, width: 900, height: 0, points: [[0, 0], [900, 0]] });
+  for (const id of ["a", "b"]) put(ann, id, { boundElements: [{ id: "arrow", type: "arrow" }] });
+
+  // Ann drags the left one down, Bo the right one to the right, and the view takes the ends along.
+  const [anns, bos] = [grab(ann, "a"), grab(bo, "b")];
+  anns(by(0, 50));
+  ann.view.put("arrow", { y: 80, height: 50, points: [[0, 0], [900, -50]] });
+  bos(by(70, 0));
+  bo.view.put("arrow", { width: 970, points: [[0, 0], [970, 0]] });
+  for (const { binding } of [ann, bo]) binding.release();
+  for (const { view } of [ann, bo]) expect(view.get("arrow")).toMatchObject({ x: 100, y: 80, points: [[0, 0], [970, -50]], width: 970, height: 50 });
+
+  // Both drag the left one, each another way.
+  const [left, down] = [grab(ann, "a"), grab(bo, "a")];
+  left(by(-40, 0));
+  ann.view.put("arrow", { x: 60, width: 1010, points: [[0, 0], [1010, -50]] });
+  down(by(0, 200));
+  bo.view.put("arrow", { y: 280, height: 250, points: [[0, 0], [970, -250]] });
+  for (const { binding } of [ann, bo]) binding.release();
+  for (const { view } of [ann, bo]) {
+    expect(view.get("a")).toMatchObject({ x: -40, y: 250 });
+    expect(view.get("arrow")).toMatchObject({ x: 60, y: 280, points: [[0, 0], [1010, -250]] });
+  }
+
+  // The group, by both.
+  const [all, up] = [grab(ann, "a", "b", "arrow"), grab(bo, "a", "b", "arrow")];
+  all(by(5, 0));
+  up(by(0, -7));
+  for (const { binding } of [bo, ann]) binding.release();
+  for (const { view } of [ann, bo]) expect(["a", "b", "arrow"].map((id) => [view.get(id)?.["x"], view.get(id)?.["y"]])).toEqual([[-35, 243], [1075, -7], [65, 273]]);
 });
 
 test("a stroke of 400 points is one write of less than 20 KB", () => {

@@ -5,6 +5,9 @@
 //   - a field in which the view differs from the base was changed here, and is written to the document;
 //   - a field in which the document differs from the base was changed elsewhere, and is shown, unless it was changed here too;
 // so two people who change different fields of one shape both keep their change, and nobody needs to recognise an echo.
+// A view that drags counts from where the drag began, and puts every field of a place back to that with each move. So while
+// the pointer is down the base of what it moves stays what it was when it went down; what others did meanwhile is shown when
+// it comes up. A place that both changed moves by the sum of both (see drag.ts).
 // What a read mends (see element.ts, and the links below) becomes part of the base and is therefore never written back.
 //
 // Layout of the document, which other programs read as well:
@@ -15,6 +18,7 @@
 //                    stored lines are of other words. Words that somebody stored as a plain string stay one, replaced whole.
 import { AbstractType, Map as YMap, Text as YText, UndoManager, type Doc, type Transaction, type YEvent } from "yjs";
 import { equal, isContainer, isShared, isShown, mended, sharedFields, type BoardElement, type Fields } from "./element";
+import { together } from "./drag";
 import { carried, editsBetween, sameWords } from "./words";
 
 /** The root of the shapes in the shared data. */
@@ -25,6 +29,9 @@ const UNDO_PAUSE = 400;
 
 /** While a text is being written, these are the writer's: the caret stands in them. */
 const WRITTEN: ReadonlySet<string> = new Set(["text", "originalText", "x", "y", "width", "height"]);
+
+/** What a pointer that drags, resizes or turns a shape sets with each move, whether it changes it or not. */
+const PLACE: ReadonlySet<string> = new Set(["x", "y", "width", "height", "angle", "points", "fontSize"]);
 
 /** The words of a text, as they were written. */
 const WORDS = "originalText";
@@ -125,8 +132,10 @@ export function bindBoard(ports: {
   let others: ReadonlyMap<string, Fields> = new Map();
   let held = false;
   let unfinished: Unfinished = {};
-  /** Shapes whose changes from elsewhere wait until the caret has left them. */
+  /** Shapes whose changes from elsewhere wait until the caret has left them, or the pointer that drags them. */
   const deferred = new Set<string>();
+  /** What shapes were when the pointer went down, if others changed them since then: a drag of theirs counts from there. */
+  const began = new Map<string, Record<string, unknown>>();
   let showing = false;
   let writable = true;
   const onAllowed = new Set<() => void>();
@@ -215,6 +224,8 @@ export function bindBoard(ports: {
     // What is in another's hand is not ours to change: whatever the view did to it does not count.
     if (base.phantom && !isClean(element, base)) base.fields = sharedFields(element);
     const clean = base.phantom || isClean(element, base);
+    // It may be dragged yet, and from where it was when the pointer went down.
+    if (held && clean && !began.has(id)) began.set(id, { ...base.fields });
     const change: Record<string, unknown> = {};
     for (const field of new Set([...Object.keys(base.fields), ...Object.keys(incoming)])) {
       const writing = unfinished.text === id && WRITTEN.has(field);
@@ -227,6 +238,10 @@ export function bindBoard(ports: {
           const words = carried(String(base.fields[WORDS]), String(element[WORDS]), String(theirs));
           retyped = { id, theirs: String(theirs), words };
         }
+        continue;
+      }
+      if (held && !clean && PLACE.has(field)) {
+        deferred.add(id);
         continue;
       }
       const ours = clean || equal(element[field], base.fields[field]);
@@ -299,16 +314,15 @@ export function bindBoard(ports: {
   // ---- reading a shape, with its ties ---------------------------------------------------------------------
 
   /** What the document says of a shape, with what somebody has in hand of it on top. */
-  const stored = (id: string): Fields | null => {
+  const stored = (id: string, inHand: Fields | null = others.get(id) ?? null): Fields | null => {
     const map = elements.get(id);
-    const inHand = others.get(id);
-    if (!(map instanceof YMap)) return inHand === undefined ? null : { ...inHand, isDeleted: false, locked: true };
+    if (!(map instanceof YMap)) return inHand === null ? null : { ...inHand, isDeleted: false, locked: true };
     const fields: Record<string, unknown> = {};
     for (const [field, value] of map as YMap<unknown>) {
       if (field === WORDS && value instanceof YText) fields[field] = value.toJSON();
       else if (isShared(field) && !(value instanceof AbstractType)) fields[field] = value;
     }
-    return inHand === undefined ? fields : { ...fields, ...inHand, isDeleted: fields["isDeleted"] };
+    return inHand === null ? fields : { ...fields, ...inHand, isDeleted: fields["isDeleted"] };
   };
 
   /** Notes anew to whom a shape is tied. Answers which others look different by that. */
@@ -349,8 +363,7 @@ export function bindBoard(ports: {
   };
 
   /** A shape as it is to be shown; `null` if there is none, or none that can be shown. */
-  const read = (id: string): Record<string, unknown> | null => {
-    const raw = stored(id);
+  const read = (id: string, raw: Fields | null = stored(id)): Record<string, unknown> | null => {
     const fields = raw && mended(raw);
     if (fields === null) return null;
     const { container, frame, start, end } = links.get(id) ?? NO_LINKS;
@@ -438,6 +451,7 @@ export function bindBoard(ports: {
       const base = bases.get(element.id);
       return base === undefined ? [] : [{ element, base, fields: difference(element, base) }];
     });
+    const settled = settle(changes);
     const reordered = orderRepairs(scene, born, changes.filter(({ fields }) => fields.has("index")).map(({ element }) => element));
 
     if (born.length > 0) {
@@ -453,7 +467,7 @@ export function bindBoard(ports: {
     if (born.length > 0 || changes.some(({ fields }) => fields.size > 0) || reordered.length > 0) {
       doc.transact(() => {
         for (const { id } of born) (elements.get(id) as YMap<unknown>).set("isDeleted", false);
-        for (const { element, base, fields } of changes) {
+        for (const { element, base, fields } of settled) {
           const map = elements.get(element.id);
           if (!(map instanceof YMap)) continue;
           for (const [field, value] of fields) {
@@ -475,6 +489,28 @@ export function bindBoard(ports: {
     } else for (const { element, base } of changes) agree(element, base.order);
   };
 
+  /** The same changes, where others changed the place or the size of these shapes meanwhile. */
+  const settle = <Change extends { readonly element: BoardElement; readonly base: Base; readonly fields: ReadonlyMap<string, unknown> }>(changes: readonly Change[]): readonly Change[] => {
+    const moved = changes.filter(({ fields }) => [...PLACE].some((field) => fields.has(field)));
+    const drifts = new Map<string, readonly [number, number]>();
+    const settleOne = (change: Change): Change => {
+      const { element, base, fields } = change;
+      const theirs = read(element.id, stored(element.id, null));
+      if (theirs === null) return change;
+      const final = together(fields, startOf(element, base), element, theirs, (id) => drifts.get(id) ?? null);
+      const drift = (field: "x" | "y"): number => Number(final.has(field) ? final.get(field) : theirs[field]) - Number(element[field]);
+      drifts.set(element.id, [drift("x"), drift("y")]);
+      if (began.has(element.id)) deferred.add(element.id);
+      return { ...change, fields: final };
+    };
+    // Lines last: where their ends are is up to the shapes these are bound to.
+    const done = new Map<string, Change>();
+    for (const lines of [false, true]) {
+      for (const change of moved) if (change.fields.has("points") === lines) done.set(change.element.id, settleOne(change));
+    }
+    return changes.map((change) => done.get(change.element.id) ?? change);
+  };
+
   /** What was changed in the words here, in what they have become meanwhile. */
   const writeWords = (words: YText, base: string, ours: string): void => {
     const theirs = words.toJSON();
@@ -492,6 +528,14 @@ export function bindBoard(ports: {
     if (waiting.length > 0) take(waiting);
   };
 
+  /** The pointer has come up, and what it did is written: what waited for it is shown. */
+  const letGo = (): void => {
+    began.clear();
+    const waiting = [...deferred];
+    deferred.clear();
+    if (waiting.length > 0) take(waiting);
+  };
+
   /** A shape made here. One that is deleted before others have heard of it stays unheard of. */
   const isBirth = (element: BoardElement): boolean => !element.isDeleted && isShown(element.type) && !elements.has(element.id);
 
@@ -504,10 +548,21 @@ export function bindBoard(ports: {
 
   const difference = (element: BoardElement, base: Base): Map<string, unknown> => {
     const changed = new Map<string, unknown>();
-    for (const field of new Set([...Object.keys(base.fields), ...Object.keys(element)])) {
-      if (isShared(field) && !equal(element[field], base.fields[field])) changed.set(field, element[field]);
+    const start = startOf(element, base);
+    for (const field of new Set([...Object.keys(start), ...Object.keys(element)])) {
+      if (isShared(field) && !equal(element[field], start[field])) changed.set(field, element[field]);
     }
     return changed;
+  };
+
+  /** What the change of a shape counts from: for what others changed after the pointer went down, what it was then. */
+  const startOf = (element: BoardElement, base: Base): Fields => {
+    const before = began.get(element.id);
+    if (before === undefined) return base.fields;
+    const start = { ...base.fields };
+    // What the view has taken from them was not put back by it.
+    for (const field of PLACE) if (!equal(element[field], base.fields[field])) set(start, field, before[field]);
+    return start;
   };
 
   /**
@@ -557,6 +612,7 @@ export function bindBoard(ports: {
     if (!writable) return;
     held = false;
     writeAll();
+    letGo();
     history.stopCapturing();
     move();
   };
@@ -567,12 +623,13 @@ export function bindBoard(ports: {
   return {
     changed: writeSome,
     hold: () => {
+      began.clear();
       held = true;
     },
     release: () => {
       held = false;
       writeSome();
-      catchUp();
+      letGo();
       history.stopCapturing();
     },
     unfinished: (shapes) => {
