@@ -4,10 +4,14 @@
 use crate::{
     connection::{
         error::close_reason,
-        rate::{Bucket, Rate},
         text_socket::{Peer, What},
     },
-    document::{chat::Seat, registry::Registry, text_queue::TextQueue},
+    document::{
+        chat::Seat,
+        rate::{Bucket, Rate},
+        registry::Registry,
+        text_queue::TextQueue,
+    },
     ids::{DocumentName, SessionId},
     protocol::{
         chat::{self, ClientMessageId, Incoming, Person},

@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use super::{
-    rate::{Bucket, Rate},
-    text_socket::{Moment, Peer, Ticker},
-};
+use super::text_socket::{Moment, Peer, Ticker};
 use crate::{
-    document::{registry::Registry, text_queue::TextQueue},
+    document::{
+        rate::{Bucket, Rate},
+        registry::Registry,
+        text_queue::TextQueue,
+    },
     protocol::close::CloseReason,
     telemetry::{
         Metrics,

@@ -19,7 +19,6 @@ pub mod heartbeat;
 mod line;
 pub mod many;
 pub mod multiplex;
-pub mod rate;
 pub mod session;
 pub mod single;
 pub mod socket;

@@ -37,12 +37,17 @@ use super::{
 use crate::{
     document::{
         outbox::{Control, Limits},
+        rate::{Bucket, Rate},
         text_queue::{Notice, TextQueue},
     },
     ids::{ConnectionId, Timestamp},
     protocol::close::CloseReason,
     telemetry::Metrics,
 };
+
+/// How often a peer is heard. What it says beyond this is read later, so that its own line fills up and nothing is
+/// lost; a person says a tenth of it at most, and a program that writes faster does so in longer messages.
+const PACE: Rate = Rate { burst: 1000.0, per_second: 500.0 };
 
 /// A connection that was let in.
 pub struct Opening<P> {
@@ -113,6 +118,8 @@ async fn run<P>(
         queue: queue.clone(),
         heartbeat: Heartbeat::new(heartbeat, now),
         look_at: now + heartbeat.interval,
+        pace: Bucket::new(PACE, now),
+        reads_from: now,
         keepalive,
         metrics: metrics.clone(),
         left_cleanly: false,
@@ -132,6 +139,9 @@ pub struct Peer {
     queue: TextQueue,
     heartbeat: Heartbeat,
     look_at: Instant,
+    pace: Bucket,
+    /// Nothing is read before this moment.
+    reads_from: Instant,
     keepalive: &'static str,
     metrics: Metrics,
     left_cleanly: bool,
@@ -140,17 +150,19 @@ pub struct Peer {
 impl Peer {
     /// The next message, or `None` once the connection is ending. Nothing is lost if the future is dropped.
     ///
-    /// While the peer does not read what it was answered, nothing more is read from it.
+    /// While the peer does not read what it was answered, or has just said very much, nothing more is read from it.
     pub async fn hears(&mut self) -> Option<Said> {
         loop {
             if self.queue.closing().is_some() {
                 return None;
             }
+            let is_early = Instant::now() < self.reads_from;
             let has_room = self.queue.has_room();
             let queue = &self.queue;
             tokio::select! {
-                message = self.messages.next(), if has_room => {
+                message = self.messages.next(), if has_room && !is_early => {
                     let now = Instant::now();
+                    self.reads_from = now + self.pace.wait_after(now);
                     self.heartbeat.heard(now);
                     if let Some(what) = self.take_in(message)? {
                         return Some(Said { what, at: now });
@@ -164,6 +176,7 @@ impl Peer {
                     Notice::Behind => return Some(Said { what: What::Behind, at: Instant::now() }),
                     Notice::Closed => return None,
                 },
+                () = tokio::time::sleep_until(self.reads_from.into()), if is_early => {}
                 () = tokio::time::sleep_until(self.look_at.into()) => self.beat(),
             }
         }

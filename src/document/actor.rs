@@ -26,6 +26,7 @@ use super::{
     handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::{Journal, Ticket},
     outbox::{Frame, Outbox, Pushed},
+    pace,
     registry::{Lease, Registry},
     replica::{Poisoned, Replica, Unloadable},
     state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
@@ -77,6 +78,7 @@ pub struct DocumentActor {
     owed: VecDeque<(Ticket, SessionId, Bytes, Outcome)>,
     flush_scheduled: bool,
     tick_scheduled: bool,
+    presence_scheduled: bool,
     idle_since: Option<Instant>,
 }
 
@@ -160,6 +162,7 @@ impl DocumentActor {
             owed: VecDeque::new(),
             flush_scheduled: false,
             tick_scheduled: false,
+            presence_scheduled: false,
             idle_since: None,
         }
     }
@@ -319,7 +322,23 @@ impl DocumentActor {
         if lagging {
             self.schedule_tick(ctx);
         }
+        self.schedule_presence(ctx);
         self.write(ctx);
+    }
+
+    /// Who is here is told a little later where it was too much to be told at once.
+    fn schedule_presence(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &self.phase else { return };
+        if self.presence_scheduled || !serving.state.has_untold_presence() {
+            return;
+        }
+        self.presence_scheduled = true;
+        ctx.run_later(pace::PAUSE, |actor, ctx| {
+            actor.presence_scheduled = false;
+            let Phase::Serving(serving) = &mut actor.phase else { return };
+            let mut effects = serving.state.tell_untold_presence(now());
+            actor.carry_out(&mut effects, ctx);
+        });
     }
 
     fn send(&mut self, to: SessionId, message: &Outgoing) {

@@ -21,7 +21,9 @@ use std::{
 use bytes::Bytes;
 
 use super::{
+    pace::{self, Paced},
     plain_text::{Delta, Edit, PlainText},
+    rate::{Bucket, Rate},
     replica::{Poisoned, Replica},
     state::{Effect, Effects, Outcome, Said},
     text_history::{self, Author, Found, OperationName, Stale, TextHistory},
@@ -54,6 +56,10 @@ pub struct Config {
     /// How often Yjs clients hear of those who edit by operations. They take somebody for gone of whom they
     /// have not heard for 30 s.
     pub renewal: Duration,
+    /// Others of whom a session is told in its `init`; how many there are it is told besides.
+    pub editors: usize,
+    /// Bytes of text that a session may ask for again.
+    pub init: Rate,
     /// Refusals in a row that a session is forgiven, before it is closed with 1008.
     pub patience: u32,
     /// In which time one refusal is forgotten.
@@ -68,6 +74,8 @@ impl Default for Config {
             rich_pause: Duration::from_millis(250),
             fields: 64,
             renewal: Duration::from_secs(15),
+            editors: 200,
+            init: Rate { burst: 8e6, per_second: 1e6 },
             patience: 20,
             forgets: Duration::from_secs(1),
         }
@@ -82,6 +90,17 @@ pub struct Collab {
     members: HashMap<SessionId, Member>,
     /// The Yjs clients that are here, as the members see them; kept while there are members.
     people: BTreeMap<ClientId, Editor>,
+    /// Comings, goings and movements that have not been told yet.
+    untold: Paced<Whose, Seen>,
+}
+
+/// What there is to say of somebody.
+#[derive(Debug)]
+enum Seen {
+    /// It is here; how it shows itself is looked up when it is told.
+    Here,
+    /// It has left this text, or all of them.
+    Gone(Editor, Option<FieldName>),
 }
 
 /// A session that edits by operations.
@@ -97,6 +116,8 @@ struct Member {
     may_write: bool,
     /// The revision of its last `init`, if it has had one.
     greeted: Option<u64>,
+    /// What is left of how often it may ask for everything.
+    inits: Option<Bucket>,
     /// Refusals that are not forgotten, as of the last one.
     strikes: u32,
     struck: Instant,
@@ -161,7 +182,13 @@ pub struct Own {
 impl Collab {
     /// Nobody is here.
     pub fn new(config: Config) -> Self {
-        Self { config, fields: HashMap::new(), members: HashMap::new(), people: BTreeMap::new() }
+        Self {
+            config,
+            fields: HashMap::new(),
+            members: HashMap::new(),
+            people: BTreeMap::new(),
+            untold: Paced::new(pace::PACE),
+        }
     }
 
     /// Whether no text is followed.
@@ -202,6 +229,7 @@ impl Collab {
             shown: now,
             may_write,
             greeted: None,
+            inits: None,
             strikes: 0,
             struck: now,
         };
@@ -214,21 +242,36 @@ impl Collab {
                 effects.extend(self.greet(session));
             }
         }
-        self.announce(session, true, &mut effects);
+        effects.extend(self.announce(session, now));
         Ok(effects)
     }
 
     /// A session is gone. The others hear of it.
     pub fn leave(&mut self, session: SessionId, now: Instant) -> Effects {
         let mut effects = Effects::new();
-        self.announce(session, false, &mut effects);
-        if let Some(member) = self.members.remove(&session)
-            && !self.members.values().any(|other| other.field == member.field)
+        let Some(member) = self.members.remove(&session) else { return effects };
+        if !self.members.values().any(|other| other.field == member.field)
             && let Some(field) = self.fields.get_mut(&member.field)
         {
             field.left = Some(now);
         }
+        let gone = Seen::Gone(member.editor, Some(member.field));
+        effects.extend(self.tell(Whose::Session(session), gone, now));
         effects
+    }
+
+    /// Everything again, for a session that asks for it; not too often.
+    pub fn greet_again(&mut self, session: SessionId, now: Instant) -> Effects {
+        /// What an answer costs besides the text: who is here.
+        const BESIDES: usize = 4096;
+        let Some(member) = self.members.get_mut(&session) else { return Effects::new() };
+        let rate = self.config.init;
+        let bytes = self.fields.get(&member.field).map_or(0, |field| field.text.characters.len()) + BESIDES;
+        if !member.inits.get_or_insert_with(|| Bucket::new(rate, now)).take_many(bytes as f64, now) {
+            let words = "init is asked for too often; ask again a little later";
+            return self.refuse(session, &Refusal::new("rate_limited", words), now);
+        }
+        self.greet(session).into_iter().collect()
     }
 
     /// Everything, for a session that begins anew: it asked, or could not keep up.
@@ -241,8 +284,15 @@ impl Collab {
         let others =
             self.members.iter().filter(|(other, known)| **other != session && known.field == member.field);
         let mut editors: Vec<&Editor> = others.map(|(_, other)| &other.editor).collect();
+        let inside = 1 + editors.len() + self.people.len();
+        let told = self.config.editors;
+        if editors.len() > told {
+            editors.select_nth_unstable_by_key(told, |editor| editor.session);
+            editors.truncate(told);
+        }
         editors.sort_by_key(|editor| editor.session);
-        editors.extend(self.people.values());
+        let room = told - editors.len();
+        editors.extend(self.people.values().take(room));
         let line = json::encode(&Answer::Init(Init {
             field: &member.field,
             session,
@@ -252,6 +302,7 @@ impl Collab {
             content: &field.text.characters,
             read_only: !member.may_write || field.kind != Kind::Plain,
             editors,
+            inside,
         }));
         let revision = field.history.revision();
         if let Some(member) = self.members.get_mut(&session) {
@@ -261,7 +312,7 @@ impl Collab {
     }
 
     /// A session shows something of itself.
-    pub fn show(&mut self, session: SessionId, caret: Caret) -> Effects {
+    pub fn show(&mut self, session: SessionId, caret: Caret, now: Instant) -> Effects {
         let mut effects = Effects::new();
         if let Some(member) = self.members.get_mut(&session) {
             let length = self.fields.get(&member.field).map_or(0, |field| field.history.length());
@@ -272,7 +323,7 @@ impl Collab {
                 cursor: caret.cursor.map(within),
                 anchor: caret.anchor.map(within),
             };
-            self.announce(session, true, &mut effects);
+            effects.extend(self.announce(session, now));
         }
         effects
     }
@@ -306,33 +357,42 @@ impl Collab {
 
     /// Yjs clients came, changed what they show, or went: those who edit by operations hear of it if it is
     /// their being here or their name.
-    pub fn meet(&mut self, entries: &[AwarenessEntry]) -> Effects {
+    pub fn meet(&mut self, entries: &[AwarenessEntry], now: Instant) -> Effects {
         let mut effects = Effects::new();
         if self.members.is_empty() {
             self.people.clear();
             return effects;
         }
         for entry in entries {
-            let (editor, present) = match &entry.state {
+            let seen = match &entry.state {
                 Some(state) if json::is_ours(state) => continue,
                 Some(state) => {
                     let editor = person(entry.client, state);
                     if self.people.insert(entry.client, editor.clone()).as_ref() == Some(&editor) {
                         continue;
                     }
-                    (editor, true)
+                    Seen::Here
                 }
                 None => match self.people.remove(&entry.client) {
-                    Some(editor) => (editor, false),
+                    Some(editor) => Seen::Gone(editor, None),
                     None => continue,
                 },
             };
-            let greeted = self.members.iter().filter(|(_, member)| member.greeted.is_some());
-            let to: Vec<_> = greeted.map(|(session, _)| *session).collect();
-            if !to.is_empty() {
-                let line = json::encode(&Answer::Presence { editor: &editor, present });
-                effects.push(Effect::Tell { to, said: Said::Change(line) });
-            }
+            effects.extend(self.tell(Whose::Client(entry.client), seen, now));
+        }
+        effects
+    }
+
+    /// Whether something about those who are here has not been told yet.
+    pub fn has_untold_presence(&self) -> bool {
+        self.untold.is_waiting()
+    }
+
+    /// Tells what there was no room for before, as much as there is room for now.
+    pub fn tell_untold_presence(&mut self, now: Instant) -> Effects {
+        let mut effects = Effects::new();
+        while let Some((whose, seen)) = self.untold.next(self.members.len(), now) {
+            effects.extend(self.say(whose, &seen));
         }
         effects
     }
@@ -626,17 +686,38 @@ impl Collab {
         Ok(effects)
     }
 
-    /// Tells the others that a session is here, or is not any more.
-    fn announce(&self, session: SessionId, present: bool, effects: &mut Effects) {
-        let Some(member) = self.members.get(&session) else { return };
-        let others = self.members.iter().filter(|(other, known)| {
-            **other != session && known.field == member.field && known.greeted.is_some()
+    /// Tells the others that a session is here, and where.
+    fn announce(&mut self, session: SessionId, now: Instant) -> Option<Effect> {
+        self.tell(Whose::Session(session), Seen::Here, now)
+    }
+
+    /// Tells those whom it concerns, now or as soon as there is room for it.
+    fn tell(&mut self, whose: Whose, seen: Seen, now: Instant) -> Option<Effect> {
+        let seen = self.untold.admit(whose, seen, self.members.len(), now)?;
+        self.say(whose, &seen)
+    }
+
+    /// What there is to say of somebody, to all whom it concerns and who know the text.
+    fn say(&self, whose: Whose, seen: &Seen) -> Option<Effect> {
+        let (editor, field) = match (seen, whose) {
+            (Seen::Gone(editor, field), _) => (editor, field.as_ref()),
+            (Seen::Here, Whose::Session(session)) => {
+                let member = self.members.get(&session)?;
+                (&member.editor, Some(&member.field))
+            }
+            (Seen::Here, Whose::Client(client)) => (self.people.get(&client)?, None),
+        };
+        let others = self.members.iter().filter(|(session, member)| {
+            whose != Whose::Session(**session)
+                && member.greeted.is_some()
+                && field.is_none_or(|field| member.field == *field)
         });
-        let to: Vec<_> = others.map(|(other, _)| *other).collect();
-        if !to.is_empty() {
-            let line = json::encode(&Answer::Presence { editor: &member.editor, present });
-            effects.push(Effect::Tell { to, said: Said::Change(line) });
+        let to: Vec<_> = others.map(|(session, _)| *session).collect();
+        if to.is_empty() {
+            return None;
         }
+        let line = json::encode(&Answer::Presence { editor, present: matches!(seen, Seen::Here) });
+        Some(Effect::Tell { to, said: Said::Change(line) })
     }
 
     fn sessions(&self, name: &FieldName) -> Vec<SessionId> {

@@ -3,7 +3,8 @@
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
 //! who is here, what is not yet durable, and what is not yet sent ([`text_queue`] is the queue of those
 //! who speak JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
-//! [`text_history`] and [`plain_text`]. [`attachments`] and the [`chat`] are kept beside the document.
+//! [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a document can bear, and nobody may
+//! say so more often than a [`rate`] allows. [`attachments`] and the [`chat`] are kept beside the document.
 //! [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
@@ -16,8 +17,10 @@ pub mod export;
 pub mod handle;
 pub mod journal;
 pub mod outbox;
+pub mod pace;
 pub mod plain_text;
 pub mod presence;
+pub mod rate;
 mod record;
 pub mod registry;
 pub mod replica;

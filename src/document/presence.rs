@@ -20,6 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::rate::Rate;
 use crate::{
     ids::SessionId,
     protocol::message::{AwarenessEntry, AwarenessUpdate, ClientId, Shown},
@@ -35,11 +36,19 @@ pub struct Config {
     pub expiry: Duration,
     /// Most entries one session may own; more are refused. A browser owns one.
     pub max_per_session: usize,
+    /// How often a session may say something of itself. A pointer moves 60 times a second; a session that goes on
+    /// beyond this is closed (4529).
+    pub rate: Rate,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(4), expiry: Duration::from_secs(30), max_per_session: 64 }
+        Self {
+            grace: Duration::from_secs(4),
+            expiry: Duration::from_secs(30),
+            max_per_session: 64,
+            rate: Rate { burst: 1000.0, per_second: 200.0 },
+        }
     }
 }
 

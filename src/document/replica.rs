@@ -11,6 +11,8 @@
 //! - **The server has no opinion.** Clean-up of formatting is off: a replica changes by updates, and by the
 //!   edits of people who have no replica of their own ([`Replica::edit`]), which leave it as an update too.
 
+mod editing;
+
 use std::{
     collections::HashMap,
     mem::ManuallyDrop,
@@ -399,16 +401,15 @@ impl Replica {
 
     /// Edits the text at a root, in one transaction, as a client would: under the client id of this replica,
     /// which is new each time a document is loaded. The edits must fit the text.
-    pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Applied, Poisoned> {
+    /// `None` if they would cost too much and nothing was done.
+    pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Option<Applied>, Poisoned> {
         let applied = self.contain(|doc, clocks| {
             let text = doc.get_or_insert_text(field.as_str());
             let own = doc.client_id();
             let mut txn = ManuallyDrop::new(doc.transact_mut());
-            for edit in edits {
-                match *edit {
-                    Edit::Insert { at, text: characters } => text.insert(&mut txn, at, characters),
-                    Edit::Remove { at, length } => text.remove_range(&mut txn, at, length),
-                }
+            if !editing::edit(&text, &mut txn, edits) {
+                drop(ManuallyDrop::into_inner(txn));
+                return None;
             }
             let update = txn.has_changes().then(|| checked(kept(txn.encode_update_v1())));
             let mut before = SmallVec::new();
@@ -419,9 +420,9 @@ impl Replica {
             }
             txn.commit();
             drop(ManuallyDrop::into_inner(txn));
-            Applied { update, before, verdicts: SmallVec::new() }
+            Some(Applied { update, before, verdicts: SmallVec::new() })
         })?;
-        if applied.update.is_some() {
+        if applied.as_ref().is_some_and(|applied| applied.update.is_some()) {
             self.cache = Cache::default();
         }
         Ok(applied)

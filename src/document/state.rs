@@ -12,7 +12,9 @@ use smallvec::SmallVec;
 use super::{
     collab::{self, Carried, Collab, Own},
     outbox::{Before, Lag},
+    pace::{self, Paced},
     presence::{self, Presence},
+    rate::{Bucket, Rate},
     replica::{Applied, Poisoned, Replica, Verdict},
 };
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
         close::CloseReason,
         guard::Update,
         json::{self, EditorName, FieldName, Proposal, Refusal, Request},
-        message::{AwarenessUpdate, Message, Outgoing, Shown},
+        message::{AwarenessEntry, AwarenessUpdate, ClientId, Message, Outgoing, Shown},
     },
     store::LoggedUpdate,
 };
@@ -145,12 +147,28 @@ struct Member {
     introduced: bool,
     /// The last batch in which an update of this session waits; see [`DocumentState::batch`].
     in_batch: u64,
+    /// What is left of how often it may say something of itself.
+    shows: Option<Bucket>,
+}
+
+impl Member {
+    fn new(access: Access, dialect: Dialect) -> Self {
+        Self { access, dialect, answered: false, introduced: false, in_batch: 0, shows: None }
+    }
+
+    fn may_show(&mut self, rate: Rate, now: Instant) -> bool {
+        self.shows.get_or_insert_with(|| Bucket::new(rate, now)).take(now)
+    }
 }
 
 /// The state of one open document.
 pub struct DocumentState {
     replica: Replica,
     presence: Presence,
+    /// How often one session may say something of itself.
+    show_rate: Rate,
+    /// What those with a replica have not been told of who is here.
+    untold: Paced<ClientId, AwarenessEntry>,
     collab: Collab,
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
@@ -172,6 +190,8 @@ impl DocumentState {
         Self {
             replica,
             presence: Presence::new(presence),
+            show_rate: presence.rate,
+            untold: Paced::new(pace::PACE),
             collab: Collab::new(collab::Config::default()),
             members: HashMap::new(),
             waiting: Vec::new(),
@@ -184,8 +204,7 @@ impl DocumentState {
 
     /// A session opens the document: it hears our state vector, and who is here.
     pub fn join(&mut self, session: SessionId, access: Access, dialect: Dialect) -> Effects {
-        let member = Member { access, dialect, answered: false, introduced: false, in_batch: 0 };
-        self.members.insert(session, member);
+        self.members.insert(session, Member::new(access, dialect));
         let mut effects =
             vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
@@ -216,13 +235,17 @@ impl DocumentState {
             },
             Message::SyncStep2(update) => self.take_in(session, update, true, effects),
             Message::Update(update) => self.take_in(session, update, false, effects),
+            Message::Awareness(_) if !member.may_show(self.show_rate, now.instant) => {
+                effects.push(Effect::Refused("presence_rate"));
+                effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
+            }
             Message::Awareness(update) => {
                 let first = !std::mem::replace(&mut member.introduced, true);
                 effects.extend((0..update.left_out).map(|_| Effect::Refused("presence_size")));
                 let outcome = self.presence.apply(session, update, first, now.instant);
                 effects.extend(outcome.probe.into_iter().map(Effect::Probe));
                 effects.extend((0..outcome.refused).map(|_| Effect::Refused("presence_limit")));
-                self.announce(&outcome.changed, Some(session), effects);
+                self.announce(outcome.changed, Some(session), now, effects);
             }
             Message::QueryAwareness => effects.push(self.tell_presence(session)),
             Message::Echo(bytes) => {
@@ -246,10 +269,7 @@ impl DocumentState {
     ) -> Effects {
         // What it is told first must hold what was said before it came.
         let mut effects = self.flush(now);
-        self.members.insert(
-            session,
-            Member { access, dialect: Dialect::Json, answered: false, introduced: false, in_batch: 0 },
-        );
+        self.members.insert(session, Member::new(access, Dialect::Json));
         self.collab.know(&self.presence.all().entries);
         let who = (session, editor);
         let joined = self.collab.join(who, field, access.may_write(), &mut self.replica, now.instant);
@@ -268,8 +288,13 @@ impl DocumentState {
         match request {
             Ok(Request::Operation(proposal)) => self.propose(session, proposal, now),
             Ok(Request::Presence(caret)) => {
+                let Some(member) = self.members.get_mut(&session) else { return Effects::new() };
+                if !member.may_show(self.show_rate, now.instant) {
+                    let words = "presence comes too often; show where you are now a little later";
+                    return self.collab.refuse(session, &Refusal::new("rate_limited", words), now.instant);
+                }
                 let is_named = caret.name.is_some();
-                let mut effects = self.collab.show(session, caret);
+                let mut effects = self.collab.show(session, caret, now.instant);
                 if is_named {
                     self.introduce(session, now, &mut effects);
                 }
@@ -277,7 +302,7 @@ impl DocumentState {
             }
             Ok(Request::Init) => {
                 let mut effects = self.flush(now);
-                effects.extend(self.collab.greet(session));
+                effects.extend(self.collab.greet_again(session, now.instant));
                 effects
             }
             Ok(Request::Ping(ping)) => {
@@ -292,16 +317,47 @@ impl DocumentState {
     fn introduce(&mut self, session: SessionId, now: Now, effects: &mut Effects) {
         if let Some(entry) = self.collab.awareness(session, now.instant) {
             let outcome = self.presence.apply(session, vec![entry].into(), true, now.instant);
-            self.announce(&outcome.changed, Some(session), effects);
+            self.announce(outcome.changed, Some(session), now, effects);
         }
     }
 
-    /// Everybody hears who came, changed or went, each in the way of its dialect.
-    fn announce(&mut self, changed: &AwarenessUpdate, except: Option<SessionId>, effects: &mut Effects) {
-        if !changed.entries.is_empty() {
-            effects.push(Effect::BroadcastAwareness { except, awareness: changed.encode() });
-            effects.extend(self.collab.meet(&changed.entries));
+    /// Everybody hears who came, changed or went, each in the way of its dialect: at once, or as soon as there
+    /// is room for it ([`Self::tell_untold_presence`]).
+    fn announce(
+        &mut self,
+        changed: AwarenessUpdate,
+        except: Option<SessionId>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        effects.extend(self.collab.meet(&changed.entries, now.instant));
+        // One message for all of them: the first pays for it.
+        let mut hearers = self.members.len();
+        let admit = |entry: AwarenessEntry| {
+            self.untold.admit(entry.client, entry, std::mem::take(&mut hearers), now.instant)
+        };
+        let told: Vec<_> = changed.entries.into_iter().filter_map(admit).collect();
+        if !told.is_empty() {
+            let awareness = AwarenessUpdate::from(told).encode();
+            effects.push(Effect::BroadcastAwareness { except, awareness });
         }
+    }
+
+    /// Whether somebody has not been told yet who is here.
+    pub fn has_untold_presence(&self) -> bool {
+        self.untold.is_waiting() || self.collab.has_untold_presence()
+    }
+
+    /// Tells what waited because too much was to be told about who is here.
+    pub fn tell_untold_presence(&mut self, now: Now) -> Effects {
+        let mut effects = self.collab.tell_untold_presence(now.instant);
+        let told = self.untold.all(self.members.len(), now.instant);
+        if !told.is_empty() {
+            // To those of whom it speaks, too: clients pass over what they know of themselves.
+            let awareness = AwarenessUpdate::from(told).encode();
+            effects.push(Effect::BroadcastAwareness { except: None, awareness });
+        }
+        effects
     }
 
     /// An operation is applied at once, after what came before it.
@@ -338,7 +394,14 @@ impl DocumentState {
     fn edit(&mut self, session: SessionId, own: Own, now: Now, effects: &mut Effects) {
         let Some((field, edits)) = self.collab.edits(session, &own.operation) else { return };
         let Applied { update, before, .. } = match self.replica.edit(&field, &edits) {
-            Ok(applied) => applied,
+            Ok(Some(applied)) => applied,
+            Ok(None) => {
+                let words = "this text is formatted and long, and the operation has too many parts for it: send it in \
+                             several, of a few parts each";
+                let id = own.name.map(|name| name.id);
+                let refusal = Refusal::new("too_many_parts", words).about(id);
+                return effects.extend(self.collab.refuse(session, &refusal, now.instant));
+            }
             Err(Poisoned(what)) => {
                 // Nothing of it is in the document that is loaded now, and it is not tried again.
                 effects.push(Effect::Close { session, reason: CloseReason::PolicyViolation });
@@ -557,7 +620,7 @@ impl DocumentState {
         let clean = clean || self.collab.is_member(session);
         let changed = self.presence.leave(session, clean, now.instant);
         let mut effects = self.collab.leave(session, now.instant);
-        self.announce(&changed, None, &mut effects);
+        self.announce(changed, None, now, &mut effects);
         effects
     }
 
@@ -565,7 +628,7 @@ impl DocumentState {
     pub fn tick(&mut self, now: Now) -> Effects {
         let changed = self.presence.tick(now.instant);
         let mut effects = self.collab.tick(&mut self.replica, now.instant);
-        self.announce(&changed, None, &mut effects);
+        self.announce(changed, None, now, &mut effects);
         for session in self.collab.unrenewed(now.instant) {
             self.introduce(session, now, &mut effects);
         }

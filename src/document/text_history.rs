@@ -25,14 +25,14 @@ pub struct Limits {
     pub operations: usize,
     /// Bytes of operations.
     pub bytes: usize,
-    /// Weight of an operation times the number of operations it is carried over: transforming copies what
-    /// both insert, and the document waits meanwhile. At this bound it takes some tens of milliseconds.
+    /// Parts of an operation times the number of operations it is carried over: each part is looked at each time,
+    /// and the document waits meanwhile. At this bound it takes about ten milliseconds.
     pub work: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { operations: 1024, bytes: 1 << 20, work: 64 << 20 }
+        Self { operations: 1024, bytes: 1 << 20, work: 256 << 10 }
     }
 }
 
@@ -172,14 +172,12 @@ impl TextHistory {
         if operation.base_length() != length {
             return Err(mismatch);
         }
-        if since.len().saturating_mul(operation.weight()) > self.limits.work {
-            let near = self.limits.work / operation.weight();
+        let parts = operation.len().max(1);
+        if since.len().saturating_mul(parts) > self.limits.work {
+            let near = self.limits.work / parts;
             return Err(Stale::Lost { asked: base, oldest: self.revision - near as u64 });
         }
-        since
-            .into_iter()
-            .try_fold(operation, |operation, earlier| operation.after(&earlier.operation))
-            .ok_or(mismatch)
+        operation.after_all(since.iter().map(|entry| &*entry.operation)).ok_or(mismatch)
     }
 
     /// What became of the operation that an editor calls so, if it is among those that are kept.

@@ -158,7 +158,7 @@ pub struct Editor {
 }
 
 /// Whose presence it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Whose {
     /// A session of this dialect.
     Session(SessionId),
@@ -256,8 +256,10 @@ pub struct Init<'a> {
     pub content: &'a str,
     /// Whether operations will be refused: the client may not write, or this is not plain text.
     pub read_only: bool,
-    /// Who else is here.
+    /// Who else is here, or some of them.
     pub editors: Vec<&'a Editor>,
+    /// How many are here, the client included.
+    pub inside: usize,
 }
 
 /// What is wrong with something that a client sent.

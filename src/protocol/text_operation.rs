@@ -13,8 +13,8 @@
 //! - it adds lengths without looking, so numbers that add up past 2^64 pass its length check, and applying
 //!   them then counts to 2^64; and its own serde support negates `i64::MIN`. Here every length is bounded
 //!   before it gets that far;
-//! - transforming copies the inserted text of both sides, so a large operation against a long history is
-//!   expensive; [`TextOperation::weight`] lets the history bound that;
+//! - transforming copies the inserted text of both sides, so a large operation against a long history would be
+//!   expensive: [`TextOperation::after_all`] leaves its own text out of it;
 //! - its number of parts is unbounded, and each part is an edit of the document: [`MAX_PARTS`].
 
 use std::fmt;
@@ -75,7 +75,7 @@ impl TextOperation {
         })
     }
 
-    /// About how many bytes it takes in memory, and how much work it is to transform it once.
+    /// About how many bytes it takes in memory.
     pub fn weight(&self) -> usize {
         let parts = self.0.ops().iter().map(|operation| match operation {
             Operation::Insert(text) => 32 + text.len(),
@@ -89,6 +89,45 @@ impl TextOperation {
     /// `None` if the two are not for texts of one length.
     pub fn after(&self, earlier: &Self) -> Option<Self> {
         self.transform(earlier).map(|(this, _)| this)
+    }
+
+    /// What it becomes when all of `earlier`, each made to the text that the one before it left, have been applied
+    /// first: the same as [`Self::after`] one by one, without copying its text each time.
+    pub fn after_all<'a>(self, earlier: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        // Where an insertion lands does not depend on what it says: one letter stands for each. Letters stay in their
+        // order, and may come to stand side by side.
+        let mut texts = Vec::new();
+        let outline = self.parts().map(|part| match part {
+            Part::Insert(text) => {
+                texts.push(text);
+                Part::Insert("x")
+            }
+            part => part,
+        });
+        let outline: Self = outline.collect();
+        let carried = earlier.into_iter().try_fold(outline, |outline, earlier| outline.after(earlier))?;
+        let mut texts = texts.into_iter();
+        let mut whole = OperationSeq::default();
+        for part in carried.parts() {
+            match part {
+                Part::Insert(letters) => {
+                    texts.by_ref().take(letters.len()).for_each(|text| whole.insert(text));
+                }
+                Part::Retain(length) => whole.retain(length as u64),
+                Part::Delete(length) => whole.delete(length as u64),
+            }
+        }
+        Some(Self(whole))
+    }
+
+    /// How many parts it has.
+    pub fn len(&self) -> usize {
+        self.0.ops().len()
+    }
+
+    /// Whether it has no parts: it is for the empty text, and leaves it so.
+    pub fn is_empty(&self) -> bool {
+        self.0.ops().is_empty()
     }
 
     /// What each of two operations made to the same text becomes when the other has been applied first. Where
@@ -313,5 +352,38 @@ mod tests {
         let operation = read(r#"[2,"xy",-2,3]"#).unwrap();
         let carried: Vec<usize> = (0..=7).map(|position| operation.carry(position)).collect();
         assert_eq!(carried, [0, 1, 4, 4, 4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn over_many_at_once_is_the_same_as_one_by_one() {
+        use rand::{Rng, SeedableRng};
+        for seed in 0..500 {
+            let random = &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+            let mut length = random.random_range(0..12);
+            let mut operation = |length: usize| {
+                let (mut parts, mut left) = (Vec::new(), length);
+                while left > 0 || random.random_bool(0.4) {
+                    let step = random.random_range(0..=left.min(3));
+                    parts.push(match random.random_range(0..3) {
+                        0 => Part::Insert(["漢", "ab", "😀"][random.random_range(0..3)]),
+                        1 => Part::Delete(step),
+                        _ => Part::Retain(step),
+                    });
+                    if !matches!(parts.last(), Some(Part::Insert(_))) {
+                        left -= step;
+                    }
+                }
+                parts.into_iter().collect::<TextOperation>()
+            };
+            let late = operation(length);
+            let mut earlier = Vec::new();
+            for _ in 0..8 {
+                earlier.push(operation(length));
+                length = earlier.last().map_or(0, TextOperation::target_length);
+            }
+            let one_by_one = earlier.iter().try_fold(late.clone(), |late, earlier| late.after(earlier));
+            assert!(one_by_one.is_some(), "seed {seed}");
+            assert_eq!(late.after_all(&earlier), one_by_one, "seed {seed}");
+        }
     }
 }

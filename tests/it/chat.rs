@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 use weft::{
-    connection::rate::Rate,
+    document::rate::Rate,
     store::{StoreError, faulty::WriteFault},
 };
 

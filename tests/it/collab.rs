@@ -1,6 +1,6 @@
 //! The JSON dialect over live sockets: scripts and devices without a CRDT, beside people with replicas.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{self, Message};
@@ -260,6 +260,46 @@ async fn two_programs_that_count_from_one_do_not_take_each_others_place() {
     second.proposes("b83f", 1, json!([5, ", second"])).await;
     assert_eq!(second.hears("ack").await["id"], "b83f");
     assert_eq!(rest::get(&server, "/api/v1/documents/notes/text").await.text(), "first, second");
+}
+
+#[tokio::test]
+async fn who_says_very_much_is_heard_later_and_loses_nothing() {
+    const SAID: u64 = 1600;
+    let server = TestServer::start().await;
+    let (mut ann, _) = Scribe::opens(&server, "notes", "ann").await;
+    let begun = Instant::now();
+    for n in 0..SAID {
+        ann.says("ping", json!({ "n": n })).await;
+    }
+    for n in 0..SAID {
+        assert_eq!(ann.hears("pong").await["n"], n);
+    }
+    // 1,000 at once and 500 a second: never in less than this.
+    assert!(begun.elapsed() >= Duration::from_millis(1150), "after {:?} already", begun.elapsed());
+}
+
+#[tokio::test]
+async fn everything_again_and_presence_are_not_to_be_had_without_end() {
+    let server = TestServer::start().await;
+    let (mut ann, _) = Scribe::opens(&server, "notes", "ann").await;
+    let (mut bob, _) = Scribe::opens(&server, "notes", "bob").await;
+    ann.proposes("a1", 0, json!(["x".repeat(900_000)])).await;
+    for _ in 0..20 {
+        ann.says("init", json!({})).await;
+    }
+    assert_eq!(ann.hears("error").await["code"], "rate_limited");
+    for n in 0..1100 {
+        bob.says("presence", json!({ "cursor": n })).await;
+    }
+    assert_eq!(bob.hears("error").await["code"], "rate_limited");
+    // One who goes on with a replica is asked to come back later.
+    let carl = server.client("carl", "notes").await;
+    let mut carl = carl;
+    for n in 0..1100 {
+        carl.shows(&json!({ "pointer": n }));
+    }
+    assert_eq!(carl.is_closed().await, Some(4529));
+    assert_ne!(server.refused("presence_rate"), 0);
 }
 
 #[tokio::test]

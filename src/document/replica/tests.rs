@@ -561,7 +561,7 @@ fn an_edit_is_an_update_that_everybody_can_apply() {
     let (mut replica, ann) = (Replica::new(), Writer::new(1));
     replica.apply_one(ann.insert(0, "a😀b")).1.unwrap();
     let edits = [Edit::Insert { at: 3, text: "漢" }, Edit::Remove { at: 0, length: 1 }];
-    let applied = replica.edit(&field("text"), &edits).unwrap();
+    let applied = replica.edit(&field("text"), &edits).unwrap().unwrap();
     let own = applied.before[0].0;
     assert_eq!(applied.before.as_slice(), [(own, 0)]);
     ann.receive(&applied.update.unwrap());
@@ -570,14 +570,14 @@ fn an_edit_is_an_update_that_everybody_can_apply() {
     // The clocks are those of yrs, so that who asks is told no more and no less.
     assert_eq!(vector_of(&mut replica), ann.vector());
     assert_eq!(replica.difference(&ann.vector()).unwrap()[0], 0, "nothing new");
-    let applied = replica.edit(&field("text"), &[Edit::Remove { at: 0, length: 2 }]).unwrap();
+    let applied = replica.edit(&field("text"), &[Edit::Remove { at: 0, length: 2 }]).unwrap().unwrap();
     assert!(applied.before.is_empty(), "a deletion is no news of any client");
     ann.receive(&applied.update.unwrap());
     assert_eq!(ann.text(), "漢b");
-    assert_eq!(replica.edit(&field("text"), &[]).unwrap().update, None);
+    assert_eq!(replica.edit(&field("text"), &[]).unwrap().unwrap().update, None);
     // Loaded again, it is the same, and writes as somebody else.
     let mut again = Replica::load([&replica.state().unwrap()]).unwrap();
-    let applied = again.edit(&field("text"), &[Edit::Insert { at: 2, text: "!" }]).unwrap();
+    let applied = again.edit(&field("text"), &[Edit::Insert { at: 2, text: "!" }]).unwrap().unwrap();
     assert_ne!(applied.before[0].0, own);
     ann.receive(&applied.update.unwrap());
     assert_eq!(ann.text(), "漢b!");

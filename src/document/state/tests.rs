@@ -564,3 +564,45 @@ impl Story {
         }
     }
 }
+
+/// Everybody is heard by everybody, and yet a crowd that moves does not cause as many deliveries as it has pairs.
+#[test]
+fn presence_of_a_crowd_is_gathered_and_everybody_is_told_the_latest() {
+    const CROWD: u64 = 400;
+    let start = Instant::now();
+    let at = |ms: u64| Now { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
+    let mut state = DocumentState::new(Replica::new(), presence::Config::default());
+    for n in 0..CROWD {
+        state.join(SessionId(Uuid::from_u128(n.into())), Access::Write, Dialect::YWebSocket { echo: false });
+    }
+    let mut told: BTreeMap<ClientId, String> = BTreeMap::new();
+    let mut messages = 0;
+    let mut hear = |effects: Effects| {
+        for effect in effects {
+            let Effect::BroadcastAwareness { awareness, .. } = effect else { continue };
+            messages += 1;
+            let limits = crate::protocol::guard::Limits::default();
+            for entry in AwarenessUpdate::decode(&awareness, &limits).unwrap().entries {
+                told.insert(entry.client, entry.state.as_deref().unwrap_or("gone").to_owned());
+            }
+        }
+    };
+    for round in 1..=3 {
+        for n in 0..CROWD {
+            let state_of = format!(r#"{{"round":{round}}}"#);
+            let entry =
+                AwarenessEntry { client: ClientId::new(n + 1), clock: round, state: Some(state_of.into()) };
+            let mut effects = Effects::new();
+            let session = SessionId(Uuid::from_u128(n.into()));
+            state.receive(session, Message::Awareness(vec![entry].into()), at(0), &mut effects);
+            hear(effects);
+        }
+    }
+    assert!(state.has_untold_presence());
+    assert_eq!(state.tell_untold_presence(at(0)).len(), 0, "there is no room for it yet");
+    hear(state.tell_untold_presence(at(1000)));
+    assert!(!state.has_untold_presence());
+    assert!(messages < 200, "{messages} messages to {CROWD} each");
+    assert_eq!(told.len() as u64, CROWD);
+    assert!(told.values().all(|state| state == r#"{"round":3}"#), "{told:?}");
+}

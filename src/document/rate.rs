@@ -1,6 +1,6 @@
 //! How often somebody may do something: a bucket of tokens that fills with time. Pure.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The bound: a burst, and what may go on for ever.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,21 +27,33 @@ impl Bucket {
 
     /// Takes one token; false if there is none.
     pub fn take(&mut self, now: Instant) -> bool {
+        self.take_many(1.0, now)
+    }
+
+    /// Takes so many tokens; false if there are fewer. What asks for more than a burst is given it from a full
+    /// bucket, which is then filled again for longer.
+    pub fn take_many(&mut self, tokens: f64, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = self.at.max(now);
         self.tokens = (self.tokens + passed * self.rate.per_second).min(self.rate.burst);
-        let enough = self.tokens >= 1.0;
+        let enough = self.tokens >= tokens.min(self.rate.burst);
         if enough {
-            self.tokens -= 1.0;
+            self.tokens -= tokens;
         }
         enough
+    }
+
+    /// Takes one token, there or not, and says how long it is until there is one again.
+    pub fn wait_after(&mut self, now: Instant) -> Duration {
+        if !self.take(now) {
+            self.tokens -= 1.0;
+        }
+        Duration::from_secs_f64(((1.0 - self.tokens) / self.rate.per_second).clamp(0.0, 3600.0))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -57,6 +69,29 @@ mod tests {
             [true, true, true, false],
             "never more than a burst"
         );
+    }
+
+    #[test]
+    fn more_than_a_burst_is_paid_for_afterwards() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(Rate { burst: 10.0, per_second: 10.0 }, start);
+        assert!(bucket.take_many(25.0, start), "a full bucket is enough");
+        assert!(!bucket.take(start + Duration::from_millis(1500)));
+        assert!(bucket.take(start + Duration::from_millis(1600)));
+        assert!(!bucket.take_many(25.0, start + Duration::from_millis(2000)));
+        assert!(bucket.take_many(25.0, start + Duration::from_millis(2700)));
+    }
+
+    #[test]
+    fn who_waits_keeps_the_pace() {
+        let mut now = Instant::now();
+        let start = now;
+        let mut bucket = Bucket::new(Rate { burst: 3.0, per_second: 10.0 }, now);
+        for _ in 0..23 {
+            now += bucket.wait_after(now);
+        }
+        let passed = (now - start).as_secs_f64();
+        assert!((2.0..2.2).contains(&passed), "{passed}");
     }
 
     #[test]
