@@ -112,6 +112,26 @@ pub struct Settings {
     /// [default: none]
     #[arg(long, env = "WEFT_ALLOW_ORIGIN", value_name = "ORIGINS", value_delimiter = ',')]
     pub allow_origin: Option<Vec<String>>,
+    /// Names under which people reach the server, besides those of this machine, separated by commas: hosts such
+    /// as weft.example, with :port to mean that port alone; * for all. Behind a proxy, its name. Without it, a
+    /// server that is open to others answers to addresses and local names only [default: none]
+    #[arg(long, env = "WEFT_PUBLIC_HOST", value_name = "HOSTS", value_delimiter = ',')]
+    pub public_host: Option<Vec<String>>,
+    /// Bytes of request bodies that are on their way or being worked on, in all; past it, requests with a body are
+    /// told to come again [default: 268435456]
+    #[arg(long, env = "WEFT_MAX_PENDING_BODY_BYTES", value_name = "BYTES")]
+    pub max_pending_body_bytes: Option<usize>,
+    /// Bytes a second that a request body must bring, on average over body_window_seconds; with too many, people on
+    /// slow lines upload nothing [default: 1024]
+    #[arg(long, env = "WEFT_MIN_BODY_RATE", value_name = "BYTES")]
+    pub min_body_rate: Option<usize>,
+    /// Seconds after which a request body is looked at, again and again: one that brought too little is given up
+    /// [default: 30]
+    #[arg(long, env = "WEFT_BODY_WINDOW_SECONDS", value_name = "S")]
+    pub body_window_seconds: Option<u64>,
+    /// Seconds that a request body may take in all [default: 3600]
+    #[arg(long, env = "WEFT_MAX_BODY_SECONDS", value_name = "S")]
+    pub max_body_seconds: Option<u64>,
     /// Take document names from the URL without decoding them [default: false]
     #[arg(long, env = "WEFT_RAW_NAMES", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub raw_names: Option<bool>,
@@ -207,8 +227,9 @@ impl Settings {
                 limits: self.limits()?,
                 origins: http::origin::Policy {
                     allowed: self.allow_origin.clone().unwrap_or_default(),
-                    loopback: listen.ip().is_loopback(),
+                    hosts: self.hosts(listen.ip())?,
                 },
+                bodies: self.bodies(&connection)?,
                 raw_names: self.raw_names.unwrap_or(false),
                 connection,
                 policy: Arc::new(Everybody),
@@ -310,6 +331,30 @@ impl Settings {
         Ok(limits)
     }
 
+    fn hosts(&self, listen: IpAddr) -> Result<http::host::Policy, InvalidConfig> {
+        let names = self.public_host.iter().flatten().filter(|name| !name.is_empty());
+        let public: Result<Vec<_>, String> = names.map(|name| name.parse()).collect();
+        Ok(http::host::Policy { public: public.map_err(InvalidConfig)?, loopback: listen.is_loopback() })
+    }
+
+    fn bodies(&self, connection: &connection::Config) -> Result<http::body::Config, InvalidConfig> {
+        let default = http::body::Config::default();
+        let seconds = |value: Option<u64>, default| value.map_or(default, Duration::from_secs);
+        let bodies = http::body::Config {
+            total_bytes: self.max_pending_body_bytes.unwrap_or(default.total_bytes),
+            least_rate: self.min_body_rate.unwrap_or(default.least_rate),
+            window: seconds(self.body_window_seconds, default.window),
+            longest: seconds(self.max_body_seconds, default.longest),
+        };
+        if bodies.window.is_zero() || bodies.longest.is_zero() || bodies.least_rate == 0 {
+            return invalid("min_body_rate, body_window_seconds and max_body_seconds must be at least 1");
+        }
+        if bodies.total_bytes < connection.max_message_bytes {
+            return invalid("max_pending_body_bytes must hold one body of max_message_bytes at least");
+        }
+        Ok(bodies)
+    }
+
     fn store(&self) -> store::Config {
         let default = store::Config::default();
         store::Config {
@@ -400,6 +445,12 @@ mod tests {
             (Settings { outbox_bytes: Some(0), ..Settings::default() }, "outbox_bytes"),
             (Settings { ping_seconds: Some(0), ..Settings::default() }, "ping_seconds"),
             (Settings { max_connections: Some(0), ..Settings::default() }, "max_connections"),
+            (Settings { body_window_seconds: Some(0), ..Settings::default() }, "body_window_seconds"),
+            (Settings { max_pending_body_bytes: Some(1), ..Settings::default() }, "max_pending_body_bytes"),
+            (
+                Settings { public_host: Some(vec!["http://a".to_owned()]), ..Settings::default() },
+                "public_host",
+            ),
             (Settings { listen: Some("here".to_owned()), ..Settings::default() }, "listen"),
         ] {
             assert!(refusal(settings).contains(name), "{name}");

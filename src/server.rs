@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
+use actix_web::dev::ServerHandle;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
@@ -15,7 +15,7 @@ use crate::{
     config::Config,
     connection::feed::Feeds,
     document::registry::Registry,
-    http::{self, upgrade::Connections},
+    http::{self, body::Bodies, listener, upgrade::Connections},
     ids::DocumentName,
     protocol::close::CloseReason,
     store::{self, Durability, Store, StoreError},
@@ -71,32 +71,17 @@ impl Server {
             metrics: metrics.clone(),
             connections: Connections::new(config.http.limits),
             policy: config.http.policy.clone(),
+            bodies: Bodies::new(config.http.bodies),
             feeds: Feeds::default(),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };
         let listen = |source| StartError::Listen { address: config.listen, source };
-        let max_body = app.config.connection.max_message_bytes;
-        let server = HttpServer::new(move || {
-            WebApp::new()
-                .app_data(web::Data::new(app.clone()))
-                .app_data(web::PayloadConfig::new(max_body))
-                .configure(http::routes)
-        })
-        .workers(config.workers)
-        // Two hundred people come back at once after a restart; they must find room in the queue.
-        .backlog(4096)
-        .tcp_nodelay(true)
-        .keep_alive(Duration::from_secs(75))
-        // After our close frame the socket lingers this long for a peer that has more to say. A peer that waits
-        // for us to hang up, as RFC 6455 asks and browsers do, reconnects that much later.
-        .client_disconnect_timeout(Duration::from_millis(200))
-        .shutdown_timeout(2)
-        .disable_signals()
-        .bind(config.listen)
-        .map_err(listen)?;
-        let address = server.addrs().first().copied().unwrap_or(config.listen);
-        let server = server.run();
+        let hosts = &app.config.origins.hosts;
+        if !hosts.loopback && hosts.public.is_empty() {
+            info!("public_host is not set: answering to addresses and local names only");
+        }
+        let (server, address) = listener::listen(app, config.listen, config.workers).map_err(listen)?;
         Ok(Self {
             address,
             registry,

@@ -50,7 +50,10 @@ impl Default for Config {
 
 /// Starts logging to standard error. Call once. The error says which directive was not understood.
 pub fn start(config: &Config) -> Result<(), String> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log)
+    // Whatever a peer sends that is no request is an error to the HTTP server, which a person should look at. It
+    // is none: `http/listener.rs` says the same at debug.
+    let directives = format!("actix_http::h1::dispatcher=off,{}", config.log);
+    let filter = tracing_subscriber::EnvFilter::try_new(directives)
         .map_err(|error| format!("the log setting {:?} is not understood: {error}", config.log))?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,13 +1,20 @@
 //! The app, embedded in the binary with its precompressed forms.
 //!
 //! Files under `/assets/` carry a hash in their names and may be cached for ever; a missing one is 404 and
-//! never the page, or an old tab would run a page as a script. Everything else that a browser navigates to
-//! is the page, which finds its way by the path.
+//! never the page, or an old tab would run a page as a script. Where a browser goes is the page, which finds
+//! its way by the path; what looks like a file and is none is missing.
 
-use actix_web::{HttpRequest, HttpResponse, http::header, mime};
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    http::{
+        Method, StatusCode,
+        header::{self, EntityTag, HeaderMap},
+    },
+    mime,
+};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::error::ApiError;
+use super::{conditional::is_known, error::ApiError, methods::not_allowed};
 
 /// What the page may load and whom it may talk to: this server. `blob:` and `data:` are images that the user
 /// put in; styles may be inline because the editors position carets with them.
@@ -19,29 +26,38 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 #[folder = "$WEFT_ASSETS"]
 struct Assets;
 
-/// Any GET or HEAD that no other route takes.
+/// Whatever no other route takes.
 pub async fn serve(request: HttpRequest) -> HttpResponse {
-    let path = request.path().trim_start_matches('/');
-    if let Some(response) = file(path, &request) {
-        return response;
+    let path = request.path();
+    let name = path.trim_start_matches('/');
+    let is_page = looks_like_a_page(path);
+    let found = match file(name, &request) {
+        None if is_page && is_navigation(request.headers()) => file("index.html", &request),
+        found => found,
+    };
+    let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    match found {
+        Some(_) if !is_read => not_allowed(&request, "GET, HEAD"),
+        None if is_page && !is_read => not_allowed(&request, "GET, HEAD"),
+        Some(response) => response,
+        None => ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here").error_response(),
     }
-    let is_asset = path.starts_with("assets/");
-    if !is_asset
-        && wants_page(&request)
-        && let Some(response) = file("index.html", &request)
-    {
-        return response;
-    }
-    actix_web::ResponseError::error_response(&ApiError::new(
-        actix_web::http::StatusCode::NOT_FOUND,
-        "not_found",
-        "there is nothing here",
-    ))
 }
 
-fn wants_page(request: &HttpRequest) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html") || accept.contains("*/*"))
+/// Whether the app has something to show there: a document, whose name may be any, or a path without an
+/// ending, of which the app itself says that there is nothing.
+fn looks_like_a_page(path: &str) -> bool {
+    path.starts_with("/d/") || !(path.contains('.') || path.starts_with("/assets/") || path == "*")
+}
+
+/// Whether somebody goes there, and not a page that fetches something. Who does not say is believed.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let takes_html = text("accept").is_some_and(|accept| {
+        let kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+        kinds.into_iter().any(|kind| ["text/html", "text/*", "*/*"].contains(&kind))
+    });
+    takes_html && text("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
 }
 
 fn file(path: &str, request: &HttpRequest) -> Option<HttpResponse> {
@@ -53,20 +69,15 @@ fn file(path: &str, request: &HttpRequest) -> Option<HttpResponse> {
     let accepted = request.headers().get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
     let (file, encoding) = choose(path, plain, accepted.unwrap_or_default());
 
-    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
-    let unchanged = request
-        .headers()
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+    let tag = EntityTag::new_strong(hex(&file.metadata.sha256_hash()[..16]));
+    let unchanged = is_known(request, &tag);
 
     let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
-        .insert_header((header::ETAG, etag))
+        .insert_header((header::ETAG, tag.to_string()))
         .insert_header((header::VARY, "accept-encoding"))
         .insert_header((header::CACHE_CONTROL, cache_rule(path)))
         .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "same-origin"))
         .insert_header(("permissions-policy", "camera=(), microphone=(), geolocation=()"));
     if unchanged {

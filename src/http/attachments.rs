@@ -6,10 +6,13 @@
 //! and whatever a browser makes of it has no origin and may load nothing (`sandbox`, `default-src 'none'`).
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{self, Charset, ContentDisposition, DispositionParam, DispositionType, ExtendedValue},
+        header::{
+            self, Charset, ContentDisposition, DispositionParam, DispositionType, EntityTag, ExtendedValue,
+            HeaderValue,
+        },
     },
     web,
 };
@@ -19,6 +22,8 @@ use uuid::Uuid;
 
 use super::{
     App,
+    body::Limit,
+    conditional::{self, Wanted},
     documents::{Named, answer, find, may_change},
     error::ApiError,
 };
@@ -65,7 +70,7 @@ pub async fn upload(
     app: web::Data<App>,
     request: HttpRequest,
     Named(document): Named,
-    body: web::Payload,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -73,29 +78,17 @@ pub async fn upload(
         name: Option<String>,
     }
 
-    may_change(&request, &app)?;
+    may_change(request.headers(), &app)?;
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?;
     let name = query.into_inner().name.map(|name| file_name(&name)).transpose()?.flatten();
     not_gone(&app, &document).await?;
 
-    let limit = app.registry.config().attachments.bytes;
-    let too_large = || {
-        let message =
-            format!("an attachment has at most {limit} bytes; see the setting max_attachment_bytes");
-        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-    };
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
-    }
-    let body = body.to_bytes_limited(limit).await.map_err(|_| too_large())?;
-    let body = body.map_err(|error| ApiError::unread(&error))?;
+    let body = app.bodies.read(&request, payload, upload_limit(&app)).await?;
     if body.is_empty() {
         return Err(ApiError::bad_request("invalid_body", "the body is the file, and it is empty"));
     }
-    let (attachment, new) = app.registry.attach(&document, name, body).await?;
+    let (attachment, new) = app.registry.attach(&document, name, body.bytes.clone()).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let shown = Shown::new(&document, attachment);
     let mut response = answer(status, &shown);
@@ -103,6 +96,11 @@ pub async fn upload(
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// A file.
+pub(super) fn upload_limit(app: &App) -> Limit {
+    Limit { bytes: app.registry.config().attachments.bytes, of: "an attachment (see max_attachment_bytes)" }
 }
 
 /// `GET …/attachments`: all of them, oldest first.
@@ -122,32 +120,43 @@ pub async fn serve(
     let id = wanted(&request)?;
     there(&app, &document).await?;
     let Some(attachment) = app.registry.attachment(&document, id).await? else { return Err(missing()) };
-    let etag = format!("\"{id}\"");
-    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
-    let unchanged = known.is_some_and(|known| {
-        known
-            .split(',')
-            .any(|tag| matches!(tag.trim().trim_start_matches("W/"), tag if tag == etag || tag == "*"))
-    });
-    let bytes = if unchanged {
-        None
-    } else {
-        Some(app.registry.attachment_bytes(&document, id).await?.ok_or_else(missing)?)
-    };
-    let mut response = if unchanged { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let description = attachment.description;
+    let tag = EntityTag::new_strong(id.to_string());
+    let mut response = HttpResponse::Ok();
     response
-        .insert_header((header::ETAG, etag))
+        .insert_header((header::ETAG, tag.to_string()))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
         // What an id stands for never changes.
         .insert_header((header::CACHE_CONTROL, "private, max-age=31536000, immutable"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
-        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        // Pages of other origins are not to embed it, whatever they get people to open.
-        .insert_header(("cross-origin-resource-policy", "same-origin"));
-    let Some(bytes) = bytes else { return Ok(response.finish()) };
-    let description = attachment.description;
+        // Stricter than what every answer carries.
+        .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"));
+    if conditional::is_known(&request, &tag) {
+        return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
+    }
+    let length = description.bytes;
+    let wanted = match conditional::wanted(&request, &tag, length) {
+        Wanted::Beyond => return Ok(beyond(length)),
+        wanted => wanted,
+    };
+    let mut bytes = app.registry.attachment_bytes(&document, id).await?.ok_or_else(missing)?;
+    if let Wanted::Part(from, to) = wanted {
+        bytes = bytes.slice(from as usize..=to as usize);
+        response.status(StatusCode::PARTIAL_CONTENT);
+        response.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{to}/{length}")));
+    }
     response.insert_header(disposition(&description.content_type, description.name.as_deref()));
     Ok(response.content_type(description.content_type).body(bytes))
+}
+
+/// The answer to who wants a part that is not there.
+fn beyond(length: u64) -> HttpResponse {
+    let message = format!("the attachment has {length} bytes, none of them in this range");
+    let refusal = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message);
+    let mut response = refusal.error_response();
+    if let Ok(range) = HeaderValue::from_str(&format!("bytes */{length}")) {
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
+    response
 }
 
 /// `DELETE …/attachments/{id}`: for ever.
@@ -156,7 +165,7 @@ pub async fn delete(
     request: HttpRequest,
     Named(document): Named,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(&request, &app)?;
+    may_change(request.headers(), &app)?;
     let id = wanted(&request)?;
     there(&app, &document).await?;
     if app.registry.detach(&document, id).await? {

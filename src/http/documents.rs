@@ -5,13 +5,19 @@ use std::{
     sync::Arc,
 };
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, body::MessageBody, dev, http::StatusCode, web};
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    body::MessageBody,
+    dev,
+    http::{StatusCode, header::HeaderMap},
+    web,
+};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::{App, error::ApiError};
+use super::{App, body::Limit, error::ApiError};
 use crate::{
     document::{
         Cursor, Head, Presence, Shelf, export,
@@ -91,6 +97,17 @@ impl Document {
     }
 }
 
+/// What names a document and its title is short.
+pub(super) const CREATION: Limit = Limit { bytes: 16 << 10, of: "what creates a document" };
+
+/// What is told to everybody inside.
+pub(super) const STATELESS: Limit = Limit { bytes: hocuspocus::MAX_STATELESS, of: "a stateless message" };
+
+/// An update.
+pub(super) fn updates(app: &App) -> Limit {
+    Limit { bytes: app.connection.max_message_bytes, of: "an update (see max_message_bytes)" }
+}
+
 /// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
 /// would turn `%2F` into a boundary.
 pub struct Named(pub DocumentName);
@@ -108,8 +125,8 @@ impl FromRequest for Named {
 }
 
 /// Refuses changes that a stranger's web page asks for.
-pub(super) fn may_change(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
-    if app.config.origins.admits(request.headers()) {
+pub(super) fn may_change(headers: &HeaderMap, app: &App) -> Result<(), ApiError> {
+    if app.config.origins.admits(headers) {
         return Ok(());
     }
     let message = "pages of this origin may not change documents; see the setting allow_origin";
@@ -171,7 +188,7 @@ fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
 pub async fn create(
     app: web::Data<App>,
     request: HttpRequest,
-    body: Result<Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     #[derive(Default, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -181,8 +198,8 @@ pub async fn create(
     }
     const LONGEST_TITLE: usize = 256;
 
-    may_change(&request, &app)?;
-    let body = body.map_err(|error| ApiError::unread(&error))?;
+    may_change(request.headers(), &app)?;
+    let body = app.bodies.read(&request, payload, CREATION).await?;
     let wanted: Body = if body.is_empty() {
         Body::default()
     } else {
@@ -226,7 +243,7 @@ pub async fn delete(
     request: HttpRequest,
     Named(name): Named,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(&request, &app)?;
+    may_change(request.headers(), &app)?;
     find(&app, &name).await?;
     match request.query_string() {
         "" | "permanent=false" => {
@@ -251,7 +268,7 @@ pub async fn restore(
     request: HttpRequest,
     Named(name): Named,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(&request, &app)?;
+    may_change(request.headers(), &app)?;
     find(&app, &name).await?;
     let ask = async |handle: DocumentHandle| handle.restore().await;
     let details = app.registry.ask(&name, ask).await?;
@@ -282,11 +299,11 @@ pub async fn update(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
-    body: Result<Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(&request, &app)?;
-    let body = body.map_err(|error| ApiError::unread(&error))?;
-    let update = Update::check(body, &app.config.connection.guard)
+    may_change(request.headers(), &app)?;
+    let body = app.bodies.read(&request, payload, updates(&app)).await?;
+    let update = Update::check(body.bytes.clone(), &app.config.connection.guard)
         .inspect_err(|refusal| app.metrics.refused(refusal.reason()))?;
     let ask = async |handle: DocumentHandle| handle.contribute(update.clone()).await;
     match app.registry.ask(&name, ask).await? {
@@ -311,20 +328,17 @@ pub async fn stateless(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
-    body: Result<Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(&request, &app)?;
-    let body = body.map_err(|error| ApiError::unread(&error))?;
-    let payload =
-        std::str::from_utf8(&body).ok().filter(|payload| payload.len() <= hocuspocus::MAX_STATELESS);
-    let Some(payload) = payload else {
-        let message = format!("the body must be a text of at most {} bytes", hocuspocus::MAX_STATELESS);
-        return Err(ApiError::bad_request("invalid_body", message));
-    };
+    may_change(request.headers(), &app)?;
     // People may have opened it and not written anything yet.
     if !app.registry.is_open(&name) {
         find(&app, &name).await?;
     }
+    let body = app.bodies.read(&request, payload, STATELESS).await?;
+    let Ok(payload) = std::str::from_utf8(&body) else {
+        return Err(ApiError::bad_request("invalid_body", "the body must be a text in UTF-8"));
+    };
     let payload: Arc<str> = payload.into();
     let ask = async |handle: DocumentHandle| handle.tell(payload.clone()).await;
     let told = app.registry.ask(&name, ask).await?;

@@ -34,13 +34,6 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, code, message)
     }
 
-    /// 413, or whatever else kept the body of a request from being read.
-    pub fn unread(error: &actix_web::Error) -> Self {
-        let status = error.as_response_error().status_code();
-        let code = if status == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "invalid_body" };
-        Self::new(status, code, format!("the body was not read: {error}"))
-    }
-
     /// 404, for a document.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "there is no such document")
@@ -72,12 +65,12 @@ impl ApiError {
     }
 }
 
-/// Any method, any path below `/api` that does not exist.
+/// Any path below `/api` that does not exist.
 pub async fn no_such_endpoint() -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
         "no_such_endpoint",
-        "there is no such endpoint, or not for this method; see the README for the list",
+        "there is no such endpoint; see the README for the list",
     )
 }
 

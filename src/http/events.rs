@@ -11,11 +11,12 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
-use std::{fmt::Write, time::Duration};
+use std::{fmt::Write, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
     App,
+    body::Limit,
     documents::{Named, may_change},
     error::ApiError,
     upgrade,
@@ -49,8 +50,8 @@ struct Query {
 }
 
 impl Query {
-    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        let query = web::Query::<Self>::from_query(request.query_string());
+    fn of(query: &str) -> Result<Self, ApiError> {
+        let query = web::Query::<Self>::from_query(query);
         query
             .map(web::Query::into_inner)
             .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))
@@ -68,7 +69,7 @@ pub async fn stream(
     request: HttpRequest,
     Named(name): Named,
 ) -> Result<HttpResponse, ApiError> {
-    let query = Query::of(&request)?;
+    let query = Query::of(request.query_string())?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()).and_then(parse_id);
     let last = last.or(query.session.map(|session| (session, query.after.unwrap_or(0))));
     let (listener, after) = match last.and_then(|last| resume(&app, &name, last)) {
@@ -112,7 +113,7 @@ pub async fn poll(
     request: HttpRequest,
     Named(name): Named,
 ) -> Result<HttpResponse, ApiError> {
-    let query = Query::of(&request)?;
+    let query = Query::of(request.query_string())?;
     let (listener, after) = match query.session {
         Some(session) => {
             let after = query.after.unwrap_or(0);
@@ -140,16 +141,11 @@ pub async fn say(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
-    body: Result<Bytes, actix_web::Error>,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(&request, &app)?;
-    let query = Query::of(&request)?;
-    let Some(session) = query.session else {
-        let message = "the query must name the session, as the event open did";
-        return Err(ApiError::bad_request("session_missing", message));
-    };
-    let feed = app.feeds.find(session, &name).ok_or_else(no_such_session)?;
-    let body = body.map_err(|error| ApiError::unread(&error))?;
+    may_change(request.headers(), &app)?;
+    let feed = spoken_to(&app, request.query_string(), &name)?;
+    let body = app.bodies.read(&request, payload, messages(&app)).await?.bytes;
     // Looked at here too, so that a mistake is answered to the request that made it, and ends nothing.
     ysync::decode(body.clone(), &app.connection.guard).map_err(|error| {
         app.metrics.refused(error.reason());
@@ -159,6 +155,20 @@ pub async fn say(
         return Err(no_such_session());
     }
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// The session that the query of a message names.
+pub(super) fn spoken_to(app: &App, query: &str, document: &DocumentName) -> Result<Arc<Feed>, ApiError> {
+    let Some(session) = Query::of(query)?.session else {
+        let message = "the query must name the session, as the event open did";
+        return Err(ApiError::bad_request("session_missing", message));
+    };
+    app.feeds.find(session, document).ok_or_else(no_such_session)
+}
+
+/// What is said in one request.
+pub(super) fn messages(app: &App) -> Limit {
+    Limit { bytes: app.connection.max_message_bytes, of: "messages (see max_message_bytes)" }
 }
 
 async fn begin(
@@ -186,8 +196,7 @@ async fn begin(
 
 /// Goes on where a listener was, if the session lives and still has what comes next.
 fn resume(app: &App, document: &DocumentName, (session, after): (Uuid, u64)) -> Option<(Listener, u64)> {
-    let feed =
-        app.feeds.find(session, document).filter(|feed: &std::sync::Arc<Feed>| feed.remembers(after))?;
+    let feed = app.feeds.find(session, document).filter(|feed: &Arc<Feed>| feed.remembers(after))?;
     Some((app.feeds.listen(&feed), after))
 }
 

@@ -2,20 +2,29 @@
 
 pub mod assets;
 pub mod attachments;
+pub mod body;
 pub mod chat;
+mod conditional;
 pub mod documents;
+pub mod door;
 pub mod error;
 pub mod events;
 pub mod health;
+pub mod host;
+pub mod listener;
+mod methods;
 pub mod metrics;
 pub mod openapi;
 pub mod origin;
+pub mod pieces;
+pub mod transport;
 pub mod upgrade;
 
 use std::sync::Arc;
 
-use actix_web::{Route, guard, web};
+use actix_web::web;
 
+use self::methods::at;
 use crate::{
     auth::Policy,
     connection::{self, feed::Feeds},
@@ -30,6 +39,8 @@ pub struct Config {
     pub limits: upgrade::Limits,
     /// Which web pages may use the server.
     pub origins: origin::Policy,
+    /// How request bodies may come in.
+    pub bodies: body::Config,
     /// Take the document's name from the URL without decoding it, as `@y/websocket-server` does: for people
     /// who bring documents named so.
     pub raw_names: bool,
@@ -54,6 +65,8 @@ pub struct App {
     pub policy: Arc<dyn Policy>,
     /// Who is connected.
     pub connections: upgrade::Connections,
+    /// Request bodies on their way in.
+    pub bodies: body::Bodies,
     /// Connections over plain HTTP.
     pub feeds: Feeds,
 }
@@ -61,42 +74,32 @@ pub struct App {
 /// The route table. What is not a WebSocket is described in `openapi.json`.
 pub fn routes(config: &mut web::ServiceConfig) {
     let documents = web::scope("/api/v1/documents")
-        .route("", read().to(documents::list))
-        .route("", web::post().to(documents::create))
-        .route("/{name}", read().to(documents::details))
-        .route("/{name}", web::delete().to(documents::delete))
-        .route("/{name}/restore", web::post().to(documents::restore))
-        .route("/{name}/state", read().to(documents::state))
-        .route("/{name}/text", read().to(documents::text))
-        .route("/{name}/json", read().to(documents::json))
-        .route("/{name}/updates", web::post().to(documents::update))
-        .route("/{name}/stateless", web::post().to(documents::stateless))
-        .route("/{name}/events", web::get().to(events::stream))
-        .route("/{name}/poll", web::get().to(events::poll))
-        .route("/{name}/messages", web::post().to(events::say))
-        .route("/{name}/chat", read().to(chat::page))
-        .route("/{name}/attachments", read().to(attachments::list))
-        .route("/{name}/attachments", web::post().to(attachments::upload))
-        .route("/{name}/attachments/{id}", read().to(attachments::serve))
-        .route("/{name}/attachments/{id}", web::delete().to(attachments::delete))
+        .service(at("").read(documents::list).post(documents::create).done())
+        .service(at("/{name}").read(documents::details).delete(documents::delete).done())
+        .service(at("/{name}/restore").post(documents::restore).done())
+        .service(at("/{name}/state").read(documents::state).done())
+        .service(at("/{name}/text").read(documents::text).done())
+        .service(at("/{name}/json").read(documents::json).done())
+        .service(at("/{name}/updates").post(documents::update).done())
+        .service(at("/{name}/stateless").post(documents::stateless).done())
+        .service(at("/{name}/events").get(events::stream).done())
+        .service(at("/{name}/poll").get(events::poll).done())
+        .service(at("/{name}/messages").post(events::say).done())
+        .service(at("/{name}/chat").read(chat::page).done())
+        .service(at("/{name}/attachments").read(attachments::list).post(attachments::upload).done())
+        .service(at("/{name}/attachments/{id}").read(attachments::serve).delete(attachments::delete).done())
         .default_service(web::to(error::no_such_endpoint));
     config
-        .route("/ws/{document:.*}", web::get().to(upgrade::y_websocket))
-        .route("/hocuspocus", web::get().to(upgrade::hocuspocus))
-        .route("/hocuspocus/{anything:.*}", web::get().to(upgrade::hocuspocus))
-        .route("/collab/{document:.*}/{editor}", web::get().to(upgrade::collab))
-        .route("/chat/{document:.*}", web::get().to(chat::connect))
-        .route("/livez", read().to(health::alive))
-        .route("/readyz", read().to(health::ready))
-        .route("/metrics", web::get().guard(guard::fn_guard(metrics::wants_socket)).to(metrics::live))
-        .route("/metrics", read().to(metrics::text))
+        .service(at("/ws/{document:.*}").get(upgrade::y_websocket).done())
+        .service(at("/hocuspocus").get(upgrade::hocuspocus).done())
+        .service(at("/hocuspocus/{anything:.*}").get(upgrade::hocuspocus).done())
+        .service(at("/collab/{document:.*}/{editor}").get(upgrade::collab).done())
+        .service(at("/chat/{document:.*}").get(chat::connect).done())
+        .service(at("/livez").read(health::alive).done())
+        .service(at("/readyz").read(health::ready).done())
+        .service(at("/metrics").get_if(metrics::wants_socket, metrics::live).read(metrics::text).done())
         .service(documents)
-        .route("/api/v1/openapi.json", read().to(openapi::describe))
+        .service(at("/api/v1/openapi.json").read(openapi::describe).done())
         .route("/api/{rest:.*}", web::route().to(error::no_such_endpoint))
-        .default_service(read().to(assets::serve));
-}
-
-/// GET, and HEAD, which is the same without the body.
-fn read() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+        .default_service(web::to(assets::serve));
 }

@@ -8,47 +8,44 @@
 
 use actix_web::http::{Uri, header, header::HeaderMap};
 
+use super::host::{self, Authority};
+
 /// Who may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Origins that may always, such as `https://notes.example.org`; `*` lets every page in.
     pub allowed: Vec<String>,
-    /// The server listens on loopback only.
-    pub loopback: bool,
+    /// The names of this server.
+    pub hosts: host::Policy,
 }
 
 impl Policy {
     /// Whether the request may be served.
     pub fn admits(&self, headers: &HeaderMap) -> bool {
-        let Some(origin) = headers.get(header::ORIGIN) else { return true };
-        let Ok(origin) = origin.to_str() else { return false };
+        let mut origins = headers.get_all(header::ORIGIN);
+        let Some(origin) = origins.next() else { return true };
+        // Two are what no browser sends: whoever reads the other one must not be told a different story.
+        let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
         if self.allowed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin)) {
             return true;
         }
         let Some(page) = authority(origin) else { return false };
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        if self.loopback {
+        if self.hosts.is_own_page(&page) {
+            return true;
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+        let Some(host) = host else { return false };
+        if self.hosts.loopback {
             // Also the host that the browser believes to talk to: a name that a stranger's DNS points at
             // 127.0.0.1 makes page and host agree, and is neither.
-            return is_loopback(&page) && is_loopback(host);
+            return page.is_loopback() && host.is_loopback();
         }
-        page.eq_ignore_ascii_case(host)
+        page == host
     }
 }
 
-fn authority(origin: &str) -> Option<String> {
-    Some(origin.parse::<Uri>().ok()?.authority()?.to_string())
-}
-
-fn is_loopback(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.to_ascii_lowercase().ends_with(".localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+fn authority(origin: &str) -> Option<Authority> {
+    origin.parse::<Uri>().ok()?.authority()?.as_str().parse().ok()
 }
 
 #[cfg(test)]
@@ -56,6 +53,12 @@ mod tests {
     use actix_web::http::header::HeaderValue;
 
     use super::*;
+
+    fn policy(allowed: &[&str], public: &[&str], loopback: bool) -> Policy {
+        let public = public.iter().map(|public| public.parse().unwrap()).collect();
+        let allowed = allowed.iter().map(ToString::to_string).collect();
+        Policy { allowed, hosts: host::Policy { public, loopback } }
+    }
 
     fn admits(policy: &Policy, origin: Option<&str>, host: &str) -> bool {
         let mut headers = HeaderMap::new();
@@ -68,7 +71,7 @@ mod tests {
 
     #[test]
     fn on_loopback_every_local_page_may_and_no_other() {
-        let policy = Policy { allowed: Vec::new(), loopback: true };
+        let policy = policy(&[], &[], true);
         for (origin, host, expected) in [
             (None, "127.0.0.1:8080", true),
             (Some("http://127.0.0.1:8080"), "127.0.0.1:8080", true),
@@ -86,16 +89,38 @@ mod tests {
 
     #[test]
     fn elsewhere_its_own_pages_may_and_listed_ones() {
-        let policy = Policy { allowed: vec!["https://notes.example.org".to_owned()], loopback: false };
+        let own = policy(&["https://notes.example.org"], &[], false);
         for (origin, expected) in [
             (Some("https://weft.example.org"), true),
             (Some("https://notes.example.org"), true),
             (Some("http://localhost:5173"), false),
             (Some("https://evil.example"), false),
         ] {
-            assert_eq!(admits(&policy, origin, "weft.example.org"), expected, "{origin:?}");
+            assert_eq!(admits(&own, origin, "weft.example.org"), expected, "{origin:?}");
         }
-        let everybody = Policy { allowed: vec!["*".to_owned()], loopback: false };
+        let everybody = policy(&["*"], &[], false);
         assert!(admits(&everybody, Some("https://evil.example"), "weft.example.org"));
+    }
+
+    /// A proxy on the same machine may hand on the name that people use, or put an address in its place.
+    #[test]
+    fn its_own_pages_may_behind_a_proxy() {
+        let policy = policy(&[], &["weft.example"], true);
+        for host in ["weft.example", "127.0.0.1:8080"] {
+            assert!(admits(&policy, Some("https://weft.example"), host), "{host}");
+            assert!(!admits(&policy, Some("https://evil.example"), host), "{host}");
+            assert!(!admits(&policy, Some("https://weft.example:8443"), host), "another page: {host}");
+        }
+    }
+
+    #[test]
+    fn two_origins_are_none() {
+        let everybody = policy(&["*"], &[], true);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("localhost"));
+        headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost"));
+        assert!(everybody.admits(&headers));
+        headers.append(header::ORIGIN, HeaderValue::from_static("http://localhost"));
+        assert!(!everybody.admits(&headers));
     }
 }

@@ -1,5 +1,7 @@
 //! What programs and browsers ask over plain HTTP.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use yrs::{Doc, ReadTxn, StateVector, Text, Transact, Update, updates::decoder::Decode};
 
@@ -226,7 +228,7 @@ async fn what_is_not_there_is_not_found_and_not_made_by_asking() {
     assert_eq!(delete(&server, &path("never")).await.error().0, 404);
     assert_eq!(post(&server, &format!("{}/restore", path("never")), &json!({})).await.error().0, 404);
     assert!(names(&get(&server, DOCUMENTS).await.json()).is_empty());
-    for (method, path) in [("GET", "/api/v1/nothing"), ("PUT", DOCUMENTS), ("GET", "/api/v1/documents/a/b")] {
+    for (method, path) in [("GET", "/api/v1/nothing"), ("PUT", "/api/v2"), ("GET", "/api/v1/documents/a/b")] {
         let answer = request(&server, method, path).send().await;
         assert_eq!(answer.error(), (404, "no_such_endpoint".to_owned()), "{method} {path}");
     }
@@ -332,8 +334,10 @@ async fn trash_and_restore_survive_a_restart() {
 #[tokio::test]
 async fn it_says_that_it_lives_and_how_it_fares() {
     let server = TestServer::start().await;
-    assert_eq!(get(&server, "/livez").await.expect(200).text(), "ok\n");
-    assert_eq!(get(&server, "/readyz").await.expect(200).text(), "ok\n");
+    for path in ["/livez", "/readyz"] {
+        let answer = get(&server, path).await.expect(200);
+        assert_eq!((answer.text(), answer.header("content-type")), ("ok\n", "text/plain; charset=utf-8"));
+    }
     let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
     let bob = server.client("bob", "notes").await;
     ann.types("something to count");
@@ -405,10 +409,29 @@ async fn the_page_is_served_everywhere_a_browser_goes() {
 #[tokio::test]
 async fn what_is_missing_is_missing() {
     let server = TestServer::start().await;
-    for path in ["/assets/index-00000000.js", "/assets/", "/assets/../index.html"] {
-        let answer = request(&server, "GET", path).header("accept", "*/*").send().await;
-        assert_eq!(answer.error(), (404, "not_found".to_owned()), "{path}");
+    for path in [
+        "/assets/index-00000000.js",
+        "/assets/",
+        "/assets/../index.html",
+        "/missing.css",
+        "/favicon.ico",
+        "/.env",
+        "/wp-login.php",
+        "/a.b/c",
+    ] {
+        for accept in ["*/*", "text/html"] {
+            let answer = request(&server, "GET", path).header("accept", accept).send().await;
+            assert_eq!(answer.error(), (404, "not_found".to_owned()), "{path} as {accept}");
+        }
     }
+    // A script that asks for something is not told that it is the page.
+    for mode in ["cors", "no-cors", "same-origin"] {
+        let fetched = request(&server, "GET", "/settings").header("accept", "*/*");
+        let answer = fetched.header("sec-fetch-mode", mode).send().await;
+        assert_eq!(answer.error(), (404, "not_found".to_owned()), "{mode}");
+    }
+    let visited = request(&server, "GET", "/d/notes.md").header("accept", "text/html,*/*;q=0.8");
+    visited.header("sec-fetch-mode", "navigate").send().await.expect(200);
     let not_a_page = request(&server, "GET", "/d/notes").header("accept", "application/json").send().await;
     assert_eq!(not_a_page.error().0, 404);
     // The precompressed forms are not files of their own.
@@ -422,7 +445,7 @@ async fn what_is_known_is_not_sent_again() {
     let page = get(&server, "/").await.expect(200);
     let tag = page.header("etag");
     assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
-    for known in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}")] {
+    for known in [tag.to_owned(), format!("W/{tag}"), format!("\"other\", {tag}"), "*".to_owned()] {
         let again = request(&server, "GET", "/").header("if-none-match", &known).send().await.expect(304);
         assert!(again.body.is_empty());
         assert_eq!(again.header("etag"), tag);
@@ -445,14 +468,12 @@ async fn what_is_known_is_not_sent_again() {
 async fn files_with_a_hash_are_kept_for_ever_and_travel_compressed() {
     let server = TestServer::start().await;
     let page = get(&server, "/").await.expect(200);
-    let Some(script) = page.text().split('"').find(|part| part.starts_with("/assets/")) else {
-        println!("left out: the app has not been built (make app)");
-        return;
-    };
+    let script = page.text().split('"').find(|part| part.starts_with("/assets/"));
+    let script = script.expect("the app is built: make app");
     let plain = get(&server, script).await.expect(200);
     assert_eq!(plain.header("cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(plain.header("content-encoding"), "");
-    assert_eq!(plain.header("vary"), "accept-encoding");
+    assert_eq!(plain.header("vary"), "accept-encoding", "and origin, in another line");
     for (accepted, encoding) in [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0, gzip", "gzip")] {
         let answer =
             request(&server, "GET", script).header("accept-encoding", accepted).send().await.expect(200);
@@ -460,5 +481,67 @@ async fn files_with_a_hash_are_kept_for_ever_and_travel_compressed() {
         assert_eq!(answer.header("content-type"), plain.header("content-type"));
         assert!(answer.body.len() < plain.body.len());
         assert_ne!(answer.header("etag"), plain.header("etag"), "another form is another entity");
+    }
+}
+
+// ---- methods ------------------------------------------------------------------------------------------
+
+/// Every path of the route table, with something in place of its parameters, and what can be done there.
+fn paths() -> Vec<(String, BTreeSet<&'static str>)> {
+    let source = include_str!("../../src/http/mod.rs");
+    let (_, table) = source.split_once("web::scope(\"").unwrap();
+    let (scope, table) = table.split_once('"').unwrap();
+    let (scoped, others) = table.split_once("    config\n").unwrap();
+    let mut paths = Vec::new();
+    for (scope, table) in [(scope, scoped), ("", others)] {
+        for route in table.split("at(\"").skip(1) {
+            let (path, rest) = route.split_once('"').unwrap();
+            let (handlers, _) = rest.split_once(".done()").unwrap();
+            let has = |method: &str| handlers.contains(&format!(".{method}("));
+            let mut methods = BTreeSet::new();
+            for (method, meant) in [
+                ("read", &["GET", "HEAD"][..]),
+                ("get", &["GET"]),
+                ("post", &["POST"]),
+                ("delete", &["DELETE"]),
+            ] {
+                methods.extend(meant.iter().filter(|_| has(method)));
+            }
+            let segments = path.split('/').map(|segment| match segment {
+                "{id}" => "00000000-0000-0000-0000-000000000000",
+                parameter if parameter.starts_with('{') => "x",
+                fixed => fixed,
+            });
+            paths.push((format!("{scope}{}", segments.collect::<Vec<_>>().join("/")), methods));
+        }
+    }
+    paths
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has() {
+    let server = TestServer::start().await;
+    let mut paths = paths();
+    assert!(paths.len() > 20, "{paths:?}");
+    // The app, and one of its files.
+    let read: BTreeSet<_> = ["GET", "HEAD"].into();
+    paths.extend(["/", "/d/notes", "/index.html"].map(|path| (path.to_owned(), read.clone())));
+    for (path, methods) in paths {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
+            if methods.contains(method) {
+                continue;
+            }
+            let answer = request(&server, method, &path).send().await;
+            let allowed: BTreeSet<_> = answer.header("allow").split(", ").collect();
+            assert_eq!(allowed, methods, "{method} {path} is answered {}", answer.status);
+            match method {
+                "OPTIONS" => assert_eq!(answer.status, 204, "{path}"),
+                "HEAD" => assert_eq!(answer.status, 405, "{path}"),
+                _ => assert_eq!(answer.error(), (405, "method_not_allowed".to_owned()), "{method} {path}"),
+            }
+        }
+    }
+    for path in ["/missing.css", "/api/v1/nothing", "/assets/x.js"] {
+        assert_eq!(request(&server, "POST", path).send().await.error().0, 404, "{path}");
     }
 }

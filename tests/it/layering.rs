@@ -35,7 +35,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("actix", &["document/actor.rs", "document/handle.rs", "document/registry.rs", "server.rs"]),
     ("actix_ws", &["connection/socket.rs", "http/upgrade.rs"]),
-    ("actix_http", &["connection/socket.rs", "http/upgrade.rs"]),
+    ("actix_http", &["connection/socket.rs", "http/upgrade.rs", "http/listener.rs"]),
+    ("actix_server", &["http/listener.rs"]),
+    ("actix_service", &["http/listener.rs"]),
     ("actix_web", &["connection/socket.rs", "connection/text_socket.rs", "http/", "server.rs", "main.rs"]),
     ("yrs", &["protocol/", "document/"]),
     ("operational_transform", &["protocol/text_operation.rs"]),

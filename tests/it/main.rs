@@ -12,6 +12,7 @@ mod chat;
 mod collab;
 mod config;
 mod convergence;
+mod door;
 mod durability;
 mod events;
 mod eviction;

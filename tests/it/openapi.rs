@@ -31,24 +31,26 @@ fn described(description: &Value) -> BTreeSet<(String, String)> {
 /// upgrades, or have a guard that asks for one; they are not part of REST.
 fn routed() -> BTreeSet<(String, String)> {
     let source = include_str!("../../src/http/mod.rs");
+    let (_, table) = source.split_once("web::scope(\"").unwrap();
+    let (scope, table) = table.split_once('"').unwrap();
+    let (scoped, others) = table.split_once("    config\n").unwrap();
     let mut routes = BTreeSet::new();
-    let mut scope = "";
-    for line in source.lines().map(str::trim) {
-        if let Some((_, rest)) = line.split_once("web::scope(\"") {
-            scope = rest.split('"').next().unwrap();
+    for (scope, table) in [(scope, scoped), ("", others)] {
+        for route in table.split("at(\"").skip(1) {
+            let (path, rest) = route.split_once('"').unwrap();
+            let (handlers, _) = rest.split_once(".done()").unwrap();
+            if path.contains(":.*}") || handlers.contains("upgrade::") {
+                continue;
+            }
+            let before = routes.len();
+            for method in METHODS.into_iter().chain(["read"]) {
+                if handlers.contains(&format!(".{method}(")) {
+                    let method = if method == "read" { "get" } else { method };
+                    routes.insert((method.to_owned(), format!("{scope}{path}")));
+                }
+            }
+            assert!(routes.len() > before, "no method is seen at {path}");
         }
-        if line.starts_with("config") {
-            scope = "";
-        }
-        let Some(rest) = line.strip_prefix(".route(\"") else { continue };
-        let (path, handler) = rest.split_once('"').unwrap();
-        if path.contains(":.*}") || handler.contains(".guard(") || handler.contains("upgrade::") {
-            continue;
-        }
-        let method = METHODS.iter().find(|method| handler.contains(&format!("web::{method}()")));
-        let method = method.copied().or(handler.contains("read()").then_some("get"));
-        let method = method.unwrap_or_else(|| panic!("no method is seen in {line}"));
-        routes.insert((method.to_owned(), format!("{scope}{path}")));
     }
     routes
 }

@@ -84,6 +84,12 @@ impl Answer {
         self.headers.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
     }
 
+    /// Every value of a header.
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(found, _)| found == name);
+        named.flat_map(|(_, value)| value.split(',')).map(str::trim).collect()
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

@@ -1,0 +1,242 @@
+//! The bodies of requests, on their way in.
+//!
+//! A handler asks for the body when everything else about the request has been found in order, and nothing
+//! of it is gathered before. While it comes in it takes memory that its sender does not pay for: so it has to
+//! come, not too slowly and not for ever, and all of them together take no more than so much.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{
+    HttpRequest,
+    dev::RequestHead,
+    error::PayloadError,
+    http::{Method, StatusCode, header, header::HeaderMap},
+    web::Payload,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use percent_encoding::percent_decode_str;
+
+use super::{App, attachments, documents, door, error::ApiError, events, transport::Transport};
+use crate::ids::DocumentName;
+
+/// How long and how slowly, and how much in all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Bytes of all bodies that are on their way or being worked on. With too few, people who send large
+    /// things at once are told to come again.
+    pub total_bytes: usize,
+    /// Bytes a second that each must bring on average over every [`Config::window`], the end excepted. At 1,024
+    /// a phone in a bad place is still served; a sender who gives the least holds 16 MB for four hours, and that
+    /// is what `longest` is for.
+    pub least_rate: usize,
+    /// Over how long the rate is looked at: whoever sends nothing for so long is given up.
+    pub window: Duration,
+    /// How long one may take in all.
+    pub longest: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            total_bytes: 256 << 20,
+            least_rate: 1024,
+            window: Duration::from_secs(30),
+            longest: Duration::from_secs(3600),
+        }
+    }
+}
+
+/// All bodies. Clones share the count.
+#[derive(Clone, Debug)]
+pub struct Bodies {
+    config: Config,
+    held: Arc<AtomicUsize>,
+}
+
+/// A body that has arrived. Its bytes count for as long as it lives.
+#[derive(Debug)]
+pub struct Body {
+    /// The bytes.
+    pub bytes: Bytes,
+    _held: Held,
+}
+
+impl Deref for Body {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// What one body takes of the whole.
+#[derive(Debug)]
+struct Held {
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+impl Bodies {
+    /// There are none yet.
+    pub fn new(config: Config) -> Self {
+        Self { config, held: Arc::default() }
+    }
+
+    /// Gathers a body of at most `limit` bytes; `setting` is what limits it.
+    pub async fn read(
+        &self,
+        request: &HttpRequest,
+        mut payload: Payload,
+        limit: Limit,
+    ) -> Result<Body, ApiError> {
+        let Config { total_bytes, least_rate, window, longest } = self.config;
+        limit.admits(request.headers())?;
+        let mut held = Held { bytes: 0, all: self.held.clone() };
+        let mut bytes = BytesMut::new();
+        let mut ends = std::pin::pin!(tokio::time::sleep(longest));
+        let mut windows = tokio::time::interval(window);
+        windows.tick().await; // the first is at once
+        let least = (least_rate as f64 * window.as_secs_f64()).ceil() as usize;
+        let mut since = 0;
+        loop {
+            let chunk = tokio::select! {
+                chunk = payload.next() => chunk,
+                _ = windows.tick() => {
+                    if bytes.len() - since < least {
+                        return Err(too_slow(request));
+                    }
+                    since = bytes.len();
+                    continue;
+                }
+                () = &mut ends => return Err(too_slow(request)),
+            };
+            let Some(chunk) = chunk else { break };
+            let chunk = chunk.map_err(|error| unread(&error))?;
+            if bytes.len() + chunk.len() > limit.bytes {
+                return Err(limit.exceeded());
+            }
+            held.bytes += chunk.len();
+            if held.all.fetch_add(chunk.len(), Ordering::AcqRel) + chunk.len() > total_bytes {
+                let message = "as many request bodies are on their way as max_pending_body_bytes allows; try again shortly";
+                return Err(ApiError::unavailable("too_many_bodies", message));
+            }
+            // Copied: what arrives in small pieces holds large buffers.
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Body { bytes: bytes.freeze(), _held: held })
+    }
+}
+
+/// How large a body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// In bytes.
+    pub bytes: usize,
+    /// What it is that has a limit, as the answer names it, with the setting if there is one.
+    pub of: &'static str,
+}
+
+impl Limit {
+    /// By what the request announces.
+    fn admits(self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let announced = headers.get(header::CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > self.bytes as u64) {
+            return Err(self.exceeded());
+        }
+        Ok(())
+    }
+
+    fn exceeded(self) -> ApiError {
+        let message = format!("{} may have {} bytes at most", self.of, self.bytes);
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+}
+
+fn unread(error: &PayloadError) -> ApiError {
+    ApiError::bad_request("invalid_body", format!("the body was not read: {error}"))
+}
+
+/// The sender is told, and its connection ended: it has shown that it sends no faster, so it would be kept for
+/// the rest of the body.
+fn too_slow(request: &HttpRequest) -> ApiError {
+    /// Enough for the answer to arrive.
+    const LAST_WORDS: Duration = Duration::from_secs(2);
+
+    if let Some(transport) = request.conn_data::<Transport>().cloned() {
+        actix_web::rt::spawn(async move {
+            tokio::time::sleep(LAST_WORDS).await;
+            transport.end();
+        });
+    }
+    let message = "the body of the request came too slowly; see the settings min_body_rate, \
+                   body_window_seconds and max_body_seconds";
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
+}
+
+/// Why the body of a request need not be sent, to a sender who asks (`Expect: 100-continue`). What can be
+/// said without reading anything stored; the handler says the rest.
+pub(super) fn refused(app: &App, request: &RequestHead) -> Option<ApiError> {
+    door::check(app, request).and_then(|()| wanted(app, request)).err()
+}
+
+fn wanted(app: &App, request: &RequestHead) -> Result<(), ApiError> {
+    let nowhere = || {
+        let message = "nothing here takes a body; see the README for what does";
+        ApiError::new(StatusCode::EXPECTATION_FAILED, "no_body_expected", message)
+    };
+    let rest = request.uri.path().strip_prefix("/api/v1/documents").ok_or_else(nowhere)?;
+    if request.method != Method::POST {
+        return Err(nowhere());
+    }
+    documents::may_change(request.headers(), app)?;
+    let (name, what) = rest.strip_prefix('/').map_or((None, ""), |rest| {
+        let (name, what) = rest.split_once('/').unwrap_or((rest, "-"));
+        (Some(name), what)
+    });
+    if let Some(name) = name {
+        let name = DocumentName::parse_bytes(&percent_decode_str(name).collect::<Vec<u8>>())?;
+        if what == "messages" {
+            events::spoken_to(app, request.uri.query().unwrap_or_default(), &name)?;
+        }
+    }
+    let limit = match what {
+        "" => documents::CREATION,
+        "updates" => documents::updates(app),
+        "stateless" => documents::STATELESS,
+        "messages" => events::messages(app),
+        "attachments" => attachments::upload_limit(app),
+        _ => return Err(nowhere()),
+    };
+    limit.admits(request.headers())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_let_go_counts_no_more() {
+        let bodies = Bodies::new(Config::default());
+        let all = bodies.held.clone();
+        for bytes in [0, 7, 1 << 20] {
+            all.fetch_add(bytes, Ordering::AcqRel);
+            drop(Held { bytes, all: all.clone() });
+        }
+        assert_eq!(all.load(Ordering::Acquire), 0);
+    }
+}
