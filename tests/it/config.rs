@@ -94,3 +94,37 @@ async fn flags_win_over_variables_and_variables_over_the_file() {
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(message.contains("workers must be at least 1"), "the variable is read: {message}");
 }
+
+#[tokio::test]
+async fn names_are_decoded_unless_the_operator_says_otherwise() {
+    for (setting, name) in [(&[][..], "my notes/ä"), (&["--raw-names", "true"], "my%20notes/%C3%A4")] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Weft::serve(folder.path(), setting).await;
+        let mut raw = crate::support::Raw::try_open(&server, "/ws/my%20notes/%C3%A4", &[]).await.unwrap();
+        raw.send(crate::support::frames::empty_step1()).await;
+        raw.hears(|frame| frame.starts_with(&[0, 1])).await;
+        crate::support::Talk::open(&server, "/chat/my%20notes/%C3%A4?name=Ann").await.hears("history").await;
+        let path = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+        let body = rest::request(&server, "POST", &format!("/api/v1/documents/{path}/updates"));
+        let ann = crate::support::Client::named("ann");
+        ann.types("hello");
+        body.body(ann.state()).send().await.expect(200);
+        raw.hears(|frame| frame.starts_with(&[0, 2])).await;
+    }
+}
+
+#[tokio::test]
+async fn log_lines_are_for_people_or_for_programs() {
+    for format in ["text", "json"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Weft::serve(folder.path(), &["--log-format", format]).await;
+        server.terminate();
+        let ended = server.ends_within(crate::support::PATIENCE).await;
+        assert!(ended.stderr.contains("shutting down"), "{}", ended.stderr);
+        let are_json = ended.stderr.lines().all(|line| {
+            serde_json::from_str::<serde_json::Value>(line)
+                .is_ok_and(|line| line["level"].is_string() && line["fields"]["message"].is_string())
+        });
+        assert_eq!(are_json, format == "json", "{}", ended.stderr);
+    }
+}

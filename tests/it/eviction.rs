@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use weft::store::{StoreError, faulty::WriteFault};
+use weft::{
+    document::handle::OpenError,
+    store::{StoreError, faulty::WriteFault},
+};
 
 use crate::support::{Client, TestServer, rest, server::name, settle, until};
 
@@ -86,6 +89,21 @@ async fn looking_at_a_document_does_not_keep_it_for_ever() {
 }
 
 #[tokio::test]
+async fn who_still_holds_a_document_that_was_put_away_is_told_and_opens_it_again() {
+    let server = forgetful().await;
+    let mut ann = server.client("ann", "notes").await;
+    ann.types("still there");
+    ann.hears_all_so_far().await;
+    // While she is inside, this is the document that is open.
+    let held = server.registry().open(&name("notes")).unwrap();
+    ann.leaves().await;
+    server.forgets_everything().await;
+    assert!(matches!(held.details().await, Err(OpenError::Closed)), "it is answered, and with what to do");
+    assert_eq!(server.client("bob", "notes").await.text(), "still there");
+    assert!(matches!(held.details().await, Err(OpenError::Closed)), "it does not come back to life");
+}
+
+#[tokio::test]
 async fn a_join_that_races_the_putting_away_neither_fails_nor_loses() {
     const DOCUMENTS: usize = 24;
     const FOR: Duration = Duration::from_secs(5);
@@ -122,8 +140,7 @@ async fn a_join_that_races_the_putting_away_neither_fails_nor_loses() {
     assert_eq!(server.refused("join"), 0);
 }
 
-/// Comes, looks whether everything is there, adds a word, and goes; again and again. Pauses differ, so that
-/// some joins fall into the moment of putting away.
+/// Comes, looks whether everything is there, adds a word, and goes; again and again.
 async fn come_and_go(server: &TestServer, number: usize, until_when: Instant) -> usize {
     let document = format!("document {number}");
     let mut expected = String::new();
@@ -137,9 +154,9 @@ async fn come_and_go(server: &TestServer, number: usize, until_when: Instant) ->
         expected += &word;
         person.saved().await;
         person.leaves().await;
-        // The actor looks around once a second: stay away for about as long, a little more or less.
+        // Now and then she stays away until it is being put away, and is back at that very moment.
         if round % 4 == 3 {
-            tokio::time::sleep(Duration::from_millis(990 + (number + round) as u64 % 24)).await;
+            until("it is put away", || !server.registry().is_open(&name(&document))).await;
         }
         round += 1;
     }

@@ -348,3 +348,31 @@ async fn a_shutdown_closes_every_socket_whatever_it_has_open() {
     server.restart().await;
     assert_eq!(ended.await.unwrap(), [Some(1012); 3]);
 }
+
+/// What a socket is told of a document that it may not open.
+async fn denial(socket: &mut Raw, document: &str) -> String {
+    socket.send(about(document, &frames::authentication(""))).await;
+    socket.send(about(document, &frames::empty_step1())).await;
+    let denied = socket.hears(|frame| frame.starts_with(&about(document, &[2, 1]))).await;
+    String::from_utf8_lossy(&denied[about(document, &[2, 1]).len() + 1..]).into_owned()
+}
+
+#[tokio::test]
+async fn a_document_that_is_full_is_denied_with_a_word_and_the_socket_lives_on() {
+    let server = TestServer::setup().settings(|set| set.max_connections_per_document = Some(1)).start().await;
+    let _ann = server.client("Ann", "plan").await;
+    let mut socket = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
+    let reason = denial(&mut socket, "plan").await;
+    assert!(reason.starts_with("document-full: "), "{reason}");
+    enters(&mut socket, "another").await;
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_opened_is_denied_with_a_word_and_the_socket_lives_on() {
+    let server = TestServer::setup().faulty().start().await;
+    server.faults().damage(&crate::support::server::name("plan"));
+    let mut socket = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
+    let reason = denial(&mut socket, "plan").await;
+    assert!(reason.starts_with("document-unavailable: "), "{reason}");
+    enters(&mut socket, "another").await;
+}

@@ -10,6 +10,7 @@ mod support;
 mod attachments;
 mod chat;
 mod collab;
+mod commands;
 mod config;
 mod convergence;
 mod door;

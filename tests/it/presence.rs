@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Client, Raw, TestServer, frames, until};
+use crate::support::{Client, Raw, TestServer, frames};
 
 /// Long enough that no test meets its end by accident, short enough to wait for.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -100,9 +100,12 @@ async fn a_short_interruption_is_not_noticed() {
         ann.drops().await;
         ann.comes_back(&server).await;
     }
-    // Well past the grace of the first interruption she is still there.
-    let later = Instant::now() + GRACE + Duration::from_millis(1500);
-    until("the grace is over", || Instant::now() >= later).await;
+    // Dave drops after her and stays away. Once he is gone, so is the grace of each of her interruptions.
+    let mut dave = server.client("dave", "notes").await;
+    dave.shows(&json!({"name": "Dave"}));
+    bob.sees_soon(&dave, Some(&json!({"name": "Dave"}))).await;
+    dave.drops().await;
+    bob.sees_soon(&dave, None).await;
     let carl = server.client("carl", "notes").await;
     carl.sees_soon(&ann, Some(&state)).await;
     bob.hears_all_so_far().await;
