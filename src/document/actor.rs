@@ -22,9 +22,11 @@ use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    Config, export,
+    Config,
+    acknowledgements::Acknowledgements,
+    export,
     handle::{Details, JoinError, Joining, JoiningText, OpenError},
-    journal::{Journal, Ticket},
+    journal::Journal,
     outbox::{Frame, Outbox, Pushed},
     pace,
     registry::{Lease, Registry},
@@ -74,8 +76,8 @@ pub struct DocumentActor {
     text_queues: HashMap<SessionId, TextQueue>,
     /// Requests without a connection that wait for their acknowledgement.
     requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
-    /// Acknowledgements that wait for the journal, oldest first.
-    owed: VecDeque<(Ticket, SessionId, Bytes, Outcome)>,
+    /// To whom an acknowledgement is owed, of which update, and what became of it.
+    owed: Acknowledgements<(SessionId, Bytes, Outcome)>,
     flush_scheduled: bool,
     tick_scheduled: bool,
     presence_scheduled: bool,
@@ -159,7 +161,7 @@ impl DocumentActor {
             unsynced: HashSet::new(),
             text_queues: HashMap::new(),
             requests: HashMap::new(),
-            owed: VecDeque::new(),
+            owed: Acknowledgements::default(),
             flush_scheduled: false,
             tick_scheduled: false,
             presence_scheduled: false,
@@ -436,15 +438,18 @@ impl DocumentActor {
 
     // ---- durability -----------------------------------------------------------------------------------
 
-    /// An acknowledgement waits until everything applied so far is durable. That covers updates which
-    /// brought nothing new: what they repeat may itself not be durable yet.
     fn owe(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
         let Phase::Serving(serving) = &self.phase else { return };
-        let ticket = serving.journal.last();
-        if ticket <= serving.journal.watermark() {
+        self.owed.owe((to, update, outcome), &serving.journal);
+        self.pay();
+    }
+
+    /// Gives the acknowledgements that are due.
+    fn pay(&mut self) {
+        while let Phase::Serving(serving) = &self.phase
+            && let Some((to, update, outcome)) = self.owed.due(&serving.journal)
+        {
             self.acknowledge(to, update, outcome);
-        } else {
-            self.owed.push_back((ticket, to, update, outcome));
         }
     }
 
@@ -516,12 +521,7 @@ impl DocumentActor {
                 serving.exists = true;
                 serving.journal.succeeded(*appended);
                 serving.state.set_full(serving.journal.is_full());
-                let watermark = serving.journal.watermark();
-                while self.owed.front().is_some_and(|(ticket, ..)| *ticket <= watermark) {
-                    if let Some((_, to, update, outcome)) = self.owed.pop_front() {
-                        self.acknowledge(to, update, outcome);
-                    }
-                }
+                self.pay();
                 self.checkpoint_if_due(ctx);
             }
             Ok(_) => self.write_failed(&StoreError::Unwritable("it answered for another write".into()), ctx),

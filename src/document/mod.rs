@@ -1,13 +1,14 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
-//! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`] and [`outbox`] hold
-//! who is here, what is not yet durable, and what is not yet sent ([`text_queue`] is the queue of those
+//! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
+//! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent ([`text_queue`] is the queue of those
 //! who speak JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
 //! [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a document can bear, and nobody may
 //! say so more often than a [`rate`] allows. [`attachments`] and the [`chat`] are kept beside the document.
 //! [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
+pub mod acknowledgements;
 pub mod actor;
 pub mod attachments;
 mod backlog;

@@ -23,7 +23,8 @@ use super::*;
 use crate::{
     auth::Access,
     document::{
-        journal::{self, Journal, Ticket},
+        acknowledgements::Acknowledgements,
+        journal::{self, Journal},
         presence,
         state::{DocumentState, Now, tests::Span},
         testing::{Writer, check},
@@ -104,7 +105,7 @@ enum Command {
 struct Story {
     state: DocumentState,
     journal: Journal,
-    owed: VecDeque<(Ticket, SessionId, Bytes)>,
+    owed: Acknowledgements<(SessionId, Bytes)>,
     writing: u64,
     stored: u64,
     log: Vec<Bytes>,
@@ -134,7 +135,7 @@ impl Story {
         Self {
             state: DocumentState::new(Replica::new(), presence::Config::default()),
             journal: Journal::new(journal::Config::default(), Sequence(0)),
-            owed: VecDeque::new(),
+            owed: Acknowledgements::default(),
             writing: 0,
             stored: 0,
             log: Vec::new(),
@@ -327,7 +328,7 @@ impl Story {
                     "store".to_owned()
                 }
                 Effect::Acknowledge { to, update, .. } => {
-                    self.owed.push_back((self.journal.last(), to, update));
+                    self.owed.owe((to, update), &self.journal);
                     continue;
                 }
                 Effect::Close { session, reason } => format!("close {session}: {}", reason.code()),
@@ -348,8 +349,7 @@ impl Story {
         if let Some(updates) = self.journal.take(self.now().instant) {
             self.writing = updates.len() as u64;
         }
-        while self.owed.front().is_some_and(|(ticket, ..)| *ticket <= self.journal.watermark()) {
-            let (_, to, ack) = self.owed.pop_front().unwrap();
+        while let Some((to, ack)) = self.owed.due(&self.journal) {
             writeln!(out, "durable, to {to}: {}", std::str::from_utf8(&ack).unwrap()).unwrap();
         }
     }

@@ -5,13 +5,7 @@
 //! people, what is to be stored goes into a journal, and acknowledgements wait for it.
 //! `UPDATE_GOLDENFILES=1 cargo test stories` writes what happens into the files.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    error::Error,
-    fmt::Write as _,
-    str::FromStr,
-    time::Duration,
-};
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, str::FromStr, time::Duration};
 
 use uuid::Uuid;
 use yrs::{StateVector, updates::decoder::Decode};
@@ -19,7 +13,8 @@ use yrs::{StateVector, updates::decoder::Decode};
 use super::*;
 use crate::{
     document::{
-        journal::{self, Journal, Ticket},
+        acknowledgements::Acknowledgements,
+        journal::{self, Journal},
         replica::Replica,
         testing::{Writer, check, in_words, text_of},
     },
@@ -130,7 +125,7 @@ struct Story {
     state: DocumentState,
     journal: Journal,
     /// Acknowledgements that wait for the journal, as the actor keeps them.
-    owed: VecDeque<(Ticket, SessionId, Outcome)>,
+    owed: Acknowledgements<(SessionId, Outcome)>,
     /// How many updates the write under way holds, and the last sequence number given out.
     writing: u64,
     stored: u64,
@@ -168,7 +163,7 @@ impl Story {
         Self {
             state: DocumentState::new(Replica::new(), presence::Config::default()),
             journal: Journal::new(journal::Config::default(), Sequence(0)),
-            owed: VecDeque::new(),
+            owed: Acknowledgements::default(),
             writing: 0,
             stored: 0,
             log: Vec::new(),
@@ -443,8 +438,7 @@ impl Story {
                     line
                 }
                 Effect::Acknowledge { to, outcome, .. } => {
-                    let ticket = self.journal.last();
-                    self.owed.push_back((ticket, to, outcome));
+                    let ticket = self.owed.owe((to, outcome), &self.journal);
                     format!("owe {}: {outcome:?} at {}", self.name(to), ticket.0)
                 }
                 Effect::Probe(session) => format!("probe {}", self.name(session)),
@@ -472,8 +466,7 @@ impl Story {
 
     /// Pays the acknowledgements that are due.
     fn pay(&mut self, out: &mut String) {
-        while self.owed.front().is_some_and(|(ticket, ..)| *ticket <= self.journal.watermark()) {
-            let (_, to, outcome) = self.owed.pop_front().unwrap();
+        while let Some((to, outcome)) = self.owed.due(&self.journal) {
             writeln!(out, "acknowledge {}: {outcome:?}", self.name(to)).unwrap();
         }
     }
