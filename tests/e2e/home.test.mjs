@@ -29,7 +29,7 @@ test("from an empty shelf to a document in the list", async () => {
     await bo.page.reload();
     return false;
   });
-  await row(bo, "Notes for the winter issue").getByText("1 person inside").waitFor();
+  await row(bo, "Notes for the winter issue").getByText("1 person here").waitFor();
   assert.equal(await row(bo, "Notes for the winter issue").locator(".avatar").getAttribute("data-initials"), "A");
   await row(bo, "Notes for the winter issue").getByText(/Edited just now/).waitFor();
   await screenshot(bo, "home-light");

@@ -316,7 +316,7 @@ test("pasted Markdown is read, bytes that are no picture are refused, and who ha
   await said("This file is not an image");
   await status(ann, "saved");
   await page.keyboard.press("Control+s");
-  await until("it is said how it stands", async () => (await page.getByTestId("live-region").textContent()).startsWith("Saved on"));
+  await until("it is said how it stands", async () => (await page.getByTestId("live-region").textContent()).startsWith("Saved"));
 });
 
 test("a server that stores no images says so in words, and nothing is left behind", async () => {

@@ -9,7 +9,7 @@ export function StatusPill(props: { readonly room: Room }): React.JSX.Element {
   const pill = useRef<HTMLParagraphElement>(null);
   const settled = useSettled(props.room, pill);
   const { status, stores } = settled;
-  const word = t(`status.${status.kind}`, { host: location.host });
+  const word = t(`status.${status.kind}`);
   const kept = "kept" in status ? status.kept : 0;
   const detail = kept > 0 ? t(stores ? "status.kept" : "status.onlyHere", { count: kept }) : status.kind === "offline" && stores ? t("status.keptNone") : null;
 
@@ -22,7 +22,7 @@ export function StatusPill(props: { readonly room: Room }): React.JSX.Element {
   }, [status.kind, word]);
 
   return (
-    <p ref={pill} className="pill" data-status={status.kind} data-testid="status">
+    <p ref={pill} className="pill" data-status={status.kind} data-testid="status" title={status.kind === "saved" ? t("status.savedOn", { host: location.host }) : undefined}>
       <span className="pill-dot" aria-hidden="true" />
       <span className="pill-word">{word}</span>
       {detail !== null && <span className="pill-detail">{detail}</span>}

@@ -450,3 +450,15 @@ test("a table that two people change at once is not evened out by both", () => {
   expect(rows(ann)).toEqual([3, 3, 3, 3]);
   expect(rows(bo)).toEqual(rows(ann));
 });
+
+test("headings are heard one step at a time, whatever levels a text leaves out, and stay what they are", () => {
+  const { editor } = open();
+  const heading = (level: number): JSONContent => ({ type: "heading", attrs: { level }, content: [{ type: "text", text: `of ${level}` }] });
+  editor.commands.setContent({ type: "doc", content: [heading(2), heading(4), { type: "blockquote", content: [heading(6)] }, heading(1), heading(2), heading(4)] });
+  const steps = (): readonly number[] =>
+    [...editor.view.dom.querySelectorAll("h2, h3, h4, h5, h6")].map((element) => Number(element.getAttribute("aria-level") ?? element.tagName.slice(1)));
+  expect(steps()).toEqual([2, 3, 4, 2, 3, 4]);
+  editor.commands.insertContentAt(0, heading(1));
+  expect(steps()).toEqual([2, 3, 4, 5, 2, 3, 4]);
+  expect(editor.getJSON().content?.map(({ attrs }) => attrs?.["level"] as unknown).filter((level) => level !== undefined)).toEqual([1, 2, 4, 1, 2, 4]);
+});
