@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-e2e fuzz kill space
+.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e fuzz kill space
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -16,7 +16,7 @@ run: app
 	./target/release/weft --listen $(LISTEN) --data $(DATA)
 
 ## Install what is missing and run every test
-test: app test-unit test-interop test-e2e
+test: app test-unit test-interop test-foreign test-e2e
 
 ## Format, lints, documentation and types, all without a finding
 check: frontend/node_modules/.installed
@@ -54,6 +54,11 @@ endif
 test-interop: tests/interop/node_modules/.installed binary
 	WEFT_BIN=$(abspath $(WEFT_BIN)) $(NPM) --prefix tests/interop test
 
+# Tests that others wrote for their servers, against the binary.
+test-foreign: binary
+	@command -v $(NPM) >/dev/null || .ci/install nodejs npm
+	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/pycrdt-websocket/run
+
 # Two browsers against the binary.
 test-e2e: tests/e2e/node_modules/.installed binary
 	@command -v chromium >/dev/null || .ci/install chromium
@@ -82,7 +87,8 @@ fmt:
 
 clean:
 	$(CARGO) clean
-	rm -rf frontend/dist frontend/node_modules tests/*/node_modules tests/load/peers/node_modules \
+	rm -rf frontend/dist frontend/node_modules tests/*/node_modules tests/load/peers/node_modules tests/foreign/*/node_modules \
+		tests/foreign/*/.venv tests/foreign/*/.source \
 		tests/load/peers/hocuspocus/node_modules
 
 # ---- what is made ---------------------------------------------------------------------------------------
