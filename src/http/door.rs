@@ -17,7 +17,7 @@ use actix_web::{
     web,
 };
 
-use super::{App, error::ApiError, pieces::Pieces, transport::Transport};
+use super::{App, error::ApiError, pieces::in_pieces, transport::Transport};
 
 /// What a page may ask for besides what needs no asking.
 const METHODS: &str = "GET, HEAD, POST, DELETE";
@@ -56,7 +56,7 @@ pub async fn pass(
         return Ok(response);
     }
     protect(response.headers_mut(), allowed);
-    Ok(response.map_body(|_, body| BoxBody::new(Pieces::new(body))))
+    Ok(response.map_body(|_, body| in_pieces(body)))
 }
 
 /// Whether a request may go on. Asked again of one whose sender waits to be told so before it sends the body.

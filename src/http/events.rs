@@ -5,19 +5,19 @@
 //! address, which is the same for sync and presence; the acknowledgements are Hocuspocus's. The session behind it is
 //! that of a WebSocket, with the same limits and the same care for slow readers.
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use base64::{Engine, prelude::BASE64_STANDARD};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, mime, web};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
     App,
     body::Limit,
     documents::{Named, may_change},
+    encoded::Encoded,
     error::ApiError,
     upgrade,
 };
@@ -83,21 +83,21 @@ pub async fn stream(
     let events = stream::unfold(Some((listener, after, Some(first))), async |state| {
         let (listener, after, first) = state?;
         if let Some(first) = first {
-            return Some((Ok::<_, actix_web::Error>(Bytes::from(first)), Some((listener, after, None))));
+            return Some((Encoded::default().text(first), Some((listener, after, None))));
         }
         match listener.next(after).await {
             Told::Messages(messages) => {
                 let last = messages.last().map_or(after, |(number, _)| *number);
-                let text = in_events(listener.id(), &messages);
-                Some((Ok(text.into()), Some((listener, last, None))))
+                Some((in_events(listener.id(), messages), Some((listener, last, None))))
             }
             Told::Closed(reason) => {
                 let close = format!("event: close\ndata: {}\n\n", in_json(reason));
-                Some((Ok(close.into()), None))
+                Some((Encoded::default().text(close), None))
             }
             Told::Replaced => None,
         }
     });
+    let events = events.flatten().map(Ok::<_, actix_web::Error>);
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(("cache-control", "no-store"))
@@ -127,12 +127,11 @@ pub async fn poll(
         Ok(Told::Closed(reason)) => (Vec::new(), Some(in_json(reason))),
         Ok(Told::Replaced) | Err(_) => (Vec::new(), None),
     };
-    let messages: Vec<_> = messages
-        .iter()
-        .map(|(number, frame)| json!({"number": number, "data": BASE64_STANDARD.encode(frame)}))
-        .collect();
-    let answer = json!({"session": listener.id(), "messages": messages, "close": close});
-    Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(answer))
+    let answer = in_answer(listener.id(), messages, close);
+    Ok(HttpResponse::Ok()
+        .content_type(mime::APPLICATION_JSON)
+        .insert_header(("cache-control", "no-store"))
+        .body(answer))
 }
 
 /// `POST /api/v1/documents/{name}/messages?session=…`: what the client says, as one or more frames in the body,
@@ -210,16 +209,21 @@ fn parse_id(id: &str) -> Option<(Uuid, u64)> {
     Some((session.parse().ok()?, number.parse().ok()?))
 }
 
-fn in_events(session: Uuid, messages: &[(u64, Bytes)]) -> String {
-    let size: usize = messages.iter().map(|(_, frame)| frame.len() * 4 / 3 + 96).sum();
-    let mut text = String::with_capacity(size);
-    for (number, frame) in messages {
-        // Writing into a string does not fail.
-        let _ = write!(text, "event: message\nid: {session}.{number}\ndata: ");
-        BASE64_STANDARD.encode_string(frame, &mut text);
-        text.push_str("\n\n");
+fn in_events(session: Uuid, messages: Vec<(u64, Bytes)>) -> Encoded {
+    messages.into_iter().fold(Encoded::default(), |events, (number, frame)| {
+        let head = format!("event: message\nid: {session}.{number}\ndata: ");
+        events.text(head).base64(frame).text("\n\n")
+    })
+}
+
+/// `{"session":…,"messages":[{"number":…,"data":…}],"close":…}`. Nothing in it needs to be escaped.
+fn in_answer(session: Uuid, messages: Vec<(u64, Bytes)>, close: Option<serde_json::Value>) -> Encoded {
+    let mut answer = Encoded::default().text(format!("{{\"session\":\"{session}\",\"messages\":["));
+    for (at, (number, frame)) in messages.into_iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        answer = answer.text(format!("{comma}{{\"number\":{number},\"data\":\"")).base64(frame).text("\"}");
     }
-    text
+    answer.text(format!("],\"close\":{}}}", close.unwrap_or_default()))
 }
 
 fn in_json(reason: CloseReason) -> serde_json::Value {
@@ -241,15 +245,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn messages_are_events_in_base64() {
-        let messages = [(3, Bytes::from_static(&[0, 2, 2, 0, 0])), (4, Bytes::from_static(&[1, 1, 0]))];
+    #[tokio::test]
+    async fn messages_are_events_in_base64_and_answers_are_json() {
+        let messages = vec![(3, Bytes::from_static(&[0, 2, 2, 0, 0])), (4, Bytes::from_static(&[1, 1, 0]))];
         let id = Uuid::nil();
+        let text = async |encoded: Encoded| {
+            let pieces: Vec<Bytes> = encoded.collect().await;
+            String::from_utf8(pieces.concat()).unwrap()
+        };
         assert_eq!(
-            in_events(id, &messages),
+            text(in_events(id, messages.clone())).await,
             format!(
                 "event: message\nid: {id}.3\ndata: AAICAAA=\n\nevent: message\nid: {id}.4\ndata: AQEA\n\n"
             )
         );
+        let close = json!({"code": 4404});
+        for (messages, expected) in [
+            (Vec::new(), json!([])),
+            (messages, json!([{"number": 3, "data": "AAICAAA="}, {"number": 4, "data": "AQEA"}])),
+        ] {
+            let answer = text(in_answer(id, messages, Some(close.clone()))).await;
+            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(answer, json!({"session": id, "messages": expected, "close": close}));
+        }
+        assert!(text(in_answer(id, Vec::new(), None)).await.ends_with("\"close\":null}"));
     }
 }

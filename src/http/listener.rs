@@ -58,12 +58,13 @@ pub fn listen(app: App, address: SocketAddr, workers: usize) -> io::Result<(Serv
             }))
             .finish(map_config(serve, |()| AppConfig::default()))
             .map_err(ended);
-        fn_service(async |stream: TcpStream| {
+        let takes_nothing = app.connection.outbox.deadline;
+        let accept = move |stream: TcpStream| async move {
             stream.set_nodelay(true).map_err(DispatchError::Io)?;
             let peer = stream.peer_addr().ok();
-            Ok((Transport::new(stream), actix_http::Protocol::Http1, peer))
-        })
-        .and_then(http)
+            Ok((Transport::new(stream, takes_nothing), actix_http::Protocol::Http1, peer))
+        };
+        fn_service(accept).and_then(http)
     })?;
     Ok((builder.run(), address))
 }

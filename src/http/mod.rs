@@ -7,6 +7,7 @@ pub mod chat;
 mod conditional;
 pub mod documents;
 pub mod door;
+mod encoded;
 pub mod error;
 pub mod events;
 pub mod health;
@@ -16,7 +17,7 @@ mod methods;
 pub mod metrics;
 pub mod openapi;
 pub mod origin;
-pub mod pieces;
+mod pieces;
 pub mod transport;
 pub mod upgrade;
 

@@ -8,25 +8,26 @@ use std::{
     task::{Context, Poll},
 };
 
-use actix_web::body::{BodySize, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use bytes::Bytes;
 
 /// As much as the HTTP server buffers before it writes.
 const PIECE: usize = 32 << 10;
 
-/// A body whose chunks are no larger than a piece.
-#[derive(Debug)]
-pub struct Pieces<B> {
-    body: B,
-    /// What is left of its last chunk.
-    rest: Bytes,
+/// The same body, whose chunks are no larger than a piece.
+pub(super) fn in_pieces(body: BoxBody) -> BoxBody {
+    match body.size() {
+        BodySize::None => body,
+        BodySize::Sized(size) if size <= PIECE as u64 => body,
+        _ => BoxBody::new(Pieces { body, rest: Bytes::new() }),
+    }
 }
 
-impl<B> Pieces<B> {
-    /// Of `body`.
-    pub fn new(body: B) -> Self {
-        Self { body, rest: Bytes::new() }
-    }
+#[derive(Debug)]
+struct Pieces<B> {
+    body: B,
+    /// What is left of its latest chunk.
+    rest: Bytes,
 }
 
 impl<B: MessageBody + Unpin> MessageBody for Pieces<B> {
@@ -49,14 +50,6 @@ impl<B: MessageBody + Unpin> MessageBody for Pieces<B> {
         let count = self.rest.len().min(PIECE);
         Poll::Ready(Some(Ok(self.rest.split_to(count))))
     }
-
-    fn try_into_bytes(self) -> Result<Bytes, Self> {
-        if self.rest.is_empty() {
-            let rest = self.rest;
-            return self.body.try_into_bytes().map_err(|body| Self { body, rest });
-        }
-        Err(self)
-    }
 }
 
 #[cfg(test)]
@@ -68,7 +61,7 @@ mod tests {
     #[tokio::test]
     async fn a_chunk_is_shared_and_not_copied() {
         let whole = Bytes::from(vec![7; 5 * PIECE / 2]);
-        let mut pieces = Pieces::new(whole.clone());
+        let mut pieces = in_pieces(BoxBody::new(whole.clone()));
         assert_eq!(pieces.size(), BodySize::Sized(whole.len() as u64));
         let mut at = 0;
         let mut sizes = Vec::new();

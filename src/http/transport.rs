@@ -18,9 +18,6 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How long a peer may take nothing of an answer that waits for it.
-const TAKES_NOTHING: Duration = Duration::from_secs(30);
-
 /// A TCP connection. Clones are the same one.
 ///
 /// Only the HTTP server reads and writes it, from one task: the others would take its wake-ups from it.
@@ -28,10 +25,10 @@ const TAKES_NOTHING: Duration = Duration::from_secs(30);
 pub struct Transport(Rc<RefCell<TcpStream>>);
 
 impl Transport {
-    /// A connection that was accepted.
-    pub fn new(stream: TcpStream) -> Self {
+    /// A connection that was accepted, whose peer may take nothing for so long of an answer that waits for it.
+    pub fn new(stream: TcpStream, takes_nothing: Duration) -> Self {
         let transport = Self(Rc::new(RefCell::new(stream)));
-        transport.give_up_after(Some(TAKES_NOTHING));
+        transport.give_up_after(Some(takes_nothing));
         transport
     }
 

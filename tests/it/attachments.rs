@@ -63,6 +63,47 @@ async fn a_picture_is_kept_and_shown_in_place() {
 }
 
 #[tokio::test]
+async fn a_part_of_it_can_be_had() {
+    let server = TestServer::start().await;
+    let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let made = upload(&server, "notes", "", &bytes).await.expect(201).json();
+    let url = made["url"].as_str().unwrap();
+    let whole = get(&server, url).await.expect(200);
+    assert_eq!(whole.header("accept-ranges"), "bytes");
+    let etag = whole.header("etag").to_owned();
+    let part = |range: &str| request(&server, "GET", url).header("range", range);
+    for (range, from, to) in [
+        ("bytes=0-9", 0, 9),
+        ("bytes=99990-", 99_990, 99_999),
+        ("bytes=-5", 99_995, 99_999),
+        ("bytes=7-200000", 7, 99_999),
+    ] {
+        let answer = part(range).send().await.expect(206);
+        assert_eq!(answer.body, bytes[from..=to], "{range}");
+        assert_eq!(answer.header("content-range"), format!("bytes {from}-{to}/100000"));
+        assert_eq!(answer.header("content-length"), (to - from + 1).to_string());
+        assert_eq!(answer.header("content-type"), whole.header("content-type"));
+        assert_eq!(answer.header("etag"), etag);
+        assert_eq!(answer.header("content-security-policy"), "default-src 'none'; sandbox");
+    }
+    let beyond = part("bytes=100000-").send().await;
+    assert_eq!(beyond.error(), (416, "range_not_satisfiable".to_owned()));
+    assert_eq!(beyond.header("content-range"), "bytes */100000");
+    assert_eq!(part("bytes=0-9").header("if-range", &etag).send().await.status, 206);
+    for (name, value) in [("if-range", "\"another\""), ("accept", "*/*")] {
+        let range = if name == "accept" { "bytes=0-1,5-6" } else { "bytes=0-9" };
+        assert!(part(range).header(name, value).send().await.expect(200).body == bytes, "{name}");
+    }
+    for known in [etag.as_str(), "*", "\"another\", W/\"x\", *"] {
+        let status = part("bytes=0-9").header("if-none-match", known).send().await.status;
+        assert_eq!(status, if known.contains("another") { 206 } else { 304 }, "{known}");
+    }
+    let missing = url.replace(made["id"].as_str().unwrap(), "00000000-0000-0000-0000-000000000000");
+    let nothing = request(&server, "GET", &missing).header("if-none-match", "*").send().await;
+    assert_eq!(nothing.error().0, 404);
+}
+
+#[tokio::test]
 async fn what_could_run_is_a_download() {
     let server = TestServer::start().await;
     let files: [(&[u8], &str); 5] = [

@@ -372,6 +372,7 @@ async fn it_says_that_it_lives_and_how_it_fares() {
         "weft_slow_sessions_closed_total 0",
         "weft_documents_poisoned_total 0",
         "weft_turned_away_total 0",
+        "weft_body_bytes_pending 0",
         "weft_inputs_refused_total{reason=\"text_frame\"} 1",
         "weft_start_time_seconds ",
         "# EOF",

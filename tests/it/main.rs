@@ -8,6 +8,7 @@
 mod support;
 
 mod attachments;
+mod bodies;
 mod chat;
 mod collab;
 mod commands;
