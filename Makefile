@@ -58,6 +58,7 @@ test-interop: tests/interop/node_modules/.installed binary
 test-foreign: binary
 	@command -v $(NPM) >/dev/null || .ci/install nodejs npm
 	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/pycrdt-websocket/run
+	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/schemathesis/run
 
 # Two browsers against the binary.
 test-e2e: tests/e2e/node_modules/.installed binary

@@ -70,6 +70,9 @@ async fn what_cannot_be_created_is_explained() {
         (json!({"name": 5}), "invalid_body"),
         (json!({"title": "x".repeat(257)}), "invalid_body"),
         (json!([1]), "invalid_body"),
+        (json!([]), "invalid_body"),
+        (json!(["name", "title"]), "invalid_body"),
+        (json!([null, null]), "invalid_body"),
     ] {
         assert_eq!(post(&server, DOCUMENTS, &body).await.error(), (400, code.to_owned()), "{body}");
     }
