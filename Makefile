@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e fuzz kill space
+.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill space
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -73,6 +73,11 @@ DIALECT ?= y-websocket
 kill:
 	$(CARGO) build --locked --release --workspace
 	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load kill --cycles $(CYCLES) --dialect $(DIALECT)
+
+## Random documents of five versions of Yjs, SEEDS of them, live, as one update, over REST, after a restart
+SEEDS ?= 20000
+differential: tests/interop/node_modules/.installed binary
+	cd tests/interop && WEFT_SEEDS=$(SEEDS) WEFT_BIN=$(abspath $(WEFT_BIN)) node --test differential.test.mjs
 
 ## Feed the guard and what is behind it with mutated input for SECONDS
 SECONDS ?= 60

@@ -5,15 +5,16 @@
 //! is the type of bytes that passed; there is no other way to make one. What it promises:
 //!
 //! - the bytes are one complete v1 update, within [`Limits`], read the same way by yjs 13, yjs 14 and yrs;
-//! - clients are strictly descending and none is empty, clients fit 53 bits, clocks with their lengths 31;
+//! - clients are unique and none is empty, clients fit 53 bits, clocks with their lengths 31;
 //! - every struct has a known kind and a length, and refers within its own client only backwards;
-//! - the value of a key is a single value or type with nothing to its right;
+//! - under a key stand values or types with nothing to their right;
 //! - strings are UTF-8, JSON is JSON as yrs parses it, values and shared types are not nested too deep;
 //! - deleted clients are unique and their ranges ascending without overlap.
 //!
-//! All of this is what yjs and yrs write today. Two things that yjs reads, and that stray in from elsewhere,
-//! pass and are mended by [`Update::readiness`] before anything sees them: holes in a client's structs, and
-//! clients without deletions in a delete set.
+//! All of this is what yjs and yrs write. Three things that yjs reads pass and are mended before anything sees
+//! them: clients that are not in descending order, as yjs 13.0 to 13.4 wrote them ([`Update::check`]), and, strayed
+//! in from elsewhere, holes in a client's structs and clients without deletions in a delete set
+//! ([`Update::readiness`]).
 //!
 //! Subdocuments and weak links are refused because yrs leaks them, moves because no released client writes
 //! them, and two ancient contents because yrs reads them otherwise than yjs: the `JSON` content that yjs
@@ -35,6 +36,7 @@
 //!   as [`Update::outline`] says; on the server edit by inserting, not by removing from arrays and XML.
 //! - Shared types nested deeper and deeper by many updates, and documents that grow too big.
 
+mod order;
 mod outline;
 mod readiness;
 mod structs;
@@ -68,9 +70,11 @@ pub struct Limits {
     /// Single values inside arrays and objects of one update: 24 bytes or more each, for one byte sent.
     /// 2 million.
     pub values: usize,
-    /// How deep arrays and objects may be nested in each other, in values and in presence. Parsers recurse,
-    /// and the stack of a worker thread ends somewhere beyond 2,500. 64.
+    /// How deep arrays and objects may be nested in each other, in values. Decoders, encoders and destructors recurse,
+    /// and the stack of a worker thread ends somewhere beyond 2,500. 512.
     pub value_depth: usize,
+    /// The same in presence. 64.
+    pub awareness_depth: usize,
     /// How deep shared types may be nested in each other within one update. 512.
     pub type_depth: usize,
     /// Clients in one presence message. A y-websocket client repeats to the server what it heard about
@@ -90,7 +94,8 @@ impl Default for Limits {
             structs: 4_000_000,
             delete_ranges: 1_000_000,
             values: 2_000_000,
-            value_depth: 64,
+            value_depth: 512,
+            awareness_depth: 64,
             type_depth: 512,
             awareness_clients: 16_384,
             awareness_bytes: 4096,
@@ -129,7 +134,7 @@ pub enum Refusal {
         /// How many are allowed.
         limit: usize,
     },
-    /// The clients are not in strictly descending order, as every encoder writes them.
+    /// The clients are not in strictly descending order, as encoders write them.
     #[error("the clients of the update are not in descending order")]
     ClientOrder,
     /// A client is announced and has nothing.
@@ -161,8 +166,8 @@ pub enum Refusal {
     /// A struct that refers to itself or to what its own client writes later.
     #[error("a struct refers to a later one of its own client")]
     ForwardReference,
-    /// The value of a key that is not one value, or that has something to its right.
-    #[error("the value of a key is not a single value")]
+    /// Something under a key that is no value, or that has something to its right.
+    #[error("what stands under a key is no value, or stands in front of something")]
     Keyed,
     /// JSON that does not parse.
     #[error("an embedded JSON value does not parse")]
@@ -237,10 +242,20 @@ pub enum Readiness {
 impl Update {
     /// Checks `bytes`, keeps them, and says what is in them. Time and memory are linear in the length;
     /// an update of a single keystroke allocates nothing.
+    ///
+    /// Clients in another order than the usual one, as releases before 13.5 write them, are put into that order
+    /// first.
     pub fn check(bytes: Bytes, limits: &Limits) -> Result<Self, Refusal> {
         if bytes.len() > limits.update_bytes {
             return Err(Refusal::TooMany { what: "bytes", limit: limits.update_bytes });
         }
+        match Self::check_ordered(bytes.clone(), limits) {
+            Err(Refusal::ClientOrder) => Self::check_ordered(order::descending(&bytes, limits)?, limits),
+            checked => checked,
+        }
+    }
+
+    fn check_ordered(bytes: Bytes, limits: &Limits) -> Result<Self, Refusal> {
         let mut reader = Reader::new(&bytes);
         let mut summary = Summary::default();
         structs::read_sections(&mut reader, limits, &mut summary)?;

@@ -105,7 +105,7 @@ pub enum InvalidAwareness {
     /// A state that is neither a JSON object nor `null`.
     #[error("a state is not a JSON object")]
     NotAnObject,
-    /// A state nested deeper than [`Limits::value_depth`].
+    /// A state nested deeper than [`Limits::awareness_depth`].
     #[error("a state is nested too deep")]
     Depth,
 }
@@ -157,7 +157,7 @@ impl AwarenessUpdate {
                     update.left_out += 1;
                     continue;
                 }
-                state => Some(Arc::from(check_state(state, limits.value_depth)?)),
+                state => Some(Arc::from(check_state(state, limits.awareness_depth)?)),
             };
             update.entries.push(AwarenessEntry { client, clock, state });
         }

@@ -178,16 +178,13 @@ fn read_block<'a>(
     Ok(block)
 }
 
-/// The value of a key is one value or type that follows the one before it, and nothing stands to the right
-/// of it: so yjs and yrs write it. Anything else makes yrs lose track of what it owns.
+/// The value of a key is a value or type that follows the one before it, and nothing stands to the right of it: so
+/// yjs and yrs write it. Values that were overwritten one after the other stand together in one item, of which the
+/// last counts: as garbage where it is collected, as they were where somebody keeps them (`gc: false`, or what an undo
+/// manager may bring back). Anything else makes yrs lose track of what it owns.
 fn check_keyed(block: &Block<'_>) -> Result<(), Refusal> {
-    let is_one_value = match block.kind {
-        Kind::Type(_) | Kind::Value => block.end - block.start == 1,
-        // Values that were overwritten one after the other are remembered together.
-        Kind::Deleted => true,
-        Kind::Text { .. } | Kind::InText | Kind::Gc | Kind::Skip => false,
-    };
-    if is_one_value && block.right_origin.is_none() { Ok(()) } else { Err(Refusal::Keyed) }
+    let is_of_values = matches!(block.kind, Kind::Type(_) | Kind::Value | Kind::Deleted);
+    if is_of_values && block.right_origin.is_none() { Ok(()) } else { Err(Refusal::Keyed) }
 }
 
 /// A reference from the struct at `clock` of `client`. Among its own client's structs it must point back:
