@@ -156,6 +156,13 @@ impl Member {
         Self { access, dialect, answered: false, introduced: false, in_batch: 0, shows: None }
     }
 
+    /// Learns from a client id whether the client is of Yjs 14.
+    fn is_known_by(&mut self, client: Option<ClientId>) {
+        if let (Dialect::YWebSocketById, Some(client)) = (self.dialect, client) {
+            self.dialect = Dialect::YWebSocket { echo: client.get() > u64::from(u32::MAX) };
+        }
+    }
+
     fn may_show(&mut self, rate: Rate, now: Instant) -> bool {
         self.shows.get_or_insert_with(|| Bucket::new(rate, now)).take(now)
     }
@@ -234,13 +241,20 @@ impl DocumentState {
                 }
             },
             Message::SyncStep2(update) => self.take_in(session, update, true, effects),
-            Message::Update(update) => self.take_in(session, update, false, effects),
+            Message::Update(update) => {
+                // Not a step 2, which brings what others wrote. One that only deletes says nothing.
+                member.is_known_by(update.sections().first().map(|section| section.client));
+                self.take_in(session, update, false, effects);
+            }
             Message::Awareness(_) if !member.may_show(self.show_rate, now.instant) => {
                 effects.push(Effect::Refused("presence_rate"));
                 effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
             }
             Message::Awareness(update) => {
                 let first = !std::mem::replace(&mut member.introduced, true);
+                if first {
+                    member.is_known_by(update.entries.first().map(|entry| entry.client));
+                }
                 effects.extend((0..update.left_out).map(|_| Effect::Refused("presence_size")));
                 let outcome = self.presence.apply(session, update, first, now.instant);
                 effects.extend(outcome.probe.into_iter().map(Effect::Probe));

@@ -111,8 +111,8 @@ impl Drop for Permit {
 
 /// `GET /ws/{document}`: a connection of the y-websocket dialect.
 ///
-/// With `?echo=durable` the client hears each of its own updates back once it is durable. Stock clients of
-/// Yjs 13 do not ask for that, and get no echo; `@y/websocket` computes from it whether it is synced. A token
+/// With `?echo=durable` the client hears each of its own updates back once it is durable, with `?echo=none` never.
+/// Without either it does if its id is one of Yjs 14, whose provider computes from it what is saved. A token
 /// comes as `?token=…` or as the subprotocol `yauth-…`.
 pub async fn y_websocket(
     request: HttpRequest,
@@ -129,7 +129,7 @@ pub async fn y_websocket(
         connection,
         document,
         access,
-        dialect: Dialect::YWebSocket { echo: asked.echo },
+        dialect: asked.echo.map_or(Dialect::YWebSocketById, |echo| Dialect::YWebSocket { echo }),
         max_sessions: app.config.limits.per_document,
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
@@ -159,7 +159,8 @@ pub async fn hocuspocus(
 /// What a client may ask of its connection in the query.
 #[derive(Debug, Default)]
 struct Asked {
-    echo: bool,
+    /// Without a word of it, the client's id tells.
+    echo: Option<bool>,
     /// The longest silence it takes for a living line.
     keepalive: Option<Duration>,
     token: Option<String>,
@@ -170,7 +171,8 @@ impl Asked {
         let mut asked = Self::default();
         for (key, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
             match key.as_ref() {
-                "echo" => asked.echo = value == "durable",
+                "echo" if value == "durable" => asked.echo = Some(true),
+                "echo" if value == "none" => asked.echo = Some(false),
                 "keepalive" => {
                     let seconds = value.parse().ok().filter(|seconds| (1..=20).contains(seconds));
                     asked.keepalive = seconds.map(Duration::from_secs);

@@ -25,10 +25,11 @@ afterEach(() => {
   leaveAll();
 });
 
-function join14(room, { id = WIDE, params = {} } = {}) {
+function join14(room, { id = WIDE, params = {}, present = true } = {}) {
   const doc = new Y14.Doc();
   doc.clientID = id;
   const awareness = new Awareness(doc);
+  if (!present) awareness.setLocalState(null);
   const provider = new WebsocketProvider(`${server.url.replace(/^http/, "ws")}/ws`, room, doc, {
     WebSocketPolyfill: WebSocket,
     disableBc: true,
@@ -76,22 +77,46 @@ test("over Hocuspocus too", async () => {
   await until("the other has it", () => provider.text.toString() === "wide");
 });
 
-test("who asks hears each own change once it is durable, and who does not hears none", async () => {
-  const asks = join14("echo", { params: { echo: "durable" } });
-  await asks.synced();
-  for (let n = 0; n < 10; n++) asks.text.insert(0, `${n}`);
-  await until(() => `ten echoes, not ${asks.updates.length}`, () => asks.updates.length === 10);
-  await server.kill();
-  await server.start();
-  const reader = join("3.1", server, "echo");
-  await reader.synced();
-  assert.equal(reader.text.toString(), "9876543210");
+for (const [how, params] of [["without asking", {}], ["asking", { echo: "durable" }]]) {
+  test(`a client of Yjs 14 hears each own change once it is durable, ${how}`, async () => {
+    const room = `echo ${how}`;
+    const wide = join14(room, { params });
+    await wide.synced();
+    for (let n = 0; n < 10; n++) wide.text.insert(0, `${n}`);
+    await until(() => `ten echoes, not ${wide.updates.length}`, () => wide.updates.length === 10);
+    await server.kill();
+    await server.start();
+    const reader = join("3.1", server, room);
+    await reader.synced();
+    assert.equal(reader.text.toString(), "9876543210");
+  });
+}
 
-  const silent = join14("echo", { id: WIDE - 2 });
+test("without presence it is known by what it writes", async () => {
+  const wide = join14("no presence", { present: false });
+  await wide.synced();
+  wide.text.insert(0, "x");
+  await until("its echo", () => wide.updates.length === 1);
+});
+
+test("who asks for none hears none, and a client of Yjs 13 that does not ask neither", async () => {
+  const reader = join("3.1", server, "silent");
+  await reader.synced();
+  const silent = join14("silent", { id: WIDE - 2, params: { echo: "none" } });
   await silent.synced();
   silent.text.insert(0, "x");
-  await until("it arrived", () => reader.text.toString().startsWith("x"));
+  await until("it arrived", () => reader.text.toString() === "x");
+  const heard = [];
+  const hear = reader.provider.messageHandlers[0];
+  reader.provider.messageHandlers = [...reader.provider.messageHandlers];
+  reader.provider.messageHandlers[0] = (encoder, decoder, ...rest) => {
+    if (decoder.arr[decoder.pos] === 2) heard.push(decoder.arr.length);
+    hear(encoder, decoder, ...rest);
+  };
   reader.text.insert(0, "y");
-  await until("the other's change came", () => silent.text.toString().startsWith("y"));
+  await until("the other's change came", () => silent.text.toString() === "yx");
   assert.equal(silent.updates.length, 1, "the other's, and not its own");
+  silent.text.insert(0, "z");
+  await until("it came back", () => reader.text.toString() === "zyx");
+  assert.equal(heard.length, 1, "the other's, and not its own");
 });
