@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 /// The name of a document: 1 to 256 bytes of UTF-8, no control characters, not blank, no white space at
-/// either end. Slashes are allowed. Cheap to clone.
+/// either end, and neither `.` nor `..`. Slashes are allowed. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DocumentName(Arc<str>);
 
@@ -27,6 +27,9 @@ pub enum InvalidName {
     /// Begins or ends with white space, which people cannot see.
     #[error("a document name must not begin or end with white space")]
     Padded,
+    /// `.` or `..`, which browsers take for directions in an address and resolve before they ask.
+    #[error("a document name must not be . or .., which no address can hold; choose another")]
+    Dots,
     /// Not UTF-8 after percent-decoding.
     #[error("a document name must be UTF-8")]
     NotUtf8,
@@ -38,6 +41,13 @@ impl DocumentName {
 
     /// Checks `name` against the rules above.
     pub fn parse(name: &str) -> Result<Self, InvalidName> {
+        let name = Self::parse_stored(name)?;
+        if name.is_dots() { Err(InvalidName::Dots) } else { Ok(name) }
+    }
+
+    /// Checks a name that may be of an earlier version of this server, which let in `.` and `..`. What is stored
+    /// under them can be read and deleted, and nothing can be written there.
+    pub fn parse_stored(name: &str) -> Result<Self, InvalidName> {
         if name.trim().is_empty() {
             return Err(InvalidName::Blank);
         }
@@ -53,7 +63,12 @@ impl DocumentName {
         Ok(Self(name.into()))
     }
 
-    /// Checks raw bytes, as they come out of a URL or a stored key.
+    /// Whether no address can hold the name. Only what is stored since long can be called so.
+    pub fn is_dots(&self) -> bool {
+        matches!(&*self.0, "." | "..")
+    }
+
+    /// Checks raw bytes, as they come out of a URL or a frame.
     pub fn parse_bytes(name: &[u8]) -> Result<Self, InvalidName> {
         Self::parse(std::str::from_utf8(name).map_err(|_| InvalidName::NotUtf8)?)
     }
@@ -152,12 +167,26 @@ mod tests {
             ("a\u{85}b", Some(InvalidName::Control)),
             ("a\0b", Some(InvalidName::Control)),
             (long.as_str(), Some(InvalidName::TooLong(258))),
+            (".", Some(InvalidName::Dots)),
+            ("..", Some(InvalidName::Dots)),
+            ("...", None),
+            (".a", None),
+            ("a/../b", None),
             (&long[..256], None),
             ("team/文件 1", None),
         ] {
             assert_eq!(DocumentName::parse(name).err(), expected, "{name:?}");
         }
         assert_eq!(DocumentName::parse_bytes(b"\xff"), Err(InvalidName::NotUtf8));
+    }
+
+    #[test]
+    fn names_that_were_stored_once_can_be_read() {
+        for name in [".", "..", "a"] {
+            assert_eq!(DocumentName::parse_stored(name).unwrap().is_dots(), name != "a", "{name}");
+        }
+        assert_eq!(DocumentName::parse_stored("a\n").err(), Some(InvalidName::Control));
+        assert!(serde_json::from_str::<DocumentName>("\"..\"").is_err());
     }
 
     #[test]

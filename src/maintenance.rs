@@ -38,6 +38,12 @@ pub fn check(data: &Path) -> Result<ExitCode, Box<dyn Error>> {
     for (document, what) in &report.damaged {
         println!("damaged: {document}: {what}");
     }
+    for document in &report.unaddressable {
+        println!(
+            "no address can hold the name {document}: read the document at /api/v1/documents/%7F{document}/text, and \
+             delete it with DELETE /api/v1/documents/%7F{document}"
+        );
+    }
     if report.dead_damage > 0 {
         println!("{} damaged rows are needed by nobody; `weft vacuum` removes them", report.dead_damage);
     }

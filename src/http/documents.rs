@@ -117,9 +117,30 @@ impl FromRequest for Named {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let rest = request.uri().path().strip_prefix("/api/v1/documents/").unwrap_or_default();
-        let segment = rest.split('/').next().unwrap_or_default();
-        let name = DocumentName::parse_bytes(&percent_decode_str(segment).collect::<Vec<u8>>());
+        let name = DocumentName::parse_bytes(&segment(request));
+        ready(name.map(Self).map_err(ApiError::from))
+    }
+}
+
+fn segment(request: &HttpRequest) -> Vec<u8> {
+    let rest = request.uri().path().strip_prefix("/api/v1/documents/").unwrap_or_default();
+    percent_decode_str(rest.split('/').next().unwrap_or_default()).collect()
+}
+
+/// The same where nothing is made or written: what earlier versions stored as `.` and `..` is reached as `%7F.` and
+/// `%7F..`, because browsers resolve those names in whatever way they are encoded. No other name holds that character.
+pub struct Stored(pub DocumentName);
+
+impl FromRequest for Stored {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let name = match segment(request).as_slice() {
+            b"\x7f." => DocumentName::parse_stored("."),
+            b"\x7f.." => DocumentName::parse_stored(".."),
+            name => DocumentName::parse_bytes(name),
+        };
         ready(name.map(Self).map_err(ApiError::from))
     }
 }
@@ -180,7 +201,7 @@ fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
     let (modified, document) = text.split_once('.').ok_or_else(invalid)?;
     Ok(Cursor {
         modified: Timestamp(modified.parse().map_err(|_| invalid())?),
-        document: DocumentName::parse(document).map_err(|_| invalid())?,
+        document: DocumentName::parse_stored(document).map_err(|_| invalid())?,
     })
 }
 
@@ -234,7 +255,7 @@ pub async fn create(
 }
 
 /// `GET /api/v1/documents/{name}`.
-pub async fn details(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+pub async fn details(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
     let document = find(&app, &name).await?;
     Ok(answer(StatusCode::OK, &document))
 }
@@ -243,7 +264,7 @@ pub async fn details(app: web::Data<App>, Named(name): Named) -> Result<HttpResp
 pub async fn delete(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(name): Named,
+    Stored(name): Stored,
 ) -> Result<HttpResponse, ApiError> {
     may_change(request.headers(), &app)?;
     find(&app, &name).await?;
@@ -268,7 +289,7 @@ pub async fn delete(
 pub async fn restore(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(name): Named,
+    Stored(name): Stored,
 ) -> Result<HttpResponse, ApiError> {
     may_change(request.headers(), &app)?;
     find(&app, &name).await?;
@@ -278,19 +299,19 @@ pub async fn restore(
 }
 
 /// `GET /api/v1/documents/{name}/state`: everything, as one Yjs update (v1).
-pub async fn state(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+pub async fn state(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
     let state = read(&app, &name).await?;
     Ok(content("application/octet-stream", state))
 }
 
 /// `GET /api/v1/documents/{name}/text`.
-pub async fn text(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+pub async fn text(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
     let text = export::to_text(read(&app, &name).await?).await.map_err(ApiError::internal)?;
     Ok(content("text/plain; charset=utf-8", text))
 }
 
 /// `GET /api/v1/documents/{name}/json`.
-pub async fn json(app: web::Data<App>, Named(name): Named) -> Result<HttpResponse, ApiError> {
+pub async fn json(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
     let json = export::to_json(read(&app, &name).await?).await.map_err(ApiError::internal)?;
     Ok(content("application/json", json))
 }

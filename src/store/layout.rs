@@ -34,7 +34,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use uuid::Uuid;
 
 use super::{Collection, LoggedUpdate, Presence, Summary};
-use crate::ids::{DocumentName, SessionId, Timestamp};
+use crate::ids::{DocumentName, InvalidName, SessionId, Timestamp};
 
 /// The format of a single value.
 pub const VERSION: u8 = 1;
@@ -794,8 +794,9 @@ impl<'a> Reader<'a> {
     }
 
     fn name(&mut self, length: usize) -> Result<DocumentName> {
-        let name = DocumentName::parse_bytes(self.take(length)?);
-        name.map_err(|invalid| Damage(format!("an impossible name: {invalid}")))
+        let name = std::str::from_utf8(self.take(length)?).map_err(|_| InvalidName::NotUtf8);
+        name.and_then(DocumentName::parse_stored)
+            .map_err(|invalid| Damage(format!("an impossible name: {invalid}")))
     }
 
     fn collection(&mut self) -> Result<Collection> {

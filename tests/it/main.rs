@@ -26,6 +26,7 @@ mod kill;
 mod layering;
 mod leaks;
 mod limits;
+mod names;
 mod openapi;
 mod poison;
 mod presence;

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     ids::DocumentName,
     store::{
-        Config, Durability, StoreError, StoreResult, Stored, Unobserved,
+        Config, Durability, Presence, StoreError, StoreResult, Stored, Unobserved,
         layout::{self, Key, Kind},
     },
 };
@@ -37,6 +37,8 @@ pub struct Report {
     pub quarantined: u64,
     /// What is wrong, document by document, sorted by name.
     pub damaged: Vec<(DocumentName, String)>,
+    /// Documents whose names no address can hold ([`DocumentName::is_dots`]), unless they are damaged.
+    pub unaddressable: Vec<DocumentName>,
     /// Rows with a bad checksum that nobody needs any more. They go away with the next vacuum.
     pub dead_damage: u64,
 }
@@ -123,12 +125,18 @@ pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report>
         });
         let broken = broken_rows.remove(document).unwrap_or(0);
         match verified {
-            Ok(()) => report.dead_damage += broken,
+            Ok(()) => {
+                report.dead_damage += broken;
+                if document.is_dots() && !matches!(slot.entry.head.presence, Presence::Deleted(_)) {
+                    report.unaddressable.push(document.clone());
+                }
+            }
             Err(what) => report.damaged.push((document.clone(), what)),
         }
     }
     report.dead_damage += broken_rows.values().sum::<u64>();
     report.damaged.sort();
+    report.unaddressable.sort();
     Ok(report)
 }
 
