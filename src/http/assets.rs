@@ -32,7 +32,7 @@ pub async fn serve(request: HttpRequest) -> HttpResponse {
     let name = path.trim_start_matches('/');
     let is_page = looks_like_a_page(path);
     let found = match file(name, &request) {
-        None if is_page && is_navigation(request.headers()) => file("index.html", &request),
+        None if is_page && wants_page(request.headers()) => file("index.html", &request),
         found => found,
     };
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
@@ -50,14 +50,14 @@ fn looks_like_a_page(path: &str) -> bool {
     path.starts_with("/d/") || !(path.contains('.') || path.starts_with("/assets/") || path == "*")
 }
 
-/// Whether somebody goes there, and not a page that fetches something. Who does not say is believed.
-fn is_navigation(headers: &HeaderMap) -> bool {
+/// Whether a page is what is wanted: it is asked for as such, or somebody goes there who takes anything. A script
+/// that fetches whatever is there does not want a page.
+fn wants_page(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let takes_html = text("accept").is_some_and(|accept| {
-        let kinds = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
-        kinds.into_iter().any(|kind| ["text/html", "text/*", "*/*"].contains(&kind))
-    });
-    takes_html && text("sec-fetch-mode").is_none_or(|mode| mode == "navigate")
+    let goes_there = text("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    let accepted = text("accept").unwrap_or_default().split(',');
+    let mut kinds = accepted.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    kinds.any(|kind| kind == "text/html" || (goes_there && ["text/*", "*/*"].contains(&kind)))
 }
 
 fn file(path: &str, request: &HttpRequest) -> Option<HttpResponse> {

@@ -434,6 +434,9 @@ async fn what_is_missing_is_missing() {
         let answer = fetched.header("sec-fetch-mode", mode).send().await;
         assert_eq!(answer.error(), (404, "not_found".to_owned()), "{mode}");
     }
+    // The app itself asks whether there is a newer one.
+    let asked = request(&server, "GET", "/?now").header("accept", "text/html");
+    asked.header("sec-fetch-mode", "cors").send().await.expect(200);
     let visited = request(&server, "GET", "/d/notes.md").header("accept", "text/html,*/*;q=0.8");
     visited.header("sec-fetch-mode", "navigate").send().await.expect(200);
     let not_a_page = request(&server, "GET", "/d/notes").header("accept", "application/json").send().await;
