@@ -87,7 +87,7 @@ pub struct Settings {
     /// Bytes of attachments that one document may hold [default: 268435456]
     #[arg(long, env = "WEFT_MAX_DOCUMENT_ATTACHMENT_BYTES", value_name = "BYTES")]
     pub max_document_attachment_bytes: Option<u64>,
-    /// Most connections in all [default: 20000]
+    /// Most TCP connections in all, plain HTTP and its sessions included [default: 20000]
     #[arg(long, env = "WEFT_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
     /// Most connections from one address [default: 5000]
@@ -318,9 +318,9 @@ impl Settings {
         Ok(connection)
     }
 
-    fn limits(&self) -> Result<http::upgrade::Limits, InvalidConfig> {
-        let default = http::upgrade::Limits::default();
-        let limits = http::upgrade::Limits {
+    fn limits(&self) -> Result<http::places::Limits, InvalidConfig> {
+        let default = http::places::Limits::default();
+        let limits = http::places::Limits {
             connections: self.max_connections.unwrap_or(default.connections),
             per_address: self.max_connections_per_address.unwrap_or(default.per_address),
             per_document: self.max_connections_per_document.unwrap_or(default.per_document),

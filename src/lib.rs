@@ -14,15 +14,15 @@
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
 //! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::text_queue`] the same for who speaks JSON, [`document::attachments`] files beside it, [`document::chat`] what people say beside it; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
-//! | [`connection`] | one line to a client: `connection::line` the loop, [`connection::text_socket`] that of the JSON dialects, both carried by a WebSocket in [`connection::socket`], the first also by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
-//! | [`http`] | [`http::listener`] accepts connections, [`http::door`] what every request and every answer passes, the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
+//! | [`connection`] | one line to a client: `connection::line` the loop, [`connection::text_socket`] that of the JSON dialects, both carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, the first also by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::heartbeat`] whether the peer lives | document, auth, protocol, ids |
+//! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, [`http::door`] what every request and every answer passes, the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
-//! | [`server`] | the composition root: start and ordered shutdown | everything |
+//! | [`server`] | the composition root: start and ordered shutdown; [`server::descriptors`] for how many there are files | everything |
 //!
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
-//! and `server.rs`, `actix_ws` in `connection/socket.rs` and `http/upgrade.rs`, `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and
+//! and `server.rs`, `actix_ws` in `connection/socket.rs`, `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and
 //! `document/`, `operational_transform` in `protocol/text_operation.rs`,
 //! `sled` in `store/sled`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.

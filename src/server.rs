@@ -15,12 +15,14 @@ use crate::{
     config::Config,
     connection::feed::Feeds,
     document::registry::Registry,
-    http::{self, body::Bodies, listener, upgrade::Connections},
+    http::{self, body::Bodies, listener, places::Places},
     ids::DocumentName,
     protocol::close::CloseReason,
     store::{self, Durability, Store, StoreError},
     telemetry::Metrics,
 };
+
+pub mod descriptors;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The system leaves no room for connections.
+    #[error("{0}")]
+    Descriptors(#[from] descriptors::TooFew),
     /// The address cannot be listened on.
     #[error("failed to listen on {address}: {source}")]
     Listen {
@@ -66,22 +71,31 @@ impl Server {
         let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         metrics.started(Instant::now(), started.as_secs_f64());
         let registry = Registry::new(config.document, store.clone(), metrics.clone());
+        let limits = config.http.limits;
+        let room = descriptors::room(limits.connections, config.workers)?;
+        if room < limits.connections {
+            let wanted = limits.connections;
+            warn!(
+                room,
+                wanted, "the limit on open files leaves no room for max_connections: raise it (ulimit -n)"
+            );
+        }
         let app = http::App {
             registry: registry.clone(),
             metrics: metrics.clone(),
-            connections: Connections::new(config.http.limits),
+            places: Places::new(limits, room),
             policy: config.http.policy.clone(),
             bodies: Bodies::new(config.http.bodies, metrics.clone()),
             feeds: Feeds::default(),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };
-        let listen = |source| StartError::Listen { address: config.listen, source };
         let hosts = &app.config.origins.hosts;
         if !hosts.loopback && hosts.public.is_empty() {
             info!("public_host is not set: answering to addresses and local names only");
         }
-        let (server, address) = listener::listen(app, config.listen, config.workers).map_err(listen)?;
+        let (server, address) = listener::listen(app, config.listen, config.workers, room)
+            .map_err(|source| StartError::Listen { address: config.listen, source })?;
         Ok(Self {
             address,
             registry,

@@ -96,6 +96,8 @@ pub struct Figures {
     registry: Registry,
     /// Open WebSocket connections.
     pub connections: Gauge,
+    /// Places taken within the limits.
+    pub places: Gauge,
     /// Documents held in memory.
     pub documents: Gauge,
     /// Update and step-2 messages taken in from sessions.
@@ -167,6 +169,8 @@ impl Metrics {
             gauge
         };
         let connections = gauge("connections", "Open WebSocket connections");
+        let places =
+            gauge("places", "TCP connections and sessions over plain HTTP, which max_connections limits");
         let documents = gauge("documents_open", "Documents held in memory");
         let journal_backlog_bytes = gauge("journal_backlog_bytes", "Bytes applied but not yet durable");
         let body_bytes_pending =
@@ -220,6 +224,7 @@ impl Metrics {
         Self(Arc::new(Figures {
             registry,
             connections,
+            places,
             documents,
             updates_received,
             updates_sent,

@@ -115,7 +115,8 @@ impl Feeds {
         let talk = single.converse(queue.open(Bytes::new()), config.guard.clone());
         let (feeds, id, patience) = (self.clone(), feed.id, feed.patience);
         tokio::task::spawn_local(async move {
-            drop(line::run(line, talk, permit).await);
+            line::run(line, talk, async |_, _| ()).await;
+            drop(permit);
             // The last words are still to be heard.
             tokio::time::sleep(patience).await;
             feeds.0.lock().remove(&id);

@@ -1,14 +1,21 @@
-//! Refuses a WebSocket frame on sight of its header.
+//! Refuses a broken WebSocket stream at the byte that breaks it.
 //!
-//! actix-ws looks at a frame's length only once the whole frame is in memory: a header that announces 1 TiB,
-//! followed by as much as the attacker likes to send, was measured to fill a gigabyte. This watches the raw
-//! bytes in front of it and ends the stream as soon as a header announces more than may come.
+//! actix-ws looks at a frame only once the whole frame is in memory: a header that announces 1 TiB, followed by as
+//! much as the attacker likes to send, was measured to fill a gigabyte. And it reports what is wrong with one frame
+//! before it hands out the frames that came before, and does not tell a bad code in a close frame from a reason that
+//! is not UTF-8. This follows the raw bytes in front of it by the rules of RFC 6455 and says up to where they are good.
 
-/// Follows the frames of a byte stream, in at most 14 bytes of memory.
+/// Follows the frames of a client's byte stream. Holds no payload but that of a close frame, and up to three bytes of
+/// a character that is cut.
 #[derive(Debug)]
 pub struct FrameGuard {
     limit: u64,
     state: State,
+    /// The message that is coming in pieces.
+    message: Option<Pieces>,
+    text: Utf8,
+    /// The payload of a close frame so far.
+    close: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -16,96 +23,276 @@ enum State {
     /// Inside a header, of which so many bytes are known.
     Header { bytes: [u8; 14], known: usize },
     /// Inside a payload, of which so many bytes are to come.
-    Payload { left: u64 },
-}
-
-/// A frame announced more than may come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a frame announced {announced} bytes, at most {limit} may come")]
-pub struct FrameTooLarge {
-    /// What its header said.
-    pub announced: u64,
-    /// What is allowed.
-    pub limit: u64,
-}
-
-impl FrameGuard {
-    /// Lets frames of up to `limit` bytes of payload pass.
-    pub fn new(limit: usize) -> Self {
-        Self { limit: limit as u64, state: START }
-    }
-
-    /// Follows the next bytes of the stream, wherever they are cut.
-    pub fn follow(&mut self, mut chunk: &[u8]) -> Result<(), FrameTooLarge> {
-        while !chunk.is_empty() {
-            match &mut self.state {
-                State::Payload { left } => {
-                    let skipped = (*left).min(chunk.len() as u64);
-                    chunk = &chunk[skipped as usize..];
-                    *left -= skipped;
-                    if *left == 0 {
-                        self.state = START;
-                    }
-                }
-                State::Header { bytes, known } => {
-                    bytes[*known] = chunk[0];
-                    *known += 1;
-                    chunk = &chunk[1..];
-                    let Some(announced) = payload_length(&bytes[..*known]) else { continue };
-                    if announced > self.limit {
-                        return Err(FrameTooLarge { announced, limit: self.limit });
-                    }
-                    self.state = if announced == 0 { START } else { State::Payload { left: announced } };
-                }
-            }
-        }
-        Ok(())
-    }
+    Payload { left: u64, mask: [u8; 4], kind: Kind, finished: bool },
 }
 
 const START: State = State::Header { bytes: [0; 14], known: 0 };
 
-/// The payload's length, once the header (RFC 6455, section 5.2) is whole, mask included.
-fn payload_length(header: &[u8]) -> Option<u64> {
-    let &[_, second, ..] = header else { return None };
-    let mask = if second & 0x80 != 0 { 4 } else { 0 };
-    let (extension, short) = match second & 0x7f {
-        126 => (2, 0),
-        127 => (8, 0),
-        length => (0, u64::from(length)),
-    };
-    if header.len() < 2 + extension + mask {
-        return None;
+/// What has to be looked at in a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Close,
+    Other,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pieces {
+    kind: Kind,
+    bytes: u64,
+}
+
+/// What is wrong with a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// More was announced than may come.
+    #[error("a message of {announced} bytes was announced, at most {limit} may come")]
+    TooLarge {
+        /// Bytes that the frame's header and the pieces before it said.
+        announced: u64,
+        /// What is allowed.
+        limit: u64,
+    },
+    /// It is not the WebSocket protocol.
+    #[error("{0}")]
+    Protocol(&'static str),
+    /// A text, or the reason in a close frame, is not UTF-8.
+    #[error("a text is not UTF-8")]
+    NotUtf8,
+}
+
+/// Where a stream breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// How many bytes of the chunk belong to frames before the one that is at fault.
+    pub good: usize,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+impl FrameGuard {
+    /// Lets messages of up to `limit` bytes of payload pass.
+    pub fn new(limit: usize) -> Self {
+        Self { limit: limit as u64, state: START, message: None, text: Utf8::default(), close: Vec::new() }
     }
-    let long = header[2..2 + extension].iter().fold(0, |length, &byte| length << 8 | u64::from(byte));
-    Some(if extension == 0 { short } else { long })
+
+    /// Follows the next bytes of the stream, wherever they are cut.
+    pub fn follow(&mut self, chunk: &[u8]) -> Result<(), Broken> {
+        let mut good = 0;
+        let mut at = 0;
+        while at < chunk.len() {
+            let step = match &mut self.state {
+                State::Header { bytes, known } => {
+                    bytes[*known] = chunk[at];
+                    *known += 1;
+                    at += 1;
+                    let header = (*bytes, *known);
+                    self.header(&header.0[..header.1])
+                }
+                State::Payload { left, .. } => {
+                    let length = (*left).min((chunk.len() - at) as u64) as usize;
+                    let piece = &chunk[at..at + length];
+                    at += length;
+                    self.payload(piece)
+                }
+            };
+            match step {
+                Ok(()) if matches!(self.state, State::Header { known: 0, .. }) => good = at,
+                Ok(()) => {}
+                Err(fault) => return Err(Broken { good, fault }),
+            }
+        }
+        Ok(())
+    }
+
+    /// A header as far as it is known (RFC 6455, section 5.2).
+    fn header(&mut self, header: &[u8]) -> Result<(), Fault> {
+        let &[first, second, ..] = header else { return Ok(()) };
+        let (finished, opcode) = (first & 0x80 != 0, first & 0x0f);
+        if header.len() == 2 {
+            self.allows(first, second)?;
+        }
+        let (extension, short) = match second & 0x7f {
+            126 => (2, 0),
+            127 => (8, 0),
+            length => (0, u64::from(length)),
+        };
+        if header.len() < 2 + extension {
+            return Ok(());
+        }
+        let long = header[2..2 + extension].iter().fold(0, |length, &byte| length << 8 | u64::from(byte));
+        let length = if extension == 0 { short } else { long };
+        let (kind, announced) = self.announced(opcode, length)?;
+        let Ok(mask) = header[2 + extension..].try_into() else { return Ok(()) };
+        if matches!(opcode, 0x0..=0x2) {
+            self.message = (!finished).then_some(Pieces { kind, bytes: announced });
+        }
+        self.state = State::Payload { left: length, mask, kind, finished };
+        if length == 0 { self.end_of_frame() } else { Ok(()) }
+    }
+
+    /// Whether a frame may begin so, here.
+    fn allows(&self, first: u8, second: u8) -> Result<(), Fault> {
+        let (finished, opcode, masked) = (first & 0x80 != 0, first & 0x0f, second & 0x80 != 0);
+        let wrong = if first & 0x70 != 0 {
+            "reserved bits are set and no extension was agreed upon"
+        } else if !masked {
+            "a frame of a client is not masked"
+        } else {
+            match opcode {
+                0x0 if self.message.is_none() => "a piece of a message of which there is no beginning",
+                0x1 | 0x2 if self.message.is_some() => "a message begins inside another one",
+                0x0..=0x2 => return Ok(()),
+                0x8..=0xa if !finished => "a control frame in pieces",
+                0x8..=0xa if second & 0x7f > 125 => "a control frame of more than 125 bytes",
+                0x8..=0xa => return Ok(()),
+                _ => "an opcode that has no meaning",
+            }
+        };
+        Err(Fault::Protocol(wrong))
+    }
+
+    /// What has to be looked at in the payload of a frame, and how long its message is with it.
+    fn announced(&self, opcode: u8, length: u64) -> Result<(Kind, u64), Fault> {
+        let (kind, before) = match (opcode, self.message) {
+            (0x0, Some(pieces)) => (pieces.kind, pieces.bytes),
+            (0x1, _) => (Kind::Text, 0),
+            (0x8, _) => (Kind::Close, 0),
+            _ => (Kind::Other, 0),
+        };
+        let announced = before.saturating_add(length);
+        // Control frames are short.
+        if announced > self.limit && opcode < 0x8 {
+            return Err(Fault::TooLarge { announced, limit: self.limit });
+        }
+        Ok((kind, announced))
+    }
+
+    /// Bytes of a payload, at most as many as are left of it.
+    fn payload(&mut self, piece: &[u8]) -> Result<(), Fault> {
+        let State::Payload { left, mask, kind, .. } = &mut self.state else { return Ok(()) };
+        *left -= piece.len() as u64;
+        let is_over = *left == 0;
+        if *kind != Kind::Other {
+            let plain = piece.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+            if *kind == Kind::Close {
+                self.close.extend(plain);
+            } else if !self.text.follows(&plain.collect::<Vec<_>>()) {
+                return Err(Fault::NotUtf8);
+            }
+            mask.rotate_left(piece.len() % 4);
+        }
+        if is_over { self.end_of_frame() } else { Ok(()) }
+    }
+
+    fn end_of_frame(&mut self) -> Result<(), Fault> {
+        let State::Payload { kind, finished, .. } = std::mem::replace(&mut self.state, START) else {
+            return Ok(());
+        };
+        match kind {
+            Kind::Text if finished && !std::mem::take(&mut self.text).is_whole() => Err(Fault::NotUtf8),
+            Kind::Close => check_close(&std::mem::take(&mut self.close)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The payload of a close frame: nothing, or a code that may be sent and a reason.
+fn check_close(payload: &[u8]) -> Result<(), Fault> {
+    let (code, reason) = match payload {
+        [] => return Ok(()),
+        [_] => return Err(Fault::Protocol("half a code in a close frame")),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+    };
+    // RFC 6455, section 7.4, and what was registered since; the others must not be sent.
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(Fault::Protocol("a code in a close frame that must not be sent"));
+    }
+    std::str::from_utf8(reason).map(drop).map_err(|_| Fault::NotUtf8)
+}
+
+/// A text that comes in pieces, cut anywhere.
+#[derive(Debug, Default)]
+struct Utf8 {
+    /// The beginning of a character that is not whole.
+    cut: [u8; 4],
+    known: usize,
+}
+
+impl Utf8 {
+    /// Whether the text is still one with these bytes.
+    fn follows(&mut self, mut bytes: &[u8]) -> bool {
+        while let ([first, rest @ ..], true) = (bytes, self.known > 0) {
+            self.cut[self.known] = *first;
+            self.known += 1;
+            bytes = rest;
+            match std::str::from_utf8(&self.cut[..self.known]) {
+                Ok(_) => self.known = 0,
+                Err(error) if error.error_len().is_some() => return false,
+                Err(_) => {}
+            }
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(_) => true,
+            Err(error) if error.error_len().is_some() => false,
+            Err(error) => {
+                let cut = &bytes[error.valid_up_to()..];
+                self.cut[..cut.len()].copy_from_slice(cut);
+                self.known = cut.len();
+                true
+            }
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.known == 0
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn frame(length: usize) -> Vec<u8> {
-        let mut frame = vec![0x82];
-        match length {
-            0..=125 => frame.push(0x80 | length as u8),
-            126..=65535 => {
+    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+    /// A frame with its first byte as given.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            length @ 0..=125 => frame.push(0x80 | length as u8),
+            length @ 126..=65535 => {
                 frame.push(0x80 | 126);
                 frame.extend((length as u16).to_be_bytes());
             }
-            _ => {
+            length => {
                 frame.push(0x80 | 127);
                 frame.extend((length as u64).to_be_bytes());
             }
         }
-        frame.extend([1, 2, 3, 4]);
-        frame.resize(frame.len() + length, 0xff);
+        frame.extend(MASK);
+        frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
         frame
+    }
+
+    fn close(code: u16, reason: &[u8]) -> Vec<u8> {
+        frame(0x88, &[&code.to_be_bytes(), reason].concat())
     }
 
     #[test]
     fn frames_pass_however_they_are_cut() {
-        let stream: Vec<u8> = [0, 1, 125, 126, 127, 1000, 65535, 65536].into_iter().flat_map(frame).collect();
+        let mut stream: Vec<u8> =
+            [0, 1, 125, 126, 127, 1000, 65535, 65536].map(|length| frame(0x82, &vec![0xff; length])).concat();
+        let letters = "κόσμε 😀 ".repeat(40);
+        stream.extend(frame(0x81, letters.as_bytes()));
+        // One text in pieces of three bytes, with pings in between.
+        let mut pieces = letters.as_bytes().chunks(3).peekable();
+        let mut opcode = 0x01;
+        while let Some(piece) = pieces.next() {
+            stream.extend(frame(if pieces.peek().is_some() { opcode } else { 0x80 }, piece));
+            stream.extend(frame(0x89, b"\xff"));
+            opcode = 0x00;
+        }
+        stream.extend(close(4321, "até logo".as_bytes()));
         for size in [1, 2, 3, 7, 1000, stream.len()] {
             let mut guard = FrameGuard::new(65536);
             for chunk in stream.chunks(size) {
@@ -116,19 +303,55 @@ mod tests {
     }
 
     #[test]
-    fn a_terabyte_is_refused_at_its_header() {
-        let mut guard = FrameGuard::new(16 << 20);
-        let mut stream = frame(10);
-        stream.extend([0x82, 0xff]);
-        stream.extend((1u64 << 40).to_be_bytes());
-        assert_eq!(guard.follow(&stream), Ok(()), "the mask is still to come");
-        let refusal = FrameTooLarge { announced: 1 << 40, limit: 16 << 20 };
-        assert_eq!(guard.follow(&[0; 4]), Err(refusal));
+    fn what_came_before_a_fault_is_good() {
+        let good = [frame(0x82, b"one"), frame(0x89, b"two")].concat();
+        let bad = [good.clone(), frame(0xc2, b"three"), frame(0x82, b"four")].concat();
+        let broken = FrameGuard::new(100).follow(&bad).unwrap_err();
+        assert_eq!(broken.good, good.len());
+        // Also where the faulty frame began in the chunk before.
+        let mut guard = FrameGuard::new(100);
+        assert_eq!(guard.follow(&bad[..=good.len()]), Ok(()));
+        assert_eq!(guard.follow(&bad[good.len() + 1..]).unwrap_err().good, 0);
     }
 
     #[test]
-    fn one_byte_over_the_limit_is_too_large() {
-        assert_eq!(FrameGuard::new(1000).follow(&frame(1000)), Ok(()));
-        assert!(FrameGuard::new(999).follow(&frame(1000)).is_err());
+    fn a_terabyte_is_refused_at_its_header() {
+        let mut guard = FrameGuard::new(16 << 20);
+        let mut stream = frame(0x82, &[0; 10]);
+        stream.extend([0x82, 0xff]);
+        stream.extend([0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(guard.follow(&stream), Ok(()), "the last byte of the length is still to come");
+        let fault = Fault::TooLarge { announced: 1 << 40, limit: 16 << 20 };
+        assert_eq!(guard.follow(&[0; 1]), Err(Broken { good: 0, fault }));
+    }
+
+    #[test]
+    fn one_byte_over_the_limit_is_too_large_also_in_pieces() {
+        assert_eq!(FrameGuard::new(1000).follow(&frame(0x82, &[0; 1000])), Ok(()));
+        assert!(FrameGuard::new(999).follow(&frame(0x82, &[0; 1000])).is_err());
+        let pieces = [frame(0x02, &[0; 600]), frame(0x80, &[0; 400])].concat();
+        assert_eq!(FrameGuard::new(1000).follow(&pieces), Ok(()));
+        let broken = FrameGuard::new(999).follow(&pieces).unwrap_err();
+        assert_eq!(broken.fault, Fault::TooLarge { announced: 1000, limit: 999 });
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_found_at_its_first_byte() {
+        for (bytes, at) in [
+            (&b"ok\xce\xff"[..], 4),
+            (b"\xed\xa0\x80", 2),
+            (b"\xf4\x90\x80\x80", 2),
+            (b"\xc0\xaf", 1),
+            (b"\xf5", 1),
+        ] {
+            let text = frame(0x01, bytes);
+            for n in 0..=text.len() {
+                let mut guard = FrameGuard::new(100);
+                assert_eq!(guard.follow(&text[..n]).is_ok(), n < 6 + at, "{n} bytes of {bytes:x?}");
+            }
+        }
+        // Cut off in the middle of a character, where the message ends.
+        assert_eq!(FrameGuard::new(100).follow(&frame(0x01, b"\xce")), Ok(()));
+        assert_eq!(FrameGuard::new(100).follow(&frame(0x81, b"\xce")).unwrap_err().fault, Fault::NotUtf8);
     }
 }

@@ -4,7 +4,7 @@
 //! Four named inputs:
 //!
 //! - *the peer*: messages, taken as many as have arrived, understood, and handed to the documents in one piece.
-//!   While the peer does not read what it asked for, nothing more is read from it;
+//!   While the peer does not read what it asked for, nothing more is heard of it but that it goes;
 //! - *the queue*: a document ends its session, wants the peer probed, or has a slow session to catch up;
 //! - *the conversation* itself: a document that was being opened is open, or is not to be had;
 //! - *the clock*: pings, keepalives, and the end of patience.
@@ -17,6 +17,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use tracing::debug;
 
 use super::{
+    ahead::Ahead,
     heartbeat::{self, Heartbeat},
     session::Inbound,
     talk::{Heard, Talk},
@@ -51,25 +52,47 @@ pub(super) struct Line<S> {
     pub heartbeat: heartbeat::Config,
 }
 
-/// The reading task, from the first message to the last. Gives back what the peer may still say.
-pub(super) async fn run<S: Messages, P>(line: Line<S>, mut talk: impl Talk, permit: P) -> S {
-    let Line { connection, queue, metrics, mut messages, heartbeat } = line;
+/// Whose word was the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Farewell {
+    /// The peer said that it goes, or is gone, or cannot be understood any more: nothing is to be expected of it.
+    Theirs,
+    /// We send it away; it may answer that.
+    Ours,
+}
+
+/// The reading task, from the first message to the last. At the end `wind_up` is given what the peer may still say, to
+/// end what carries the line; the documents, which may be busy, are left beside that.
+pub(super) async fn run<S: Messages>(
+    line: Line<S>,
+    mut talk: impl Talk,
+    wind_up: impl AsyncFnOnce(S, Farewell),
+) {
+    let Line { connection, queue, metrics, messages, heartbeat } = line;
+    let mut messages = Ahead::new(messages);
     metrics.connections.inc();
+    let mut farewell = Farewell::Ours;
     let end = match talk.begin().await {
         Ok(()) => {
             let heartbeat = Heartbeat::new(heartbeat, Instant::now());
-            let mut reader =
-                Reader { talk: &mut talk, queue: queue.clone(), metrics: metrics.clone(), heartbeat };
+            let mut reader = Reader {
+                talk: &mut talk,
+                queue: queue.clone(),
+                metrics: metrics.clone(),
+                heartbeat,
+                farewell: &mut farewell,
+            };
             reader.read(&mut messages).await
         }
         Err(reason) => End::because(reason),
     };
     debug!(%connection, ?end, "connection ended");
     queue.close(end.reason.unwrap_or(CloseReason::Normal));
-    talk.leave(end.clean).await;
-    metrics.connections.dec();
-    drop(permit);
-    messages
+    let leaving = async {
+        talk.leave(end.clean).await;
+        metrics.connections.dec();
+    };
+    tokio::join!(leaving, wind_up(messages.into_rest(), farewell));
 }
 
 /// How a connection came to its end.
@@ -98,23 +121,24 @@ struct Reader<'a, T> {
     queue: SendQueue,
     metrics: Metrics,
     heartbeat: Heartbeat,
+    farewell: &'a mut Farewell,
 }
 
 impl<T: Talk> Reader<'_, T> {
-    async fn read(&mut self, messages: &mut impl Messages) -> End {
+    async fn read(&mut self, messages: &mut Ahead<impl Messages>) -> End {
         let clock = tokio::time::sleep_until(self.heartbeat.next(Instant::now()).into());
         tokio::pin!(clock);
         loop {
             let has_room = self.queue.has_room();
             let outcome = tokio::select! {
-                message = messages.next(), if has_room => match message {
+                message = messages.next_if(has_room) => match message {
                     Some(message) => self.take_in(message, messages).await,
-                    None => Err(End { reason: None, clean: false }),
+                    None => Err(self.gone()),
                 },
                 notice = poll_fn(|context| match self.queue.notice(context.waker()) {
                     Some(notice) => Poll::Ready(notice),
                     None => Poll::Pending,
-                }) => self.heed(notice).await,
+                }) => self.heed(notice, messages).await,
                 news = self.talk.news() => match self.talk.take_news(news, Instant::now()).await {
                     Ok(()) => Ok(Again::Same),
                     Err(reason) => Err(reason.into()),
@@ -137,7 +161,7 @@ impl<T: Talk> Reader<'_, T> {
     async fn take_in(
         &mut self,
         first: Result<Inbound, Heard>,
-        messages: &mut impl Messages,
+        messages: &mut Ahead<impl Messages>,
     ) -> Result<Again, End> {
         let now = Instant::now();
         self.heartbeat.heard(now);
@@ -151,9 +175,15 @@ impl<T: Talk> Reader<'_, T> {
                     if let Inbound::Binary(bytes) = &inbound {
                         self.metrics.bytes_received.inc_by(bytes.len() as u64);
                     }
+                    if matches!(inbound, Inbound::Close(_)) {
+                        *self.farewell = Farewell::Theirs;
+                    }
                     self.talk.hear(inbound, now)
                 }
-                Err(heard) => heard,
+                Err(heard) => {
+                    *self.farewell = Farewell::Theirs;
+                    heard
+                }
             };
             match heard {
                 Heard::More => {}
@@ -174,7 +204,7 @@ impl<T: Talk> Reader<'_, T> {
             next = match messages.next().now_or_never() {
                 Some(Some(message)) => Some(message),
                 Some(None) => {
-                    end = Some(End { reason: None, clean: false });
+                    end = Some(self.gone());
                     None
                 }
                 None => None,
@@ -185,9 +215,22 @@ impl<T: Talk> Reader<'_, T> {
         end.map_or(Ok(Again::Same), Err)
     }
 
-    async fn heed(&mut self, notice: Notice) -> Result<Again, End> {
+    /// The line broke, and nobody said why.
+    fn gone(&mut self) -> End {
+        *self.farewell = Farewell::Theirs;
+        End { reason: None, clean: false }
+    }
+
+    async fn heed(&mut self, notice: Notice, messages: &mut Ahead<impl Messages>) -> Result<Again, End> {
         match notice {
-            Notice::Closed => Err(End { reason: None, clean: true }),
+            // Nothing can be written any more. What the peer said before that has arrived and counts: a last change,
+            // or that it goes.
+            Notice::Closed => {
+                while let Some(Some(message)) = messages.next().now_or_never() {
+                    self.take_in(message, messages).await?;
+                }
+                Err(self.gone())
+            }
             Notice::Ended(lane, reason) => match self.talk.ended(lane, reason).await {
                 Ok(()) => Ok(Again::Same),
                 // Whom a document sends away is gone from it.

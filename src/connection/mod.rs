@@ -1,14 +1,16 @@
 //! One line to a client: from the upgrade to the close frame.
 //!
 //! [`mod@line`] is the loop. What carries it is a WebSocket in [`socket`], the only file that reads or writes one, or
-//! plain HTTP in [`feed`]. Who is spoken with through it is a
+//! plain HTTP in [`feed`]. [`transport`] is the TCP stream below, and ends it. Who is spoken with through it is a
 //! [`talk::Talk`]: [`single`] for one document of the y-websocket dialect, [`many`] for all documents of a
 //! Hocuspocus socket. What a frame means is decided in pure files: [`session`] for the first,
 //! [`multiplex`] for the second. The dialects that speak JSON have a loop of their own in [`text_socket`];
 //! [`collab`] is the conversation of those who edit by operations, [`chat`] of those who talk, [`figures`] of those
 //! who watch. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
-//! frames that announce more than they may hold; [`error`] turns every refusal into a close code or words.
+//! what is not a WebSocket stream, and frames that announce more than they may hold; [`error`] turns every refusal into a
+//! close code or words.
 
+mod ahead;
 pub mod chat;
 pub mod collab;
 pub mod error;
@@ -24,6 +26,7 @@ pub mod single;
 pub mod socket;
 pub mod talk;
 pub mod text_socket;
+pub mod transport;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -5,12 +5,13 @@
 //! whenever the socket takes bytes: it takes everything out of the queue and writes it at once.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
-    io,
     pin::Pin,
+    rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
-    time::Instant,
+    task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
 };
 
 use actix_http::ws::{OpCode, Parser};
@@ -23,17 +24,19 @@ use actix_web::{
 };
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError};
 use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, StreamExt};
+use tracing::debug;
 
 use super::{
     Config,
-    frame_guard::FrameGuard,
+    frame_guard::{Broken, Fault, FrameGuard},
     heartbeat,
-    line::{self, Line},
+    line::{self, Farewell, Line},
     many::Many,
     session::Inbound,
     single::Single,
     talk::{Heard, Talk},
+    transport::Hangup,
 };
 use crate::{
     document::{
@@ -49,7 +52,7 @@ use crate::{
 const LARGEST_HEADER: usize = 10;
 
 /// A connection that was let in.
-pub struct Opening<P> {
+pub struct Opening {
     /// For the logs.
     pub connection: ConnectionId,
     /// Whom it speaks with.
@@ -60,8 +63,6 @@ pub struct Opening<P> {
     pub config: Arc<Config>,
     /// When the peer hears from us: its own wish, or that of the settings.
     pub heartbeat: heartbeat::Config,
-    /// Held for as long as the connection lives: its place within the limits.
-    pub permit: P,
 }
 
 /// The dialects.
@@ -73,46 +74,98 @@ pub enum With {
 }
 
 /// Answers the upgrade and runs the connection on this thread until it ends.
-pub async fn open<P: 'static>(
+pub async fn open(
     request: &HttpRequest,
     payload: web::Payload,
-    opening: Opening<P>,
+    opening: Opening,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let Opening { connection, with, metrics, config, heartbeat, permit } = opening;
+    let Opening { connection, with, metrics, config, heartbeat } = opening;
     let (accepted, messages) = accept(request, payload, config.max_message_bytes).await?;
+    let hangup = accepted.hangup.clone();
     let queue = SendQueue::new(config.outbox);
     let line = Line { connection, queue: queue.clone(), metrics: metrics.clone(), messages, heartbeat };
     match with {
         With::One(single) => {
             let talk = single.converse(queue.open(Bytes::new()), config.guard.clone());
-            actix_web::rt::spawn(converse(line, talk, permit));
+            actix_web::rt::spawn(converse(line, talk, hangup));
         }
         With::Many(many) => {
             let talk = many.converse(queue.clone(), &config, Instant::now());
-            actix_web::rt::spawn(converse(line, talk, permit));
+            actix_web::rt::spawn(converse(line, talk, hangup));
         }
     }
     Ok(accepted.writing(queue, metrics))
 }
 
-async fn converse<P>(line: Line<Incoming>, talk: impl Talk, permit: P) {
-    read_out(line::run(line, talk, permit).await).await;
+async fn converse(line: Line<Incoming>, talk: impl Talk, hangup: Option<Hangup>) {
+    line::run(line, talk, async |messages, farewell| wind_up(messages, hangup, farewell).await).await;
 }
 
-/// What a peer says after the end: read, so that our close frame is not lost to a reset.
-pub(super) async fn read_out(mut messages: Incoming) {
-    while let Some(Ok(_)) = messages.next().await {}
+/// How long a peer has to answer our close frame.
+const ANSWER: Duration = Duration::from_secs(1);
+
+/// How long it has, after its own close frame or its answer to ours, to take what was written for it and to hang up.
+const LAST_BYTES: Duration = Duration::from_millis(600);
+
+/// Ends the stream of a conversation that is over, and of which the close frame is in the queue. Until then it is read,
+/// so that the close frame is not lost to a reset; but no longer than a peer that keeps to the protocol needs.
+pub(super) async fn wind_up(mut messages: Incoming, hangup: Option<Hangup>, farewell: Farewell) {
+    if farewell == Farewell::Ours {
+        let answer = async {
+            while let Some(Ok(message)) = messages.next().await
+                && !is_close(&message)
+            {}
+        };
+        // No answer is as good as one by now.
+        let _ = tokio::time::timeout(ANSWER, answer).await;
+    }
+    drop(messages);
+    let Some(hangup) = hangup else { return };
+    hangup.conclude();
+    if tokio::time::timeout(LAST_BYTES, hangup.ended()).await.is_err() {
+        hangup.cut();
+    }
 }
 
-/// What comes out of a socket.
-pub(super) type Incoming = stream::Map<
-    AggregatedMessageStream,
-    fn(Result<AggregatedMessage, ProtocolError>) -> Result<Inbound, Heard>,
->;
+fn is_close(message: &Inbound) -> bool {
+    matches!(message, Inbound::Close(_))
+}
+
+/// What comes out of a socket: everything that was good, and then why it ended.
+pub(super) struct Incoming {
+    stream: AggregatedMessageStream,
+    fault: Rc<Cell<Option<Fault>>>,
+    /// Why the bytes ended. Told last, because actix-ws says it first.
+    end: Option<Heard>,
+}
+
+impl Stream for Incoming {
+    type Item = Result<Inbound, Heard>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match ready!(Pin::new(&mut self.stream).poll_next(context)) {
+                Some(Ok(message)) => return Poll::Ready(Some(Ok(inbound(message)))),
+                Some(Err(error)) if self.end.is_none() && ends_the_bytes(&error) => {
+                    let fault = self.fault.take();
+                    self.end = Some(fault.map_or(Heard::Ended { clean: false }, refuse));
+                }
+                Some(Err(_)) if self.end.is_some() => return Poll::Ready(self.end.take().map(Err)),
+                // Not to be expected of bytes that passed the guard.
+                Some(Err(_)) => {
+                    return Poll::Ready(Some(Err(refuse(Fault::Protocol("not understood")))));
+                }
+                None => return Poll::Ready(self.end.take().map(Err)),
+            }
+        }
+    }
+}
 
 /// An upgrade that was answered; nothing is written yet.
 pub(super) struct Accepted {
     response: HttpResponse,
+    /// How its stream is ended; nothing where there is none, as in tests without a network.
+    pub(super) hangup: Option<Hangup>,
 }
 
 /// Answers the upgrade. The peer is read under `limit`, in bytes a message.
@@ -121,78 +174,93 @@ pub(super) async fn accept(
     payload: web::Payload,
     limit: usize,
 ) -> Result<(Accepted, Incoming), actix_web::Error> {
-    let guarded = Guarded { payload: payload.into_inner(), guard: FrameGuard::new(limit) };
+    let fault = Rc::new(Cell::new(None));
+    let guarded = Guarded {
+        payload: payload.into_inner(),
+        guard: FrameGuard::new(limit),
+        fault: fault.clone(),
+        is_over: false,
+    };
     let mut guarded: Payload = Payload::Stream { payload: Box::pin(guarded) };
     let payload = <web::Payload as actix_web::FromRequest>::from_request(request, &mut guarded).await?;
     // The session handle of actix-ws is not used: it queues messages one by one, and encodes each for each
     // connection. Its body is kept only because dropping it ends the message stream.
     let (response, _, messages) = actix_ws::handle(request, payload)?;
-    let messages = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
-    Ok((Accepted { response }, messages.map(inbound)))
+    let stream = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
+    let hangup = request.conn_data::<Hangup>().cloned();
+    if let Some(hangup) = &hangup {
+        hangup.converse();
+    }
+    Ok((Accepted { response, hangup }, Incoming { stream, fault, end: None }))
 }
 
 impl Accepted {
     /// The response, which writes what is put into `queue` until that is closed.
     pub(super) fn writing(self, queue: impl Source, metrics: Metrics) -> HttpResponse {
+        let hangup = self.hangup;
         self.response.map_body(|_, inner| {
             let taken = VecDeque::new();
-            BoxBody::new(Frames { queue, metrics, taken, closed: false, _inner: inner })
+            BoxBody::new(Frames { queue, metrics, taken, closed: false, hangup, _inner: inner })
         })
     }
 }
 
-fn inbound(message: Result<AggregatedMessage, ProtocolError>) -> Result<Inbound, Heard> {
+fn inbound(message: AggregatedMessage) -> Inbound {
     match message {
-        Ok(AggregatedMessage::Binary(bytes)) => Ok(Inbound::Binary(bytes)),
-        Ok(AggregatedMessage::Text(text)) => Ok(Inbound::Text(text.into_bytes())),
-        Ok(AggregatedMessage::Ping(payload)) => Ok(Inbound::Ping(payload)),
-        Ok(AggregatedMessage::Pong(_)) => Ok(Inbound::Pong),
-        Ok(AggregatedMessage::Close(reason)) => {
-            Ok(Inbound::Close(reason.map(|reason| u16::from(reason.code))))
-        }
-        Err(error) => Err(refuse(&error)),
+        AggregatedMessage::Binary(bytes) => Inbound::Binary(bytes),
+        AggregatedMessage::Text(text) => Inbound::Text(text.into_bytes()),
+        AggregatedMessage::Ping(payload) => Inbound::Ping(payload),
+        AggregatedMessage::Pong(_) => Inbound::Pong,
+        AggregatedMessage::Close(reason) => Inbound::Close(reason.map(|reason| u16::from(reason.code))),
     }
 }
 
-/// A broken WebSocket stream, as the close reason that names what is wrong with it.
-fn refuse(error: &ProtocolError) -> Heard {
-    match error {
-        ProtocolError::Overflow => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
-        ProtocolError::Io(io) if is_overflow(io) => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
-        // A text in several pieces that is not UTF-8.
-        ProtocolError::Io(io) if io.kind() == io::ErrorKind::InvalidData => {
+/// A broken stream, as the close reason that names what is wrong with it.
+fn refuse(fault: Fault) -> Heard {
+    match fault {
+        Fault::TooLarge { .. } => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
+        Fault::NotUtf8 => Heard::Refuse(CloseReason::InvalidText, "not_utf8"),
+        Fault::Protocol(wrong) => {
+            debug!(wrong, "not the WebSocket protocol");
             Heard::Refuse(CloseReason::ProtocolError, "websocket")
         }
-        // The line broke; nobody is there to be told.
-        ProtocolError::Io(_) => Heard::Ended { clean: false },
-        _ => Heard::Refuse(CloseReason::ProtocolError, "websocket"),
     }
 }
 
-/// Whether too much was announced in one frame, or came in several. Both are told apart from a broken line
-/// by their texts alone: the first is ours, the second that of actix-ws.
-fn is_overflow(error: &io::Error) -> bool {
-    let text = error.to_string();
-    text.contains(&PayloadError::Overflow.to_string()) || text.contains("maximum continuation size")
+/// Whether the bytes came to an end, by a fault in them or because the line broke. What came before is then still
+/// to be had from the stream.
+fn ends_the_bytes(error: &ProtocolError) -> bool {
+    match error {
+        ProtocolError::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<PayloadError>()),
+        _ => false,
+    }
 }
 
-/// The raw bytes of the connection, ended as soon as a frame announces too much.
+/// The raw bytes of the connection, up to the first frame that is at fault.
 struct Guarded {
     payload: Payload,
     guard: FrameGuard,
+    fault: Rc<Cell<Option<Fault>>>,
+    is_over: bool,
 }
 
 impl Stream for Guarded {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let polled = Pin::new(&mut self.payload).poll_next(context);
-        if let Poll::Ready(Some(Ok(chunk))) = &polled
-            && self.guard.follow(chunk).is_err()
-        {
-            return Poll::Ready(Some(Err(PayloadError::Overflow)));
+        if self.is_over {
+            return Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)));
         }
-        polled
+        let mut polled = ready!(Pin::new(&mut self.payload).poll_next(context));
+        if let Some(Ok(chunk)) = &mut polled
+            && let Err(Broken { good, fault }) = self.guard.follow(chunk)
+        {
+            self.fault.set(Some(fault));
+            self.is_over = true;
+            // What came before a bad frame was said and stands; then comes the error.
+            chunk.truncate(good);
+        }
+        Poll::Ready(polled)
     }
 }
 
@@ -264,6 +332,7 @@ struct Frames<Q: Source> {
     metrics: Metrics,
     taken: VecDeque<Q::Item>,
     closed: bool,
+    hangup: Option<Hangup>,
     /// actix-ws's own body; never polled, and dropped last, which ends the message stream.
     _inner: BoxBody,
 }
@@ -308,7 +377,12 @@ impl<Q: Source> MessageBody for Frames<Q> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         if self.closed {
-            return Poll::Ready(None);
+            // The close frame is out. To end the body is to end the stream, for which it is time once the peer has
+            // answered.
+            return match &self.hangup {
+                Some(hangup) => hangup.poll_concluded(context).map(|()| None),
+                None => Poll::Ready(None),
+            };
         }
         let this = &mut *self;
         match this.queue.drain(&mut this.taken, context.waker()) {

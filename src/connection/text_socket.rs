@@ -25,14 +25,17 @@ use std::{
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tracing::debug;
 
 use super::{
+    ahead::Ahead,
     heartbeat::{self, Heartbeat},
+    line::Farewell,
     session::{Inbound, is_goodbye},
     socket::{self, Incoming},
     talk::Heard,
+    transport::Hangup,
 };
 use crate::{
     document::{
@@ -50,7 +53,7 @@ use crate::{
 const PACE: Rate = Rate { burst: 1000.0, per_second: 500.0 };
 
 /// A connection that was let in.
-pub struct Opening<P> {
+pub struct Opening {
     /// For the logs.
     pub connection: ConnectionId,
     /// Largest message in bytes. A larger one closes the connection with 1009.
@@ -63,8 +66,6 @@ pub struct Opening<P> {
     pub keepalive: &'static str,
     /// Figures.
     pub metrics: Metrics,
-    /// Held for as long as the connection lives: its place within the limits.
-    pub permit: P,
 }
 
 /// What the peer said.
@@ -89,32 +90,34 @@ pub enum What {
 }
 
 /// Answers the upgrade and holds the conversation on this thread until it ends.
-pub async fn open<P: 'static>(
+pub async fn open(
     request: &HttpRequest,
     payload: web::Payload,
-    opening: Opening<P>,
+    opening: Opening,
     talk: impl AsyncFnOnce(&mut Peer, &TextQueue) + 'static,
 ) -> Result<HttpResponse, actix_web::Error> {
     let (accepted, messages) = socket::accept(request, payload, opening.max_message_bytes).await?;
     let queue = TextQueue::new(opening.limits);
     let metrics = opening.metrics.clone();
-    actix_web::rt::spawn(run(opening, queue.clone(), messages, talk));
+    actix_web::rt::spawn(run(opening, queue.clone(), messages, accepted.hangup.clone(), talk));
     Ok(accepted.writing(queue, metrics))
 }
 
 /// From the first message to the last.
-async fn run<P>(
-    opening: Opening<P>,
+async fn run(
+    opening: Opening,
     queue: TextQueue,
     messages: Incoming,
+    hangup: Option<Hangup>,
     talk: impl AsyncFnOnce(&mut Peer, &TextQueue),
 ) {
-    let Opening { connection, heartbeat, keepalive, metrics, permit, .. } = opening;
+    let Opening { connection, heartbeat, keepalive, metrics, .. } = opening;
     metrics.connections.inc();
     debug!(%connection, "text connection opened");
     let now = Instant::now();
     let mut peer = Peer {
-        messages,
+        messages: Some(Ahead::new(messages)),
+        hangup,
         queue: queue.clone(),
         heartbeat: Heartbeat::new(heartbeat, now),
         look_at: now + heartbeat.interval,
@@ -123,19 +126,21 @@ async fn run<P>(
         keepalive,
         metrics: metrics.clone(),
         left_cleanly: false,
+        farewell: Farewell::Ours,
     };
     // Boxed, because most of a connection's life is spent in one small corner of it.
     Box::pin(talk(&mut peer, &queue)).await;
     queue.close(CloseReason::Normal);
     debug!(%connection, reason = ?queue.closing(), "text connection ended");
     metrics.connections.dec();
-    drop(permit);
-    socket::read_out(peer.messages).await;
+    peer.wind_up();
 }
 
 /// The other side.
 pub struct Peer {
-    messages: Incoming,
+    /// Until the connection is ending.
+    messages: Option<Ahead<Incoming>>,
+    hangup: Option<Hangup>,
     queue: TextQueue,
     heartbeat: Heartbeat,
     look_at: Instant,
@@ -145,22 +150,33 @@ pub struct Peer {
     keepalive: &'static str,
     metrics: Metrics,
     left_cleanly: bool,
+    farewell: Farewell,
 }
 
 impl Peer {
     /// The next message, or `None` once the connection is ending. Nothing is lost if the future is dropped.
     ///
-    /// While the peer does not read what it was answered, or has just said very much, nothing more is read from it.
+    /// While the peer does not read what it was answered, or has just said very much, nothing more is heard of it but that
+    /// it goes.
     pub async fn hears(&mut self) -> Option<Said> {
+        let said = self.listen().await;
+        if said.is_none() {
+            self.wind_up();
+        }
+        said
+    }
+
+    async fn listen(&mut self) -> Option<Said> {
         loop {
             if self.queue.closing().is_some() {
                 return None;
             }
+            let messages = self.messages.as_mut()?;
             let is_early = Instant::now() < self.reads_from;
             let has_room = self.queue.has_room();
             let queue = &self.queue;
             tokio::select! {
-                message = self.messages.next(), if has_room && !is_early => {
+                message = messages.next_if(has_room && !is_early) => {
                     let now = Instant::now();
                     self.reads_from = now + self.pace.wait_after(now);
                     self.heartbeat.heard(now);
@@ -180,6 +196,19 @@ impl Peer {
                 () = tokio::time::sleep_until(self.look_at.into()) => self.beat(),
             }
         }
+    }
+
+    /// Ends the stream, beside whatever the dialect still has to do: the peer does not wait for a document.
+    fn wind_up(&mut self) {
+        self.queue.close(CloseReason::Normal);
+        let Some(mut messages) = self.messages.take() else { return };
+        // The line may have broken behind a goodbye that nobody has read yet.
+        while let Some(Some(Ok(message))) = messages.next().now_or_never() {
+            if let Inbound::Close(code) = message {
+                (self.left_cleanly, self.farewell) = (is_goodbye(code), Farewell::Theirs);
+            }
+        }
+        actix_web::rt::spawn(socket::wind_up(messages.into_rest(), self.hangup.take(), self.farewell));
     }
 
     /// Whether the peer said that it goes: a page that was closed, not a line that broke.
@@ -204,14 +233,18 @@ impl Peer {
             }
             Some(Ok(Inbound::Pong)) => Some(None),
             Some(Ok(Inbound::Close(code))) => {
-                self.left_cleanly = is_goodbye(code);
+                (self.left_cleanly, self.farewell) = (is_goodbye(code), Farewell::Theirs);
                 self.end(CloseReason::Normal)
             }
             Some(Err(Heard::Refuse(reason, label))) => {
+                self.farewell = Farewell::Theirs;
                 self.metrics.refused(label);
                 self.end(reason)
             }
-            Some(Err(_)) | None => self.end(CloseReason::Normal),
+            Some(Err(_)) | None => {
+                self.farewell = Farewell::Theirs;
+                self.end(CloseReason::Normal)
+            }
         }
     }
 

@@ -17,8 +17,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 
-use super::{App, attachments, documents, door, error::ApiError, events, transport::Transport};
-use crate::{ids::DocumentName, telemetry::Metrics};
+use super::{App, attachments, documents, door, error::ApiError, events};
+use crate::{connection::transport::Hangup, ids::DocumentName, telemetry::Metrics};
 
 /// How long and how slowly, and how much in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,10 +175,10 @@ fn too_slow(request: &HttpRequest) -> ApiError {
     /// Enough for the answer to arrive.
     const LAST_WORDS: Duration = Duration::from_secs(2);
 
-    if let Some(transport) = request.conn_data::<Transport>().cloned() {
+    if let Some(hangup) = request.conn_data::<Hangup>().cloned() {
         actix_web::rt::spawn(async move {
             tokio::time::sleep(LAST_WORDS).await;
-            transport.end();
+            hangup.cut();
         });
     }
     let message = "the body of the request came too slowly; see the settings min_body_rate, \

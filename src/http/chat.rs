@@ -31,7 +31,7 @@ pub async fn connect(
         name: Option<String>,
         token: Option<String>,
     }
-    let permit = admit(&request, &app)?;
+    admit(&request, &app)?;
     let document = named(request.uri().path(), "/chat/", app.config.raw_names).map_err(ApiError::from)?;
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?;
@@ -50,7 +50,6 @@ pub async fn connect(
         limits: app.connection.outbox,
         keepalive: KEEPALIVE,
         metrics: app.metrics.clone(),
-        permit,
     };
     let visit = Visit {
         document,

@@ -17,7 +17,7 @@ use actix_web::{
     web,
 };
 
-use super::{App, error::ApiError, pieces::in_pieces, transport::Transport};
+use super::{App, error::ApiError, pieces::in_pieces};
 
 /// What a page may ask for besides what needs no asking.
 const METHODS: &str = "GET, HEAD, POST, DELETE";
@@ -50,9 +50,6 @@ pub async fn pass(
         next.call(request).await?.map_into_boxed_body()
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        if let Some(transport) = response.request().conn_data::<Transport>() {
-            transport.is_upgraded();
-        }
         return Ok(response);
     }
     protect(response.headers_mut(), allowed);

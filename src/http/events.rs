@@ -10,7 +10,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 use uuid::Uuid;
 
 use super::{
@@ -19,7 +23,7 @@ use super::{
     documents::{Named, may_change},
     encoded::Encoded,
     error::ApiError,
-    upgrade,
+    places, upgrade,
 };
 use crate::{
     connection::{
@@ -176,7 +180,12 @@ async fn begin(
     document: &DocumentName,
     token: Option<String>,
 ) -> Result<Listener, ApiError> {
-    let permit = upgrade::admit(request, app)?;
+    upgrade::admit(request, app)?;
+    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let permit = app.places.admit(address).map_err(|setting| {
+        app.metrics.turned_away.inc();
+        places::full(setting)
+    })?;
     let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
     let token = token.or(bearer).filter(|token| !token.is_empty());

@@ -12,42 +12,67 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_confi
 use actix_web::{App as WebApp, dev::AppConfig, error::Error, middleware, web};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::{App, body, door, routes, transport::Transport};
+use super::{
+    App, body, door,
+    places::{self, Place, SPARE},
+    routes,
+};
+use crate::connection::transport::Transport;
 
 /// People who come back at once after a restart must find room in the queue.
 const WAITING: u32 = 4096;
 
-/// Serves on `address` with so many worker threads; the server, to be awaited, and where it listens, which is
+/// Connections that a worker thread may have accepted and not looked at yet, beyond the places there are.
+pub const IN_HAND: usize = 8;
+
+/// How long an ordinary connection lingers for a peer that has more to say; conversations end by their
+/// [`Hangup`](crate::connection::transport::Hangup). Longer than the HTTP server's clock is late, which moves in steps
+/// of half a second: a deadline that has passed when it is set is never noticed.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Serves on `address` with so many worker threads and `room` connections at the most; the server, to be awaited, and where it listens, which is
 /// another port if that was 0. Must be called inside an actix system.
-pub fn listen(app: App, address: SocketAddr, workers: usize) -> io::Result<(Server, SocketAddr)> {
+pub fn listen(
+    app: App,
+    address: SocketAddr,
+    workers: usize,
+    room: usize,
+) -> io::Result<(Server, SocketAddr)> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     let listener = socket.listen(WAITING)?.into_std()?;
     let address = listener.local_addr()?;
 
-    let builder = ServerBuilder::default().workers(workers).shutdown_timeout(2).disable_signals();
+    let builder = ServerBuilder::default()
+        .workers(workers)
+        // Or the threads that are behind would take files away from the store.
+        .max_concurrent_connections((room + SPARE).div_ceil(workers) + IN_HAND)
+        .shutdown_timeout(2)
+        .disable_signals();
     let stopping = builder.graceful_shutdown_signal();
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();
         let expected = app.clone();
         let serve = WebApp::new()
             .app_data(web::Data::new(app.clone()))
+            .wrap(middleware::from_fn(places::check))
             .wrap(middleware::from_fn(door::pass))
             .configure(routes);
         let serve = serve.into_factory().map_err(|error: Error| error.error_response());
-        let http = HttpService::<Transport, _, _>::build()
+        let http = HttpService::<Transport<Place>, _, _>::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
             .keep_alive(Duration::from_secs(75))
-            // After our close frame the socket lingers this long for a peer that has more to say. A peer that
-            // waits for us to hang up, as RFC 6455 asks and browsers do, reconnects that much later.
-            .client_disconnect_timeout(Duration::from_millis(200))
+            .client_disconnect_timeout(LINGER)
             .local_addr(address)
-            .on_connect_ext(|transport: &Transport, data| {
-                data.insert(transport.clone());
+            .on_connect_ext(|transport: &Transport<Place>, data| {
+                data.insert(transport.hangup());
+                if let Some(outside) = transport.place().outside() {
+                    data.insert(outside);
+                }
             })
             .expect(fn_service(move |request: Request| {
                 let refusal = body::refused(&expected, request.head());
@@ -58,13 +83,15 @@ pub fn listen(app: App, address: SocketAddr, workers: usize) -> io::Result<(Serv
             }))
             .finish(map_config(serve, |()| AppConfig::default()))
             .map_err(ended);
-        let takes_nothing = app.connection.outbox.deadline;
-        let accept = move |stream: TcpStream| async move {
-            stream.set_nodelay(true).map_err(DispatchError::Io)?;
-            let peer = stream.peer_addr().ok();
-            Ok((Transport::new(stream, takes_nothing), actix_http::Protocol::Http1, peer))
-        };
-        fn_service(accept).and_then(http)
+        let (places, takes_nothing) = (app.places.clone(), app.connection.outbox.deadline);
+        fn_service(move |stream: TcpStream| {
+            let seated = stream.set_nodelay(true).and_then(|()| stream.peer_addr()).map(|peer| {
+                let transport = places.seat(stream, peer, takes_nothing);
+                (transport, actix_http::Protocol::Http1, Some(peer))
+            });
+            std::future::ready(seated.map_err(DispatchError::Io))
+        })
+        .and_then(http)
     })?;
     Ok((builder.run(), address))
 }

@@ -23,7 +23,7 @@ pub async fn live(
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let permit = admit(&request, &app)?;
+    admit(&request, &app)?;
     let opening = Opening {
         connection: ConnectionId::new(),
         // A watcher has nothing to say.
@@ -32,7 +32,6 @@ pub async fn live(
         limits: app.connection.outbox,
         keepalive: "",
         metrics: app.metrics.clone(),
-        permit,
     };
     let (registry, metrics) = (app.registry.clone(), app.metrics.clone());
     let talk = async move |peer: &mut text_socket::Peer, queue: &_| {
@@ -45,6 +44,7 @@ pub async fn live(
 pub async fn text(app: web::Data<App>) -> HttpResponse {
     let usage = app.registry.usage();
     let figures = &app.metrics;
+    figures.places.set(app.places.taken() as i64);
     figures.store_live_bytes.set(usage.live_bytes as i64);
     figures.store_disk_bytes.set(usage.disk_bytes as i64);
     figures.store_documents.set(usage.documents as i64);

@@ -18,7 +18,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod origin;
 mod pieces;
-pub mod transport;
+pub mod places;
 pub mod upgrade;
 
 use std::sync::Arc;
@@ -37,7 +37,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How many connections there may be, and whose.
-    pub limits: upgrade::Limits,
+    pub limits: places::Limits,
     /// Which web pages may use the server.
     pub origins: origin::Policy,
     /// How request bodies may come in.
@@ -65,7 +65,7 @@ pub struct App {
     /// Who may do what.
     pub policy: Arc<dyn Policy>,
     /// Who is connected.
-    pub connections: upgrade::Connections,
+    pub places: places::Places,
     /// Request bodies on their way in.
     pub bodies: body::Bodies,
     /// Connections over plain HTTP.

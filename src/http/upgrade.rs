@@ -1,11 +1,6 @@
-//! Lets connections in: the limits, the document's name, and the handshake.
+//! Lets conversations in: the document's name, the token, and the handshake.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -15,7 +10,6 @@ use actix_web::{
     },
     web,
 };
-use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
@@ -37,78 +31,6 @@ use crate::{
     },
 };
 
-/// How many connections there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// In all. Each costs about 10 KiB while idle, and up to its outbox while slow.
-    pub connections: usize,
-    /// From one address. Behind a proxy all come from one.
-    pub per_address: usize,
-    /// In one document.
-    pub per_document: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { connections: 20_000, per_address: 5_000, per_document: 5_000 }
-    }
-}
-
-/// Who is connected. Clones share the count.
-#[derive(Clone, Debug)]
-pub struct Connections {
-    limits: Limits,
-    places: Arc<Mutex<Places>>,
-}
-
-#[derive(Debug, Default)]
-struct Places {
-    taken: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// A connection's place within the limits; given back when dropped.
-#[derive(Debug)]
-pub struct Permit {
-    connections: Connections,
-    address: IpAddr,
-}
-
-impl Connections {
-    /// Nobody is connected.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, places: Arc::default() }
-    }
-
-    /// A place for a connection from `address`, or which setting forbids it.
-    pub fn admit(&self, address: IpAddr) -> Result<Permit, &'static str> {
-        let mut places = self.places.lock();
-        if places.taken >= self.limits.connections {
-            return Err("max_connections");
-        }
-        let from_there = places.by_address.entry(address).or_default();
-        if *from_there >= self.limits.per_address {
-            return Err("max_connections_per_address");
-        }
-        *from_there += 1;
-        places.taken += 1;
-        Ok(Permit { connections: self.clone(), address })
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut places = self.connections.places.lock();
-        places.taken -= 1;
-        if let Some(from_there) = places.by_address.get_mut(&self.address) {
-            *from_there -= 1;
-            if *from_there == 0 {
-                places.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
 /// `GET /ws/{document}`: a connection of the y-websocket dialect.
 ///
 /// With `?echo=durable` the client hears each of its own updates back once it is durable, with `?echo=none` never.
@@ -119,7 +41,7 @@ pub async fn y_websocket(
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let permit = admit(&request, &app)?;
+    admit(&request, &app)?;
     let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
     let asked = Asked::of(&request);
     let token = asked.token.clone().or_else(|| token_in_protocols(&request));
@@ -134,7 +56,7 @@ pub async fn y_websocket(
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
     });
-    open(&request, payload, &app, connection, with, &asked, permit).await
+    open(&request, payload, &app, connection, with, &asked).await
 }
 
 /// `GET /hocuspocus` and whatever follows: a connection of the Hocuspocus dialect. The path says nothing; a
@@ -144,7 +66,7 @@ pub async fn hocuspocus(
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let permit = admit(&request, &app)?;
+    admit(&request, &app)?;
     let connection = ConnectionId::new();
     let with = With::Many(Many {
         connection,
@@ -153,7 +75,7 @@ pub async fn hocuspocus(
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
     });
-    open(&request, payload, &app, connection, with, &Asked::of(&request), permit).await
+    open(&request, payload, &app, connection, with, &Asked::of(&request)).await
 }
 
 /// What a client may ask of its connection in the query.
@@ -214,8 +136,8 @@ pub(super) async fn access(
     })
 }
 
-/// What every connection must pass, and its place.
-pub fn admit(request: &HttpRequest, app: &App) -> Result<Permit, ApiError> {
+/// What every connection must pass that is more than a request.
+pub fn admit(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
     let refused = |status, code, message: String| {
         app.metrics.turned_away.inc();
         Err(ApiError::new(status, code, message))
@@ -228,11 +150,7 @@ pub fn admit(request: &HttpRequest, app: &App) -> Result<Permit, ApiError> {
         let message = "the server is shutting down";
         return refused(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message.to_owned());
     }
-    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    app.connections.admit(address).or_else(|setting| {
-        let message = format!("there are as many connections as {setting} allows");
-        refused(StatusCode::SERVICE_UNAVAILABLE, "too_many_connections", message)
-    })
+    Ok(())
 }
 
 async fn open(
@@ -242,14 +160,13 @@ async fn open(
     connection: ConnectionId,
     with: With,
     asked: &Asked,
-    permit: Permit,
 ) -> Result<HttpResponse, actix_web::Error> {
     let config = app.connection.clone();
     let heartbeat = match asked.keepalive {
         Some(longest) => config.heartbeat.heard_every(longest),
         None => config.heartbeat,
     };
-    let opening = Opening { connection, with, metrics: app.metrics.clone(), config, heartbeat, permit };
+    let opening = Opening { connection, with, metrics: app.metrics.clone(), config, heartbeat };
     let mut response = socket::open(request, payload, opening).await?;
     // A browser whose offer is not taken up hangs up.
     if let Some(protocol) = protocols(request).next()
@@ -277,7 +194,7 @@ pub async fn collab(
     query: web::Query<CollabQuery>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let permit = admit(&request, &app)?;
+    admit(&request, &app)?;
     let (document, editor) = request.uri().path().rsplit_once('/').unwrap_or_default();
     let document = named(document, "/collab/", app.config.raw_names).map_err(ApiError::from)?;
     let editor = percent_decode_str(editor).decode_utf8_lossy();
@@ -296,7 +213,6 @@ pub async fn collab(
         limits: app.connection.outbox,
         keepalive: "",
         metrics: app.metrics.clone(),
-        permit,
     };
     let visit = Visit {
         document,
@@ -335,18 +251,5 @@ mod tests {
         assert_eq!(name("/ws/%E6%96%87", true).unwrap(), "%E6%96%87");
         assert_eq!(name("/ws/", false), Err(InvalidName::Blank));
         assert_eq!(name("/ws/%ff", false), Err(InvalidName::NotUtf8));
-    }
-
-    #[test]
-    fn places_are_counted_and_given_back() {
-        let [one, two] = [1, 2].map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
-        let connections = Connections::new(Limits { connections: 3, per_address: 2, per_document: 9 });
-        let first = connections.admit(one).unwrap();
-        let _second = connections.admit(one).unwrap();
-        assert_eq!(connections.admit(one).unwrap_err(), "max_connections_per_address");
-        let _third = connections.admit(two).unwrap();
-        assert_eq!(connections.admit(two).unwrap_err(), "max_connections");
-        drop(first);
-        assert!(connections.admit(one).is_ok());
     }
 }

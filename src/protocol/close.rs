@@ -17,6 +17,8 @@ pub enum CloseReason {
     GoingAway,
     /// 1002: bytes that are not the protocol: an unknown message, a frame that ends too early.
     ProtocolError,
+    /// 1007: a text that is not UTF-8.
+    InvalidText,
     /// 1008: understood, and not allowed: a refused update, presence in another's name.
     PolicyViolation,
     /// 1009: a frame or message beyond the limit.
@@ -43,10 +45,11 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Normal,
         Self::GoingAway,
         Self::ProtocolError,
+        Self::InvalidText,
         Self::PolicyViolation,
         Self::TooBig,
         Self::Internal,
@@ -66,6 +69,7 @@ impl CloseReason {
             Self::Normal => 1000,
             Self::GoingAway => 1001,
             Self::ProtocolError => 1002,
+            Self::InvalidText => 1007,
             Self::PolicyViolation => 1008,
             Self::TooBig => 1009,
             Self::Internal => 1011,
@@ -87,6 +91,7 @@ impl CloseReason {
             Self::Normal => "closed",
             Self::GoingAway => "the server is going away",
             Self::ProtocolError => "not the protocol of this endpoint",
+            Self::InvalidText => "a text is not UTF-8",
             Self::PolicyViolation => "the message was refused",
             Self::TooBig => "the message is too big",
             Self::Internal => "internal error",
@@ -114,6 +119,7 @@ impl CloseReason {
             // The same bytes would be refused again, or nobody wants to come back.
             Self::Normal
             | Self::ProtocolError
+            | Self::InvalidText
             | Self::PolicyViolation
             | Self::TooBig
             | Self::Unauthorized

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Client, Raw, TestServer, frames};
+use crate::support::{
+    Client, Raw, TestServer, frames, until,
+    wire::{self, Wire},
+};
 
 /// Long enough that no test meets its end by accident, short enough to wait for.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -175,4 +178,70 @@ async fn who_is_back_on_a_new_socket_takes_over_from_the_dead_one() {
     // She owns her id now.
     new.shows(&json!({"at": "home"}));
     bob.sees_soon(&new, Some(&json!({"at": "home"}))).await;
+}
+
+/// Somebody on a bare socket who is seen by `bob`.
+async fn present(server: &TestServer, bob: &Client, id: u64) -> (Client, Wire) {
+    let mut wire = Wire::open(server, "/ws/notes").await;
+    let state = json!({"n": id});
+    let frame = frames::awareness(&[(id, 1, &state.to_string())]);
+    assert!(wire.sends(&wire::frame(0x82, &frame)).await);
+    let somebody = Client::with_id("somebody", id);
+    bob.sees_soon(&somebody, Some(&state)).await;
+    (somebody, wire)
+}
+
+#[tokio::test]
+async fn a_reset_is_not_a_goodbye() {
+    // With a grace of which nobody will see the end.
+    let setup = TestServer::setup().with(|config| config.document.presence.grace = Duration::from_secs(29));
+    let server = setup.start().await;
+    let bob = server.client("bob", "notes").await;
+    // Often, because what is noticed first, the end of what they say or of what they can be told, is left to chance.
+    for id in 1..=40 {
+        let (somebody, wire) = present(&server, &bob, id).await;
+        if id % 2 == 0 {
+            // In the middle of being written to.
+            bob.types(&"x".repeat(1000));
+        }
+        wire.resets();
+        until("the server has noticed", || server.metrics().connections.get() == 1).await;
+        bob.hears_all_so_far().await;
+        assert_eq!(bob.removals_of(&somebody), 0, "somebody {id} counts as gone");
+        assert!(bob.sees(&somebody).is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_goodbye_is_not_a_reset() {
+    let setup = TestServer::setup().with(|config| config.document.presence.grace = Duration::from_secs(29));
+    let server = setup.start().await;
+    let bob = server.client("bob", "notes").await;
+    for id in 1..=40 {
+        let (somebody, mut wire) = present(&server, &bob, id).await;
+        // A page that closes says so and hangs up at once, whatever is on its way to it.
+        bob.types(&"x".repeat(1000));
+        assert!(wire.sends(&wire::close(1001, b"")).await);
+        match id % 3 {
+            0 => wire.resets(),
+            _ => drop(wire),
+        }
+        bob.types(&"x".repeat(1000));
+        bob.sees_soon(&somebody, None).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_right_before_a_goodbye_counts() {
+    let server = server().await;
+    let bob = server.client("bob", "notes").await;
+    for n in 0..20 {
+        let ann = Client::named("ann");
+        ann.types(&format!("<{n}>"));
+        let mut wire = Wire::open(&server, "/ws/notes").await;
+        let update = wire::frame(0x82, &frames::update(&ann.state()));
+        assert!(wire.sends(&[update, wire::close(1000, b"")].concat()).await);
+        wire.resets();
+        until("it arrived", || bob.text().contains(&format!("<{n}>"))).await;
+    }
 }

@@ -10,6 +10,7 @@ pub(crate) mod scribe;
 pub(crate) mod server;
 pub(crate) mod talk;
 pub(crate) mod typist;
+pub(crate) mod wire;
 
 use std::{
     net::SocketAddr,

@@ -32,6 +32,15 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// The same under a limit on open files, soft and hard.
+pub(crate) fn limited(files: usize, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_weft")]).args(arguments);
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
 /// Runs the binary to its end, which must be soon.
 pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = command(arguments);
@@ -43,6 +52,15 @@ pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> std::process::Outp
 impl Weft {
     /// Serves `folder` on a free port.
     pub(crate) async fn serve(folder: &Path, more: &[&str]) -> Self {
+        Self::start(folder, more, command).await
+    }
+
+    /// The same with so many files and sockets at the most.
+    pub(crate) async fn serve_limited(folder: &Path, files: usize, more: &[&str]) -> Self {
+        Self::start(folder, more, |arguments| limited(files, arguments)).await
+    }
+
+    async fn start(folder: &Path, more: &[&str], command: impl FnOnce(&[&str]) -> Command) -> Self {
         let data = folder.join("data");
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
         arguments.extend(more);
@@ -63,6 +81,11 @@ impl Weft {
             panic!("it does not say where it listens: {line:?}\n{}", std::fs::read_to_string(&log).unwrap())
         });
         Self { child, address, log }
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
     }
 
     /// Gives it no chance.

@@ -1,0 +1,247 @@
+//! The TCP stream under a connection, so that its end is ours to decide.
+//!
+//! The HTTP server reads and writes a [`Transport`] as it would the stream itself. A conversation that is over holds
+//! the [`Hangup`] of its transport, and with it what the HTTP server does not offer: to end the stream as soon as the
+//! last byte is written, and to take it away from a peer that reads nothing, or that talks on and on.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+
+/// A TCP stream as the HTTP server sees it, with whatever is to be given back at its end.
+pub struct Transport<P> {
+    shared: Arc<Mutex<Shared>>,
+    place: P,
+}
+
+/// The end of a stream that is being read and written elsewhere. Clones share it.
+#[derive(Clone)]
+pub struct Hangup(Arc<Mutex<Shared>>);
+
+struct Shared {
+    /// Gone once the stream has ended, whoever ended it.
+    stream: Option<TcpStream>,
+    phase: Phase,
+    /// The peer's side is over: nothing more will be read.
+    read_dry: bool,
+    /// Writing failed; what the peer said before it went is still to be read.
+    broken: bool,
+    /// The task that reads and writes.
+    server: Option<Waker>,
+    /// Who waits for the last message.
+    body: Option<Waker>,
+    /// Who waits for the end.
+    watcher: Option<Waker>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Requests and answers.
+    Http,
+    /// A conversation that ends with a handshake of its own.
+    Conversation,
+    /// Everything was said: the stream ends behind it.
+    Concluded,
+    /// The peer has been told that nothing more comes.
+    Ended,
+}
+
+impl<P> Transport<P> {
+    /// A stream that was accepted, whose peer may take nothing for so long of an answer that waits for it. `place` is
+    /// held until the HTTP server has let go of it.
+    pub fn new(stream: TcpStream, takes_nothing: Duration, place: P) -> Self {
+        give_up_after(&stream, Some(takes_nothing));
+        let shared = Shared {
+            stream: Some(stream),
+            phase: Phase::Http,
+            read_dry: false,
+            broken: false,
+            server: None,
+            body: None,
+            watcher: None,
+        };
+        Self { shared: Arc::new(Mutex::new(shared)), place }
+    }
+
+    /// The means to end it.
+    pub fn hangup(&self) -> Hangup {
+        Hangup(self.shared.clone())
+    }
+
+    /// What it holds until its end.
+    pub fn place(&self) -> &P {
+        &self.place
+    }
+}
+
+impl Hangup {
+    /// From here on the stream carries a conversation, which has rules of its own for who is slow. A line that breaks
+    /// while we write does not hide what the peer said before.
+    pub(super) fn converse(&self) {
+        let mut shared = self.0.lock();
+        shared.phase = Phase::Conversation;
+        if let Some(stream) = &shared.stream {
+            give_up_after(stream, None);
+        }
+    }
+
+    /// Everything was said. What is on its way is still written, then the stream ends for the peer.
+    pub(super) fn conclude(&self) {
+        let wakers = {
+            let mut shared = self.0.lock();
+            shared.phase = Phase::Concluded;
+            [shared.body.take(), shared.server.clone()]
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Whether everything was said. Registers the waker if not.
+    pub(super) fn poll_concluded(&self, context: &Context<'_>) -> Poll<()> {
+        let mut shared = self.0.lock();
+        if matches!(shared.phase, Phase::Concluded | Phase::Ended) || shared.stream.is_none() {
+            return Poll::Ready(());
+        }
+        register(&mut shared.body, context.waker());
+        Poll::Pending
+    }
+
+    /// Waits until the HTTP server has let go of the stream.
+    pub(super) async fn ended(&self) {
+        poll_fn(|context| {
+            let mut shared = self.0.lock();
+            if shared.stream.is_none() {
+                return Poll::Ready(());
+            }
+            register(&mut shared.watcher, context.waker());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Ends the stream here and now. What the peer has not taken is thrown away with it, and not kept by the kernel
+    /// for a peer that may never take it.
+    pub fn cut(&self) {
+        let wakers = {
+            let mut shared = self.0.lock();
+            if let Some(stream) = shared.stream.take() {
+                // It may be broken already.
+                let _ = stream.set_zero_linger();
+            }
+            [shared.server.take(), shared.body.take(), shared.watcher.take()]
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// The system counts for how long the peer has acknowledged nothing, or has had no room. A clock here could not: the
+/// system says that there is room again when a third of megabytes has been taken, and that may be minutes for a phone
+/// which takes all the time.
+#[cfg(target_os = "linux")]
+fn give_up_after(stream: &TcpStream, time: Option<Duration>) {
+    let milliseconds = time.map_or(0, |time| time.as_millis() as u32);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds) {
+        tracing::debug!(%error, "a peer that takes nothing cannot be given up");
+    }
+}
+
+/// Only Linux can.
+#[cfg(not(target_os = "linux"))]
+fn give_up_after(_: &TcpStream, _: Option<Duration>) {}
+
+impl<P: Unpin> AsyncRead for Transport<P> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut shared = self.shared.lock();
+        let before = buffer.filled().len();
+        let Some(stream) = shared.stream(context) else { return Poll::Ready(Err(over())) };
+        let read = Pin::new(stream).poll_read(context, buffer);
+        match &read {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => {}
+            Poll::Ready(_) => shared.read_dry = true,
+            Poll::Pending => {}
+        }
+        read
+    }
+}
+
+impl<P: Unpin> AsyncWrite for Transport<P> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut shared = self.shared.lock();
+        let broken = shared.broken;
+        let Some(stream) = shared.stream(context) else { return Poll::Ready(Err(over())) };
+        if broken {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(stream).poll_write(context, bytes);
+        // An error would make the HTTP server throw the connection away, together with what it has not read: a page
+        // that closes says so, and is gone before we know.
+        if matches!(written, Poll::Ready(Err(_))) && shared.phase != Phase::Http && !shared.read_dry {
+            shared.broken = true;
+            context.waker().wake_by_ref();
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut shared = self.shared.lock();
+        let phase = shared.phase;
+        let Some(stream) = shared.stream(context) else { return Poll::Ready(Err(over())) };
+        if phase == Phase::Concluded {
+            // Flushed is asked for once everything is written. A peer that has gone needs not be told.
+            let _ = Pin::new(stream).poll_shutdown(context);
+            shared.phase = Phase::Ended;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut shared = self.shared.lock();
+        let Some(stream) = shared.stream(context) else { return Poll::Ready(Ok(())) };
+        Pin::new(stream).poll_shutdown(context)
+    }
+}
+
+impl Shared {
+    /// The stream, for a task that is to be woken when it is taken away.
+    fn stream(&mut self, context: &Context<'_>) -> Option<&mut TcpStream> {
+        register(&mut self.server, context.waker());
+        self.stream.as_mut()
+    }
+}
+
+impl<P> Drop for Transport<P> {
+    fn drop(&mut self) {
+        let wakers = {
+            let mut shared = self.shared.lock();
+            shared.stream = None;
+            shared.server = None;
+            [shared.body.take(), shared.watcher.take()]
+        };
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+fn over() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the connection was ended")
+}
+
+fn register(known: &mut Option<Waker>, waker: &Waker) {
+    if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+        *known = Some(waker.clone());
+    }
+}
