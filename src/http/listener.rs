@@ -25,6 +25,10 @@ const WAITING: u32 = 4096;
 /// Connections that a worker thread may have accepted and not looked at yet, beyond the places there are.
 pub const IN_HAND: usize = 8;
 
+/// How long a connection may be open before its first request has come. The clock runs on while this server is busy,
+/// and it is looked at before the socket is: with a few seconds a request that came in time was answered 408.
+const FIRST_REQUEST: Duration = Duration::from_secs(15);
+
 /// How long an ordinary connection lingers for a peer that has more to say; conversations end by their
 /// [`Hangup`](crate::connection::transport::Hangup). Longer than the HTTP server's clock is late, which moves in steps
 /// of half a second: a deadline that has passed when it is set is never noticed.
@@ -66,6 +70,7 @@ pub fn listen(
                 async move { stopping.notified().await }
             })
             .keep_alive(Duration::from_secs(75))
+            .client_request_timeout(FIRST_REQUEST)
             .client_disconnect_timeout(LINGER)
             .local_addr(address)
             .on_connect_ext(|transport: &Transport<Place>, data| {
