@@ -3,11 +3,15 @@
 //!
 //! The loop behind it is that of every connection ([`super::line`]), and so is the queue. A [`Feed`] numbers what it
 //! has taken out of the queue and keeps the latest, so that a client whose request broke off goes on where it
-//! was. A feed that nobody listens to is ended after a while ([`Config::feed_patience`]).
+//! was. A feed that nobody listens to is ended after a while ([`Config::feed_patience`]); one that has ended is kept
+//! until its last words were heard, but no longer than that. One task does both for as long as the feed is there, and
+//! the feed's place within the limits is given back with its memory.
 
 use std::{
+    any::Any,
     collections::{HashMap, VecDeque},
     future::poll_fn,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +23,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use super::{
@@ -41,11 +45,10 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 const WAITING: usize = 16;
 
 /// The feeds of a server. Clones share them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Feeds(Arc<Mutex<HashMap<Uuid, Arc<Feed>>>>);
 
 /// One connection.
-#[derive(Debug)]
 pub struct Feed {
     /// How the client names it. Not to be guessed: who knows it speaks for the session.
     pub id: Uuid,
@@ -55,8 +58,19 @@ pub struct Feed {
     taken: Mutex<Taken>,
     /// Counts the listeners there have been: the latest is the one that is served.
     listeners: AtomicU64,
+    attention: watch::Sender<Attention>,
     limits: Limits,
-    patience: Duration,
+    /// Given back when nothing of the feed is left.
+    _place: Box<dyn Any + Send + Sync>,
+}
+
+/// Whether somebody listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attention {
+    Nobody,
+    Somebody,
+    /// Nobody will any more: the last words were heard, or are not wanted.
+    Over,
 }
 
 /// What has been taken out of the queue, numbered from 1.
@@ -79,16 +93,15 @@ pub enum Told {
 }
 
 /// The one who listens to a feed, for as long as it does.
-#[derive(Debug)]
 pub struct Listener {
     feed: Arc<Feed>,
-    feeds: Feeds,
     number: u64,
 }
 
 impl Feeds {
-    /// Begins a connection; it opens its document by itself. Must be called on a thread of an actix system.
-    pub fn open<P: 'static>(&self, single: Single, config: &Config, permit: P) -> Listener {
+    /// Begins a connection, which opens its document by itself; `place` is its place within the limits. Must be called
+    /// on a thread of an actix system.
+    pub fn open(&self, single: Single, config: &Config, place: impl Any + Send + Sync) -> Uuid {
         let queue = SendQueue::new(config.outbox);
         let (said, hears) = mpsc::channel(WAITING);
         let feed = Arc::new(Feed {
@@ -98,10 +111,12 @@ impl Feeds {
             said,
             taken: Mutex::default(),
             listeners: AtomicU64::new(0),
+            attention: watch::Sender::new(Attention::Nobody),
             limits: config.outbox,
-            patience: config.feed_patience,
+            _place: Box::new(place),
         });
-        self.0.lock().insert(feed.id, feed.clone());
+        let id = feed.id;
+        self.0.lock().insert(id, feed.clone());
         let line = Line {
             connection: single.connection,
             queue: queue.clone(),
@@ -113,37 +128,78 @@ impl Feeds {
             heartbeat: heartbeat::Config { ping_after: NEVER, probe_within: NEVER, ..config.heartbeat },
         };
         let talk = single.converse(queue.open(Bytes::new()), config.guard.clone());
-        let (feeds, id, patience) = (self.clone(), feed.id, feed.patience);
+        let (feeds, patience) = (self.clone(), config.feed_patience);
         tokio::task::spawn_local(async move {
-            line::run(line, talk, async |_, _| ()).await;
-            drop(permit);
+            let mut line = pin!(line::run(line, talk, async |_, _| ()));
+            tokio::select! {
+                () = &mut line => {}
+                () = feed.is_abandoned(patience) => {
+                    // Whoever comes now begins anew, and hears nothing of an end.
+                    feeds.0.lock().remove(&id);
+                    feed.queue.close(CloseReason::Idle);
+                    return line.await;
+                }
+            }
+            let mut attention = feed.attention.subscribe();
             // The last words are still to be heard.
-            tokio::time::sleep(patience).await;
+            let over = attention.wait_for(|attention| *attention == Attention::Over);
+            let _ = tokio::time::timeout(patience, over).await;
             feeds.0.lock().remove(&id);
         });
-        self.listen(&feed)
+        id
     }
 
     /// The feed that a client names, if it is one of this document.
     pub fn find(&self, id: Uuid, document: &DocumentName) -> Option<Arc<Feed>> {
         self.0.lock().get(&id).filter(|feed| feed.document == *document).cloned()
     }
-
-    /// Listens from now on, in place of whoever did.
-    pub fn listen(&self, feed: &Arc<Feed>) -> Listener {
-        let number = {
-            // Between two looks of the one before: the queue wakes one listener, and must not be left with the
-            // waker of one that has been replaced.
-            let _taken = feed.taken.lock();
-            feed.listeners.fetch_add(1, Ordering::AcqRel) + 1
-        };
-        // Wakes the one before, so that it notices.
-        feed.queue.nudge();
-        Listener { feed: feed.clone(), feeds: self.clone(), number }
-    }
 }
 
 impl Feed {
+    /// Listens from now on, in place of whoever did.
+    pub fn listen(self: &Arc<Self>) -> Listener {
+        let number = {
+            // Between two looks of the one before: the queue wakes one listener, and must not be left with the
+            // waker of one that has been replaced.
+            let _taken = self.taken.lock();
+            self.attends(Attention::Somebody);
+            self.listeners.fetch_add(1, Ordering::AcqRel) + 1
+        };
+        // Wakes the one before, so that it notices.
+        self.queue.nudge();
+        Listener { feed: self.clone(), number }
+    }
+
+    /// The client goes, and says so.
+    pub async fn goodbye(&self) {
+        // It may have ended already.
+        let _ = self.said.send(Inbound::Close(Some(CloseReason::Normal.code()))).await;
+        self.attends(Attention::Over);
+    }
+
+    fn attends(&self, now: Attention) {
+        self.attention.send_if_modified(|attention| {
+            let changes = *attention != now && *attention != Attention::Over;
+            if changes {
+                *attention = now;
+            }
+            changes
+        });
+    }
+
+    /// Comes to its end once nobody has listened for so long.
+    async fn is_abandoned(&self, patience: Duration) {
+        let mut attention = self.attention.subscribe();
+        loop {
+            // The sender is here.
+            let _ = attention.wait_for(|attention| *attention == Attention::Nobody).await;
+            let back = attention.wait_for(|attention| *attention != Attention::Nobody);
+            if tokio::time::timeout(patience, back).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Hands over what the client says. Waits while the document is busy; false if the connection is over.
     pub async fn say(&self, frame: Bytes) -> bool {
         self.said.send(Inbound::Binary(frame)).await.is_ok()
@@ -165,7 +221,10 @@ impl Feed {
             let mut frames = VecDeque::new();
             match self.queue.drain(&mut frames, context.waker()) {
                 Drained::Frames => {}
-                Drained::Close(reason) => return Poll::Ready(Told::Closed(reason)),
+                Drained::Close(reason) => {
+                    self.attends(Attention::Over);
+                    return Poll::Ready(Told::Closed(reason));
+                }
                 Drained::Empty => return Poll::Pending,
             }
             for queued in frames {
@@ -220,15 +279,62 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let (feed, feeds, number) = (self.feed.clone(), self.feeds.clone(), self.number);
-        // Without a runtime the server is gone, and with it everything here.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            tokio::time::sleep(feed.patience).await;
-            if feed.listeners.load(Ordering::Acquire) == number {
-                feed.queue.close(CloseReason::Idle);
-                feeds.0.lock().remove(&feed.id);
-            }
-        });
+        let _taken = self.feed.taken.lock();
+        if self.feed.listeners.load(Ordering::Acquire) == self.number {
+            self.feed.attends(Attention::Nobody);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(3600);
+
+    fn feed() -> Arc<Feed> {
+        let limits = Limits::default();
+        Arc::new(Feed {
+            id: Uuid::nil(),
+            document: DocumentName::parse("plan").unwrap(),
+            queue: SendQueue::new(limits),
+            said: mpsc::channel(1).0,
+            taken: Mutex::default(),
+            listeners: AtomicU64::new(0),
+            attention: watch::Sender::new(Attention::Nobody),
+            limits,
+            _place: Box::new(()),
+        })
+    }
+
+    #[tokio::test]
+    async fn who_listens_now_and_then_is_waited_for_and_leaves_no_task() {
+        let feed = feed();
+        let mut abandoned = pin!(feed.is_abandoned(PATIENCE));
+        for _ in 0..1000 {
+            let listener = feed.listen();
+            // A poll that is asked again with the first on the way: only the latest counts.
+            let latest = feed.listen();
+            drop(listener);
+            assert_eq!(*feed.attention.borrow(), Attention::Somebody);
+            drop(latest);
+            assert_eq!(*feed.attention.borrow(), Attention::Nobody);
+            assert!(abandoned.as_mut().now_or_never().is_none());
+        }
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+        feed.is_abandoned(Duration::from_millis(1)).await;
+    }
+
+    #[tokio::test]
+    async fn the_last_words_are_told_once_and_nobody_is_waited_for_any_more() {
+        let feed = feed();
+        let listener = feed.listen();
+        feed.queue.close(CloseReason::Gone);
+        assert_eq!(listener.next(0).await, Told::Closed(CloseReason::Gone));
+        assert_eq!(*feed.attention.borrow(), Attention::Over);
+        drop(listener);
+        assert_eq!(*feed.attention.borrow(), Attention::Over);
     }
 }

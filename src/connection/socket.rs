@@ -231,7 +231,9 @@ fn refuse(fault: Fault) -> Heard {
 /// to be had from the stream.
 fn ends_the_bytes(error: &ProtocolError) -> bool {
     match error {
-        ProtocolError::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<PayloadError>()),
+        ProtocolError::Io(error) => {
+            error.get_ref().and_then(|inner| inner.downcast_ref::<PayloadError>()).is_some()
+        }
         _ => false,
     }
 }

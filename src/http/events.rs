@@ -1,9 +1,11 @@
 //! Documents over plain HTTP, for networks that let no WebSocket through.
 //!
-//! Down: `GET …/events`, server-sent events, or `GET …/poll`, the same as answers to long polls. Up:
-//! `POST …/messages`. A message is a frame of the y-websocket dialect, or of the Hocuspocus dialect without its
-//! address, which is the same for sync and presence; the acknowledgements are Hocuspocus's. The session behind it is
-//! that of a WebSocket, with the same limits and the same care for slow readers.
+//! `POST …/sessions` begins a session. Down: `GET …/events`, server-sent events, or `GET …/poll`, the same as answers
+//! to long polls. Up: `POST …/messages`. A message is a frame of the y-websocket dialect, or of the Hocuspocus dialect
+//! without its address, which is the same for sync and presence; the acknowledgements are Hocuspocus's. The session
+//! behind it is that of a WebSocket, with the same limits and the same care for slow readers.
+//!
+//! A GET opens nothing: a page of another site can make a browser send as many of those as it likes.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, mime, web};
 use bytes::Bytes;
@@ -62,12 +64,56 @@ impl Query {
     }
 }
 
-/// `GET /api/v1/documents/{name}/events`: a session whose messages come as server-sent events.
+/// `POST /api/v1/documents/{name}/sessions`: begins a session and names it. It waits for half a minute for somebody who
+/// listens.
+pub async fn begin(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(document): Named,
+) -> Result<HttpResponse, ApiError> {
+    may_change(request.headers(), &app)?;
+    upgrade::admit(&request, &app)?;
+    let token = Query::of(request.query_string())?.token;
+    let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+    let token = token.or(bearer).filter(|token| !token.is_empty());
+    let access = upgrade::access(&app, &document, token).await?;
+    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let place = app.places.admit(address).map_err(|setting| {
+        app.metrics.turned_away.inc();
+        places::full(setting)
+    })?;
+    let single = Single {
+        connection: ConnectionId::new(),
+        document,
+        access,
+        dialect: Dialect::Hocuspocus,
+        max_sessions: app.config.limits.per_document,
+        registry: app.registry.clone(),
+        metrics: app.metrics.clone(),
+    };
+    let session = app.feeds.open(single, &app.connection, place);
+    Ok(HttpResponse::Created().insert_header(("cache-control", "no-store")).json(json!({"session": session})))
+}
+
+/// `DELETE /api/v1/documents/{name}/sessions/{session}`: ends a session, as a goodbye: its presence goes at once.
+pub async fn end(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Named(name): Named,
+) -> Result<HttpResponse, ApiError> {
+    may_change(request.headers(), &app)?;
+    let session = request.match_info().get("session").and_then(|session| session.parse().ok());
+    let feed = session.and_then(|session| app.feeds.find(session, &name)).ok_or_else(no_such_session)?;
+    feed.goodbye().await;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `GET /api/v1/documents/{name}/events?session=…`: the messages of a session as server-sent events.
 ///
-/// The first event, `open`, names the session. Each `message` is a frame in base64, its id `{session}.{number}`; a
-/// browser repeats the last id when it comes back, and goes on there if the session still lives. Otherwise `open`
-/// names a new one, and the client begins with a step 1, as on a new socket. `close` says with which code, and
-/// whether to come back.
+/// The first event is `open`. Each `message` is a frame in base64, its id `{session}.{number}`; a browser repeats the
+/// last id when it comes back by itself, and goes on there. `close` says with which code, and whether to come back,
+/// with a new session.
 pub async fn stream(
     app: web::Data<App>,
     request: HttpRequest,
@@ -75,13 +121,11 @@ pub async fn stream(
 ) -> Result<HttpResponse, ApiError> {
     let query = Query::of(request.query_string())?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()).and_then(parse_id);
-    let last = last.or(query.session.map(|session| (session, query.after.unwrap_or(0))));
-    let (listener, after) = match last.and_then(|last| resume(&app, &name, last)) {
-        Some(resumed) => resumed,
-        None => (begin(&app, &request, &name, query.token).await?, 0),
-    };
-    let resumed = last.is_some_and(|(session, _)| session == listener.id());
-    let id = listener.id();
+    let asked = query.session.or(last.map(|(session, _)| session)).ok_or_else(no_session_named)?;
+    let last = last.filter(|(session, _)| *session == asked).map(|(_, number)| number).or(query.after);
+    let after = last.unwrap_or(0);
+    let listener = listen(&app, &name, asked, after)?;
+    let (id, resumed) = (listener.id(), last.is_some());
     let open = json!({"session": id, "resumed": resumed});
     let first = format!("retry: {COME_BACK}\nevent: open\nid: {id}.{after}\ndata: {open}\n\n");
     let events = stream::unfold(Some((listener, after, Some(first))), async |state| {
@@ -110,21 +154,16 @@ pub async fn stream(
         .streaming(Box::pin(events)))
 }
 
-/// `GET /api/v1/documents/{name}/poll?session=…&after=…&wait=25`: the same for clients without `EventSource`.
-/// Without a session it begins one. Answers as soon as there is something, or with nothing after `wait` seconds.
+/// `GET /api/v1/documents/{name}/poll?session=…&after=…&wait=25`: the same for clients without `EventSource`. Answers
+/// as soon as there is something, or with nothing after `wait` seconds.
 pub async fn poll(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
 ) -> Result<HttpResponse, ApiError> {
     let query = Query::of(request.query_string())?;
-    let (listener, after) = match query.session {
-        Some(session) => {
-            let after = query.after.unwrap_or(0);
-            resume(&app, &name, (session, after)).ok_or_else(no_such_session)?
-        }
-        None => (begin(&app, &request, &name, query.token).await?, 0),
-    };
+    let after = query.after.unwrap_or(0);
+    let listener = listen(&app, &name, query.session.ok_or_else(no_session_named)?, after)?;
     let wait = query.wait.map_or(LONGEST_POLL, Duration::from_secs).min(LONGEST_POLL);
     let (messages, close) = match tokio::time::timeout(wait, listener.next(after)).await {
         Ok(Told::Messages(messages)) => (messages, None),
@@ -162,10 +201,7 @@ pub async fn say(
 
 /// The session that the query of a message names.
 pub(super) fn spoken_to(app: &App, query: &str, document: &DocumentName) -> Result<Arc<Feed>, ApiError> {
-    let Some(session) = Query::of(query)?.session else {
-        let message = "the query must name the session, as the event open did";
-        return Err(ApiError::bad_request("session_missing", message));
-    };
+    let session = Query::of(query)?.session.ok_or_else(no_session_named)?;
     app.feeds.find(session, document).ok_or_else(no_such_session)
 }
 
@@ -174,38 +210,19 @@ pub(super) fn messages(app: &App) -> Limit {
     Limit { bytes: app.connection.max_message_bytes, of: "messages (see max_message_bytes)" }
 }
 
-async fn begin(
-    app: &App,
-    request: &HttpRequest,
-    document: &DocumentName,
-    token: Option<String>,
-) -> Result<Listener, ApiError> {
-    upgrade::admit(request, app)?;
-    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-    let permit = app.places.admit(address).map_err(|setting| {
-        app.metrics.turned_away.inc();
-        places::full(setting)
-    })?;
-    let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    let token = token.or(bearer).filter(|token| !token.is_empty());
-    let access = upgrade::access(app, document, token).await?;
-    let single = Single {
-        connection: ConnectionId::new(),
-        document: document.clone(),
-        access,
-        dialect: Dialect::Hocuspocus,
-        max_sessions: app.config.limits.per_document,
-        registry: app.registry.clone(),
-        metrics: app.metrics.clone(),
-    };
-    Ok(app.feeds.open(single, &app.connection, permit))
+/// Goes on with a session after a message of it, in place of whoever listened.
+fn listen(app: &App, document: &DocumentName, session: Uuid, after: u64) -> Result<Listener, ApiError> {
+    let feed = app.feeds.find(session, document).ok_or_else(no_such_session)?;
+    if !feed.remembers(after) {
+        let message = "the session no longer has what came after that message: begin a new one";
+        return Err(ApiError::new(StatusCode::GONE, "messages_gone", message));
+    }
+    Ok(feed.listen())
 }
 
-/// Goes on where a listener was, if the session lives and still has what comes next.
-fn resume(app: &App, document: &DocumentName, (session, after): (Uuid, u64)) -> Option<(Listener, u64)> {
-    let feed = app.feeds.find(session, document).filter(|feed: &Arc<Feed>| feed.remembers(after))?;
-    Some((app.feeds.listen(&feed), after))
+fn no_session_named() -> ApiError {
+    let message = "the query must name the session, which POST …/sessions begins";
+    ApiError::bad_request("session_missing", message)
 }
 
 fn no_such_session() -> ApiError {

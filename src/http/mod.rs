@@ -83,6 +83,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/{name}/json").read(documents::json).done())
         .service(at("/{name}/updates").post(documents::update).done())
         .service(at("/{name}/stateless").post(documents::stateless).done())
+        .service(at("/{name}/sessions").post(events::begin).done())
+        .service(at("/{name}/sessions/{session}").delete(events::end).done())
         .service(at("/{name}/events").get(events::stream).done())
         .service(at("/{name}/poll").get(events::poll).done())
         .service(at("/{name}/messages").post(events::say).done())

@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::support::{
     Address, PATIENCE, TestServer, Weft,
-    rest::{delete, get, post, request},
+    rest::{delete, post, request},
     until,
 };
 
@@ -174,7 +174,8 @@ async fn what_will_be_refused_is_refused_before_the_body() {
     let server = TestServer::start().await;
     post(&server, "/api/v1/documents", &serde_json::json!({"name": "trashed"})).await.expect(201);
     delete(&server, "/api/v1/documents/trashed").await.expect(200);
-    let session = get(&server, "/api/v1/documents/notes/poll?wait=0").await.expect(200).json();
+    let session =
+        request(&server, "POST", "/api/v1/documents/notes/sessions").send().await.expect(201).json();
     let session = session["session"].as_str().unwrap();
     let unknown = "00000000-0000-0000-0000-000000000000";
     let documents = "/api/v1/documents";
@@ -208,7 +209,8 @@ async fn what_will_be_refused_is_refused_before_the_body() {
 #[tokio::test]
 async fn who_asks_whether_to_send_a_body_is_told_the_truth() {
     let server = TestServer::start().await;
-    let session = get(&server, "/api/v1/documents/notes/poll?wait=0").await.expect(200).json();
+    let session =
+        request(&server, "POST", "/api/v1/documents/notes/sessions").send().await.expect(201).json();
     let speak = format!("/api/v1/documents/notes/messages?session={}", session["session"].as_str().unwrap());
     let asks = "expect: 100-continue\r\n";
     for path in [UPDATES, ATTACHMENTS, "/api/v1/documents", speak.as_str()] {

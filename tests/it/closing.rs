@@ -48,7 +48,7 @@ async fn ends(server: std::net::SocketAddr, manners: Manners, n: usize) -> Durat
     let begun = Instant::now();
     match manners {
         Manners::Waits | Manners::Deaf | Manners::Behind => {
-            assert!(wire.sends(&wire::close(1000, b"")).await)
+            assert!(wire.sends(&wire::close(1000, b"")).await);
         }
         Manners::Stutters => {
             for byte in wire::close(1001, b"going away") {

@@ -168,7 +168,8 @@ async fn a_page_that_may_open_a_socket_may_use_everything_else() {
         .await;
     let documents = "/api/v1/documents";
     request(&server, "POST", "/api/v1/documents/notes/attachments").body("x").send().await.expect(201);
-    let session = get(&server, "/api/v1/documents/notes/poll?wait=0").await.expect(200).json();
+    let begin = request(&server, "POST", "/api/v1/documents/notes/sessions");
+    let session = begin.send().await.expect(201).json();
     let messages = format!("{documents}/notes/messages?session={}", session["session"].as_str().unwrap());
     let poll = format!("{documents}/notes/poll?session={}&wait=0", session["session"].as_str().unwrap());
     let paths = [

@@ -1,11 +1,13 @@
 //! Documents over plain HTTP: server-sent events and long polls down, requests up, beside people on WebSockets.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::{
     Address, Client, TestServer, frames,
     plain::{self, Events},
-    rest, until_answer,
+    rest, until, until_answer,
 };
 
 /// Listens to a document's events, going on after `last_id` if there is one.
@@ -82,7 +84,7 @@ async fn a_stream_that_broke_off_goes_on_where_it_was() {
     ann.hears(&hears(&mut again, &[0, 2]).await);
     assert_eq!(ann.text(), "one two ");
     assert_eq!(server.metrics().connections.get(), 2);
-    // A session that is not known begins anew, and says so.
+    // For a session that is not known a new one is begun.
     let (_, fresh) = listens(&server, "plan", Some("01890000-0000-7000-8000-000000000000.5")).await;
     assert_eq!(fresh["resumed"], false);
     let (_, elsewhere) = listens(&server, "another", Some(&last)).await;
@@ -96,11 +98,9 @@ async fn somebody_who_can_only_ask_asks_again_and_again() {
     bob.types("Bob. ");
     let ann = Client::named("Ann");
     let path = "/api/v1/documents/plan/poll";
-    let first = rest::get(&server, path).await.json();
-    let session = &first["session"];
+    let session = &json!(plain::begin(server.address(), "plan").await.unwrap());
     says(&server, "plan", session, frames::empty_step1()).await;
-    let mut after =
-        first["messages"].as_array().unwrap().last().map_or(0, |last| last["number"].as_u64().unwrap());
+    let mut after = 0;
     let mut statuses = 0;
     ann.types("Ann. ");
     says(&server, "plan", session, frames::update(&ann.state())).await;
@@ -168,4 +168,97 @@ async fn a_document_in_the_trash_ends_the_stream_and_says_why() {
     assert_eq!((&closed["code"], &closed["retry"]), (&json!(4404), &json!(false)));
     let later = says(&server, "plan", &open["session"], frames::empty_step1()).await;
     assert_eq!(later.error().1, "no_such_session");
+}
+
+#[tokio::test]
+async fn a_session_is_begun_by_a_post_and_by_nothing_else() {
+    let server = TestServer::start().await;
+    let path = "/api/v1/documents/plan";
+    let nobody = uuid::Uuid::nil();
+    for (question, answer) in [
+        ("events".to_owned(), (400, "session_missing")),
+        ("poll?wait=0".to_owned(), (400, "session_missing")),
+        (format!("events?session={nobody}"), (404, "no_such_session")),
+        (format!("poll?session={nobody}"), (404, "no_such_session")),
+    ] {
+        let (status, code) = rest::get(&server, &format!("{path}/{question}")).await.error();
+        assert_eq!((status, code.as_str()), answer, "{question}");
+    }
+    let id = format!("{nobody}.7");
+    let again =
+        rest::request(&server, "GET", &format!("{path}/events")).header("last-event-id", &id).send().await;
+    assert_eq!(again.error().1, "no_such_session");
+    let said = rest::request(&server, "POST", &format!("{path}/messages?session={nobody}")).body(vec![0; 9]);
+    assert_eq!(said.send().await.error().1, "no_such_session");
+    assert_eq!(server.metrics().connections.get(), 0);
+    // A page of another site may not.
+    let begin = || rest::request(&server, "POST", "/api/v1/documents/plan/sessions");
+    let elsewhere = begin().header("origin", "https://evil.example").send().await;
+    assert_eq!(elsewhere.error(), (403, "origin_not_allowed".to_owned()));
+    let begun = begin().send().await.expect(201).json();
+    until("the session is there", || server.metrics().connections.get() == 1).await;
+    // What it no longer has is not made up.
+    let session = begun["session"].as_str().unwrap();
+    let later = rest::get(&server, &format!("{path}/poll?session={session}&after=99")).await;
+    assert_eq!(later.error(), (410, "messages_gone".to_owned()));
+    let elsewhere = rest::get(&server, &format!("/api/v1/documents/other/poll?session={session}")).await;
+    assert_eq!(elsewhere.error().1, "no_such_session");
+}
+
+#[tokio::test]
+async fn who_ends_a_session_says_goodbye() {
+    let setup = TestServer::setup().with(|config| config.document.presence.grace = Duration::from_secs(29));
+    let server = setup.start().await;
+    let bob = server.client("Bob", "plan").await;
+    let (mut listener, open) = listens(&server, "plan", None).await;
+    let ann = Client::named("Ann");
+    let seen = frames::awareness(&[(ann.id(), 1, r#"{"name":"Ann"}"#)]);
+    assert_eq!(says(&server, "plan", &open["session"], seen).await.status, 204);
+    bob.sees_soon(&ann, Some(&json!({"name": "Ann"}))).await;
+    let path = format!("/api/v1/documents/plan/sessions/{}", open["session"].as_str().unwrap());
+    rest::delete(&server, &path).await.expect(204);
+    bob.sees_soon(&ann, None).await;
+    while listener.next().await.is_some() {}
+    until_answer("it is forgotten", async || {
+        (rest::delete(&server, &path).await.status == 404).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_place_is_given_back_with_the_memory() {
+    let setup = TestServer::setup()
+        .settings(|set| set.max_connections = Some(9))
+        .with(|config| config.http.connection.feed_patience = Duration::from_secs(600));
+    let server = setup.start().await;
+    let address = server.address();
+    rest::post(&server, "/api/v1/documents", &json!({"name": "plan"})).await.expect(201);
+    let begin = async |document: &str| plain::begin(address, document).await;
+    let mut sessions = Vec::new();
+    while sessions.len() < 8 {
+        // The place of the question before may not be free yet.
+        sessions.push(until_answer("there is a place", || begin("plan")).await);
+    }
+    // The ninth place is that of whoever asks.
+    assert!(begin("plan").await.is_none());
+    until_answer("the document is put away", async || {
+        (rest::delete(&server, "/api/v1/documents/plan").await.status != 503).then_some(())
+    })
+    .await;
+    // The sessions have ended, and nobody was told: what they say last is kept, and so are their places.
+    until("all have ended", || server.metrics().connections.get() == 0).await;
+    assert!(begin("other").await.is_none(), "their memory is not free");
+    for session in sessions {
+        let mut after = 0;
+        until_answer("it hears its last words", async || {
+            let query = format!("session={session}&after={after}&wait=5");
+            let (_, answer) = plain::poll(address, "plan", &query).await?;
+            if let Some(last) = answer["messages"].as_array().and_then(|messages| messages.last()) {
+                after = last["number"].as_u64().unwrap();
+            }
+            (answer["close"]["code"] == 4404).then_some(())
+        })
+        .await;
+    }
+    until_answer("the places are free", || begin("other")).await;
 }

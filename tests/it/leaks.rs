@@ -150,12 +150,12 @@ async fn streams_and_polls_that_broke_off_are_forgotten() {
         match n % 3 {
             0 => drop(Events::open(address, &room, None, None).await.unwrap()),
             1 => {
-                let (_, answer) = plain::poll(address, &room, "wait=0").await.unwrap();
-                let session = answer["session"].as_str().unwrap();
-                assert_eq!(plain::say(address, &room, session, &frames::empty_step1()).await, Some(204));
+                let session = plain::begin(address, &room).await.unwrap();
+                let _ = plain::poll(address, &room, &format!("session={session}&wait=0")).await.unwrap();
+                assert_eq!(plain::say(address, &room, &session, &frames::empty_step1()).await, Some(204));
             }
             _ => {
-                let head = format!("GET /api/v1/documents/{room}/events HTTP/1.1\r\n");
+                let head = format!("POST /api/v1/documents/{room}/sessions HTTP/1.1\r\n");
                 drop(bare(&server, head.as_bytes()).await);
             }
         }

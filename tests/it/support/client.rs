@@ -286,7 +286,9 @@ impl Client {
             let (_, answer) = match answer {
                 Some(answer) => answer,
                 None => {
-                    plain::poll(address, &document, "wait=0").await.filter(|(status, _)| *status == 200)?
+                    let session = plain::begin(address, &document).await?;
+                    let query = format!("session={session}&wait=0");
+                    plain::poll(address, &document, &query).await.filter(|(status, _)| *status == 200)?
                 }
             };
             self.seen().session = answer["session"].as_str().unwrap().to_owned();
@@ -789,14 +791,13 @@ impl Reader {
             }
             let query = format!("session={session}&after={after}&wait=5");
             let mut next = plain::poll(address, &document, &query).await;
-            if let Some((404, _)) = next {
+            if let Some((404 | 410, _)) = next {
                 // It took too long to ask again: begin anew.
-                next = plain::poll(address, &document, "wait=0").await;
-                if let Some((200, answer)) = &next {
-                    answer["session"].as_str().unwrap().clone_into(&mut self.shared.seen().session);
-                    self.greets("", true);
-                    after = 0;
-                }
+                let Some(session) = plain::begin(address, &document).await else { break };
+                session.clone_into(&mut self.shared.seen().session);
+                next = plain::poll(address, &document, &format!("session={session}&wait=0")).await;
+                self.greets("", true);
+                after = 0;
             }
             match next {
                 Some((200, next)) => answer = next,

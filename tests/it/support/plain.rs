@@ -41,16 +41,32 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Listens to a document, whose name is as a path has it, going on after `last_id` if there is one. Nothing if
-    /// the server is not there or refuses.
+    /// Listens to a document, whose name is as a path has it, going on after `last_id` if there is one and the server
+    /// still has its session. Nothing if the server is not there or refuses.
     pub(crate) async fn open(
         address: SocketAddr,
         document: &str,
         last_id: Option<&str>,
         buffer: Option<u32>,
     ) -> Option<Self> {
+        if let Some((session, _)) = last_id.and_then(|id| id.split_once('.'))
+            && let Some(events) = Self::listen(address, document, session, last_id, buffer).await
+        {
+            return Some(events);
+        }
+        let session = begin(address, document).await?;
+        Self::listen(address, document, &session, None, buffer).await
+    }
+
+    async fn listen(
+        address: SocketAddr,
+        document: &str,
+        session: &str,
+        last_id: Option<&str>,
+        buffer: Option<u32>,
+    ) -> Option<Self> {
         let header = last_id.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        let path = format!("/api/v1/documents/{document}/events");
+        let path = format!("/api/v1/documents/{document}/events?session={session}");
         let (status, body) = request(address, "GET", &path, &header, &[], buffer).await?;
         if status != 200 {
             return None;
@@ -86,6 +102,14 @@ impl Events {
         let next = tokio::time::timeout(PATIENCE, self.next()).await;
         next.expect("something comes").expect("the stream goes on")
     }
+}
+
+/// Begins a session; its name, or nothing if the server is not there or refuses.
+pub(crate) async fn begin(address: SocketAddr, document: &str) -> Option<String> {
+    let path = format!("/api/v1/documents/{document}/sessions");
+    let (status, mut body) = request(address, "POST", &path, "", &[], None).await?;
+    let answer: Value = serde_json::from_slice(&body.rest().await?).unwrap();
+    (status == 201).then(|| answer["session"].as_str().unwrap().to_owned())
 }
 
 /// What a poll is answered: the status, and what it says.
