@@ -46,6 +46,8 @@
 //!    document alone; it is loaded again from the store.
 //! 8. An incoming update that changes nothing (deletions included) costs no write, no broadcast and no event.
 //! 9. A stored value begins with its format version and carries a checksum.
+//! 10. Work is bounded like bytes: a large update is applied piece by piece and only as long as it costs what its size is
+//!     worth ([`document::replica::dear`]), on a thread that serves nobody else.
 //!
 //! # Vocabulary
 //!

@@ -52,6 +52,12 @@ use crate::{
 /// How often timed things are looked at: presence, slow sessions, idleness, a full journal.
 const TICK: Duration = Duration::from_secs(1);
 
+/// Applying a batch takes less than this, or everybody else on the thread would notice.
+const LONG_WORK: Duration = Duration::from_millis(20);
+
+/// How long a document in which it took longer is given a thread of its own for it.
+const DEAR_FOR: Duration = Duration::from_secs(10);
+
 /// How long a document waits after a checkpoint that could not be written.
 const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
 
@@ -114,6 +120,8 @@ struct Serving {
     write_started: Option<Instant>,
     backlog_reported: usize,
     reloads: u32,
+    /// Until when changes are applied on a thread of their own, because the last ones took long.
+    dear_until: Option<Instant>,
     /// Counts the journals this document has had: deleting it, or creating it again, begins a new one.
     life: u64,
 }
@@ -122,6 +130,13 @@ impl Serving {
     /// Whether nothing was ever written here, so that there is nothing to begin anew.
     fn replica_is_new(&mut self) -> bool {
         self.state.replica().is_empty() && self.journal.is_empty()
+    }
+
+    /// A batch took so long to be applied.
+    fn note_work(&mut self, took: Duration, at: Instant) {
+        if took > LONG_WORK {
+            self.dear_until = Some(at + took + DEAR_FOR);
+        }
     }
 
     /// Reads what lists show anew. From a replica that is poisoned nothing is learnt.
@@ -221,6 +236,7 @@ impl DocumentActor {
             write_started: None,
             backlog_reported: 0,
             reloads: 0,
+            dear_until: None,
             life: 0,
         };
         if serving.title.is_none() || serving.kind.is_none() {
@@ -713,10 +729,20 @@ impl DocumentActor {
         let Phase::Serving(serving) = &self.phase else { return };
         let (updates, bytes) = serving.state.waiting();
         if updates >= self.config.batch_updates || bytes >= self.config.batch_bytes {
-            self.flush(ctx);
+            self.flush_where_it_belongs(ctx);
         } else if updates > 0 && !self.flush_scheduled {
             self.flush_scheduled = true;
             ctx.notify(Flush);
+        }
+    }
+
+    /// Applies what waits: here, or, in a document where that has just taken long, on a thread of its own.
+    fn flush_where_it_belongs(&mut self, ctx: &mut Context<Self>) {
+        match &self.phase {
+            Phase::Serving(serving) if serving.dear_until.is_some_and(|until| Instant::now() < until) => {
+                self.apply_apart(SessionId::new(), VecDeque::new(), ctx);
+            }
+            _ => self.flush(ctx),
         }
     }
 
@@ -730,11 +756,59 @@ impl DocumentActor {
         if !matches!(effects.last(), Some(Effect::Poisoned { .. })) {
             serving.reloads = 0;
         }
-        self.metrics.apply_seconds.observe(started.elapsed().as_secs_f64());
+        let took = started.elapsed();
+        serving.note_work(took, started);
+        self.metrics.apply_seconds.observe(took.as_secs_f64());
         if !effects.iter().any(|effect| matches!(effect, Effect::Store(_))) {
             self.metrics.updates_redundant.inc();
         }
         self.carry_out(&mut effects, ctx);
+    }
+
+    /// Applies what waits on a thread of its own, while the mailbox waits: dear work must not hold up the other documents
+    /// of this thread. Then goes on with what else the session said.
+    fn apply_apart(&mut self, session: SessionId, rest: VecDeque<Message>, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let Some((mut replica, batch)) = serving.state.lend() else {
+            // Nothing waits, or the replica is being loaded again, after which it is applied like anything else.
+            if !rest.is_empty() {
+                self.deliver(session, rest, ctx);
+            }
+            return;
+        };
+        let work = self.registry.work();
+        let metrics = self.metrics.clone();
+        let applied = async move {
+            // At most one for each processor: more would only take time from each other, and from everybody else.
+            let _place = work.acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let started = Instant::now();
+                let mut applied = Vec::with_capacity(batch.len());
+                for suspect in &batch {
+                    match replica.apply_dear(&suspect.update) {
+                        Ok(done) => applied.push(done),
+                        Err(poisoned) => return (replica, batch, applied, Some(poisoned), started),
+                    }
+                }
+                metrics.apply_seconds.observe(started.elapsed().as_secs_f64());
+                (replica, batch, applied, None, started)
+            })
+            .await
+        };
+        // Nothing else happens in this document until the replica is back.
+        ctx.wait(applied.into_actor(self).map(move |done, actor, ctx| {
+            let Phase::Serving(serving) = &mut actor.phase else { return };
+            match done {
+                Ok((replica, batch, applied, panicked, started)) => {
+                    serving.note_work(started.elapsed(), started);
+                    let mut effects = serving.state.take_back(replica, batch, applied, panicked, now());
+                    actor.carry_out(&mut effects, ctx);
+                    actor.deliver(session, rest, ctx);
+                }
+                // The process ends, or yrs panicked where it is not expected: nothing of the batch was kept.
+                Err(error) => actor.reload(&error.to_string(), Vec::new(), ctx),
+            }
+        }));
     }
 
     /// The document, if one more session may open it.
@@ -806,7 +880,7 @@ impl Handler<Flush> for DocumentActor {
     type Result = ();
     fn handle(&mut self, _: Flush, ctx: &mut Context<Self>) {
         self.flush_scheduled = false;
-        self.flush(ctx);
+        self.flush_where_it_belongs(ctx);
     }
 }
 
@@ -840,6 +914,12 @@ pub(super) struct Deliver {
 impl Handler<Deliver> for DocumentActor {
     type Result = ();
     fn handle(&mut self, Deliver { session, messages }: Deliver, ctx: &mut Context<Self>) {
+        self.deliver(session, messages.into(), ctx);
+    }
+}
+
+impl DocumentActor {
+    fn deliver(&mut self, session: SessionId, mut messages: VecDeque<Message>, ctx: &mut Context<Self>) {
         let now = now();
         let mut effects = Effects::new();
         let Ok(serving) = self.serving() else { return };
@@ -847,8 +927,20 @@ impl Handler<Deliver> for DocumentActor {
             // The session is being closed with 4404; what it still says must not bring the document back.
             return;
         }
-        for message in messages {
+        while let Some(message) = messages.pop_front() {
+            let is_dear = DocumentState::is_dear(&message);
+            if is_dear && serving.state.has_waiting() {
+                // What came before it comes first, and may have spoilt the replica.
+                messages.push_front(message);
+                self.carry_out(&mut effects, ctx);
+                self.flush(ctx);
+                return self.deliver(session, messages, ctx);
+            }
             serving.state.receive(session, message, now, &mut effects);
+            if is_dear {
+                self.carry_out(&mut effects, ctx);
+                return self.apply_apart(session, messages, ctx);
+            }
         }
         let timed = serving.state.needs_ticks();
         if !effects.is_empty() {
@@ -1086,13 +1178,9 @@ impl Handler<Contribute> for DocumentActor {
         let session = SessionId::new();
         // A session until the answer; what it would be told besides goes nowhere.
         drop(serving.state.join(session, Access::Write, Dialect::YWebSocket { echo: true }));
-        let mut effects = Effects::new();
-        let now = now();
-        serving.state.receive(session, Message::SyncStep2(update), now, &mut effects);
         let (sender, receiver) = oneshot::channel();
         self.requests.insert(session, sender);
-        self.carry_out(&mut effects, ctx);
-        self.flush(ctx);
+        self.deliver(session, [Message::SyncStep2(update)].into(), ctx);
         Ok(receiver)
     }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use actix::Actor;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{
     Config, Cursor, Head, Page, Shelf, StoreError, Usage,
@@ -42,6 +42,8 @@ struct Shared {
     reading: Reading,
     generations: AtomicU64,
     draining: watch::Sender<bool>,
+    /// Places for dear work.
+    work: Arc<Semaphore>,
 }
 
 struct Entry {
@@ -82,6 +84,7 @@ impl Registry {
             reading: Reading::default(),
             generations: AtomicU64::new(0),
             draining: watch::Sender::new(false),
+            work: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
         }))
     }
 
@@ -139,6 +142,11 @@ impl Registry {
     /// The settings of documents.
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Places for dear work, fewer than would starve everybody else.
+    pub(super) fn work(&self) -> Arc<Semaphore> {
+        self.0.work.clone()
     }
 
     /// For what is kept beside documents.

@@ -11,6 +11,7 @@
 //! - **The server has no opinion.** Clean-up of formatting is off: a replica changes by updates, and by the
 //!   edits of people who have no replica of their own ([`Replica::edit`]), which leave it as an update too.
 
+pub mod dear;
 mod editing;
 
 use std::{
@@ -111,6 +112,8 @@ pub enum Verdict {
     Incomplete,
     /// yrs refused it; none or part of it was applied.
     Malformed,
+    /// The rest of it was left out, because it costs far more than its size is worth.
+    TooDear,
 }
 
 /// What a batch did.

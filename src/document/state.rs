@@ -15,7 +15,10 @@ use super::{
     pace::{self, Paced},
     presence::{self, Presence},
     rate::{Bucket, Rate},
-    replica::{Applied, Poisoned, Replica, Verdict},
+    replica::{
+        Applied, Poisoned, Replica, Verdict,
+        dear::{self, AppliedDear},
+    },
 };
 use crate::{
     auth::Access,
@@ -492,6 +495,65 @@ impl DocumentState {
         }
     }
 
+    /// Whether a message brings an update that should be applied apart: [`Self::lend`].
+    pub fn is_dear(message: &Message) -> bool {
+        matches!(message, Message::SyncStep2(update) | Message::Update(update) if dear::is_large(update))
+    }
+
+    /// Hands out the replica together with what waits, to be applied where it holds nobody else up. Until both are back
+    /// ([`Self::take_back`]) nothing else may be asked of this document.
+    pub fn lend(&mut self) -> Option<(Replica, Vec<Suspect>)> {
+        if self.waiting.is_empty() || self.poisoned {
+            return None;
+        }
+        Some((std::mem::take(&mut self.replica), self.take_waiting()))
+    }
+
+    /// The replica is back, with what became of each update up to the one at which it panicked, if it did.
+    pub fn take_back(
+        &mut self,
+        replica: Replica,
+        batch: Vec<Suspect>,
+        applied: Vec<AppliedDear>,
+        panicked: Option<Poisoned>,
+        now: Now,
+    ) -> Effects {
+        self.replica = replica;
+        let mut effects = Effects::new();
+        let mut asked = SmallVec::new();
+        let done = applied.len();
+        for (suspect, AppliedDear { pieces, verdict }) in batch.iter().zip(applied) {
+            for Applied { update, before, .. } in pieces {
+                self.keep(update, before, Some(suspect.session), now, &mut effects);
+            }
+            self.judge(suspect, verdict, &mut asked, &mut effects);
+        }
+        if let Some(Poisoned(what)) = panicked {
+            self.poisoned = true;
+            effects.push(Effect::Poisoned { what, suspects: batch[done..].to_vec() });
+        } else if !self.collab.is_idle() {
+            let followed = self.collab.follow(&mut self.replica, None, now.instant);
+            self.extend(&mut effects, followed);
+        }
+        effects
+    }
+
+    /// A change that was applied is told to everybody else, and kept.
+    fn keep(
+        &self,
+        update: Option<Bytes>,
+        before: SmallVec<[(ClientId, u32); 2]>,
+        author: Option<SessionId>,
+        now: Now,
+        effects: &mut Effects,
+    ) {
+        if let Some(update) = update {
+            let before = Arc::new(before);
+            effects.push(Effect::BroadcastUpdate { except: author, update: update.clone(), before });
+            effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: author, at: now.wall }));
+        }
+    }
+
     /// Whether updates wait to be applied.
     pub fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -541,14 +603,7 @@ impl DocumentState {
         let author = only_author(batch);
         let mut effects = Effects::new();
         let changed = applied.update.is_some();
-        if let Some(update) = applied.update {
-            effects.push(Effect::BroadcastUpdate {
-                except: author,
-                update: update.clone(),
-                before: Arc::new(applied.before),
-            });
-            effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: author, at: now.wall }));
-        }
+        self.keep(applied.update, applied.before, author, now, &mut effects);
         let mut asked = SmallVec::new();
         for (suspect, verdict) in batch.iter().zip(&applied.verdicts) {
             self.judge(suspect, *verdict, &mut asked, &mut effects);
@@ -590,8 +645,9 @@ impl DocumentState {
                 }
                 Outcome::Incomplete
             }
-            Verdict::Malformed => {
-                effects.push(Effect::Refused("malformed_update"));
+            Verdict::Malformed | Verdict::TooDear => {
+                let is_dear = verdict == Verdict::TooDear;
+                effects.push(Effect::Refused(if is_dear { "too_dear" } else { "malformed_update" }));
                 // A Hocuspocus client hears of it; another only by losing its connection.
                 if self.dialect(to) != Some(Dialect::Hocuspocus) {
                     effects.push(Effect::Close { session: to, reason: CloseReason::PolicyViolation });

@@ -289,6 +289,38 @@ impl Update {
         self.summary.types
     }
 
+    /// How many structs it holds.
+    pub fn structs(&self) -> usize {
+        self.summary.extents.iter().map(|extent| extent.structs).sum()
+    }
+
+    /// How many ranges it deletes.
+    pub fn ranges(&self) -> usize {
+        self.summary.ranges
+    }
+
+    /// The next structs that a document whose state vector is `known` can take, at most so many, as an update of its own;
+    /// nothing once it has all that it can take. Applying a large update piece by piece, one knows after each what it has
+    /// cost.
+    pub fn next_structs(&self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Self> {
+        readiness::next_structs(self, &known, most)
+    }
+
+    /// The same for its deletions: at most so many ranges, from the range numbered `from` on, and the number to go on with.
+    pub fn next_deletions(
+        &self,
+        known: impl Fn(ClientId) -> u32,
+        from: usize,
+        most: usize,
+    ) -> Option<(Self, usize)> {
+        readiness::next_deletions(self, &known, from, most)
+    }
+
+    /// Whether all that it deletes is among what a document knows.
+    pub fn deletes_within(&self, known: impl Fn(ClientId) -> u32) -> bool {
+        self.summary.deletes.iter().all(|mark| mark.clock <= known(mark.client))
+    }
+
     /// Whether it deletes anything.
     pub fn has_deletions(&self) -> bool {
         !self.summary.deletes.is_empty()
@@ -365,6 +397,8 @@ struct Summary {
     types: usize,
     /// Where the delete set begins.
     deletes_at: usize,
+    /// Ranges of the delete set.
+    ranges: usize,
     /// Of each client with deletions, the end of its last range.
     deletes: SmallVec<[Mark; 1]>,
 }
@@ -419,6 +453,7 @@ impl Summary {
                 continue;
             }
             spend(&mut ranges_left, count, "delete ranges", limits.delete_ranges)?;
+            self.ranges += count;
             let mut clock = 0;
             for _ in 0..count {
                 let (start, end) = read_range(reader)?;

@@ -299,6 +299,7 @@ function carryOut(seed) {
   if (lib.convertUpdateFormatV1ToV2 && rng.chance(0.3)) {
     state = lib.convertUpdateFormatV2ToV1(lib.convertUpdateFormatV1ToV2(state));
   }
+  if (updates.length === 0) return null;
   const shown = seen(lib, authors[0].doc);
   if (JSON.stringify(read(lib, state)) !== JSON.stringify(shown)) return null;
   return { seed, version, gc, lib, updates, state, seen: shown };

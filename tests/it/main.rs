@@ -36,3 +36,4 @@ mod shutdown;
 mod slow;
 mod sync;
 mod websocket;
+mod work;

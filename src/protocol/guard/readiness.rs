@@ -23,7 +23,7 @@ use super::{
 /// Answers for updates that are not plainly ready. Takes time linear in the bytes, times the logarithm of
 /// the number of clients that wait for each other.
 pub(super) fn largest_part(update: &Update, known: &impl Fn(ClientId) -> u32) -> Readiness {
-    let mut runs = Runs::new(update, known);
+    let mut runs = Runs::new(update, known, usize::MAX);
     runs.advance_all(known);
 
     let everything = runs.runs.iter().all(Run::is_exhausted);
@@ -41,9 +41,64 @@ pub(super) fn largest_part(update: &Update, known: &impl Fn(ClientId) -> u32) ->
     }
 }
 
+/// The next structs of an update that a document can take, at most so many, as an update without deletions; nothing once
+/// all have been taken that can be.
+pub(super) fn next_structs(update: &Update, known: &impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
+    let mut runs = Runs::new(update, known, most);
+    runs.advance_all(known);
+    let mut none = Vec::new();
+    wire::put_uint(&mut none, 0);
+    let part = runs.encode(&none);
+    Update::check(part, &Limits::unlimited()).ok().filter(|part| !part.is_empty())
+}
+
+/// The deletions of an update among what a document knows, at most so many ranges from the range numbered `from` on; and
+/// the number of the range to go on with. Nothing once there are no more ranges.
+pub(super) fn next_deletions(
+    update: &Update,
+    known: &impl Fn(ClientId) -> u32,
+    from: usize,
+    most: usize,
+) -> Option<(Update, usize)> {
+    let mut reader = Reader::starting_at(&update.bytes, update.summary.deletes_at);
+    let (mut number, mut clients) = (0, 0u64);
+    let mut body = Vec::new();
+    for _ in 0..reader.uint().ok()? {
+        let (client, ranges) = (read_client(&mut reader).ok()?, reader.uint().ok()?);
+        let reached = known(client);
+        let (mut kept, mut clipped) = (0u64, Vec::new());
+        for _ in 0..ranges {
+            let (start, end) = read_range(&mut reader).ok()?;
+            if (from..from.saturating_add(most)).contains(&number) && start < reached {
+                kept += 1;
+                wire::put_uint(&mut clipped, u64::from(start));
+                wire::put_uint(&mut clipped, u64::from(end.min(reached) - start));
+            }
+            number += 1;
+        }
+        if kept > 0 {
+            clients += 1;
+            wire::put_uint(&mut body, client.get());
+            wire::put_uint(&mut body, kept);
+            body.extend_from_slice(&clipped);
+        }
+    }
+    if from >= number {
+        return None;
+    }
+    let mut out = Vec::with_capacity(body.len() + 6);
+    wire::put_uint(&mut out, 0);
+    wire::put_uint(&mut out, clients);
+    out.extend_from_slice(&body);
+    let part = Update::check(out.into(), &Limits::unlimited()).ok()?;
+    Some((part, from.saturating_add(most)))
+}
+
 struct Runs<'a> {
     update: &'a Update,
     runs: Vec<Run<'a>>,
+    /// How many new structs may still be taken.
+    left: usize,
 }
 
 /// How far one client's structs have come.
@@ -99,7 +154,7 @@ impl<'a> Run<'a> {
 }
 
 impl<'a> Runs<'a> {
-    fn new(update: &'a Update, known: &impl Fn(ClientId) -> u32) -> Self {
+    fn new(update: &'a Update, known: &impl Fn(ClientId) -> u32, left: usize) -> Self {
         let summary = &update.summary;
         let runs = summary.sections.iter().zip(&summary.extents).map(|(section, extent)| Run {
             client: section.client,
@@ -112,7 +167,7 @@ impl<'a> Runs<'a> {
             kept: Kept::none(section.start, extent.at),
             waiters: BinaryHeap::new(),
         });
-        Self { update, runs: runs.collect() }
+        Self { update, runs: runs.collect(), left }
     }
 
     fn advance_all(&mut self, known: &impl Fn(ClientId) -> u32) {
@@ -134,6 +189,10 @@ impl<'a> Runs<'a> {
                 // Known, or a hole that the document has filled.
                 run.kept = Kept::none(block.end, run.reader.position());
                 continue;
+            }
+            if self.left == 0 {
+                run.waiting = Some(block);
+                return;
             }
             if block.kind == Kind::Skip || block.start > run.reached {
                 run.is_stuck = true;
@@ -157,6 +216,7 @@ impl<'a> Runs<'a> {
                 }
                 return;
             }
+            self.left -= 1;
             let run = &mut self.runs[index];
             run.kept.structs += 1;
             run.kept.until = run.reader.position();
