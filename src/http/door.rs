@@ -38,7 +38,7 @@ pub async fn pass(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let app = request.app_data::<web::Data<App>>().cloned();
     let Some(app) = app else { return Ok(next.call(request).await?.map_into_boxed_body()) };
-    let allowed = allowed_origin(&app, request.headers());
+    let shared = is_shared(request.path()).then(|| allowed_origin(&app, request.headers()));
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if let Err(refusal) = check(&app, request.head()) {
@@ -52,7 +52,10 @@ pub async fn pass(
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(response);
     }
-    protect(response.headers_mut(), allowed);
+    protect(response.headers_mut(), shared.as_ref().is_some_and(Option::is_some));
+    if let Some(allowed) = shared {
+        share(response.headers_mut(), allowed);
+    }
     Ok(response.map_body(|_, body| in_pieces(body)))
 }
 
@@ -67,6 +70,12 @@ pub(super) fn check(app: &App, request: &RequestHead) -> Result<(), ApiError> {
     checked.inspect_err(|_| {
         app.metrics.turned_away.inc();
     })
+}
+
+/// Whether other pages have use for it. The files of the app are its own pages' alone, which find them in
+/// caches by what the answers vary with, and ask with an `Origin` or without: so nothing is said of it there.
+fn is_shared(path: &str) -> bool {
+    path.starts_with("/api/") || ["/livez", "/readyz", "/metrics"].contains(&path)
 }
 
 /// The origin of a page that may use the server.
@@ -94,7 +103,7 @@ fn preflight(app: &App, headers: &HeaderMap) -> HttpResponse {
 }
 
 /// Adds what every answer carries; what a handler has said stays.
-fn protect(headers: &mut HeaderMap, allowed: Option<HeaderValue>) {
+fn protect(headers: &mut HeaderMap, is_allowed: bool) {
     let mut unless_said = |name: HeaderName, value: &'static str| {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
@@ -104,8 +113,12 @@ fn protect(headers: &mut HeaderMap, allowed: Option<HeaderValue>) {
     unless_said(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     unless_said(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     unless_said(header::REFERRER_POLICY, "no-referrer");
-    let readers = if allowed.is_some() { "cross-origin" } else { "same-origin" };
+    let readers = if is_allowed { "cross-origin" } else { "same-origin" };
     unless_said(header::CROSS_ORIGIN_RESOURCE_POLICY, readers);
+}
+
+/// Lets a page read the answer that may.
+fn share(headers: &mut HeaderMap, allowed: Option<HeaderValue>) {
     // Or a cache would give one page what was answered to another.
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = allowed {
