@@ -65,6 +65,11 @@ pub(super) fn check(app: &App, request: &RequestHead) -> Result<(), ApiError> {
         if request.headers().get_all(header::ORIGIN).count() > 1 {
             return Err(ApiError::bad_request("invalid_origin", "the request comes from two origins"));
         }
+        if !app.config.origins.admits_site(request) {
+            let message = "a page of another site made the browser ask for this; the setting allow_origin lists the \
+                           origins of pages that may use the server";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "cross_site", message));
+        }
         Ok(())
     });
     checked.inspect_err(|_| {

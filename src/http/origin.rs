@@ -4,9 +4,13 @@
 //! page's origin. An open server on loopback would hand every document to every site that its user visits.
 //! So a request that names an origin must come from this server's own pages, from a page on this machine
 //! while the server itself is only reachable from this machine, or from a listed origin. Requests without
-//! an origin are not made by pages.
+//! an origin are not made by scripts; but an image's address or a form is enough to make a browser send one,
+//! from any page. That it comes from another site's page a browser says too (`Sec-Fetch-Site`).
 
-use actix_web::http::{Uri, header, header::HeaderMap};
+use actix_web::{
+    dev::RequestHead,
+    http::{Method, Uri, header, header::HeaderMap},
+};
 
 use super::host::{self, Authority};
 
@@ -41,6 +45,21 @@ impl Policy {
             return page.is_loopback() && host.is_loopback();
         }
         page == host
+    }
+
+    /// Whether the request may be served although a page of another site made the browser send it: because
+    /// somebody follows a link, or because that page may use the server, for which it must name its origin.
+    pub fn admits_site(&self, request: &RequestHead) -> bool {
+        let headers = request.headers();
+        let says =
+            |name, value: &str| headers.get(name).is_some_and(|said| said.as_bytes() == value.as_bytes());
+        if !says("sec-fetch-site", "cross-site") || self.allowed.iter().any(|allowed| allowed == "*") {
+            return true;
+        }
+        let follows_link = request.method == Method::GET
+            && says("sec-fetch-mode", "navigate")
+            && says("sec-fetch-dest", "document");
+        follows_link || (headers.contains_key(header::ORIGIN) && self.admits(headers))
     }
 }
 
@@ -111,6 +130,37 @@ mod tests {
             assert!(!admits(&policy, Some("https://evil.example"), host), "{host}");
             assert!(!admits(&policy, Some("https://weft.example:8443"), host), "another page: {host}");
         }
+    }
+
+    #[test]
+    fn from_another_site_come_links_and_pages_that_may() {
+        let policy = policy(&["https://notes.example.org"], &[], true);
+        let admits = |method: Method, said: &[(&'static str, &'static str)]| {
+            let mut request = RequestHead::default();
+            request.method = method;
+            for (name, value) in [("host", "127.0.0.1:8080")].iter().chain(said) {
+                request.headers.insert(name.parse().unwrap(), HeaderValue::from_static(value));
+            }
+            policy.admits_site(&request)
+        };
+        let (cross, navigates) = (("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"));
+        let image = [cross, ("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
+        assert!(!admits(Method::GET, &image));
+        let link = [cross, navigates, ("sec-fetch-dest", "document")];
+        assert!(admits(Method::GET, &link));
+        let form = [cross, navigates, ("sec-fetch-dest", "document"), ("origin", "https://evil.example")];
+        assert!(!admits(Method::POST, &form));
+        let frame = [cross, navigates, ("sec-fetch-dest", "iframe")];
+        assert!(!admits(Method::GET, &frame));
+        let listed = [cross, ("sec-fetch-mode", "cors"), ("origin", "https://notes.example.org")];
+        assert!(admits(Method::GET, &listed) && admits(Method::POST, &listed));
+        // Another name of this machine is another site.
+        let local = [cross, ("sec-fetch-mode", "websocket"), ("origin", "http://localhost:5173")];
+        assert!(admits(Method::GET, &local));
+        for site in ["same-origin", "same-site", "none"] {
+            assert!(admits(Method::GET, &[("sec-fetch-site", site), ("sec-fetch-mode", "no-cors")]));
+        }
+        assert!(admits(Method::GET, &[]));
     }
 
     #[test]

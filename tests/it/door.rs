@@ -270,3 +270,38 @@ async fn garbage_is_one_line_for_who_looks_closely() {
         assert!(about.iter().all(|line| line.contains("DEBUG")), "{about:?}");
     }
 }
+
+/// An image's address on any page would do, and a frame around ours.
+#[tokio::test]
+async fn a_page_of_another_site_makes_a_browser_ask_in_vain() {
+    let server = TestServer::start().await;
+    let page: &[_] = &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+    let frame: &[_] = &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")];
+    let image: &[_] = &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")];
+    for (path, said, status) in [
+        ("/", page, 200),
+        ("/d/notes", page, 200),
+        ("/d/notes", frame, 403),
+        ("/api/v1/documents", image, 403),
+        ("/api/v1/documents/notes/poll", image, 403),
+        ("/livez", image, 403),
+        ("/assets/none.js", image, 403),
+    ] {
+        let mut asks = request(&server, "GET", path).header("sec-fetch-site", "cross-site");
+        for (name, value) in said {
+            asks = asks.header(name, value);
+        }
+        let answer = asks.header("accept", "text/html").send().await;
+        // The page itself is not always built.
+        assert!(
+            answer.status == status || (status == 200 && answer.status == 404),
+            "{path}: {}",
+            answer.status
+        );
+        if status == 403 {
+            assert_eq!(answer.error().1, "cross_site");
+        }
+    }
+    let own = request(&server, "GET", "/api/v1/documents").header("sec-fetch-site", "same-origin");
+    own.send().await.expect(200);
+}
