@@ -133,11 +133,11 @@ function joinHocuspocus(version, url, room, doc, closes, { token, socket, query 
 }
 
 /** A socket of the Hocuspocus provider, for one document or several. */
-export function openSocket(version, url, query = "") {
+export function openSocket(version, url, query = "", WebSocketPolyfill = WebSocket) {
   const [, Socket] = HOCUSPOCUSES[version];
   return new Socket({
     url: `${url.replace(/^http/, "ws")}/hocuspocus${query}`,
-    WebSocketPolyfill: WebSocket,
+    WebSocketPolyfill,
     delay: 100,
     minDelay: 100,
     maxDelay: 500,
