@@ -75,6 +75,10 @@ pub struct Settings {
     /// Milliseconds that somebody stays visible after the line broke [default: 4000]
     #[arg(long, env = "WEFT_PRESENCE_GRACE_MS", value_name = "MS")]
     pub presence_grace_ms: Option<u64>,
+    /// Bytes that one session may show of itself (awareness), which all others in the document are sent; past it, it is
+    /// not seen [default: 65536]
+    #[arg(long, env = "WEFT_MAX_PRESENCE_BYTES", value_name = "BYTES")]
+    pub max_presence_bytes: Option<usize>,
     /// Largest message in bytes [default: 16777216]
     #[arg(long, env = "WEFT_MAX_MESSAGE_BYTES", value_name = "BYTES")]
     pub max_message_bytes: Option<usize>,
@@ -230,6 +234,7 @@ impl Settings {
                     hosts: self.hosts(listen.ip())?,
                 },
                 bodies: self.bodies(&connection)?,
+                penalties: connection::penalty::Config::default(),
                 raw_names: self.raw_names.unwrap_or(false),
                 connection,
                 policy: Arc::new(Everybody),
@@ -278,7 +283,9 @@ impl Settings {
             self.max_document_attachment_bytes.unwrap_or(document.attachments.document_bytes);
         document.presence.grace =
             self.presence_grace_ms.map_or(document.presence.grace, Duration::from_millis);
+        document.presence.max_bytes = self.max_presence_bytes.unwrap_or(document.presence.max_bytes);
         for (setting, value) in [
+            ("max_presence_bytes", document.presence.max_bytes),
             ("checkpoint_bytes", document.checkpoint_bytes),
             ("journal_limit_bytes", document.journal.limit_bytes),
             ("outbox_bytes", document.outbox.bytes),
@@ -308,6 +315,7 @@ impl Settings {
         }
         connection.guard = Arc::new(guard::Limits {
             update_bytes: connection.max_message_bytes,
+            awareness_bytes: document.presence.max_bytes,
             ..guard::Limits::default()
         });
         connection.heartbeat.ping_after = seconds(self.ping_seconds, connection.heartbeat.ping_after);

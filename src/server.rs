@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     config::Config,
-    connection::feed::Feeds,
+    connection::{feed::Feeds, penalty::Penalties},
     document::registry::Registry,
     http::{self, body::Bodies, listener, places::Places},
     ids::DocumentName,
@@ -87,6 +87,7 @@ impl Server {
             policy: config.http.policy.clone(),
             bodies: Bodies::new(config.http.bodies, metrics.clone()),
             feeds: Feeds::default(),
+            penalties: Penalties::new(config.http.penalties),
             connection: Arc::new(config.http.connection.clone()),
             config: Arc::new(config.http),
         };

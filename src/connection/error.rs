@@ -32,6 +32,7 @@ pub fn denial(error: &JoinError) -> String {
 pub fn denial_for(reason: CloseReason) -> String {
     match reason {
         CloseReason::Gone => denial(&JoinError::Gone),
+        CloseReason::Refused(_) => format!("change-refused: {}", reason.text()),
         reason => format!("refused: {}", reason.text()),
     }
 }

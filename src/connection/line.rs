@@ -87,7 +87,9 @@ pub(super) async fn run<S: Messages>(
         Err(reason) => End::because(reason),
     };
     debug!(%connection, ?end, "connection ended");
-    queue.close(end.reason.unwrap_or(CloseReason::Normal));
+    let reason = end.reason.unwrap_or(CloseReason::Normal);
+    talk.over(reason, Instant::now());
+    queue.close(reason);
     let leaving = async {
         talk.leave(end.clean).await;
         metrics.connections.dec();

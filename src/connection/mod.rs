@@ -7,7 +7,8 @@
 //! [`multiplex`] for the second. The dialects that speak JSON have a loop of their own in [`text_socket`];
 //! [`collab`] is the conversation of those who edit by operations, [`chat`] of those who talk, [`figures`] of those
 //! who watch. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
-//! what is not a WebSocket stream, and frames that announce more than they may hold; [`error`] turns every refusal into a
+//! what is not a WebSocket stream, and frames that announce more than they may hold; [`penalty`] slows down who comes back with what
+//! was refused; [`error`] turns every refusal into a
 //! close code or words.
 
 mod ahead;
@@ -21,6 +22,7 @@ pub mod heartbeat;
 mod line;
 pub mod many;
 pub mod multiplex;
+pub mod penalty;
 pub mod session;
 pub mod single;
 pub mod socket;

@@ -311,8 +311,7 @@ impl Multiplex {
         match body.decode(&self.limits) {
             Ok(Said::Message(message)) => actions.push(Action::Deliver(session, message)),
             Ok(Said::Unreadable(error)) => {
-                actions.push(Action::Refused(error.reason()));
-                actions.push(Action::Deliver(session, Message::Unreadable));
+                actions.push(Action::Deliver(session, Message::Unreadable(error.reason())));
             }
             Ok(Said::Auth { token, .. }) => {
                 // The address was understood when the document was entered.

@@ -1,12 +1,13 @@
 //! One document over one line: the y-websocket dialect, or what is left of Hocuspocus where no address is needed.
 
-use std::{convert::Infallible, future::pending, sync::Arc, time::Instant};
+use std::{convert::Infallible, future::pending, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use tracing::{debug, trace};
 
 use super::{
     error::close_reason,
+    penalty::Penalties,
     session::{Inbound, Session, Step, asks},
     talk::{Heard, Talk},
 };
@@ -38,6 +39,10 @@ pub struct Single {
     pub registry: Registry,
     /// Figures.
     pub metrics: Metrics,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// Who comes back with what was refused.
+    pub penalties: Penalties,
 }
 
 /// The conversation.
@@ -46,6 +51,10 @@ pub(super) struct Conversation {
     session: Session,
     outbox: Outbox,
     metrics: Metrics,
+    address: IpAddr,
+    penalties: Penalties,
+    document: DocumentName,
+    registry: Registry,
     state: State,
     heard: Vec<Message>,
 }
@@ -64,6 +73,10 @@ impl Single {
             session: Session::new(limits),
             outbox,
             metrics: self.metrics.clone(),
+            address: self.address,
+            penalties: self.penalties.clone(),
+            document: self.document.clone(),
+            registry: self.registry.clone(),
             state: State::Joining(Box::new(self)),
             heard: Vec::new(),
         }
@@ -121,7 +134,7 @@ impl Talk for Conversation {
         }
     }
 
-    fn hear(&mut self, inbound: Inbound, _: Instant) -> Heard {
+    fn hear(&mut self, inbound: Inbound, now: Instant) -> Heard {
         match self.session.step(inbound) {
             Step::Deliver(messages) => {
                 let asked = messages.iter().any(asks);
@@ -131,7 +144,10 @@ impl Talk for Conversation {
             Step::Pong(payload) => Heard::Pong(payload),
             Step::Idle => Heard::More,
             Step::Ended { clean } => Heard::Ended { clean },
-            Step::Refuse(reason, label) => Heard::Refuse(reason, label),
+            Step::Refuse(reason, label) => {
+                self.registry.complain(&self.document, "message", label, now);
+                Heard::Refuse(reason, label)
+            }
         }
     }
 
@@ -168,6 +184,10 @@ impl Talk for Conversation {
 
     fn keepalive(&self) -> Option<(Bytes, Bytes)> {
         Some((Bytes::new(), ysync::KEEPALIVE))
+    }
+
+    fn over(&self, reason: CloseReason, now: Instant) {
+        self.penalties.ended(self.address, &self.document, reason, now);
     }
 
     async fn leave(&mut self, clean: bool) {

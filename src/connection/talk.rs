@@ -57,6 +57,9 @@ pub(super) trait Talk {
     /// A message that says nothing, as address and payload; none if there is nobody to say it to.
     fn keepalive(&self) -> Option<(Bytes, Bytes)>;
 
+    /// The connection is over for this reason, which the peer is about to hear.
+    fn over(&self, _: CloseReason, _: Instant) {}
+
     /// The connection is over.
     async fn leave(&mut self, clean: bool);
 }

@@ -283,8 +283,7 @@ impl DocumentActor {
                 let what = what.clone();
                 warn!(document = %self.name, session = %suspect.session, what, "update quarantined");
                 self.quarantine(&suspect, what.clone(), ctx);
-                self.acknowledge(suspect.session, suspect.update.bytes().clone(), Outcome::Refused);
-                self.close_session(suspect.session, CloseReason::PolicyViolation);
+                self.acknowledge(suspect.session, suspect.update.bytes().clone(), Outcome::Rejected("panic"));
                 return self.reload(&what, suspects.into(), ctx);
             }
             self.carry_out(&mut effects, ctx);
@@ -332,7 +331,10 @@ impl DocumentActor {
                         outbox.probe();
                     }
                 }
-                Effect::Refused(reason) => self.metrics.refused(reason),
+                Effect::Refused(reason) => {
+                    self.metrics.refused(reason);
+                    self.registry.complain(&self.name, "input", reason, Instant::now());
+                }
                 Effect::Close { session, reason } => self.close_session(session, reason),
                 Effect::Poisoned { what, suspects } => self.reload(&what, suspects, ctx),
             }
@@ -480,7 +482,8 @@ impl DocumentActor {
             return;
         }
         let Phase::Serving(serving) = &self.phase else { return };
-        match (serving.state.dialect(to), outcome) {
+        let dialect = serving.state.dialect(to);
+        match (dialect, outcome) {
             (Some(Dialect::Hocuspocus), outcome) => {
                 self.send(to, &Outgoing::SyncStatus { applied: outcome == Outcome::Applied });
             }
@@ -488,6 +491,9 @@ impl DocumentActor {
                 self.send(to, &Outgoing::Update(update));
             }
             _ => {}
+        }
+        if let Outcome::Rejected(why) = outcome {
+            self.close_session(to, CloseReason::Refused(why));
         }
     }
 

@@ -4,7 +4,7 @@
 //! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent ([`text_queue`] is the queue of those
 //! who speak JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
 //! [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a document can bear, and nobody may
-//! say so more often than a [`rate`] allows. [`attachments`] and the [`chat`] are kept beside the document.
+//! say so more often than a [`rate`] allows. What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document.
 //! [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
 
@@ -14,6 +14,7 @@ pub mod attachments;
 mod backlog;
 pub mod chat;
 pub mod collab;
+mod complaints;
 pub mod export;
 pub mod handle;
 pub mod journal;

@@ -36,6 +36,9 @@ pub struct Config {
     pub expiry: Duration,
     /// Most entries one session may own; more are refused. A browser owns one.
     pub max_per_session: usize,
+    /// Bytes of all that one session shows, which everybody else is sent. What goes beyond is not shown, and expires
+    /// where it was. With too few, carets in rich editors are missing; with many, a crowd sends megabytes.
+    pub max_bytes: usize,
     /// How often a session may say something of itself. A pointer moves 60 times a second; a session that goes on
     /// beyond this is closed (4529).
     pub rate: Rate,
@@ -47,6 +50,7 @@ impl Default for Config {
             grace: Duration::from_secs(4),
             expiry: Duration::from_secs(30),
             max_per_session: 64,
+            max_bytes: 64 << 10,
             rate: Rate { burst: 1000.0, per_second: 200.0 },
         }
     }
@@ -89,7 +93,7 @@ pub struct Outcome {
     pub changed: AwarenessUpdate,
     /// Owners whose claim was contested: they should be asked to prove that they live.
     pub probe: Vec<SessionId>,
-    /// Entries refused because the session owns too many.
+    /// Entries refused because the session owns too many, or shows too much.
     pub refused: usize,
 }
 
@@ -130,6 +134,10 @@ impl Presence {
         now: Instant,
         outcome: &mut Outcome,
     ) {
+        if self.is_too_much(session, &entry) {
+            outcome.refused += 1;
+            return;
+        }
         let Some(client) = self.clients.get_mut(&entry.client) else {
             let Some(state) = entry.state.clone() else { return };
             if self.owned_by(session) >= self.config.max_per_session {
@@ -270,6 +278,22 @@ impl Presence {
             }
             self.gone.push_back((now, entry.clone()));
         }
+    }
+
+    /// Whether the session would show more than one may, if this were taken.
+    fn is_too_much(&self, session: SessionId, entry: &AwarenessEntry) -> bool {
+        let Some(state) = &entry.state else { return false };
+        // A repetition of what others show is not its own.
+        let is_own = |client: &Client| matches!(client.owner, Owner::Live(owner) if owner == session);
+        if self
+            .clients
+            .get(&entry.client)
+            .is_some_and(|client| matches!(client.owner, Owner::Live(_)) && !is_own(client))
+        {
+            return false;
+        }
+        let others = self.clients.iter().filter(|(id, client)| **id != entry.client && is_own(client));
+        others.map(|(_, client)| client.state.len()).sum::<usize>() + state.len() > self.config.max_bytes
     }
 
     fn owned_by(&self, session: SessionId) -> usize {

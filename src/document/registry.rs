@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use actix::Actor;
@@ -20,6 +21,7 @@ use super::{
     actor::DocumentActor,
     attachments::Reading,
     chat::Chats,
+    complaints::Complaints,
     handle::{DocumentHandle, JoinError, OpenError},
 };
 use crate::{
@@ -40,6 +42,7 @@ struct Shared {
     open: Mutex<HashMap<DocumentName, Entry>>,
     chats: Chats,
     reading: Reading,
+    complaints: Complaints,
     generations: AtomicU64,
     draining: watch::Sender<bool>,
     /// Places for dear work.
@@ -82,6 +85,7 @@ impl Registry {
             open: Mutex::default(),
             chats: Chats::default(),
             reading: Reading::default(),
+            complaints: Complaints::default(),
             generations: AtomicU64::new(0),
             draining: watch::Sender::new(false),
             work: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
@@ -157,6 +161,11 @@ impl Registry {
     /// The attachments that are being sent.
     pub(super) fn reading(&self) -> &Reading {
         &self.0.reading
+    }
+
+    /// Logs that something was refused in a document, and why; once a minute for each.
+    pub fn complain(&self, document: &DocumentName, what: &str, why: impl std::fmt::Display, now: Instant) {
+        self.0.complaints.note(document, what, why, now);
     }
 
     /// The chats beside documents.

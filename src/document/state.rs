@@ -124,8 +124,11 @@ pub enum Outcome {
     Applied,
     /// It is not wholly in it, because it builds upon something that is missing here.
     Incomplete,
-    /// It is not in it, or not wholly, and never will be.
+    /// It is not in it, because its author may not write.
     Refused,
+    /// It is not in it, or not wholly, and never will be: the word for why. The author's session ends, because its
+    /// replica goes on from there.
+    Rejected(&'static str),
 }
 
 /// An update that waits to be applied, or that was being applied when the replica panicked.
@@ -139,6 +142,9 @@ pub struct Suspect {
     pub is_answer: bool,
 }
 
+/// What a client that hears stateless messages is told when it shows more of itself than the settings allow.
+const PRESENCE_TOO_LARGE: &str = r#"{"type":"error","code":"presence_too_large","message":"what you show of yourself (awareness) is larger than max_presence_bytes allows: the others do not see it"}"#;
+
 /// What a session is, to a document.
 #[derive(Debug)]
 struct Member {
@@ -148,6 +154,8 @@ struct Member {
     answered: bool,
     /// Has said who it is.
     introduced: bool,
+    /// Has been told that it shows too much of itself.
+    told_of_presence: bool,
     /// The last batch in which an update of this session waits; see [`DocumentState::batch`].
     in_batch: u64,
     /// What is left of how often it may say something of itself.
@@ -156,7 +164,15 @@ struct Member {
 
 impl Member {
     fn new(access: Access, dialect: Dialect) -> Self {
-        Self { access, dialect, answered: false, introduced: false, in_batch: 0, shows: None }
+        Self {
+            access,
+            dialect,
+            answered: false,
+            introduced: false,
+            told_of_presence: false,
+            in_batch: 0,
+            shows: None,
+        }
     }
 
     /// Learns from a client id whether the client is of Yjs 14.
@@ -258,20 +274,25 @@ impl DocumentState {
                 if first {
                     member.is_known_by(update.entries.first().map(|entry| entry.client));
                 }
-                effects.extend((0..update.left_out).map(|_| Effect::Refused("presence_size")));
+                let left_out = update.left_out;
+                effects.extend((0..left_out).map(|_| Effect::Refused("presence_size")));
                 let outcome = self.presence.apply(session, update, first, now.instant);
                 effects.extend(outcome.probe.into_iter().map(Effect::Probe));
                 effects.extend((0..outcome.refused).map(|_| Effect::Refused("presence_limit")));
+                // Once, until it shows less: a caret moves many times a second.
+                let is_too_much = left_out + outcome.refused > 0;
+                let was_told = std::mem::replace(&mut member.told_of_presence, is_too_much);
+                if is_too_much && !was_told && member.dialect == Dialect::Hocuspocus {
+                    let message = Outgoing::Stateless(PRESENCE_TOO_LARGE.into());
+                    effects.push(Effect::Send { to: session, message });
+                }
                 self.announce(outcome.changed, Some(session), now, effects);
             }
             Message::QueryAwareness => effects.push(self.tell_presence(session)),
             Message::Echo(bytes) => {
                 effects.push(Effect::Send { to: session, message: Outgoing::Echo(bytes) });
             }
-            Message::Unreadable => {
-                let (update, outcome) = (Bytes::new(), Outcome::Refused);
-                effects.push(Effect::Acknowledge { to: session, update, outcome });
-            }
+            Message::Unreadable(why) => self.reject(session, Bytes::new(), why, effects),
         }
     }
 
@@ -646,19 +667,21 @@ impl DocumentState {
                 Outcome::Incomplete
             }
             Verdict::Malformed | Verdict::TooDear => {
-                let is_dear = verdict == Verdict::TooDear;
-                effects.push(Effect::Refused(if is_dear { "too_dear" } else { "malformed_update" }));
-                // A Hocuspocus client hears of it; another only by losing its connection.
-                if self.dialect(to) != Some(Dialect::Hocuspocus) {
-                    effects.push(Effect::Close { session: to, reason: CloseReason::PolicyViolation });
-                }
-                Outcome::Refused
+                let why = if verdict == Verdict::TooDear { "too_dear" } else { "malformed_update" };
+                return self.reject(to, suspect.update.bytes().clone(), why, effects);
             }
         };
         if self.is_acknowledged(suspect) {
             let update = suspect.update.bytes().clone();
             effects.push(Effect::Acknowledge { to, update, outcome });
         }
+    }
+
+    /// An update is not taken and never will be. Its author hears so after what it said before, and is then sent
+    /// away with the reason: whatever its replica adds would build upon what is missing here.
+    fn reject(&mut self, to: SessionId, update: Bytes, why: &'static str, effects: &mut Effects) {
+        effects.push(Effect::Refused(why));
+        effects.push(Effect::Acknowledge { to, update, outcome: Outcome::Rejected(why) });
     }
 
     /// From now on a session may do this.

@@ -17,7 +17,7 @@ use futures_util::future::join_all;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::{App, body::Limit, error::ApiError};
+use super::{App, body::Limit, error::ApiError, upgrade};
 use crate::{
     document::{
         Cursor, Head, Presence, Shelf, export,
@@ -26,7 +26,7 @@ use crate::{
         state::Outcome,
     },
     ids::{DocumentName, Timestamp},
-    protocol::{guard::Update, hocuspocus, message::Shown},
+    protocol::{close::CloseReason, guard::Update, hocuspocus, message::Shown},
 };
 
 /// A document in lists and on its own.
@@ -326,8 +326,10 @@ pub async fn update(
 ) -> Result<HttpResponse, ApiError> {
     may_change(request.headers(), &app)?;
     let body = app.bodies.read(&request, payload, updates(&app)).await?;
-    let update = Update::check(body.bytes.clone(), &app.config.connection.guard)
-        .inspect_err(|refusal| app.metrics.refused(refusal.reason()))?;
+    let update = Update::check(body.bytes.clone(), &app.config.connection.guard).inspect_err(|refusal| {
+        app.metrics.refused(refusal.reason());
+        upgrade::complain(&app, &name, refusal);
+    })?;
     let ask = async |handle: DocumentHandle| handle.contribute(update.clone()).await;
     match app.registry.ask(&name, ask).await? {
         Outcome::Applied => Ok(answer(StatusCode::OK, &serde_json::json!({"durable": true}))),
@@ -335,6 +337,11 @@ pub async fn update(
             StatusCode::UNPROCESSABLE_ENTITY,
             "refused_update",
             "the update is well-formed, and yet cannot be applied to this document",
+        )),
+        Outcome::Rejected(why) => Err(ApiError::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "refused_update",
+            CloseReason::Refused(why).text(),
         )),
         Outcome::Incomplete => Err(ApiError::new(
             StatusCode::CONFLICT,

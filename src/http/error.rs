@@ -21,12 +21,19 @@ pub struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
+    /// Seconds after which to come again, if that is known.
+    retry_after: Option<u64>,
 }
 
 impl ApiError {
     /// A refusal with a status, a code that programs can rely on, and a sentence.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// Says when to come again.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// 400.
@@ -87,8 +94,9 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header(("retry-after", "2"));
+        let unavailable = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(2);
+        if let Some(seconds) = self.retry_after.or(unavailable) {
+            response.insert_header(("retry-after", seconds.to_string()));
         }
         response
             .insert_header(("cache-control", "no-store"))

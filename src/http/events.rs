@@ -12,11 +12,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
@@ -78,7 +74,8 @@ pub async fn begin(
     let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
     let token = token.or(bearer).filter(|token| !token.is_empty());
     let access = upgrade::access(&app, &document, token).await?;
-    let address = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let address = upgrade::address(&request);
+    upgrade::slowed(&request, &app, &document)?;
     let place = app.places.admit(address).map_err(|setting| {
         app.metrics.turned_away.inc();
         places::full(setting)
@@ -91,6 +88,8 @@ pub async fn begin(
         max_sessions: app.config.limits.per_document,
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
+        address,
+        penalties: app.penalties.clone(),
     };
     let session = app.feeds.open(single, &app.connection, place);
     Ok(HttpResponse::Created().insert_header(("cache-control", "no-store")).json(json!({"session": session})))

@@ -28,7 +28,11 @@ use actix_web::web;
 use self::methods::at;
 use crate::{
     auth::Policy,
-    connection::{self, feed::Feeds},
+    connection::{
+        self,
+        feed::Feeds,
+        penalty::{self, Penalties},
+    },
     document::registry::Registry,
     telemetry::Metrics,
 };
@@ -42,6 +46,8 @@ pub struct Config {
     pub origins: origin::Policy,
     /// How request bodies may come in.
     pub bodies: body::Config,
+    /// How hard it is to come back with what was refused.
+    pub penalties: penalty::Config,
     /// Take the document's name from the URL without decoding it, as `@y/websocket-server` does: for people
     /// who bring documents named so.
     pub raw_names: bool,
@@ -70,6 +76,8 @@ pub struct App {
     pub bodies: body::Bodies,
     /// Connections over plain HTTP.
     pub feeds: Feeds,
+    /// Who comes back with what was refused.
+    pub penalties: Penalties,
 }
 
 /// The route table. What is not a WebSocket is described in `openapi.json`.

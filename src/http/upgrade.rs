@@ -1,6 +1,9 @@
 //! Lets conversations in: the document's name, the token, and the handshake.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -43,6 +46,7 @@ pub async fn y_websocket(
 ) -> Result<HttpResponse, actix_web::Error> {
     admit(&request, &app)?;
     let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
+    slowed(&request, &app, &document)?;
     let asked = Asked::of(&request);
     let token = asked.token.clone().or_else(|| token_in_protocols(&request));
     let access = access(&app, &document, token).await?;
@@ -55,6 +59,8 @@ pub async fn y_websocket(
         max_sessions: app.config.limits.per_document,
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
+        address: address(&request),
+        penalties: app.penalties.clone(),
     });
     open(&request, payload, &app, connection, with, &asked).await
 }
@@ -151,6 +157,28 @@ pub fn admit(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
         return refused(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message.to_owned());
     }
     Ok(())
+}
+
+/// Where a request comes from.
+pub(super) fn address(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+}
+
+/// Logs that an update over HTTP was refused, and why.
+pub(super) fn complain(app: &App, document: &DocumentName, why: impl std::fmt::Display) {
+    app.registry.complain(document, "update over HTTP", why, Instant::now());
+}
+
+/// Lets nobody in yet whose last connections to this document were refused what they brought.
+pub(super) fn slowed(request: &HttpRequest, app: &App, document: &DocumentName) -> Result<(), ApiError> {
+    let Some(wait) = app.penalties.wait(address(request), document, Instant::now()) else { return Ok(()) };
+    app.metrics.turned_away.inc();
+    let seconds = wait.as_secs() + 1;
+    let message = format!(
+        "what was last sent from here into this document was refused, again and again; the server's log says why. \
+         Come back in {seconds} s"
+    );
+    Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "refused_again", message).retry_after(seconds))
 }
 
 async fn open(

@@ -19,7 +19,7 @@ pub enum CloseReason {
     ProtocolError,
     /// 1007: a text that is not UTF-8.
     InvalidText,
-    /// 1008: understood, and not allowed: a refused update, presence in another's name.
+    /// 1008: understood, and not allowed: too many questions at once, a message that only servers send.
     PolicyViolation,
     /// 1009: a frame or message beyond the limit.
     TooBig,
@@ -37,6 +37,9 @@ pub enum CloseReason {
     Forbidden,
     /// 4404: the document was deleted, and must not come back from an old replica.
     Gone,
+    /// 4422: a change, or what somebody shows of themselves, was refused, and would be again: a client sends it on
+    /// each connection. The word is that of the refusal.
+    Refused(&'static str),
     /// 4508: nothing was heard for too long.
     Idle,
     /// 4529: too many messages or connections in too short a time.
@@ -45,7 +48,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Normal,
         Self::GoingAway,
         Self::ProtocolError,
@@ -59,6 +62,7 @@ impl CloseReason {
         Self::Unauthorized,
         Self::Forbidden,
         Self::Gone,
+        Self::Refused("malformed_update"),
         Self::Idle,
         Self::RateLimited,
     ];
@@ -79,6 +83,7 @@ impl CloseReason {
             Self::Unauthorized => 4401,
             Self::Forbidden => 4403,
             Self::Gone => 4404,
+            Self::Refused(_) => 4422,
             Self::Idle => 4508,
             Self::RateLimited => 4529,
         }
@@ -101,6 +106,7 @@ impl CloseReason {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden => "forbidden",
             Self::Gone => "the document was deleted",
+            Self::Refused(why) => refused(why),
             Self::Idle => "idle for too long",
             Self::RateLimited => "too many messages",
         }
@@ -124,8 +130,31 @@ impl CloseReason {
             | Self::TooBig
             | Self::Unauthorized
             | Self::Forbidden
-            | Self::Gone => false,
+            | Self::Gone
+            | Self::Refused(_) => false,
         }
+    }
+}
+
+/// What a refusal means for whoever made the change.
+fn refused(why: &str) -> &'static str {
+    match why {
+        "document-too-large" => {
+            "a change was refused: the document is full (max_document_bytes); delete something first"
+        }
+        "too-large" => "a change was refused: it is larger than a document may be (max_document_bytes)",
+        "too-many" => "a change was refused: it holds more parts than one message may",
+        "value-depth" | "type-depth" => "a change was refused: it is nested too deep",
+        "unsupported-content" => {
+            "a change was refused: it holds a kind of content that this server does not keep"
+        }
+        "too_dear" => {
+            "a change was refused: it costs more work than a change may; make it in several smaller ones"
+        }
+        "malformed_update" => "a change was refused: it does not fit this document",
+        "presence" => "presence was refused: it is not what an awareness of Yjs shows",
+        "panic" => "a change was refused: applying it failed; it is kept on the server for its operator",
+        _ => "a change was refused: it is not a valid update of Yjs, or goes beyond a limit of this server",
     }
 }
 
@@ -143,7 +172,17 @@ mod tests {
     fn codes_are_distinct_and_texts_fit_a_close_frame() {
         let codes: std::collections::BTreeSet<_> = CloseReason::ALL.iter().map(|r| r.code()).collect();
         assert_eq!(codes.len(), CloseReason::ALL.len());
-        for reason in CloseReason::ALL {
+        let refusals = [
+            "document-too-large",
+            "too-large",
+            "too-many",
+            "type-depth",
+            "unsupported-content",
+            "presence",
+            "panic",
+            "",
+        ];
+        for reason in CloseReason::ALL.into_iter().chain(refusals.map(CloseReason::Refused)) {
             assert!(reason.text().len() <= 123, "{reason}");
         }
     }

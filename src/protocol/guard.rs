@@ -80,7 +80,7 @@ pub struct Limits {
     /// Clients in one presence message. A y-websocket client repeats to the server what it heard about
     /// everybody else, so this must be at least the greatest number of people in one document. 16,384.
     pub awareness_clients: usize,
-    /// Bytes of the presence of one client, which everybody else is sent. What shows more is not shown. 4 KiB.
+    /// Bytes of the presence of one client, which everybody else is sent. What shows more is not shown. 64 KiB.
     pub awareness_bytes: usize,
     /// Bytes that a client may have sent back to it. 1 KiB.
     pub echo_bytes: usize,
@@ -98,7 +98,7 @@ impl Default for Limits {
             awareness_depth: 64,
             type_depth: 512,
             awareness_clients: 16_384,
-            awareness_bytes: 4096,
+            awareness_bytes: 64 << 10,
             echo_bytes: 1024,
         }
     }

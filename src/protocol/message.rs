@@ -28,8 +28,8 @@ pub enum Message {
     QueryAwareness,
     /// Opaque bytes to be sent back as they came (y-sweet's message 102).
     Echo(Bytes),
-    /// A step 2 or an update that cannot be taken, from a client that hears what became of each.
-    Unreadable,
+    /// A step 2 or an update that cannot be taken, from a client that hears what became of each: the word for why.
+    Unreadable(&'static str),
 }
 
 /// What we say to a client about one document. Update bytes are ours, so they need no guard.

@@ -87,16 +87,15 @@ impl ProtocolError {
     }
 
     /// With what to close the connection that sent it: bytes that are no message at all are a protocol
-    /// error, a message that is one and goes too far is a breach of policy.
+    /// error, a change that is one and goes too far is refused.
     pub fn close_reason(&self) -> close::CloseReason {
         match self {
-            Self::Frame(wire::Error::TooLong { .. }) | Self::Update(guard::Refusal::TooMany { .. }) => {
-                close::CloseReason::TooBig
-            }
+            Self::Frame(wire::Error::TooLong { .. }) => close::CloseReason::TooBig,
+            // A client says these again on each connection.
+            Self::Update(refusal) => close::CloseReason::Refused(refusal.reason()),
+            Self::Awareness(_) => close::CloseReason::Refused("presence"),
             Self::Frame(_) | Self::UnknownType(_) | Self::UnknownSync(_) => close::CloseReason::ProtocolError,
-            Self::NotForServers(_) | Self::Update(_) | Self::Awareness(_) => {
-                close::CloseReason::PolicyViolation
-            }
+            Self::NotForServers(_) => close::CloseReason::PolicyViolation,
         }
     }
 }

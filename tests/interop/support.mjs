@@ -5,10 +5,11 @@ import { HocuspocusProvider as Hocuspocus4, HocuspocusProviderWebsocket as Socke
 import { WebsocketProvider as Provider1 } from "y-websocket-1";
 import { WebsocketProvider as Provider2 } from "y-websocket-2";
 import { WebsocketProvider as Provider3 } from "y-websocket-3";
+import { WebsocketProvider as Provider30 } from "y-websocket-30";
 import WebSocket from "ws";
 import * as Y from "yjs";
 
-const Y_WEBSOCKETS = { "1.5": Provider1, "2.1": Provider2, "3.1": Provider3 };
+const Y_WEBSOCKETS = { "1.5": Provider1, "2.1": Provider2, "3.0": Provider30, "3.1": Provider3 };
 const HOCUSPOCUSES = {
   "H 2.15": [Hocuspocus2, Socket2],
   "H 3.4": [Hocuspocus3, Socket3],

@@ -127,12 +127,16 @@ async fn every_change_is_acknowledged_once_and_only_when_it_is_durable() {
 }
 
 #[tokio::test]
-async fn a_garbled_change_is_refused_and_the_conversation_goes_on() {
+async fn a_refused_change_ends_one_session_in_words_and_the_socket_goes_on() {
     let server = TestServer::start().await;
     let mut socket = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
     enters(&mut socket, "plan").await;
     socket.send(about("plan", &frames::update(&[255, 255, 255]))).await;
     assert_eq!(socket.hears(|frame| frame.starts_with(&about("plan", &[8]))).await[5..], [8, 0]);
+    let denied = socket.hears(|frame| frame.starts_with(&about("plan", &[2, 1]))).await;
+    let words = String::from_utf8_lossy(&denied[8..]).into_owned();
+    assert!(words.starts_with("change-refused: a change was refused"), "{words}");
+    enters(&mut socket, "plan").await;
     socket.send(about("plan", &frames::update(&[0, 0]))).await;
     assert_eq!(socket.hears(|frame| frame.starts_with(&about("plan", &[8]))).await[5..], [8, 1]);
 }

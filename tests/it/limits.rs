@@ -1,9 +1,6 @@
 //! How much of everything there may be.
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{Address, Client, Raw, TestServer, Weft, frames, rest, settle, until};
@@ -66,7 +63,7 @@ async fn a_header_that_announces_a_terabyte_costs_no_memory() {
 
 /// Announces a frame of so many bytes and sends on for as long as the server listens, at most `most`.
 async fn attack(server: &impl Address, announced: u64, most: usize) {
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let mut stream = crate::support::raw::stranger(server).await;
     let handshake = format!(
         "GET /ws/notes HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",

@@ -37,7 +37,7 @@ async fn the_document_is_loaded_again_and_only_the_author_is_sent_away() {
     let mut mallory = Raw::open(&server, "victim").await;
     let poison = poison();
     mallory.send(frames::update(&poison)).await;
-    assert_eq!(mallory.closed().await, Some(1008));
+    assert_eq!(mallory.closed().await, Some(4422));
     assert!(server.metrics().documents_poisoned.get() >= 1);
 
     // Inside, nobody noticed.
@@ -86,7 +86,7 @@ async fn what_came_in_the_same_breath_is_not_lost() {
         frames::update(&poison()),
     ];
     raw.send(breath.concat()).await;
-    assert_eq!(raw.closed().await, Some(1008));
+    assert_eq!(raw.closed().await, Some(4422));
     bob.reads("before the panic").await;
     until("what came after it is there", || bob.content()["map"]["after"] == "the panic").await;
     bob.types(" and after it");

@@ -55,7 +55,7 @@ async fn who_shows_too_much_is_not_shown_and_stays() {
     let server = server().await;
     let bob = server.client("bob", "notes").await;
     let mut raw = Raw::open(&server, "notes").await;
-    let large = format!(r#"{{"selected":"{}"}}"#, "x".repeat(5_000));
+    let large = format!(r#"{{"selected":"{}"}}"#, "x".repeat(70_000));
     raw.send(frames::awareness(&[(666, 1, &large)])).await;
     raw.send(frames::awareness(&[(666, 2, r#"{"selected":"x"}"#)])).await;
     let somebody = Client::with_id("somebody", 666);

@@ -1,6 +1,6 @@
 // What is shown instead of a document the server will not open: refused, in the trash, or deleted. Fetched when needed,
 // which works because the server has just answered.
-import { Lock, Trash2 } from "lucide-react";
+import { Lock, Trash2, TriangleAlert } from "lucide-react";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Doc } from "yjs";
@@ -36,6 +36,23 @@ export function Denied(props: { readonly reason: string; readonly doc: Doc; read
   const body = reason in REASONS ? t(REASONS[reason as keyof typeof REASONS]) : t("doc.deniedHint", { reason });
   return (
     <Panel level={1} icon={<Lock />} title={t("doc.denied")} body={kept > 0 ? `${body} ${t("doc.unsent", { count: kept })}` : body}>
+      <SaveCopy doc={props.doc} />
+      <BackHome />
+    </Panel>
+  );
+}
+
+/**
+ * Something written here was refused for good, and whatever was written after it builds upon it: what others write cannot
+ * be followed any more without losing that. It can be taken along as a file; a copy of the document without it is had by
+ * removing the one on this device.
+ */
+export function ChangeRefused(props: { readonly reason: string; readonly doc: Doc; readonly kept: number }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { reason, kept } = props;
+  const body = t("doc.changeRefusedHint", { reason });
+  return (
+    <Panel level={1} icon={<TriangleAlert />} title={t("doc.changeRefused")} body={kept > 0 ? `${body} ${t("doc.unsent", { count: kept })}` : body}>
       <SaveCopy doc={props.doc} />
       <BackHome />
     </Panel>

@@ -49,6 +49,7 @@ import "./page.css";
 
 const Gone = fetched(() => import("./ended").then(({ Gone }) => Gone), { needed: "body" });
 const Denied = fetched(() => import("./ended").then(({ Denied }) => Denied), { needed: "body" });
+const ChangeRefused = fetched(() => import("./ended").then(({ ChangeRefused }) => ChangeRefused), { needed: "body" });
 
 const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel), { ahead: true });
 
@@ -102,7 +103,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const [titleHidden, titleMark] = useScrolledPast();
   const starred = useStarred().has(name);
   const moveToTrash = useMoveToTrash(api, name, title);
-  const ended = status.kind === "gone" || status.kind === "denied" || status.kind === "unreachable";
+  const ended = status.kind === "gone" || status.kind === "denied" || status.kind === "change-refused" || status.kind === "unreachable";
   const [chatOpen, showChat] = useRail("chat");
   const chatButton = useRef<HTMLButtonElement>(null);
   const atRest = useAtRest(isLive(status));
@@ -228,6 +229,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
         <main id="content" className="home" tabIndex={-1}>
           {status.kind === "gone" && <Gone api={api} name={name} room={room} kept={status.kept} onRestored={room.retry} />}
           {status.kind === "denied" && <Denied reason={status.reason} doc={room.doc} kept={status.kept} />}
+          {status.kind === "change-refused" && <ChangeRefused reason={status.reason} doc={room.doc} kept={status.kept} />}
           {status.kind === "unreachable" && <Unreachable onRetry={room.retry} />}
         </main>
       ) : (

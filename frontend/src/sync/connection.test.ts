@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Awareness } from "y-protocols/awareness";
 import { Doc, applyUpdate, encodeStateAsUpdate } from "yjs";
-import { connectByHocuspocus, type ConnectionEvent } from "./connection";
+import { connectByHocuspocus, refusal, type ConnectionEvent } from "./connection";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -74,4 +74,12 @@ test("the copy on this device is not sent: the server asks for what it misses", 
   await vi.advanceTimersByTimeAsync(1_000);
   expect(sent.filter(([, , type, kind]) => type === 0 && kind === 2)).toHaveLength(1);
   connection.dispose();
+});
+
+test("a refused change is told from a refused person, in the server's words", () => {
+  expect(refusal("change-refused: a change was refused: it is nested too deep")).toEqual({
+    kind: "change",
+    reason: "a change was refused: it is nested too deep",
+  });
+  expect(refusal("permission-denied")).toEqual({ kind: "denied", reason: "permission-denied" });
 });

@@ -4,7 +4,7 @@ import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from
 import type { Awareness } from "y-protocols/awareness";
 import { decodeStateVector, type Doc } from "yjs";
 import { FULL_WAIT, LONGEST_WAIT, SHORTEST_WAIT } from "./backoff";
-import { BUSY, FINAL, GONE, TOO_BIG } from "./close";
+import { BUSY, FINAL, GONE, REFUSED, TOO_BIG } from "./close";
 
 /** What a connection reports; a subset of the events of the status machine. */
 export type ConnectionEvent =
@@ -25,6 +25,8 @@ export type Refusal =
   | { readonly kind: "denied"; readonly reason: string }
   /** No room: in the document, or on the server. It is tried again. */
   | { readonly kind: "full" }
+  /** A change of ours was refused and would be again. `reason` says why, in the server's words. */
+  | { readonly kind: "change"; readonly reason: string }
   /** A change was larger than the server takes. */
   | { readonly kind: "too-large" };
 
@@ -144,6 +146,7 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
     report({ type: "closed", code });
     if (code === GONE) refuse({ kind: "gone" });
     else if (FINAL.has(code)) refuse({ kind: "denied", reason: event?.reason ?? "" });
+    else if (code === REFUSED) refuse({ kind: "change", reason: event?.reason ?? "" });
     else if (code === TOO_BIG) refuse({ kind: "too-large" });
     else if (BUSY.has(code)) refuse({ kind: "full" });
   });
@@ -214,7 +217,7 @@ function vectorIn(frame: FrameReader): ReadonlyMap<number, number> | null {
   return decodeStateVector(frame.readVarUint8Array());
 }
 
-/** What the server's words mean; mirrors `denial` in `src/connection/error.rs`. */
+/** What the server's words mean; mirrors `denial` and `denial_for` in `src/connection/error.rs`. */
 export function refusal(reason: string): Refusal {
   const [word] = reason.split(":", 1);
   switch (word) {
@@ -223,6 +226,8 @@ export function refusal(reason: string): Refusal {
     case "document-full":
     case "try-again":
       return { kind: "full" };
+    case "change-refused":
+      return { kind: "change", reason: reason.slice(reason.indexOf(":") + 1).trim() };
     default:
       return { kind: "denied", reason };
   }

@@ -98,6 +98,7 @@ test("a refusal is final until somebody asks again", () => {
   const gone: Event = { type: "refused", why: { kind: "gone" } };
   expect(said(fresh, ...live, gone, closed)).toBe("gone");
   expect(said(fresh, ...live, { type: "refused", why: { kind: "denied", reason: "no" } }, closed)).toBe("denied");
+  expect(said(fresh, ...live, { type: "refused", why: { kind: "change", reason: "no" } }, closed)).toBe("change-refused");
   expect(said(fresh, ...live, gone, closed, ...live)).toBe("saved");
 });
 

@@ -30,6 +30,8 @@ export type Status =
   | { readonly kind: "too-large"; readonly kept: number }
   /** The server refused for good, and says why. `kept` own changes never reached it. */
   | { readonly kind: "denied"; readonly reason: string; readonly kept: number }
+  /** A change made here was refused for good, so that nothing made after it can be saved either. `kept` wait here. */
+  | { readonly kind: "change-refused"; readonly reason: string; readonly kept: number }
   /** The document is in the trash or deleted. `kept` own changes came too late. */
   | { readonly kind: "gone"; readonly kept: number };
 
@@ -180,6 +182,8 @@ function refused(why: Refusal, kept: number, readable: boolean): Status {
       return { kind: "gone", kept };
     case "denied":
       return { kind: "denied", reason: why.reason, kept };
+    case "change":
+      return { kind: "change-refused", reason: why.reason, kept };
     case "full":
       return { kind: "full", kept, readable };
     case "too-large":
@@ -204,6 +208,7 @@ export function isReadable(status: Status): boolean {
     case "opening":
     case "unreachable":
     case "denied":
+    case "change-refused":
     case "gone":
       return false;
   }

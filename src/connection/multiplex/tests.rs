@@ -221,7 +221,7 @@ fn action_in_words(action: &Action) -> String {
                 Message::Update(_) => "update",
                 Message::Awareness(_) => "presence",
                 Message::QueryAwareness => "query",
-                Message::Unreadable => "something unreadable",
+                Message::Unreadable(_) => "something unreadable",
                 Message::Echo(_) => "echo",
             };
             format!("session {}: {message}", number(*session))

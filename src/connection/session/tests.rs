@@ -99,6 +99,6 @@ fn in_words(message: &Message) -> String {
         }
         Message::QueryAwareness => "query".to_owned(),
         Message::Echo(bytes) => format!("echo {bytes:?}"),
-        Message::Unreadable => "unreadable".to_owned(),
+        Message::Unreadable(why) => format!("unreadable ({why})"),
     }
 }

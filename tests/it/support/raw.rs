@@ -1,8 +1,16 @@
 //! A WebSocket without manners: sends what it is told, and hears everything.
 
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -29,10 +37,21 @@ pub(crate) struct Refusal {
     pub(crate) body: String,
 }
 
+/// A line from an address of its own: who is refused from one must not keep another waiting.
+pub(crate) async fn stranger(server: &impl Address) -> TcpStream {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed) % 0xff_0000;
+    let own = Ipv4Addr::from_bits(Ipv4Addr::new(127, 1, 0, 1).to_bits() + number);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(IpAddr::V4(own), 0)).unwrap();
+    socket.connect(server.address()).await.unwrap()
+}
+
 impl Raw {
-    /// Connects to a document by its path, which is sent as it is written.
+    /// Connects to a document by its path, which is sent as it is written; from an address of its own.
     pub(crate) async fn open(server: &impl Address, document: &str) -> Self {
-        Self::try_open(server, &format!("/ws/{document}"), &[]).await.expect("the upgrade is granted")
+        let stream = stranger(server).await;
+        Self::over(stream, server, &format!("/ws/{document}"), &[]).await.expect("the upgrade is granted")
     }
 
     /// Connects to any path, with any headers.
@@ -41,8 +60,17 @@ impl Raw {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Refusal> {
+        let stream = TcpStream::connect(server.address()).await.unwrap();
+        Self::over(stream, server, path, headers).await
+    }
+
+    async fn over(
+        stream: TcpStream,
+        server: &impl Address,
+        path: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Self, Refusal> {
         let address = server.address();
-        let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
         for (name, value) in headers {
