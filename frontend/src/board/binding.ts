@@ -136,6 +136,8 @@ export function bindBoard(ports: {
   const deferred = new Set<string>();
   /** What shapes were when the pointer went down, if others changed them since then: a drag of theirs counts from there. */
   const began = new Map<string, Record<string, unknown>>();
+  /** What others wrote since then, by shape: what they merely hold may come to nothing. */
+  const meanwhile = new Map<string, Set<string>>();
   let showing = false;
   let writable = true;
   const onAllowed = new Set<() => void>();
@@ -153,8 +155,10 @@ export function bindBoard(ports: {
     const touched = new Set<string>();
     for (const event of events) {
       const [id] = event.path;
-      if (typeof id === "string") touched.add(id);
-      else if (event.target === elements) for (const key of event.keys.keys()) touched.add(key);
+      if (typeof id === "string") {
+        touched.add(id);
+        if (held && transaction.origin !== STEP) for (const field of event.keys.keys()) meanwhile.set(id, (meanwhile.get(id) ?? new Set()).add(field));
+      } else if (event.target === elements) for (const key of event.keys.keys()) touched.add(key);
     }
     take(touched);
   };
@@ -491,16 +495,20 @@ export function bindBoard(ports: {
 
   /** The same changes, where others changed the place or the size of these shapes meanwhile. */
   const settle = <Change extends { readonly element: BoardElement; readonly base: Base; readonly fields: ReadonlyMap<string, unknown> }>(changes: readonly Change[]): readonly Change[] => {
+    // What the view put back is shown anew, also where nothing else was changed.
+    for (const { element } of changes) if (began.has(element.id)) deferred.add(element.id);
     const moved = changes.filter(({ fields }) => [...PLACE].some((field) => fields.has(field)));
     const drifts = new Map<string, readonly [number, number]>();
     const settleOne = (change: Change): Change => {
       const { element, base, fields } = change;
-      const theirs = read(element.id, stored(element.id, null));
-      if (theirs === null) return change;
-      const final = together(fields, startOf(element, base), element, theirs, (id) => drifts.get(id) ?? null);
+      const written = read(element.id, stored(element.id, null));
+      if (written === null) return change;
+      const start = startOf(element, base);
+      const theirs = { ...written };
+      for (const field of PLACE) if (meanwhile.get(element.id)?.has(field) !== true) set(theirs, field, start[field]);
+      const final = together(fields, start, element, theirs, (id) => drifts.get(id) ?? null);
       const drift = (field: "x" | "y"): number => Number(final.has(field) ? final.get(field) : theirs[field]) - Number(element[field]);
       drifts.set(element.id, [drift("x"), drift("y")]);
-      if (began.has(element.id)) deferred.add(element.id);
       return { ...change, fields: final };
     };
     // Lines last: where their ends are is up to the shapes these are bound to.
@@ -531,6 +539,7 @@ export function bindBoard(ports: {
   /** The pointer has come up, and what it did is written: what waited for it is shown. */
   const letGo = (): void => {
     began.clear();
+    meanwhile.clear();
     const waiting = [...deferred];
     deferred.clear();
     if (waiting.length > 0) take(waiting);
@@ -624,6 +633,7 @@ export function bindBoard(ports: {
     changed: writeSome,
     hold: () => {
       began.clear();
+      meanwhile.clear();
       held = true;
     },
     release: () => {
