@@ -89,7 +89,7 @@ test("without a server the first page opens cold too, and a document that is not
   const api = await ann.page.evaluate(() => fetch("/api/v1/documents").then(() => "answered", () => "no answer"));
   assert.equal(api, "no answer");
   await server.start();
-  await status(ann, "saved");
+  await ann.page.getByRole("heading", { name: "Nothing was ever made at this address" }).waitFor();
   const cached = await ann.page.evaluate(async () => {
     const names = await caches.keys();
     const keys = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));

@@ -66,14 +66,25 @@ for (const theme of ["light", "dark"]) {
       sessionStorage.setItem("asked", "yes");
     });
     await openHome(ann);
+    await openDocument(ann, "guests");
+    const question = ann.page.getByRole("form", { name: "How should others call you?" });
+    const field = question.getByRole("textbox");
+    await field.waitFor();
+    // It stands in nobody's way: what is there can be read and written at once.
     assert.equal(await ann.page.getByRole("dialog").count(), 0);
-    await ann.page.goto(`${server.url}/d/guests`);
-    const question = ann.page.getByRole("dialog", { name: "How should others call you?" });
-    await question.waitFor();
-    await status(ann, "saved");
+    assert.ok(await field.evaluate((element) => element !== document.activeElement));
+    const above = await question.boundingBox();
+    assert.ok(above.y + above.height <= (await ann.page.locator(".tools").first().boundingBox()).y);
+    await write(ann, "Words before a name. ");
     await accessible(ann, "the question for a name");
-    await screenshot(ann, `welcome-${theme}`);
-    const field = question.getByRole("textbox", { name: "Name" });
+    await screenshot(ann, `name-strip-${theme}`);
+    // It can wait, until the next visit.
+    await question.getByRole("button", { name: "Later" }).click();
+    await question.waitFor({ state: "detached" });
+    await ann.page.keyboard.type("And after. ");
+    await words(ann, "Words before a name. And after.").waitFor();
+    await ann.page.reload();
+    await status(ann, "saved");
     assert.notEqual(await field.inputValue(), "");
     await field.fill("Mei");
     await field.press("Enter");

@@ -112,8 +112,9 @@ export async function openHome(somebody, path = "/") {
   await somebody.page.getByRole("heading", { level: 1 }).waitFor();
 }
 
-/** Opens a document and waits until it is in step with the server. */
+/** Opens a document, an empty text if there was none, and waits until it is in step with the server. */
 export async function openDocument(somebody, name) {
+  await makeText(somebody.server, name);
   await somebody.page.goto(`${somebody.server.url}/d/${encodeURIComponent(name)}`);
   await status(somebody, "saved");
 }
@@ -235,12 +236,19 @@ export async function fitsSideways({ page }, what) {
   assert.ok(content <= inner, `${what} is ${content} px wide in ${inner} px`);
 }
 
-/** A board of this name, as the page makes one. */
-export async function makeBoard(server, name) {
+/** A text of this name, as the page makes one, where the server has nothing yet and can be asked. */
+export async function makeText(server, name) {
+  const found = await fetch(`${server.url}/api/v1/documents/${encodeURIComponent(name)}`, { signal: AbortSignal.timeout(5_000) }).catch(() => null);
+  if (found?.status === 404) await make(server, name, "text");
+}
+
+export const makeBoard = (server, name) => make(server, name, "board");
+
+async function make(server, name, kind) {
   const doc = new Doc();
-  doc.getMap("meta").set("kind", "board");
+  doc.getMap("meta").set("kind", kind);
   const response = await fetch(`${server.url}/api/v1/documents/${encodeURIComponent(name)}/updates`, { method: "POST", body: encodeStateAsUpdate(doc), headers: { "content-type": "application/octet-stream" } });
-  assert.ok(response.ok, `a board: ${response.status}`);
+  assert.ok(response.ok, `a ${kind}: ${response.status}`);
 }
 
 export async function api(server, method, path, body) {

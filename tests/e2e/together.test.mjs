@@ -143,7 +143,8 @@ test("every kind of block arrives at the other side", async () => {
   await tool("Divider").click();
   await tool("Table").click();
   await keyboard.type("cell");
-  await ann.page.getByRole("toolbar", { name: "Table" }).getByRole("button", { name: "Row below" }).click();
+  await ann.page.getByRole("toolbar", { name: "Table" }).getByRole("button", { name: "Row", exact: true }).click();
+  await ann.page.getByRole("menuitem", { name: "Row below" }).click();
   assert.equal(await ann.page.locator(".prose tr").count(), 4);
   await ann.page.getByRole("checkbox").first().click();
 

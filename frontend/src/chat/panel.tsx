@@ -1,15 +1,17 @@
 // The chat beside the document: what was said, who is writing, and a field.
-import { ArrowDown, CircleAlert, Clock, CloudOff, X } from "lucide-react";
+import { ArrowDown, ArrowLeft, CircleAlert, Clock, CloudOff, X } from "lucide-react";
 import { Fragment, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Avatar } from "../presence/avatar";
 import { COLOURS } from "../presence/colours";
+import { useOwnColour } from "../presence/worn";
 import { localeOf } from "../i18n/languages";
 import { useSettings } from "../ui/settings";
 import type { Chat } from "./chat";
 import { Composer } from "./composer";
 import { pieces } from "./links";
 import { calls } from "./mention";
+import { usePhonePage } from "./phone-page";
 import { passages } from "./quote";
 import { TOO_LONG, unread, type State, type Waiting } from "./state";
 import { timeline, type Entry, type Part } from "./timeline";
@@ -18,10 +20,12 @@ import "./chat.css";
 
 export function ChatPanel(props: { readonly chat: Chat; readonly people: readonly string[]; readonly onClose: () => void }): React.JSX.Element {
   const { t } = useTranslation();
-  const { chat, onClose } = props;
+  const { chat } = props;
+  const panel = useRef<HTMLElement>(null);
+  const onClose = usePhonePage(panel, props.onClose);
   const state = useChatState(chat);
-  const { colour } = useSettings();
-  const entries = useMemo(() => timeline(state, colour ?? COLOURS[0]), [state, colour]);
+  const colour = useOwnColour();
+  const entries = useMemo(() => timeline(state, colour), [state, colour]);
   const field = useRef<HTMLTextAreaElement>(null);
   const heading = useRef<HTMLHeadingElement>(null);
   const { place, below, toEnd, onScroll } = useEnd(chat, state);
@@ -37,6 +41,7 @@ export function ChatPanel(props: { readonly chat: Chat; readonly people: readonl
   const older = (): void => void chat.older();
   return (
     <aside
+      ref={panel}
       className="chat"
       aria-label={t("chat.title")}
       onKeyDown={(event) => {
@@ -44,10 +49,13 @@ export function ChatPanel(props: { readonly chat: Chat; readonly people: readonl
       }}
     >
       <header className="chat-head">
+        <button type="button" className="icon-button chat-back" aria-label={t("chat.back")} onClick={onClose}>
+          <ArrowLeft />
+        </button>
         <h2 ref={heading} tabIndex={-1}>
           {t("chat.title")}
         </h2>
-        <button type="button" className="icon-button" aria-label={t("chat.close")} onClick={onClose}>
+        <button type="button" className="icon-button chat-close" aria-label={t("chat.close")} onClick={onClose}>
           <X />
         </button>
       </header>

@@ -2,6 +2,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { COLOURS } from "../presence/colours";
+import { useOwnColour, worn } from "../presence/worn";
 import { announce } from "../ui/live-region";
 import { settings, useSettings } from "../ui/settings";
 import { browserSignals } from "../ui/signals";
@@ -14,7 +15,8 @@ const COLLECT = 1_000;
 /** `wanted` once the document has had its turn, or the panel is opened; `live` while the server is known to be there. */
 export function useChat(document: string, wanted: boolean, live: boolean): Chat | null {
   const [chat, setChat] = useState<Chat | null>(null);
-  const { name, colour } = useSettings();
+  const { name } = useSettings();
+  const colour = useOwnColour();
   useEffect(() => {
     if (!wanted) return;
     let opened: Chat | null = null;
@@ -22,12 +24,12 @@ export function useChat(document: string, wanted: boolean, live: boolean): Chat 
     import("./chat").then(
       ({ openChat }) => {
         if (ended) return;
-        const { person, name, colour } = settings.get();
+        const { person, name } = settings.get();
         opened = openChat({
           document,
           person,
           name: name ?? "",
-          colour: colour ?? COLOURS[0],
+          colour: worn.get() ?? settings.get().colour ?? COLOURS[0],
           signals: browserSignals,
           base: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}`,
           visible: () => window.document.visibilityState === "visible",
@@ -46,7 +48,7 @@ export function useChat(document: string, wanted: boolean, live: boolean): Chat 
       setChat(null);
     };
   }, [document, wanted]);
-  useEffect(() => chat?.call(name ?? "", colour ?? COLOURS[0]), [chat, name, colour]);
+  useEffect(() => chat?.call(name ?? "", colour), [chat, name, colour]);
   useEffect(() => {
     if (live) chat?.hurry();
   }, [chat, live]);

@@ -67,6 +67,8 @@ export function problemOf(error: unknown): Problem {
 export interface Api {
   readonly list: (shelf: Shelf, after?: string | null, signal?: AbortSignal) => Promise<DocumentPage>;
   readonly read: (name: DocumentName, signal?: AbortSignal) => Promise<DocumentSummary>;
+  /** All that is in it, as one Yjs update. */
+  readonly state: (name: DocumentName) => Promise<Uint8Array<ArrayBuffer>>;
   /** Applies a Yjs update; answers when it is durable. A document that does not exist begins with it. */
   readonly contribute: (name: DocumentName, update: Uint8Array<ArrayBuffer>) => Promise<void>;
   /** Stores a file beside a document, as it is. */
@@ -112,6 +114,16 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
       return pageOf(await call("GET", `?${query.toString()}`, undefined, signal));
     },
     read: async (name, signal) => summaryOf(await call("GET", at(name), undefined, signal)),
+    state: async (name) => {
+      let response: Response;
+      try {
+        response = await fetch(`/api/v1/documents${at(name)}/state`, { signal: timeout(PATIENCE * 10) });
+        if (response.ok) return new Uint8Array(await response.arrayBuffer());
+      } catch {
+        throw new ApiError({ kind: "unreachable" });
+      }
+      throw new ApiError(refusal(response.status, parsed(await response.text().catch(() => ""))));
+    },
     contribute: async (name, update) => void (await call("POST", `${at(name)}/updates`, new Blob([update]))),
     upload: async (name, file, signal) => attachmentOf(await call("POST", `${at(name)}/attachments`, file, signal)),
     moveToTrash: async (name) => void (await call("DELETE", at(name))),

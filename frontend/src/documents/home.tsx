@@ -7,6 +7,7 @@ import { You } from "../presence/you";
 import { useAtRest } from "../ui/at-rest";
 import { fetched } from "../ui/fetched";
 import { EmptyLoom, Logo } from "../ui/logo";
+import { MissingPart, part, tellMissing, whyMissing } from "../ui/missing";
 import { announce } from "../ui/live-region";
 import { Panel } from "../ui/panel";
 import { copyToClipboard } from "../ui/clipboard";
@@ -26,6 +27,8 @@ import { useStarred } from "./starred";
 import { useCreate, type Creating } from "./use-create";
 import { partOfDay } from "./when";
 import "./home.css";
+
+const Rename = fetched(() => import("./rename-dialog").then(({ RenameDialog }) => RenameDialog), { ahead: true });
 
 // The question before deleting is rare; its dialog is fetched when it is asked.
 const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Confirm), { ahead: true });
@@ -76,9 +79,10 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const { state, reload, more, drop, putBack } = props.controls;
   const [query, setQuery] = useLeftAt(tab);
   const [doomed, setDoomed] = useState<DocumentSummary | null>(null);
+  const [renamed, setRenamed] = useState<DocumentSummary | null>(null);
   const now = useNow();
   const starred = useStarred();
-  const actions = useRowActions(api, { drop, putBack, askToDelete: setDoomed });
+  const actions = useRowActions(api, { drop, putBack, askToDelete: setDoomed, askToRename: setRenamed });
   const creating = useCreate(api, reload);
   useSendMade(api, state.phase === "ready", reload);
   useAtRest(state.phase === "ready");
@@ -194,6 +198,14 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
           </button>
         )}
       </main>
+      {renamed && (
+        <Rename
+          title={renamed.title ?? ""}
+          onTitle={(title) => actions.rename(renamed, title)}
+          onClose={() => setRenamed(null)}
+          onMissing={() => setRenamed(null)}
+        />
+      )}
       {doomed && (
         <Confirm
           title={t("confirm.title", { title: doomed.title ?? t("row.untitled") })}
@@ -344,8 +356,9 @@ function useRowActions(
     readonly drop: (name: DocumentSummary["name"]) => void;
     readonly putBack: (document: DocumentSummary) => void;
     readonly askToDelete: (document: DocumentSummary) => void;
+    readonly askToRename: (document: DocumentSummary) => void;
   },
-): RowActions & { readonly deleteForEver: (document: DocumentSummary) => void } {
+): RowActions & { readonly deleteForEver: (document: DocumentSummary) => void; readonly rename: (document: DocumentSummary, title: string) => void } {
   const { t } = useTranslation();
   const titleOf = (document: DocumentSummary): string => document.title ?? t("row.untitled");
 
@@ -358,6 +371,7 @@ function useRowActions(
     work
       .catch((error: unknown) => {
         failed?.();
+        if (error instanceof MissingPart) return void whyMissing().then(tellMissing);
         if (!(error instanceof ApiError)) throw error;
         showToast({ text: problemWords(error.problem, t) });
       })
@@ -368,6 +382,16 @@ function useRowActions(
 
   return {
     copyLink: (document) => void copyToClipboard(new URL(documentPath(document.name), location.href).href),
+    askToRename: page.askToRename,
+    rename: (document, title) => say(part(() => import("./from-afar")).then(({ rename }) => rename(api, document.name, title))),
+    duplicate: (document) => {
+      const title = t("row.copyOf", { title: titleOf(document) });
+      say(
+        part(() => import("./from-afar"))
+          .then(({ duplicate }) => duplicate(api, document.name, title))
+          .then(({ shared }) => showToast({ text: shared === 0 ? t("row.duplicated", { title }) : t("row.duplicatedShared", { title, count: shared }) })),
+      );
+    },
     moveToTrash: (document) =>
       act(document, api.moveToTrash(document.name), () =>
         showToast({

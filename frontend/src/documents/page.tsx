@@ -6,6 +6,7 @@ import { Link, useLocation } from "wouter";
 import { ChatButton } from "../chat/button";
 import { quoted, withQuote } from "../chat/quote";
 import { useAnnouncedMessages, useChat } from "../chat/use-chat";
+import { useSettings } from "../ui/settings";
 import { Others } from "../presence/others";
 import { useFollow } from "../presence/use-follow";
 import { useAnnouncement, useArrivals, usePeople, useRollCall } from "../presence/use-people";
@@ -16,9 +17,10 @@ import { openIndexedDbCopy } from "../sync/copy";
 import { openRoom, type Room, type RoomState } from "../sync/room";
 import { isEditable, isLive, isReadable } from "../sync/status";
 import { BarTitle } from "./bar-title";
+import { Share } from "./share";
 import { StatusPill } from "./status-pill";
 import { TitleField } from "./title-field";
-import { useTitle } from "./title-input";
+import { useMade } from "./unmade";
 import { Unreachable } from "./unreachable";
 import { useAtRest } from "../ui/at-rest";
 import { copyToClipboard } from "../ui/clipboard";
@@ -30,12 +32,13 @@ import { Panel } from "../ui/panel";
 import { useRail } from "../ui/rail";
 import { isFocusFree } from "../ui/return-focus";
 import { browserSignals } from "../ui/signals";
-import { useStore } from "../ui/store";
+import { createStore, useStore } from "../ui/store";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { documentsChanged } from "./changes";
 import { rememberKept, rememberTrashed } from "./device";
 import { takeJustMade } from "./just-made";
+import { nameByFirstLine, useCalled } from "./first-line";
 import { enterRoom, leaveRoom } from "./rooms";
 import { useLeaveGuard } from "./unkept";
 import { onKind, readKind, type Kind } from "./kind";
@@ -48,14 +51,27 @@ import { viewOf } from "./views";
 import "./page.css";
 
 const Gone = fetched(() => import("./ended").then(({ Gone }) => Gone), { needed: "body" });
+const UnmadePanel = fetched(() => import("./unmade-panel").then(({ UnmadePanel }) => UnmadePanel), { needed: "body" });
 const Denied = fetched(() => import("./ended").then(({ Denied }) => Denied), { needed: "body" });
 const ChangeRefused = fetched(() => import("./ended").then(({ ChangeRefused }) => ChangeRefused), { needed: "body" });
+
+const NameStrip = fetched(() => import("../shell/name-strip").then(({ NameStrip }) => NameStrip));
 
 const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel), { ahead: true });
 
 export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName }): React.JSX.Element | null {
   const room = useRoom(props.name);
   return room && <OpenDocument api={props.api} name={props.name} room={room} />;
+}
+
+/** Not again before the next visit, for who has put the question off. */
+const nameCanWait = createStore(false);
+
+function AskForName(): React.JSX.Element | null {
+  const { named } = useSettings();
+  if (useStore(nameCanWait) || named) return null;
+  const later = (): void => nameCanWait.set(true);
+  return <NameStrip onLater={later} onMissing={later} fallback={<div className="name-strip" />} />;
 }
 
 async function readState(name: DocumentName): Promise<Uint8Array | null> {
@@ -94,8 +110,9 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   const { api, name, room } = props;
   const { status, onlyInThisTab, stores } = useRoomState(room);
   const readable = isReadable(status);
-  const title = useTitle(room.doc);
+  const title = useCalled(room.doc);
   const kind = useKind(room);
+  const made = useMade(api, name, room);
   const people = usePeople(room.awareness);
   const [handle, setHandle] = useState<ViewHandle | null>(null);
   const following = useFollow(room.awareness, handle?.goTo);
@@ -127,6 +144,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   useEffect(() => {
     if (editable && handle?.focus && takeJustMade(name) && isFocusFree()) handle.focus();
   }, [editable, handle, name]);
+  useEffect(() => nameByFirstLine(room), [room]);
   useAnnouncement(room.awareness);
   useArrivals(people, isLive(status));
   useRollCall(people);
@@ -150,8 +168,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     if (where !== null) rememberTrashed(name, where === "trash");
   }, [name, where]);
   useEffect(() => {
-    if (readable && stores) rememberKept(name, title || null, kind ?? undefined);
-  }, [readable, stores, name, title, kind]);
+    if (readable && stores && made === "made") rememberKept(name, title || null, kind ?? undefined);
+  }, [readable, stores, made, name, title, kind]);
 
   const items = (): readonly MenuItem[] => [
     { label: t("row.copyLink"), icon: <Link2 />, run: () => void copyToClipboard(new URL(documentPath(name), location.href).href) },
@@ -183,7 +201,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
             {title || t("doc.untitled")}
           </span>
         )}
-        <StatusPill room={room} />
+        {/* Where there is nothing, nothing is saved. */}
+        {(made !== "never" || !isLive(status)) && <StatusPill room={room} />}
         <div className="bar-end">
           <Others
             people={people}
@@ -191,6 +210,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
               if (handle?.goTo(client) === false) showToast({ text: t("people.nowhere", { name: called || t("people.nameless") }) });
             }}
           />
+          {readable && made === "made" && <Share name={name} editable={editable} />}
           {readable && (
             <ChatButton ref={chatButton} chat={chat} open={chatOpen} onToggle={() => (chatOpen ? closeChat() : showChat(true))} />
           )}
@@ -205,6 +225,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           />
         </div>
       </header>
+      {!ended && <AskForName />}
       {onlyInThisTab && (
         <div className="banner banner-top danger" role="alert">
           <TriangleAlert aria-hidden="true" />
@@ -234,13 +255,15 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
         </main>
       ) : (
         <main id="content" className="page" tabIndex={-1}>
-          {readable && View === null ? (
+          {readable && made === "never" ? (
+            <UnmadePanel name={name} doc={room.doc} editable={isEditable(status)} fallback={<Opening room={room} />} />
+          ) : readable && View === null ? (
             <Panel level={1} icon={<FileQuestion />} title={t("doc.newerKind")} body={t("doc.newerKindHint")}>
               <button type="button" className="button primary" onClick={() => location.reload()}>
                 {t("app.reload")}
               </button>
             </Panel>
-          ) : readable && View !== null ? (
+          ) : readable && View !== null && made === "made" ? (
             <>
               {/* The mark the bar watches: while it is in sight, so is the title. */}
               <div ref={titleMark} className="title-mark" aria-hidden="true" />

@@ -1,5 +1,5 @@
 // One document in a list: a link over the whole row, and what can be done with it.
-import { CloudOff, Ellipsis, Link2, RotateCcw, Star, StarOff, Trash2 } from "lucide-react";
+import { CloudOff, CopyPlus, Ellipsis, Link2, Pencil, RotateCcw, Star, StarOff, Trash2 } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { Avatar } from "../presence/avatar";
@@ -25,6 +25,8 @@ export function insideCount({ people, editors }: Pick<DocumentSummary, "people" 
 
 export interface RowActions {
   readonly copyLink: (document: DocumentSummary) => void;
+  readonly askToRename: (document: DocumentSummary) => void;
+  readonly duplicate: (document: DocumentSummary) => void;
   readonly moveToTrash: (document: DocumentSummary) => void;
   readonly restore: (document: DocumentSummary) => void;
   readonly askToDelete: (document: DocumentSummary) => void;
@@ -47,6 +49,8 @@ export function LiveRow(props: {
     props.starred
       ? { label: t("row.unstar"), icon: <StarOff />, run: () => setStarred(document.name, false) }
       : { label: t("row.star"), icon: <Star />, run: () => setStarred(document.name, true) },
+    { label: t("row.rename"), icon: <Pencil />, run: () => actions.askToRename(document) },
+    { label: t("row.duplicate"), icon: <CopyPlus />, run: () => actions.duplicate(document) },
     { label: t("row.trash"), icon: <Trash2 />, danger: true, run: () => actions.moveToTrash(document) },
   ];
   const edited = relativeTime(document.modified, props.now, i18n.language) ?? t("row.justNow");

@@ -6,6 +6,8 @@ import { compareIDs, Item, type Doc, type ID } from "yjs";
 
 const ROOT = "meta";
 const KEY = "title";
+/** The title that was last taken from the text itself; while it is the title, nobody has given one. */
+const TAKEN = "titleTaken";
 
 /** Longer ones help nobody and would travel with every list. In UTF-16 units, as inputs count. */
 export const LONGEST_TITLE = 200;
@@ -18,6 +20,22 @@ export function readTitle(doc: Doc): string {
 export function writeTitle(doc: Doc, title: string): void {
   const line = oneLine(title);
   if (line !== readTitle(doc)) doc.getMap(ROOT).set(KEY, line);
+}
+
+/** Whether somebody gave the title that there is, rather than its having been taken from the first line. */
+export function hasGivenTitle(doc: Doc): boolean {
+  const title = readTitle(doc);
+  return title !== "" && title !== doc.getMap(ROOT).get(TAKEN);
+}
+
+/** Calls the document by a line of its own. */
+export function takeTitle(doc: Doc, line: string): void {
+  const title = oneLine(line);
+  if (title === readTitle(doc)) return;
+  doc.transact(() => {
+    doc.getMap(ROOT).set(TAKEN, title);
+    doc.getMap(ROOT).set(KEY, title);
+  });
 }
 
 /** Writes what somebody made of `seen`, which may be older than the title by now. */
@@ -59,6 +77,13 @@ export function keepTitle(doc: Doc): () => void {
     const item = map._map.get(KEY);
     shown = now;
     if (item === undefined || before === now) return;
+    if (!hasGivenTitle(doc)) {
+      // Taken from the text, which is nobody's word against anybody's; but what somebody gave stays.
+      const given = local ? undefined : own?.written.at(-1)?.value;
+      own = null;
+      if (given) writeTitle(doc, given);
+      return;
+    }
     if (local) {
       const follows = compareIDs(item.origin, own?.written.at(-1)?.id ?? null);
       own = { base: follows && own !== null ? own.base : before, written: [...(follows && own !== null ? own.written.slice(-MOST) : []), { id: item.id, value: now }] };

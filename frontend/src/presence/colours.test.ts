@@ -1,5 +1,7 @@
 // The promises of the palette, computed as WCAG 2 defines contrast.
 import { expect, test } from "vitest";
+import { generator } from "../testing/random";
+import { anotherColour } from "./more-colours";
 import { COLOURS, isColour, randomColour } from "./colours";
 
 /** The page's background in the dark theme, `--paper` in ui/theme.css. */
@@ -23,6 +25,19 @@ test.each(COLOURS)("%s carries white letters and stands out as a caret on both p
   expect(contrast(colour, "#ffffff")).toBeGreaterThanOrEqual(4.5);
   expect(contrast(colour, DARK_PAPER)).toBeGreaterThanOrEqual(3);
   expect(contrast(colour, LIGHT_PAPER)).toBeGreaterThanOrEqual(3);
+});
+
+test("so does every colour for a crowd", () => {
+  const random = generator(7);
+  const taken = new Set<string>(COLOURS);
+  for (let count = 0; count < 200; count += 1) {
+    const colour = anotherColour(taken, random);
+    expect(isColour(colour) && !taken.has(colour)).toBe(true);
+    expect(contrast(colour, "#ffffff")).toBeGreaterThanOrEqual(4.5);
+    expect(contrast(colour, DARK_PAPER)).toBeGreaterThanOrEqual(3);
+    expect(contrast(colour, LIGHT_PAPER)).toBeGreaterThanOrEqual(3);
+    taken.add(colour);
+  }
 });
 
 test("a random colour is one of them, at both ends of the range", () => {

@@ -7,6 +7,8 @@ import { changeSettings, useSettings, type Theme } from "../ui/settings";
 import { COLOURS } from "./colours";
 import { suggestName } from "./name";
 import { LONGEST_NAME, tidyName } from "./people";
+import { useStore } from "../ui/store";
+import { takenHere, useOwnColour } from "./worn";
 
 const THEMES: readonly Theme[] = ["system", "light", "dark"];
 
@@ -16,7 +18,8 @@ export function PersonFields(props: { readonly id: string }): React.JSX.Element 
   const settings = useSettings();
   const { id } = props;
   const name = settings.name ?? "";
-  const colour = settings.colour ?? COLOURS[0];
+  const colour = useOwnColour();
+  const taken = useStore(takenHere);
   return (
     <>
       <div className="field">
@@ -49,12 +52,13 @@ export function PersonFields(props: { readonly id: string }): React.JSX.Element 
         <legend>{t("you.colour")}</legend>
         <div className="swatches">
           {COLOURS.map((choice, index) => (
-            <label key={choice} className="swatch" style={{ backgroundColor: choice }}>
+            <label key={choice} className="swatch" style={{ backgroundColor: choice }} data-taken={taken.includes(choice) ? "" : undefined}>
               <input
                 type="radio"
                 name={`${id}-colour`}
                 className="visually-hidden"
-                aria-label={t("you.colourNumber", { number: index + 1 })}
+                aria-label={t(taken.includes(choice) ? "you.colourTaken" : "you.colourNumber", { number: index + 1 })}
+                disabled={taken.includes(choice)}
                 checked={choice === colour}
                 onChange={() => changeSettings({ colour: choice })}
               />

@@ -15,6 +15,8 @@ export interface Announcement {
   readonly id: string;
   readonly name: string;
   readonly color: string;
+  /** When they came: of two with one colour, whoever came later takes another (worn.ts). */
+  readonly since: number;
 }
 
 /** Longer names are cut: a name is read over the text of others. In characters as people count them. */

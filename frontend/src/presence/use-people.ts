@@ -5,6 +5,7 @@ import type { Awareness } from "y-protocols/awareness";
 import { announce } from "../ui/live-region";
 import { useSettings } from "../ui/settings";
 import { COLOURS } from "./colours";
+import { colourAmong, coloursOf, takenHere, worn } from "./worn";
 import { movement, peopleIn, type Announcement, type Person } from "./people";
 
 /** Comings and goings within this time become one sentence, in ms. */
@@ -25,13 +26,45 @@ export function usePeople(awareness: Awareness): readonly Person[] {
   return people;
 }
 
-/** Keeps our own announcement in step with the settings. */
+/** Keeps our own announcement in step with the settings, and in a colour that nobody else inside has. */
 export function useAnnouncement(awareness: Awareness): void {
   const { person, name, colour } = useSettings();
+  const [since] = useState(() => Date.now());
   useEffect(() => {
-    const announcement: Announcement = { id: person, name: name ?? "", color: colour ?? COLOURS[0] };
-    awareness.setLocalStateField("user", announcement);
-  }, [awareness, person, name, colour]);
+    const client = awareness.clientID;
+    let wears = colour ?? COLOURS[0];
+    let looking = false;
+    const announceIn = (next: string): void => {
+      wears = next;
+      worn.set(next);
+      const announcement: Announcement = { id: person, name: name ?? "", color: next, since };
+      awareness.setLocalStateField("user", announcement);
+    };
+    const look = (): void => {
+      takenHere.set([...coloursOf(awareness.getStates(), { client, person })].sort().join());
+      const next = colourAmong(awareness.getStates(), { client, person, since, colour: wears });
+      if (next !== null && next !== wears) announceIn(next);
+      if (next !== null || looking) return;
+      looking = true;
+      import("./more-colours").then(
+        ({ anotherColour }) => {
+          looking = false;
+          if (!over) announceIn(anotherColour(coloursOf(awareness.getStates(), { client, person })));
+        },
+        () => (looking = false), // one colour twice until the server is back
+      );
+    };
+    let over = false;
+    announceIn(colourAmong(awareness.getStates(), { client, person, since, colour: wears }) ?? wears);
+    look();
+    awareness.on("change", look);
+    return () => {
+      over = true;
+      awareness.off("change", look);
+      worn.set(null);
+      takenHere.set("");
+    };
+  }, [awareness, person, name, colour, since]);
 }
 
 /** Ctrl or ⌘ with Alt and P: says who is here, to whoever cannot see the avatars. */

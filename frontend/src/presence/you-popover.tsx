@@ -5,14 +5,14 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { useSettings } from "../ui/settings";
 import { Avatar } from "./avatar";
-import { COLOURS } from "./colours";
 import { PageFields, PersonFields } from "./fields";
+import { useOwnColour } from "./worn";
 
 export function YouPopover(): React.JSX.Element {
   const { t } = useTranslation();
   const settings = useSettings();
   const name = settings.name ?? "";
-  const colour = settings.colour ?? COLOURS[0];
+  const colour = useOwnColour();
 
   return (
     <Popover.Root defaultOpen>

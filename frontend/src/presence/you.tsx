@@ -4,13 +4,14 @@ import { useTranslation } from "react-i18next";
 import { fetched } from "../ui/fetched";
 import { useSettings } from "../ui/settings";
 import { Avatar } from "./avatar";
-import { COLOURS } from "./colours";
+import { useOwnColour } from "./worn";
 
 const YouPopover = fetched(() => import("./you-popover").then(({ YouPopover }) => YouPopover), { ahead: true });
 
 export function You(): React.JSX.Element {
   const { t } = useTranslation();
   const settings = useSettings();
+  const colour = useOwnColour();
   const [wanted, setWanted] = useState(false);
   const name = settings.name ?? "";
   const avatar = (
@@ -24,7 +25,7 @@ export function You(): React.JSX.Element {
       onFocus={YouPopover.prefetch}
       onPointerEnter={YouPopover.prefetch}
     >
-      <Avatar name={name} colour={settings.colour ?? COLOURS[0]} />
+      <Avatar name={name} colour={colour} />
     </button>
   );
   return wanted ? <YouPopover fallback={avatar} onMissing={() => setWanted(false)} /> : avatar;

@@ -1,25 +1,20 @@
-// What works on every page: the command palette, the sheet of keys, making a document by keyboard, and the one question
-// a guest is asked. Each layer is fetched when it is opened.
+// What works on every page: the command palette, the sheet of keys, and making a document by keyboard. Each layer is
+// fetched when it is opened.
 import { useEffect, useRef } from "react";
-import { useLocation } from "wouter";
 import type { Api } from "../documents/api";
 import { useCreate } from "../documents/use-create";
 import { ErrorBoundary } from "../ui/error-boundary";
 import { fetched } from "../ui/fetched";
 import { tellMissing } from "../ui/missing";
-import { useSettings } from "../ui/settings";
 import { useStore } from "../ui/store";
 import { openLayer } from "./layers";
 import { goToNextRegion } from "./regions";
 
 const Palette = fetched(() => import("./palette").then(({ Palette }) => Palette), { ahead: true });
 const Help = fetched(() => import("./help").then(({ Help }) => Help), { ahead: true });
-const Welcome = fetched(() => import("./welcome").then(({ Welcome }) => Welcome));
 
 export function Shell(props: { readonly api: Api }): React.JSX.Element {
   const layer = useStore(openLayer);
-  const [path] = useLocation();
-  const { named } = useSettings();
   const creating = useCreate(props.api);
   const create = useRef(creating.create);
   useEffect(() => {
@@ -53,7 +48,6 @@ export function Shell(props: { readonly api: Api }): React.JSX.Element {
     <ErrorBoundary key={layer} instead={null} onFailed={broken}>
       {layer === "palette" && <Palette api={props.api} creating={creating} onClose={close} onMissing={close} />}
       {layer === "help" && <Help onClose={close} onMissing={close} />}
-      {!named && path.startsWith("/d/") && <Welcome />}
     </ErrorBoundary>
   );
 }

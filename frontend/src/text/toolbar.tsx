@@ -1,6 +1,6 @@
 // The formatting toolbar: one row of buttons, one tab stop, arrow keys between them (Radix). Alt+F10 leads here from
-// the text, Escape leads back. In a table a second row appears with what can be done to it; on a touch screen, in a link or
-// on an image, what elsewhere stands over the selection.
+// the text, Escape leads back. On a touch screen, in a link or on an image, a second row has what elsewhere stands over the
+// selection; what can be done to a table stands at the table (table-handles.tsx).
 import type { Editor } from "@tiptap/core";
 import { NodeSelection } from "@tiptap/pm/state";
 import {
@@ -33,13 +33,14 @@ import { fetched } from "../ui/fetched";
 import { LazyMenu } from "../ui/lazy-menu";
 import { MOD } from "../ui/platform";
 import { isTouched, linkAtCaret } from "./bubble-place";
-import { CODE_LANGUAGES } from "./code-languages";
 import { LinkButton } from "./link-button";
 import { showToast } from "../ui/toast";
 import { asCode, behindSelection, hasPictures } from "./insertions";
 import { useEditorState } from "./use-editor";
 
 const Description = fetched(() => import("./bubble").then(({ Description }) => Description));
+// Most texts have no code.
+const CodeTools = fetched(() => import("./code-tools").then(({ CodeTools }) => CodeTools), { ahead: true });
 const LinkCard = fetched(() => import("./bubble").then(({ LinkCard }) => LinkCard));
 
 export function Toolbar(props: {
@@ -191,7 +192,6 @@ export function Toolbar(props: {
         <div className="tools-more">
           {state.image !== null && <Description key={state.image} editor={editor} place="tools-second" />}
           {state.address !== null && <LinkCard editor={editor} address={state.address} onEdit={() => props.onLinkOpen(true)} place="tools-second" />}
-          {state.table && <TableTools editor={editor} />}
           {state.codeBlock && <CodeTools editor={editor} language={state.language} />}
         </div>
       )}
@@ -202,55 +202,6 @@ export function Toolbar(props: {
 function languageAt(editor: Editor): string {
   const language: unknown = editor.getAttributes("codeBlock")["language"];
   return typeof language === "string" ? language : "";
-}
-
-/** Which language a code block is coloured as. One that is not in the list was written by hand, and stays. */
-function CodeTools(props: { readonly editor: Editor; readonly language: string }): React.JSX.Element {
-  const { t } = useTranslation();
-  const { editor, language } = props;
-  const known = language === "" || CODE_LANGUAGES.some(([id]) => id === language);
-  return (
-    <div className="tools tools-second">
-      <select
-        className="tool-select"
-        aria-label={t("tools.codeLanguage")}
-        value={language}
-        onChange={(event) => editor.chain().focus().updateAttributes("codeBlock", { language: event.currentTarget.value || null }).run()}
-      >
-        <option value="">{t("tools.codePlain")}</option>
-        {!known && <option value={language}>{language}</option>}
-        {CODE_LANGUAGES.map(([id, name]) => (
-          <option key={id} value={id}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </div>
-  );
-}
-
-function TableTools(props: { readonly editor: Editor }): React.JSX.Element {
-  const { t } = useTranslation();
-  const { editor } = props;
-  const acts = [
-    ["rowBefore", () => editor.chain().focus().addRowBefore().run()],
-    ["rowAfter", () => editor.chain().focus().addRowAfter().run()],
-    ["columnBefore", () => editor.chain().focus().addColumnBefore().run()],
-    ["columnAfter", () => editor.chain().focus().addColumnAfter().run()],
-    ["header", () => editor.chain().focus().toggleHeaderRow().run()],
-    ["deleteRow", () => editor.chain().focus().deleteRow().run()],
-    ["deleteColumn", () => editor.chain().focus().deleteColumn().run()],
-    ["delete", () => editor.chain().focus().deleteTable().run()],
-  ] as const;
-  return (
-    <Bar.Root className="tools tools-second" aria-label={t("table.toolbar")}>
-      {acts.map(([key, act]) => (
-        <Bar.Button key={key} className={key.startsWith("delete") ? "tool tool-word danger" : "tool tool-word"} onClick={act}>
-          {t(`table.${key}`)}
-        </Bar.Button>
-      ))}
-    </Bar.Root>
-  );
 }
 
 export function Tool(props: {

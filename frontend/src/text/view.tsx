@@ -42,6 +42,7 @@ import "./text.css";
 
 // Not part of opening a text: fetched with the first selection, the first search, the first look at the outline.
 const Bubble = fetched(() => import("./bubble").then(({ Bubble }) => Bubble), { ahead: true });
+const TableHandles = fetched(() => import("./table-handles").then(({ TableHandles }) => TableHandles), { ahead: true });
 const FindBar = fetched(() => import("./find-bar").then(({ FindBar }) => FindBar), { ahead: true });
 const OutlinePanel = fetched(() => import("./outline-panel").then(({ OutlinePanel }) => OutlinePanel), { ahead: true });
 
@@ -151,6 +152,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
       {editor && (
         <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
       )}
+      {editor && editable && <TableMenus editor={editor} />}
       {editor && <SelectionMenu editor={editor} host={bubbleHost} onLink={openLink} />}
       {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} onMissing={closeFind} />}
       {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} onMissing={() => setOutline(false)} />}
@@ -217,6 +219,24 @@ function SelectionMenu(props: { readonly editor: Editor; readonly host: HTMLElem
     if (selected) setUsed(true);
   }, [selected]);
   return used ? <Bubble editor={editor} host={props.host} onLink={props.onLink} /> : null;
+}
+
+/** Once there was a caret or a pointer in a table. */
+function TableMenus(props: { readonly editor: Editor }): React.JSX.Element | null {
+  const { editor } = props;
+  const { table } = useEditorState(editor, (current) => ({ table: current.isActive("table") }));
+  const [used, setUsed] = useState(false);
+  useEffect(() => {
+    if (table) setUsed(true);
+    if (used) return;
+    const onPoint = ({ target }: PointerEvent): void => {
+      if (target instanceof Element && target.closest("td, th")) setUsed(true);
+    };
+    const { dom } = editor.view;
+    dom.addEventListener("pointerover", onPoint);
+    return () => dom.removeEventListener("pointerover", onPoint);
+  }, [editor, table, used]);
+  return used ? <TableHandles editor={editor} /> : null;
 }
 
 /** Says which words have lost their place, until somebody has decided. */

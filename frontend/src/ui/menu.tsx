@@ -17,12 +17,13 @@ export function Menu(props: {
   readonly items: readonly MenuItem[] | (() => readonly MenuItem[]);
   readonly align?: "start" | "end";
   readonly defaultOpen?: boolean;
+  readonly onOpen?: (open: boolean) => void;
   /** Where the focus goes when the menu closes, if not back to the button. */
   readonly returnFocus?: () => void;
 }): React.JSX.Element {
   const { returnFocus } = props;
   return (
-    <DropdownMenu.Root modal={false} defaultOpen={props.defaultOpen ?? false}>
+    <DropdownMenu.Root modal={false} defaultOpen={props.defaultOpen ?? false} {...(props.onOpen ? { onOpenChange: props.onOpen } : {})}>
       <DropdownMenu.Trigger asChild>{props.button}</DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content

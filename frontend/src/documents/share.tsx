@@ -1,0 +1,33 @@
+// Sharing: a button that says what a link allows before it hands one over. What is behind it is fetched when somebody
+// reaches for it.
+import { Share2 } from "lucide-react";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { fetched } from "../ui/fetched";
+import type { DocumentName } from "./name";
+
+const SharePopover = fetched(() => import("./share-popover").then(({ SharePopover }) => SharePopover), { ahead: true });
+
+export function Share(props: { readonly name: DocumentName; readonly editable: boolean }): React.JSX.Element {
+  const [wanted, setWanted] = useState(false);
+  const button = (
+    <ShareButton
+      aria-haspopup="dialog"
+      aria-expanded={false}
+      onClick={() => setWanted(true)}
+      onFocus={SharePopover.prefetch}
+      onPointerEnter={SharePopover.prefetch}
+    />
+  );
+  return wanted ? <SharePopover {...props} fallback={button} onMissing={() => setWanted(false)} /> : button;
+}
+
+export function ShareButton(props: React.ComponentProps<"button">): React.JSX.Element {
+  const { t } = useTranslation();
+  return (
+    <button type="button" className="button small share" aria-label={t("share.open")} {...props}>
+      <Share2 aria-hidden="true" />
+      <span>{t("share.open")}</span>
+    </button>
+  );
+}
