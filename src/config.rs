@@ -56,6 +56,10 @@ pub struct Settings {
     /// Seconds that a document nobody has open stays in memory [default: 30]
     #[arg(long, env = "WEFT_DOCUMENT_IDLE_SECONDS", value_name = "S")]
     pub document_idle_seconds: Option<u64>,
+    /// Bytes of memory that open documents may take, about; past it those that nobody has open leave at once
+    /// [default: 1073741824]
+    #[arg(long, env = "WEFT_OPEN_DOCUMENT_BYTES", value_name = "BYTES")]
+    pub open_document_bytes: Option<usize>,
     /// Bytes of changes after which a document's log is replaced by its state [default: 65536]
     #[arg(long, env = "WEFT_CHECKPOINT_BYTES", value_name = "BYTES")]
     pub checkpoint_bytes: Option<usize>,
@@ -272,6 +276,7 @@ impl Settings {
     ) -> Result<document::Config, InvalidConfig> {
         let mut document = document::Config::default();
         document.idle = seconds(self.document_idle_seconds, document.idle);
+        document.open_bytes = self.open_document_bytes.unwrap_or(document.open_bytes);
         document.checkpoint_bytes = self.checkpoint_bytes.unwrap_or(document.checkpoint_bytes);
         document.journal.limit_bytes = self.journal_limit_bytes.unwrap_or(document.journal.limit_bytes);
         document.outbox.bytes = self.outbox_bytes.unwrap_or(document.outbox.bytes);

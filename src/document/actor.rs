@@ -27,6 +27,7 @@ use super::{
     export,
     handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::Journal,
+    memory::Share,
     outbox::{Frame, Outbox, Pushed},
     pace,
     registry::{Lease, Registry},
@@ -87,6 +88,8 @@ pub struct DocumentActor {
     flush_scheduled: bool,
     tick_scheduled: bool,
     presence_scheduled: bool,
+    /// What it takes of the memory for open documents.
+    share: Share,
     idle_since: Option<Instant>,
 }
 
@@ -169,6 +172,7 @@ impl DocumentActor {
             config,
             store,
             metrics,
+            share: registry.memory().share(),
             registry,
             lease,
             phase: Phase::Loading,
@@ -243,6 +247,8 @@ impl DocumentActor {
             serving.look();
         }
         debug!(document = %self.name, "document opened");
+        let encoded = serving.state_bytes.max(serving.log_bytes);
+        self.share.set_bytes(Share::estimate(encoded));
         self.phase = Phase::Serving(Box::new(serving));
         self.idle_since = Some(now.instant);
         self.schedule_tick(ctx);
@@ -568,6 +574,7 @@ impl DocumentActor {
     fn report_backlog(&mut self) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let backlog = serving.journal.backlog_bytes();
+        self.share.set_bytes(Share::estimate(serving.state_bytes.max(serving.log_bytes)));
         serving.state.set_full(serving.journal.is_full());
         let change = backlog as i64 - serving.backlog_reported as i64;
         if change != 0 {
@@ -681,9 +688,11 @@ impl DocumentActor {
     fn evict_if_idle(&mut self, now: Instant, ctx: &mut Context<Self>) -> bool {
         if self.sessions() > 0 || !self.requests.is_empty() {
             self.idle_since = None;
+            self.share.set_left(None);
             return false;
         }
         let since = *self.idle_since.get_or_insert(now);
+        self.share.set_left(Some(since));
         let idle = match &self.phase {
             Phase::Refused(_) => TICK,
             _ => self.config.idle,
@@ -694,7 +703,8 @@ impl DocumentActor {
             }
             _ => false,
         };
-        if busy || now.saturating_duration_since(since) < idle {
+        let is_time = now.saturating_duration_since(since) >= idle || self.share.must_leave();
+        if busy || !is_time {
             return false;
         }
         if let Phase::Serving(serving) = &self.phase
@@ -717,6 +727,7 @@ impl DocumentActor {
     fn close(&mut self, ctx: &mut Context<Self>) {
         debug!(document = %self.name, "document closed");
         self.registry.forget(&self.name, &self.lease);
+        self.share = self.registry.memory().share();
         self.phase = Phase::Closed;
         // The mailbox is still answered for a moment, so that nobody who already holds the address is
         // left without an answer; once all handles are gone the actor stops by itself.
@@ -903,6 +914,7 @@ impl Handler<Join> for DocumentActor {
         self.unsynced.insert(joining.session);
         self.outboxes.insert(joining.session, joining.outbox);
         self.idle_since = None;
+        self.share.set_left(None);
         self.report_editors();
         self.carry_out(&mut effects, ctx);
         Ok(())
@@ -972,6 +984,7 @@ impl Handler<JoinText> for DocumentActor {
         let mut effects = serving.state.join_text(session, access, editor, field, now());
         self.text_queues.insert(session, queue);
         self.idle_since = None;
+        self.share.set_left(None);
         self.report_editors();
         self.carry_out(&mut effects, ctx);
         self.schedule_tick(ctx);

@@ -6,7 +6,8 @@
 //! [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a document can bear, and nobody may
 //! say so more often than a [`rate`] allows. What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document.
 //! [`actor`] owns all of them and carries
-//! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open.
+//! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open,
+//! [`memory`] how much they take and who leaves first.
 
 pub mod acknowledgements;
 pub mod actor;
@@ -18,6 +19,7 @@ mod complaints;
 pub mod export;
 pub mod handle;
 pub mod journal;
+pub mod memory;
 pub mod outbox;
 pub mod pace;
 pub mod plain_text;
@@ -53,6 +55,9 @@ pub struct Config {
     pub outbox: outbox::Limits,
     /// How long a document that nobody has open stays in memory. Short saves memory, long saves loading.
     pub idle: Duration,
+    /// Bytes of memory that open documents may take, about; past it those that nobody has open leave at once, the one left
+    /// first before others. Little means that documents are loaded again and again, much that the process grows.
+    pub open_bytes: usize,
     /// A checkpoint is written when the log since the last one has grown past this many bytes (and past the
     /// size of the state, so that a large document is not rewritten for every few edits).
     pub checkpoint_bytes: usize,
@@ -72,6 +77,7 @@ impl Default for Config {
             chat: chat::Limits::default(),
             outbox: outbox::Limits::default(),
             idle: Duration::from_secs(30),
+            open_bytes: 1 << 30,
             checkpoint_bytes: 64 * 1024,
             batch_updates: 256,
             batch_bytes: 128 * 1024,

@@ -23,6 +23,7 @@ use super::{
     chat::Chats,
     complaints::Complaints,
     handle::{DocumentHandle, JoinError, OpenError},
+    memory::Memory,
 };
 use crate::{
     ids::DocumentName,
@@ -47,6 +48,7 @@ struct Shared {
     draining: watch::Sender<bool>,
     /// Places for dear work.
     work: Arc<Semaphore>,
+    memory: Memory,
 }
 
 struct Entry {
@@ -79,6 +81,7 @@ impl Registry {
     /// No document is open.
     pub fn new(config: Config, store: Arc<dyn Store>, metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
+            memory: Memory::new(config.open_bytes),
             config,
             store,
             metrics,
@@ -151,6 +154,11 @@ impl Registry {
     /// Places for dear work, fewer than would starve everybody else.
     pub(super) fn work(&self) -> Arc<Semaphore> {
         self.0.work.clone()
+    }
+
+    /// What the open documents take.
+    pub fn memory(&self) -> &Memory {
+        &self.0.memory
     }
 
     /// For what is kept beside documents.

@@ -62,6 +62,32 @@ async fn while_the_store_refuses_writes_an_idle_document_leaves_memory_and_loses
 }
 
 #[tokio::test]
+async fn past_the_memory_for_open_documents_the_one_left_first_leaves_first() {
+    let setup = TestServer::setup().with(|config| {
+        config.document.idle = Duration::from_secs(3600);
+        config.document.open_bytes = 1_000_000;
+    });
+    let server = setup.start().await;
+    let inside = server.client("inside", "inside").await;
+    inside.types(&"x".repeat(100_000));
+    inside.hears_all_so_far().await;
+    for n in 0..4 {
+        let mut ann = server.client("ann", &format!("left {n}")).await;
+        ann.types(&"y".repeat(50_000));
+        ann.hears_all_so_far().await;
+        ann.leaves().await;
+    }
+    // Four of 200 KB and one of 400 KB: one is too many.
+    until("one has left", || server.registry().len() == 4).await;
+    assert!(!server.registry().is_open(&name("left 0")), "the first that was left");
+    inside.types(&"x".repeat(100_000));
+    inside.hears_all_so_far().await;
+    until("two more have left", || server.registry().len() == 2).await;
+    assert!(server.registry().is_open(&name("inside")) && server.registry().is_open(&name("left 3")));
+    assert_eq!(server.client("bob", "left 0").await.text().len(), 50_000);
+}
+
+#[tokio::test]
 async fn a_document_that_somebody_has_open_stays() {
     let server = forgetful().await;
     let ann = server.client("ann", "kept").await;
