@@ -23,7 +23,7 @@ use crate::protocol::guard::{Limits, Shape, Update};
 const STACK: usize = 256 * 1024 * 1024;
 
 /// A document could not be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("the document could not be read: {0}")]
 pub struct Unreadable(String);
 

@@ -17,6 +17,7 @@ pub mod chat;
 pub mod collab;
 mod complaints;
 pub mod export;
+pub mod exports;
 pub mod handle;
 pub mod journal;
 pub mod memory;

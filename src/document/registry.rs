@@ -22,6 +22,7 @@ use super::{
     attachments::Reading,
     chat::Chats,
     complaints::Complaints,
+    exports::Exports,
     handle::{DocumentHandle, JoinError, OpenError},
     memory::Memory,
 };
@@ -49,6 +50,7 @@ struct Shared {
     /// Places for dear work.
     work: Arc<Semaphore>,
     memory: Memory,
+    exports: Exports,
 }
 
 struct Entry {
@@ -82,6 +84,7 @@ impl Registry {
     pub fn new(config: Config, store: Arc<dyn Store>, metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
             memory: Memory::new(config.open_bytes),
+            exports: Exports::default(),
             config,
             store,
             metrics,
@@ -154,6 +157,11 @@ impl Registry {
     /// Places for dear work, fewer than would starve everybody else.
     pub(super) fn work(&self) -> Arc<Semaphore> {
         self.0.work.clone()
+    }
+
+    /// What documents say to those who do not speak Yjs.
+    pub fn exports(&self) -> &Exports {
+        &self.0.exports
     }
 
     /// What the open documents take.

@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::{App, body::Limit, error::ApiError, upgrade};
 use crate::{
     document::{
-        Cursor, Head, Presence, Shelf, export,
+        Cursor, Head, Presence, Shelf,
+        exports::Form,
         handle::{Details, DocumentHandle, JoinError},
         replica,
         state::Outcome,
@@ -306,13 +307,13 @@ pub async fn state(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResp
 
 /// `GET /api/v1/documents/{name}/text`.
 pub async fn text(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
-    let text = export::to_text(read(&app, &name).await?).await.map_err(ApiError::internal)?;
+    let text = app.registry.exports().get(&name, Form::Text, read(&app, &name).await?).await?;
     Ok(content("text/plain; charset=utf-8", text))
 }
 
 /// `GET /api/v1/documents/{name}/json`.
 pub async fn json(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
-    let json = export::to_json(read(&app, &name).await?).await.map_err(ApiError::internal)?;
+    let json = app.registry.exports().get(&name, Form::Json, read(&app, &name).await?).await?;
     Ok(content("application/json", json))
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     document::{
         StoreError,
+        exports::NoExport,
         handle::{JoinError, OpenError},
     },
     ids::InvalidName,
@@ -69,6 +70,15 @@ impl ApiError {
     /// 503.
     pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+}
+
+impl From<NoExport> for ApiError {
+    fn from(error: NoExport) -> Self {
+        match error {
+            NoExport::Busy => Self::unavailable("busy", error.to_string()),
+            NoExport::Unreadable(unreadable) => Self::internal(unreadable),
+        }
     }
 }
 

@@ -1,0 +1,201 @@
+//! Reading documents for those who do not speak Yjs, shared and bounded. A reading takes a thread, a copy of the
+//! document and several times its size in memory: a few are under way at a time, some more wait, and whoever asks for
+//! the same thing waits for the same reading. What was read is kept until the document changes.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::export::{self, Unreadable};
+use crate::ids::DocumentName;
+
+/// Readings under way at the same time.
+const RUNNING: usize = 2;
+/// Readings that may wait for those.
+const WAITING: usize = 32;
+/// Bytes of states and of what was read of them that are kept.
+const KEPT: usize = 64 << 20;
+
+/// As what a document is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// [`export::to_text`].
+    Text,
+    /// [`export::to_json`].
+    Json,
+}
+
+/// Why there is no reading.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NoExport {
+    /// Too many others wait.
+    #[error("too many documents are being read; ask again in a few seconds")]
+    Busy,
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+}
+
+/// The readings of one server.
+#[derive(Debug)]
+pub struct Exports {
+    running: Semaphore,
+    waiting: AtomicUsize,
+    kept: Mutex<VecDeque<Arc<Export>>>,
+}
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self { running: Semaphore::new(RUNNING), waiting: AtomicUsize::new(0), kept: Mutex::default() }
+    }
+}
+
+/// One state of a document, read once.
+#[derive(Debug)]
+struct Export {
+    document: DocumentName,
+    form: Form,
+    state: Bytes,
+    read: OnceCell<Result<Bytes, Unreadable>>,
+}
+
+impl Export {
+    /// The same bytes at the same place: documents share their encoded state until they change.
+    fn is_of(&self, document: &DocumentName, form: Form, state: &Bytes) -> bool {
+        let is_same = self.state.as_ptr() == state.as_ptr() && self.state.len() == state.len();
+        is_same && self.form == form && self.document == *document
+    }
+
+    fn bytes(&self) -> usize {
+        let read = self.read.get().and_then(|read| read.as_ref().ok()).map_or(0, Bytes::len);
+        self.state.len() + read
+    }
+}
+
+impl Exports {
+    /// What `document` says in its present `state`.
+    pub async fn get(&self, document: &DocumentName, form: Form, state: Bytes) -> Result<Bytes, NoExport> {
+        let export = self.find(document, form, state);
+        let read = export.read.get_or_try_init(|| self.read(&export)).await?.clone();
+        self.forget_the_oldest();
+        Ok(read?)
+    }
+
+    fn find(&self, document: &DocumentName, form: Form, state: Bytes) -> Arc<Export> {
+        let mut kept = self.kept.lock();
+        if let Some(found) = kept.iter().find(|export| export.is_of(document, form, &state)) {
+            return found.clone();
+        }
+        // An older state of the same document is asked for by nobody any more.
+        kept.retain(|export| export.document != *document || export.form != form);
+        let read = OnceCell::new();
+        let export = Arc::new(Export { document: document.clone(), form, state, read });
+        kept.push_back(export.clone());
+        export
+    }
+
+    async fn read(&self, export: &Export) -> Result<Result<Bytes, Unreadable>, NoExport> {
+        let place = Waiting::enter(&self.waiting).ok_or(NoExport::Busy)?;
+        // Never closed.
+        let running = self.running.acquire().await.map_err(|_| NoExport::Busy)?;
+        let read = match export.form {
+            Form::Text => export::to_text(export.state.clone()).await,
+            Form::Json => export::to_json(export.state.clone()).await,
+        };
+        drop((running, place));
+        Ok(read.map(Bytes::from))
+    }
+
+    fn forget_the_oldest(&self) {
+        let mut kept = self.kept.lock();
+        let mut bytes: usize = kept.iter().map(|export| export.bytes()).sum();
+        while bytes > KEPT {
+            let Some(oldest) = kept.pop_front() else { break };
+            bytes -= oldest.bytes();
+        }
+    }
+}
+
+/// A place among those who wait, given up when dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(waiting: &'a AtomicUsize) -> Option<Self> {
+        let place = Self(waiting);
+        (waiting.fetch_add(1, Ordering::AcqRel) < RUNNING + WAITING).then_some(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::testing::Writer;
+
+    fn name(text: &str) -> DocumentName {
+        DocumentName::parse(text).unwrap()
+    }
+
+    fn state(text: &str) -> Bytes {
+        let writer = Writer::new(1);
+        writer.insert(0, text);
+        writer.state()
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_for_the_same_waits_for_the_same_until_it_changes() {
+        let exports = Exports::default();
+        let (notes, before) = (name("notes"), state("before"));
+        let asked = (0..40).map(|_| exports.get(&notes, Form::Text, before.clone()));
+        let read = futures_util::future::try_join_all(asked).await.unwrap();
+        assert!(read.iter().all(|text| *text == "before\n" || *text == "before"), "{read:?}");
+        assert!(
+            read.windows(2).all(|pair| pair[0].as_ptr() == pair[1].as_ptr()),
+            "it was read more than once"
+        );
+        let json = exports.get(&notes, Form::Json, before.clone()).await.unwrap();
+        assert_eq!(json, r#"{"text":"before"}"#);
+        let after = exports.get(&notes, Form::Text, state("after")).await.unwrap();
+        assert!(after.starts_with(b"after"));
+        assert_eq!(exports.kept.lock().len(), 2, "the older text is not kept");
+    }
+
+    #[tokio::test]
+    async fn too_many_are_turned_away_and_leave_no_place_taken() {
+        let exports = Exports::default();
+        let names: Vec<_> = (0..60).map(|n| name(&n.to_string())).collect();
+        let asked = names.iter().map(|name| exports.get(name, Form::Text, state("x")));
+        let read = futures_util::future::join_all(asked).await;
+        let busy = read.iter().filter(|read| matches!(read, Err(NoExport::Busy))).count();
+        // Some may have been done with before the last one asked.
+        assert!((1..=60 - RUNNING - WAITING).contains(&busy), "{busy} of 60 were turned away");
+        assert_eq!(exports.waiting.load(Ordering::Acquire), 0);
+        for name in &names {
+            assert!(exports.get(name, Form::Text, state("x")).await.is_ok(), "afterwards there is room");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_bounded() {
+        let exports = Exports::default();
+        let large = "x".repeat(12 << 20);
+        for n in 0..4 {
+            exports.get(&name(&n.to_string()), Form::Text, state(&large)).await.unwrap();
+        }
+        let kept: usize = exports.kept.lock().iter().map(|export| export.bytes()).sum();
+        assert!(kept <= KEPT && kept > 0, "{kept}");
+    }
+}
