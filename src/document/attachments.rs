@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
@@ -161,11 +162,15 @@ impl Registry {
         document: &DocumentName,
         id: Uuid,
     ) -> Result<Option<Bytes>, StoreError> {
-        if let Some(shared) = self.reading().get(document, id) {
-            return Ok(Some(shared));
+        let read = async {
+            let found = self.store().record(document.clone(), Collection::AttachmentBytes, id).await;
+            found.map_err(Some)?.ok_or(None)
+        };
+        match self.reading().share(document, id, read).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(None) => Ok(None),
+            Err(Some(error)) => Err(error),
         }
-        let read = self.store().record(document.clone(), Collection::AttachmentBytes, id).await?;
-        Ok(read.map(|bytes| self.reading().share(document, id, bytes)))
     }
 
     /// Forgets an attachment for ever; whether it was there.
@@ -183,38 +188,53 @@ pub(super) struct Reading(Mutex<Readers>);
 
 #[derive(Default)]
 struct Readers {
-    held: HashMap<(DocumentName, Uuid), Weak<Bytes>>,
+    held: HashMap<(DocumentName, Uuid), Weak<Shared>>,
     /// From so many entries on, those that nobody reads any more are swept out.
     sweep_at: usize,
 }
 
+/// The bytes, once they have been read. Who comes before that waits for whoever reads them: a crowd that comes
+/// at once would read, and hold, as many copies.
+type Shared = OnceCell<Bytes>;
+
 /// Bytes that are counted by those who hold them.
-struct Counted(Arc<Bytes>);
+struct Counted(Arc<Shared>);
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        self.0.get().map_or(&[], AsRef::as_ref)
     }
 }
 
 impl Reading {
-    fn get(&self, document: &DocumentName, id: Uuid) -> Option<Bytes> {
-        let held = self.0.lock().held.get(&(document.clone(), id))?.upgrade()?;
-        Some(Bytes::from_owner(Counted(held)))
+    /// The bytes, which `read` reads if nobody has them or reads them already.
+    async fn share<E>(
+        &self,
+        document: &DocumentName,
+        id: Uuid,
+        read: impl Future<Output = Result<Bytes, E>>,
+    ) -> Result<Bytes, E> {
+        let shared = self.place(document, id);
+        shared.get_or_try_init(|| read).await?;
+        Ok(Bytes::from_owner(Counted(shared)))
     }
 
-    fn share(&self, document: &DocumentName, id: Uuid, bytes: Bytes) -> Bytes {
+    fn place(&self, document: &DocumentName, id: Uuid) -> Arc<Shared> {
         /// Fewer are not worth a look.
         const FEW: usize = 64;
-        let shared = Arc::new(bytes);
         let Readers { held, sweep_at } = &mut *self.0.lock();
+        let key = (document.clone(), id);
+        if let Some(shared) = held.get(&key).and_then(Weak::upgrade) {
+            return shared;
+        }
         if held.len() >= *sweep_at {
             held.retain(|_, held| held.strong_count() > 0);
             // As many have to come again before the next look, so that it costs each of them one step.
             *sweep_at = FEW.max(2 * held.len());
         }
-        held.insert((document.clone(), id), Arc::downgrade(&shared));
-        Bytes::from_owner(Counted(shared))
+        let shared = Arc::default();
+        held.insert(key, Arc::downgrade(&shared));
+        shared
     }
 }
 
@@ -390,21 +410,33 @@ mod tests {
         assert!(matches!(decode(&document, id, b"\x01{"), Err(StoreError::Damaged { .. })));
     }
 
-    #[test]
-    fn readers_share_and_nothing_is_held_for_nobody() {
+    #[tokio::test]
+    async fn readers_share_and_nothing_is_held_for_nobody() {
         let document = DocumentName::parse("a").unwrap();
         let reading = Reading::default();
         let number = |number| Uuid::from_u128(number);
-        let one = reading.share(&document, number(1), Bytes::from(vec![1; 100]));
-        let two = reading.get(&document, number(1)).unwrap();
-        assert_eq!(one.as_ptr(), two.as_ptr());
-        assert_eq!(reading.get(&document, number(2)), None);
-        drop(one);
-        assert!(reading.get(&document, number(1)).is_some());
-        drop(two);
-        assert_eq!(reading.get(&document, number(1)), None, "let go with the last reader");
+        let reads = std::cell::Cell::new(0);
+        let read = async || {
+            reads.set(reads.get() + 1);
+            tokio::task::yield_now().await;
+            Ok::<_, ()>(Bytes::from(vec![1; 100]))
+        };
+        // A crowd that comes at once, before anything has been read.
+        let crowd = (0..60).map(|_| reading.share(&document, number(1), read()));
+        let crowd: Vec<Bytes> = futures_util::future::try_join_all(crowd).await.unwrap();
+        assert_eq!(reads.get(), 1);
+        assert!(crowd.iter().all(|one| one.as_ptr() == crowd[0].as_ptr() && one.len() == 100));
+        let late = reading.share(&document, number(1), read()).await.unwrap();
+        assert_eq!((late.as_ptr(), reads.get()), (crowd[0].as_ptr(), 1));
+        let failed = reading.share(&document, number(2), async { Err("unreadable") }).await;
+        assert_eq!(failed, Err("unreadable"));
+        reading.share(&document, number(2), read()).await.unwrap();
+        assert_eq!(reads.get(), 2, "who failed leaves nothing behind");
+        drop((crowd, late));
+        drop(reading.share(&document, number(1), read()).await);
+        assert_eq!(reads.get(), 3, "let go with the last reader");
         for id in 0..10_000 {
-            drop(reading.share(&document, number(id), Bytes::from_static(b"x")));
+            drop(reading.share(&document, number(id), read()).await);
         }
         assert!(reading.0.lock().held.len() <= 64, "what nobody reads is swept out");
     }

@@ -274,8 +274,9 @@ async fn deaf_readers_hold_nothing_and_are_given_up() {
         }
         let (before, files) = (server.resident_bytes(), server.files());
         let mut readers = Vec::new();
-        for _ in 0..60 {
-            readers.push(deaf(&server, &path).await);
+        // All at once: who comes later finds what others are reading.
+        for reader in futures_util::future::join_all((0..60).map(|_| deaf(&server, &path))).await {
+            readers.push(reader);
         }
         let grown = server.resident_bytes().saturating_sub(before);
         println!("{path}: grown by {} MB", grown >> 20);
