@@ -86,6 +86,11 @@ pub struct Settings {
     /// Largest message in bytes [default: 16777216]
     #[arg(long, env = "WEFT_MAX_MESSAGE_BYTES", value_name = "BYTES")]
     pub max_message_bytes: Option<usize>,
+    /// Bytes that a document may have, encoded, and so the largest replica that may come back; past it changes are
+    /// refused until something is deleted. Too small, and large documents cannot be mended from a device that has
+    /// them; each may take twenty-five times as much memory while it comes in [default: 67108864]
+    #[arg(long, env = "WEFT_MAX_DOCUMENT_BYTES", value_name = "BYTES")]
+    pub max_document_bytes: Option<usize>,
     /// Longest chat message in bytes of UTF-8 [default: 4096]
     #[arg(long, env = "WEFT_MAX_CHAT_BYTES", value_name = "BYTES")]
     pub max_chat_bytes: Option<usize>,
@@ -225,8 +230,9 @@ impl Settings {
             ));
         }
         let seconds = |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_secs);
-        let document = self.document(seconds)?;
+        let mut document = self.document(seconds)?;
         let connection = self.connection(&document, seconds)?;
+        document.max_bytes = connection.guard.document_bytes;
         Ok(Config {
             listen,
             workers: self.workers()?,
@@ -318,8 +324,14 @@ impl Settings {
         if connection.max_message_bytes < 1024 {
             return invalid("max_message_bytes must be at least 1024, or no document could be synced");
         }
+        let document_bytes = guard::Limits::default().document_bytes.max(connection.max_message_bytes);
+        let document_bytes = self.max_document_bytes.unwrap_or(document_bytes);
+        if document_bytes < connection.max_message_bytes {
+            return invalid("max_document_bytes must be at least max_message_bytes");
+        }
         connection.guard = Arc::new(guard::Limits {
             update_bytes: connection.max_message_bytes,
+            document_bytes,
             awareness_bytes: document.presence.max_bytes,
             ..guard::Limits::default()
         });
@@ -362,8 +374,8 @@ impl Settings {
         if bodies.window.is_zero() || bodies.longest.is_zero() || bodies.least_rate == 0 {
             return invalid("min_body_rate, body_window_seconds and max_body_seconds must be at least 1");
         }
-        if bodies.total_bytes < connection.max_message_bytes {
-            return invalid("max_pending_body_bytes must hold one body of max_message_bytes at least");
+        if bodies.total_bytes < connection.guard.document_bytes {
+            return invalid("max_pending_body_bytes must hold one body of max_document_bytes at least");
         }
         Ok(bodies)
     }

@@ -5,6 +5,12 @@
 //! before it hands out the frames that came before, and does not tell a bad code in a close frame from a reason that
 //! is not UTF-8. This follows the raw bytes in front of it by the rules of RFC 6455 and says up to where they are good.
 
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::protocol::close::CloseReason;
+
 /// Follows the frames of a client's byte stream. Holds no payload but that of a close frame, and up to three bytes of
 /// a character that is cut.
 #[derive(Debug)]
@@ -16,14 +22,39 @@ pub struct FrameGuard {
     text: Utf8,
     /// The payload of a close frame so far.
     close: Vec<u8>,
+    large: Option<Large>,
+    /// How the message begins that is coming in, where some may be large.
+    head: Vec<u8>,
+    /// How much the message is known to be that is larger than others may be; 0 if it is not.
+    excess: u64,
+    place: Option<OwnedSemaphorePermit>,
 }
+
+/// Messages of one kind that may be larger than others, so many of them at a time.
+#[derive(Clone, Debug)]
+pub struct Large {
+    /// Bytes of one.
+    pub limit: usize,
+    /// How many may be coming in at a time, on all connections.
+    pub places: Arc<Semaphore>,
+    /// Whether a message that begins so is one; nothing while that cannot be said.
+    pub is_one: Recognise,
+    /// What whoever sends a larger one is told.
+    pub beyond: CloseReason,
+}
+
+/// Says of the beginning of a message whether it is of a kind; nothing while that cannot be said.
+pub type Recognise = fn(&[u8]) -> Option<bool>;
+
+/// As much of a message as says what it is: an address and two kinds.
+const HEAD: usize = 512;
 
 #[derive(Debug)]
 enum State {
     /// Inside a header, of which so many bytes are known.
     Header { bytes: [u8; 14], known: usize },
     /// Inside a payload, of which so many bytes are to come.
-    Payload { left: u64, mask: [u8; 4], kind: Kind, finished: bool },
+    Payload { left: u64, mask: [u8; 4], kind: Kind, finished: bool, is_data: bool },
 }
 
 const START: State = State::Header { bytes: [0; 14], known: 0 };
@@ -53,6 +84,12 @@ pub enum Fault {
         /// What is allowed.
         limit: u64,
     },
+    /// Even a large message may not be that large.
+    #[error("a message larger than a document may be was announced")]
+    Beyond(CloseReason),
+    /// As many large messages are coming in as may.
+    #[error("too many large messages are coming in")]
+    Busy,
     /// It is not the WebSocket protocol.
     #[error("{0}")]
     Protocol(&'static str),
@@ -73,7 +110,22 @@ pub struct Broken {
 impl FrameGuard {
     /// Lets messages of up to `limit` bytes of payload pass.
     pub fn new(limit: usize) -> Self {
-        Self { limit: limit as u64, state: START, message: None, text: Utf8::default(), close: Vec::new() }
+        Self {
+            limit: limit as u64,
+            state: START,
+            message: None,
+            text: Utf8::default(),
+            close: Vec::new(),
+            large: None,
+            head: Vec::new(),
+            excess: 0,
+            place: None,
+        }
+    }
+
+    /// Lets some messages be larger.
+    pub fn with_large(self, large: Option<Large>) -> Self {
+        Self { large, ..self }
     }
 
     /// Follows the next bytes of the stream, wherever they are cut.
@@ -127,7 +179,11 @@ impl FrameGuard {
         if matches!(opcode, 0x0..=0x2) {
             self.message = (!finished).then_some(Pieces { kind, bytes: announced });
         }
-        self.state = State::Payload { left: length, mask, kind, finished };
+        if matches!(opcode, 0x1 | 0x2) {
+            self.head.clear();
+        }
+        self.state = State::Payload { left: length, mask, kind, finished, is_data: opcode < 0x8 };
+        self.find_place()?;
         if length == 0 { self.end_of_frame() } else { Ok(()) }
     }
 
@@ -153,7 +209,7 @@ impl FrameGuard {
     }
 
     /// What has to be looked at in the payload of a frame, and how long its message is with it.
-    fn announced(&self, opcode: u8, length: u64) -> Result<(Kind, u64), Fault> {
+    fn announced(&mut self, opcode: u8, length: u64) -> Result<(Kind, u64), Fault> {
         let (kind, before) = match (opcode, self.message) {
             (0x0, Some(pieces)) => (pieces.kind, pieces.bytes),
             (0x1, _) => (Kind::Text, 0),
@@ -163,14 +219,35 @@ impl FrameGuard {
         let announced = before.saturating_add(length);
         // Control frames are short.
         if announced > self.limit && opcode < 0x8 {
-            return Err(Fault::TooLarge { announced, limit: self.limit });
+            match &self.large {
+                Some(large) if announced <= large.limit as u64 => self.excess = announced,
+                Some(large) => return Err(Fault::Beyond(large.beyond)),
+                None => return Err(Fault::TooLarge { announced, limit: self.limit }),
+            }
         }
         Ok((kind, announced))
     }
 
+    /// A message that is larger than others may be is one of those that may, and has a place, before more of it than
+    /// that takes is let in.
+    fn find_place(&mut self) -> Result<(), Fault> {
+        let Some(large) = self.large.as_ref().filter(|_| self.excess > 0 && self.place.is_none()) else {
+            return Ok(());
+        };
+        match (large.is_one)(&self.head) {
+            Some(true) => {
+                let place = large.places.clone().try_acquire_owned();
+                self.place = Some(place.map_err(|_| Fault::Busy)?);
+                Ok(())
+            }
+            None if self.head.len() < HEAD => Ok(()),
+            _ => Err(Fault::TooLarge { announced: self.excess, limit: self.limit }),
+        }
+    }
+
     /// Bytes of a payload, at most as many as are left of it.
     fn payload(&mut self, piece: &[u8]) -> Result<(), Fault> {
-        let State::Payload { left, mask, kind, .. } = &mut self.state else { return Ok(()) };
+        let State::Payload { left, mask, kind, is_data, .. } = &mut self.state else { return Ok(()) };
         *left -= piece.len() as u64;
         let is_over = *left == 0;
         if *kind != Kind::Other {
@@ -180,15 +257,22 @@ impl FrameGuard {
             } else if !self.text.follows(&plain.collect::<Vec<_>>()) {
                 return Err(Fault::NotUtf8);
             }
-            mask.rotate_left(piece.len() % 4);
+        } else if *is_data && self.large.is_some() && self.head.len() < HEAD {
+            let plain = piece.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+            self.head.extend(plain.take(HEAD - self.head.len()));
         }
+        mask.rotate_left(piece.len() % 4);
+        self.find_place()?;
         if is_over { self.end_of_frame() } else { Ok(()) }
     }
 
     fn end_of_frame(&mut self) -> Result<(), Fault> {
-        let State::Payload { kind, finished, .. } = std::mem::replace(&mut self.state, START) else {
+        let State::Payload { kind, finished, is_data, .. } = std::mem::replace(&mut self.state, START) else {
             return Ok(());
         };
+        if is_data && finished {
+            (self.excess, self.place) = (0, None);
+        }
         match kind {
             Kind::Text if finished && !std::mem::take(&mut self.text).is_whole() => Err(Fault::NotUtf8),
             Kind::Close => check_close(&std::mem::take(&mut self.close)),

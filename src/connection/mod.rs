@@ -33,6 +33,7 @@ pub mod transport;
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use crate::{
     document::{self, handle::DocumentHandle},
@@ -60,9 +61,11 @@ impl Stateless for Unheard {
 /// Everything about connections that can be set.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Largest WebSocket message, in bytes, and so the largest step 2 a client can send. Each connection may
-    /// hold one such message while it arrives.
+    /// Largest WebSocket message, in bytes. Each connection may hold one such message while it arrives. A step 2 may be
+    /// as large as a document ([`guard::Limits::document_bytes`]).
     pub max_message_bytes: usize,
+    /// How many messages that are larger may be coming in at a time; past it, who sends one is told to come again.
+    pub large_places: Arc<Semaphore>,
     /// When the peer is asked whether it lives, and when it hears from us.
     pub heartbeat: heartbeat::Config,
     /// How often one may speak in a chat.
@@ -80,10 +83,15 @@ pub struct Config {
     pub stateless: Arc<dyn Stateless>,
 }
 
+/// Replicas that come back whole at a time: each takes what a document may have, and several times that while it is
+/// applied.
+const LARGE_AT_A_TIME: usize = 4;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             max_message_bytes: 16 * 1024 * 1024,
+            large_places: Arc::new(Semaphore::new(LARGE_AT_A_TIME)),
             heartbeat: heartbeat::Config::default(),
             chat: chat::Config::default(),
             feed_patience: Duration::from_secs(30),

@@ -29,7 +29,7 @@ use tracing::debug;
 
 use super::{
     Config,
-    frame_guard::{Broken, Fault, FrameGuard},
+    frame_guard::{Broken, Fault, FrameGuard, Large, Recognise},
     heartbeat,
     line::{self, Farewell, Line},
     many::Many,
@@ -44,7 +44,7 @@ use crate::{
         text_queue::{Text, TextQueue},
     },
     ids::ConnectionId,
-    protocol::close::CloseReason,
+    protocol::{close::CloseReason, hocuspocus, ysync},
     telemetry::Metrics,
 };
 
@@ -80,7 +80,14 @@ pub async fn open(
     opening: Opening,
 ) -> Result<HttpResponse, actix_web::Error> {
     let Opening { connection, with, metrics, config, heartbeat } = opening;
-    let (accepted, messages) = accept(request, payload, config.max_message_bytes).await?;
+    // Clients of y-websocket stop at the first, those of Hocuspocus at the second if at anything.
+    let (is_one, beyond): (Recognise, _) = match &with {
+        With::One(_) => (ysync::is_step_2, CloseReason::Refused("too-large")),
+        With::Many(_) => (hocuspocus::is_step_2, CloseReason::TooBig),
+    };
+    let (limit, places) = (config.guard.document_bytes, config.large_places.clone());
+    let large = Large { limit, places, is_one, beyond };
+    let (accepted, messages) = accept(request, payload, config.max_message_bytes, Some(large)).await?;
     let hangup = accepted.hangup.clone();
     let queue = SendQueue::new(config.outbox);
     let line = Line { connection, queue: queue.clone(), metrics: metrics.clone(), messages, heartbeat };
@@ -168,16 +175,18 @@ pub(super) struct Accepted {
     pub(super) hangup: Option<Hangup>,
 }
 
-/// Answers the upgrade. The peer is read under `limit`, in bytes a message.
+/// Answers the upgrade. The peer is read under `limit`, in bytes a message; some messages may be `large`.
 pub(super) async fn accept(
     request: &HttpRequest,
     payload: web::Payload,
     limit: usize,
+    large: Option<Large>,
 ) -> Result<(Accepted, Incoming), actix_web::Error> {
+    let most = large.as_ref().map_or(limit, |large| large.limit.max(limit));
     let fault = Rc::new(Cell::new(None));
     let guarded = Guarded {
         payload: payload.into_inner(),
-        guard: FrameGuard::new(limit),
+        guard: FrameGuard::new(limit).with_large(large),
         fault: fault.clone(),
         is_over: false,
     };
@@ -186,7 +195,7 @@ pub(super) async fn accept(
     // The session handle of actix-ws is not used: it queues messages one by one, and encodes each for each
     // connection. Its body is kept only because dropping it ends the message stream.
     let (response, _, messages) = actix_ws::handle(request, payload)?;
-    let stream = messages.max_frame_size(limit).aggregate_continuations().max_continuation_size(limit);
+    let stream = messages.max_frame_size(most).aggregate_continuations().max_continuation_size(most);
     let hangup = request.conn_data::<Hangup>().cloned();
     if let Some(hangup) = &hangup {
         hangup.converse();
@@ -219,6 +228,8 @@ fn inbound(message: AggregatedMessage) -> Inbound {
 fn refuse(fault: Fault) -> Heard {
     match fault {
         Fault::TooLarge { .. } => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
+        Fault::Beyond(reason) => Heard::Refuse(reason, "document_too_large"),
+        Fault::Busy => Heard::Refuse(CloseReason::TryAgainLater, "too_many_large"),
         Fault::NotUtf8 => Heard::Refuse(CloseReason::InvalidText, "not_utf8"),
         Fault::Protocol(wrong) => {
             debug!(wrong, "not the WebSocket protocol");

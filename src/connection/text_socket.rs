@@ -96,7 +96,7 @@ pub async fn open(
     opening: Opening,
     talk: impl AsyncFnOnce(&mut Peer, &TextQueue) + 'static,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let (accepted, messages) = socket::accept(request, payload, opening.max_message_bytes).await?;
+    let (accepted, messages) = socket::accept(request, payload, opening.max_message_bytes, None).await?;
     let queue = TextQueue::new(opening.limits);
     let metrics = opening.metrics.clone();
     actix_web::rt::spawn(run(opening, queue.clone(), messages, accepted.hangup.clone(), talk));

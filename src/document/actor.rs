@@ -243,6 +243,7 @@ impl DocumentActor {
             dear_until: None,
             life: 0,
         };
+        serving.state.set_size(self.config.max_bytes, serving.state_bytes + serving.log_bytes);
         if serving.title.is_none() || serving.kind.is_none() {
             serving.look();
         }

@@ -4,7 +4,7 @@
 //! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent ([`text_queue`] is the queue of those
 //! who speak JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
 //! [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a document can bear, and nobody may
-//! say so more often than a [`rate`] allows. What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document.
+//! say so more often than a [`rate`] allows. When a document is full says its [`size`]. What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document.
 //! [`actor`] owns all of them and carries
 //! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open,
 //! [`memory`] how much they take and who leaves first.
@@ -29,6 +29,7 @@ pub mod rate;
 mod record;
 pub mod registry;
 pub mod replica;
+pub mod size;
 pub mod state;
 pub mod text_history;
 pub mod text_queue;
@@ -44,6 +45,8 @@ pub use crate::store::{Cursor, Head, Page, Presence, Shelf, StoreError, Usage};
 /// Everything about documents that can be set.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
+    /// Bytes that a document may have, encoded; past it changes are refused, deletions excepted.
+    pub max_bytes: usize,
     /// How long presence outlives its session.
     pub presence: presence::Config,
     /// What may wait for the store.
@@ -72,6 +75,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            max_bytes: 64 << 20,
             presence: presence::Config::default(),
             journal: journal::Config::default(),
             attachments: attachments::Limits::default(),

@@ -452,6 +452,17 @@ impl Replica {
         })
     }
 
+    /// About how many bytes of an update are new here.
+    pub fn news(&self, update: &Update) -> usize {
+        let (mut new, mut all) = (0, 0);
+        for section in update.sections() {
+            let known = known(&self.clocks, section.client).clamp(section.start, section.end);
+            new += u64::from(section.end - known);
+            all += u64::from(section.end - section.start);
+        }
+        (update.bytes().len() as u64).saturating_mul(new).checked_div(all).unwrap_or(0) as usize
+    }
+
     /// Whether the document has nothing in it and never had.
     pub fn is_empty(&self) -> bool {
         self.clocks.is_empty()

@@ -19,6 +19,7 @@ use super::{
         Applied, Poisoned, Replica, Verdict,
         dear::{self, AppliedDear},
     },
+    size::Size,
 };
 use crate::{
     auth::Access,
@@ -190,6 +191,7 @@ impl Member {
 /// The state of one open document.
 pub struct DocumentState {
     replica: Replica,
+    size: Size,
     presence: Presence,
     /// How often one session may say something of itself.
     show_rate: Rate,
@@ -215,6 +217,7 @@ impl DocumentState {
     pub fn new(replica: Replica, presence: presence::Config) -> Self {
         Self {
             replica,
+            size: Size::new(usize::MAX),
             presence: Presence::new(presence),
             show_rate: presence.rate,
             untold: Paced::new(pace::PACE),
@@ -226,6 +229,18 @@ impl DocumentState {
             full: false,
             poisoned: false,
         }
+    }
+
+    /// The document may have `limit` bytes, and has `bytes` of them at most.
+    pub fn set_size(&mut self, limit: usize, bytes: usize) {
+        self.size = Size::new(limit);
+        self.size.set(bytes);
+    }
+
+    /// Whether there is room for so many bytes more.
+    fn has_room(&mut self, more: usize, now: Now) -> bool {
+        let replica = &mut self.replica;
+        self.size.has_room(more, now.instant, || replica.state().ok().map(|state| state.len()))
     }
 
     /// A session opens the document: it hears our state vector, and who is here.
@@ -259,11 +274,11 @@ impl DocumentState {
                     effects.extend(self.report_poisoned(what));
                 }
             },
-            Message::SyncStep2(update) => self.take_in(session, update, true, effects),
+            Message::SyncStep2(update) => self.take_in(session, update, true, now, effects),
             Message::Update(update) => {
                 // Not a step 2, which brings what others wrote. One that only deletes says nothing.
                 member.is_known_by(update.sections().first().map(|section| section.client));
-                self.take_in(session, update, false, effects);
+                self.take_in(session, update, false, now, effects);
             }
             Message::Awareness(_) if !member.may_show(self.show_rate, now.instant) => {
                 effects.push(Effect::Refused("presence_rate"));
@@ -414,7 +429,13 @@ impl DocumentState {
         } else if self.full {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
+        } else if proposal.operation.inserted() > 0 && !self.has_room(proposal.operation.inserted(), now) {
+            let words = "the document is full (max_document_bytes): delete something first";
+            let refusal = Refusal::new("document_full", words).about(id);
+            effects.push(Effect::Refused("document-too-large"));
+            effects.extend(self.collab.refuse(session, &refusal, now.instant));
         } else {
+            self.size.grew(proposal.operation.inserted());
             match self.collab.carry(session, proposal, &mut self.replica, now.instant, &mut effects) {
                 Ok(Carried::Edit(operation, name)) => {
                     self.edit(session, Own { session, operation, name, base }, now, &mut effects);
@@ -477,7 +498,14 @@ impl DocumentState {
         }
     }
 
-    fn take_in(&mut self, session: SessionId, update: Update, is_answer: bool, effects: &mut Effects) {
+    fn take_in(
+        &mut self,
+        session: SessionId,
+        update: Update,
+        is_answer: bool,
+        now: Now,
+        effects: &mut Effects,
+    ) {
         let Some(member) = self.members.get_mut(&session) else { return };
         if update.is_empty() {
             // Every client that lacks nothing answers so. It has nothing to be applied, but it must not be
@@ -510,7 +538,15 @@ impl DocumentState {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
         } else {
-            member.in_batch = self.batch;
+            let in_batch = self.batch;
+            member.in_batch = in_batch;
+            // What only deletes makes room, and what is known takes none.
+            let news = self.replica.news(&update);
+            if news > 0 && !self.has_room(news, now) {
+                let update = update.bytes().clone();
+                return self.reject(session, update, "document-too-large", effects);
+            }
+            self.size.grew(news);
             self.waiting_bytes += update.bytes().len();
             self.waiting.push(Suspect { session, update, is_answer });
         }
@@ -769,6 +805,7 @@ impl DocumentState {
     /// forgotten, so that nothing of the old content comes back with an operation made to it.
     pub fn begin_anew(&mut self) {
         self.replica = Replica::new();
+        self.size.set(0);
         self.poisoned = false;
         self.collab = Collab::new(collab::Config::default());
     }

@@ -106,7 +106,7 @@ pub(super) const STATELESS: Limit = Limit { bytes: hocuspocus::MAX_STATELESS, of
 
 /// An update.
 pub(super) fn updates(app: &App) -> Limit {
-    Limit { bytes: app.connection.max_message_bytes, of: "an update (see max_message_bytes)" }
+    Limit { bytes: app.connection.guard.document_bytes, of: "an update (see max_document_bytes)" }
 }
 
 /// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
@@ -327,10 +327,11 @@ pub async fn update(
 ) -> Result<HttpResponse, ApiError> {
     may_change(request.headers(), &app)?;
     let body = app.bodies.read(&request, payload, updates(&app)).await?;
-    let update = Update::check(body.bytes.clone(), &app.config.connection.guard).inspect_err(|refusal| {
-        app.metrics.refused(refusal.reason());
-        upgrade::complain(&app, &name, refusal);
-    })?;
+    let update =
+        Update::check_whole(body.bytes.clone(), &app.config.connection.guard).inspect_err(|refusal| {
+            app.metrics.refused(refusal.reason());
+            upgrade::complain(&app, &name, refusal);
+        })?;
     let ask = async |handle: DocumentHandle| handle.contribute(update.clone()).await;
     match app.registry.ask(&name, ask).await? {
         Outcome::Applied => Ok(answer(StatusCode::OK, &serde_json::json!({"durable": true}))),

@@ -60,6 +60,8 @@ pub struct Limits {
     /// Bytes of one update. Too small cuts off big documents that come back from a long time offline; too
     /// big lets one message take twenty-five times its size in memory. 16 MiB.
     pub update_bytes: usize,
+    /// Bytes of a step 2, which may be a whole document that comes back to a server that lost it. 64 MiB.
+    pub document_bytes: usize,
     /// Clients in one update or state vector. A document gets one more with each browser tab that writes
     /// in it, so a few thousand are ordinary. Each costs about 300 bytes in a document. 32,768.
     pub clients: usize,
@@ -90,6 +92,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             update_bytes: 16 << 20,
+            document_bytes: 64 << 20,
             clients: 32_768,
             structs: 4_000_000,
             delete_ranges: 1_000_000,
@@ -109,6 +112,7 @@ impl Limits {
     fn unlimited() -> Self {
         Self {
             update_bytes: usize::MAX,
+            document_bytes: usize::MAX,
             clients: usize::MAX,
             structs: usize::MAX,
             delete_ranges: usize::MAX,
@@ -246,8 +250,17 @@ impl Update {
     /// Clients in another order than the usual one, as releases before 13.5 write them, are put into that order
     /// first.
     pub fn check(bytes: Bytes, limits: &Limits) -> Result<Self, Refusal> {
-        if bytes.len() > limits.update_bytes {
-            return Err(Refusal::TooMany { what: "bytes", limit: limits.update_bytes });
+        Self::check_up_to(limits.update_bytes, bytes, limits)
+    }
+
+    /// The same for one that may be as large as a document.
+    pub fn check_whole(bytes: Bytes, limits: &Limits) -> Result<Self, Refusal> {
+        Self::check_up_to(limits.document_bytes, bytes, limits)
+    }
+
+    fn check_up_to(most: usize, bytes: Bytes, limits: &Limits) -> Result<Self, Refusal> {
+        if bytes.len() > most {
+            return Err(Refusal::TooMany { what: "bytes", limit: most });
         }
         match Self::check_ordered(bytes.clone(), limits) {
             Err(Refusal::ClientOrder) => Self::check_ordered(order::descending(&bytes, limits)?, limits),

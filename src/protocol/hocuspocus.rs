@@ -115,6 +115,16 @@ pub fn frame(bytes: Bytes) -> Result<Frame, ProtocolError> {
     Ok(Frame::Document { address, body: Body { kind, bytes: bytes.slice(start..) } })
 }
 
+/// Whether a frame that begins so is a step 2; nothing while too little of it is known.
+pub fn is_step_2(head: &[u8]) -> Option<bool> {
+    let mut reader = Reader::new(head);
+    match reader.buffer(MAX_ADDRESS) {
+        Ok(_) => ysync::is_step_2(&head[reader.position()..]),
+        Err(wire::Error::Incomplete) => None,
+        Err(_) => Some(false),
+    }
+}
+
 /// The document's name in an address: what stands before the first NUL.
 pub fn document(address: &[u8]) -> Result<DocumentName, InvalidName> {
     let name = address.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -75,6 +75,12 @@ impl TextOperation {
         })
     }
 
+    /// How many bytes of text it brings.
+    pub fn inserted(&self) -> usize {
+        let parts = self.parts().map(|part| if let Part::Insert(text) = part { text.len() } else { 0 });
+        parts.sum()
+    }
+
     /// About how many bytes it takes in memory.
     pub fn weight(&self) -> usize {
         let parts = self.0.ops().iter().map(|operation| match operation {

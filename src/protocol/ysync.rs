@@ -47,6 +47,15 @@ pub(super) fn decode_first(frame: &Bytes, limits: &Limits) -> Result<Message, Pr
     decode_one(frame, &mut Reader::new(frame), limits)
 }
 
+/// Whether a frame that begins so is a step 2 and nothing else; nothing while too little of it is known.
+pub fn is_step_2(head: &[u8]) -> Option<bool> {
+    match head {
+        [0, 1, ..] => Some(true),
+        [] | [0] => None,
+        _ => Some(false),
+    }
+}
+
 /// The frame for one message. What this dialect cannot say is an empty frame, which is never sent: only
 /// sessions of the Hocuspocus dialect are told such things.
 pub fn encode(message: &Outgoing) -> Bytes {
@@ -87,10 +96,11 @@ fn decode_sync(frame: &Bytes, reader: &mut Reader<'_>, limits: &Limits) -> Resul
     if !matches!(kind, STEP_1 | STEP_2 | UPDATE) {
         return Err(ProtocolError::UnknownSync(kind));
     }
-    let body = reader.buffer(limits.update_bytes)?;
+    let most = if kind == STEP_2 { limits.document_bytes } else { limits.update_bytes };
+    let body = reader.buffer(most)?;
     Ok(match kind {
         STEP_1 => Message::SyncStep1(guard::state_vector(body, limits)?),
-        STEP_2 => Message::SyncStep2(Update::check(frame.slice_ref(body), limits)?),
+        STEP_2 => Message::SyncStep2(Update::check_whole(frame.slice_ref(body), limits)?),
         _ => Message::Update(Update::check(frame.slice_ref(body), limits)?),
     })
 }

@@ -78,8 +78,11 @@ fn default_in(help: &str, setting: &str) -> String {
 #[tokio::test]
 async fn flags_win_over_variables_and_variables_over_the_file() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("weft.toml"), "max_connections = 1\nmax_message_bytes = 2048\n")
-        .unwrap();
+    std::fs::write(
+        folder.path().join("weft.toml"),
+        "max_connections = 1\nmax_message_bytes = 2048\nmax_document_bytes = 2048\n",
+    )
+    .unwrap();
     let server = Weft::serve(folder.path(), &["--max-connections", "2"]).await;
     let body = rest::request(&server, "POST", "/api/v1/documents/notes/updates").body(vec![0; 4096]);
     assert_eq!(body.send().await.error().0, 413, "the file is read");

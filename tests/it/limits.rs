@@ -7,7 +7,11 @@ use crate::support::{Address, Client, Raw, TestServer, Weft, frames, rest, settl
 
 #[tokio::test]
 async fn a_message_beyond_the_limit_costs_the_connection() {
-    let server = TestServer::setup().settings(|set| set.max_message_bytes = Some(10_000)).start().await;
+    let small = |set: &mut weft::config::Settings| {
+        set.max_message_bytes = Some(10_000);
+        set.max_document_bytes = Some(20_000);
+    };
+    let server = TestServer::setup().settings(small).start().await;
     let bob = server.client("bob", "notes").await;
     let ann = server.client("ann", "notes").await;
     ann.types(&"x".repeat(9_000));
@@ -22,7 +26,7 @@ async fn a_message_beyond_the_limit_costs_the_connection() {
     assert_eq!(pieces.closed().await, Some(1009));
     until("both are counted", || server.refused("frame_too_large") == 2).await;
 
-    let body = rest::request(&server, "POST", "/api/v1/documents/notes/updates").body(vec![0; 10_001]);
+    let body = rest::request(&server, "POST", "/api/v1/documents/notes/updates").body(vec![0; 20_001]);
     assert_eq!(body.send().await.error(), (413, "too_large".to_owned()));
     ann.types("still here");
     settle(&[&ann, &bob]).await;

@@ -46,6 +46,7 @@ impl goldenscript::Runner for Story {
             Command::Limit { update_bytes, awareness_bytes, awareness_clients, echo_bytes, clients } => {
                 let mut limits = Limits::default();
                 limits.update_bytes = update_bytes.unwrap_or(limits.update_bytes);
+                limits.document_bytes = update_bytes.unwrap_or(limits.document_bytes);
                 limits.awareness_bytes = awareness_bytes.unwrap_or(limits.awareness_bytes);
                 limits.awareness_clients = awareness_clients.unwrap_or(limits.awareness_clients);
                 limits.echo_bytes = echo_bytes.unwrap_or(limits.echo_bytes);
