@@ -24,7 +24,6 @@ use tracing::{debug, error, info, warn};
 use super::{
     Config,
     acknowledgements::Acknowledgements,
-    export,
     handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::Journal,
     memory::Share,
@@ -429,7 +428,8 @@ impl DocumentActor {
             Ok(state) => state,
             Err(Poisoned(what)) => return self.reload(&what, Vec::new(), ctx),
         };
-        let reading = export::root_to_text(state, field.as_str().to_owned());
+        let (registry, root) = (self.registry.clone(), field.as_str().to_owned());
+        let reading = async move { registry.exports().root_text(state, root).await };
         ctx.spawn(reading.into_actor(self).map(move |text, actor, ctx| {
             let Phase::Serving(serving) = &mut actor.phase else { return };
             let text = text.map_err(|unreadable| unreadable.to_string());

@@ -47,14 +47,15 @@ pub enum NoExport {
 /// The readings of one server.
 #[derive(Debug)]
 pub struct Exports {
-    running: Semaphore,
+    running: Arc<Semaphore>,
     waiting: AtomicUsize,
     kept: Mutex<VecDeque<Arc<Export>>>,
 }
 
 impl Default for Exports {
     fn default() -> Self {
-        Self { running: Semaphore::new(RUNNING), waiting: AtomicUsize::new(0), kept: Mutex::default() }
+        let running = Arc::new(Semaphore::new(RUNNING));
+        Self { running, waiting: AtomicUsize::new(0), kept: Mutex::default() }
     }
 }
 
@@ -105,13 +106,27 @@ impl Exports {
     async fn read(&self, export: &Export) -> Result<Result<Bytes, Unreadable>, NoExport> {
         let place = Waiting::enter(&self.waiting).ok_or(NoExport::Busy)?;
         // Never closed.
-        let running = self.running.acquire().await.map_err(|_| NoExport::Busy)?;
-        let read = match export.form {
-            Form::Text => export::to_text(export.state.clone()).await,
-            Form::Json => export::to_json(export.state.clone()).await,
-        };
-        drop((running, place));
-        Ok(read.map(Bytes::from))
+        let running = self.running.clone().acquire_owned().await.map_err(|_| NoExport::Busy)?;
+        let (form, state) = (export.form, export.state.clone());
+        // A task of its own: whoever asked may go, the thread reads on, and keeps its place until it is done.
+        let reading = tokio::spawn(async move {
+            let read = match form {
+                Form::Text => export::to_text(state).await,
+                Form::Json => export::to_json(state).await,
+            };
+            drop(running);
+            read.map(Bytes::from)
+        });
+        // An error here means that the server is going.
+        let read = reading.await.map_err(|_| NoExport::Busy)?;
+        drop(place);
+        Ok(read)
+    }
+
+    /// The text of one root, as [`export::root_to_text`] gives it, when there is room to read it.
+    pub(super) async fn root_text(&self, state: Bytes, root: String) -> Result<String, Unreadable> {
+        let _running = self.running.acquire().await;
+        export::root_to_text(state, root).await
     }
 
     fn forget_the_oldest(&self) {
@@ -186,6 +201,19 @@ mod tests {
         for name in &names {
             assert!(exports.get(name, Form::Text, state("x")).await.is_ok(), "afterwards there is room");
         }
+    }
+
+    #[tokio::test]
+    async fn who_asks_and_goes_makes_no_room_for_one_reading_more() {
+        let exports = Exports::default();
+        let (notes, said) = (name("notes"), state("said"));
+        let mut asking = Box::pin(exports.get(&notes, Form::Text, said.clone()));
+        // Once: the reading has begun.
+        assert!(futures_util::poll!(&mut asking).is_pending());
+        drop(asking);
+        assert_eq!(exports.running.available_permits(), RUNNING - 1);
+        assert!(exports.get(&notes, Form::Text, said).await.unwrap().starts_with(b"said"));
+        let _all = exports.running.acquire_many(RUNNING as u32).await.unwrap();
     }
 
     #[tokio::test]
