@@ -39,12 +39,17 @@ pub(crate) struct Refusal {
 
 /// A line from an address of its own: who is refused from one must not keep another waiting.
 pub(crate) async fn stranger(server: &impl Address) -> TcpStream {
+    strange_socket().connect(server.address()).await.unwrap()
+}
+
+/// The same, before it is connected.
+pub(crate) fn strange_socket() -> TcpSocket {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed) % 0xff_0000;
     let own = Ipv4Addr::from_bits(Ipv4Addr::new(127, 1, 0, 1).to_bits() + number);
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(IpAddr::V4(own), 0)).unwrap();
-    socket.connect(server.address()).await.unwrap()
+    socket
 }
 
 impl Raw {

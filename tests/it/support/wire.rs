@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, Interest},
-    net::{TcpSocket, TcpStream},
+    net::TcpStream,
 };
 
 use super::{Address, PATIENCE};
@@ -48,7 +48,7 @@ impl Wire {
 
     /// The same with a small receive buffer, so that the server soon has to wait.
     pub(crate) async fn with_buffer(server: &impl Address, path: &str, buffer: Option<u32>) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
+        let socket = super::raw::strange_socket();
         if let Some(bytes) = buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
