@@ -221,8 +221,9 @@ impl FrameGuard {
         if announced > self.limit && opcode < 0x8 {
             match &self.large {
                 Some(large) if announced <= large.limit as u64 => self.excess = announced,
-                Some(large) => return Err(Fault::Beyond(large.beyond)),
-                None => return Err(Fault::TooLarge { announced, limit: self.limit }),
+                // A length whose highest bit is set is none (section 5.2), whatever the message is.
+                Some(large) if length >> 63 == 0 => return Err(Fault::Beyond(large.beyond)),
+                _ => return Err(Fault::TooLarge { announced, limit: self.limit }),
             }
         }
         Ok((kind, announced))

@@ -150,7 +150,8 @@ async fn all_bodies_together_have_a_bound() {
 async fn parked_bodies_take_as_much_as_they_may_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let bound = 32 << 20;
-    let server = Weft::serve(folder.path(), &["--max-pending-body-bytes", &bound.to_string()]).await;
+    let bounds = ["--max-document-bytes", "16777216", "--max-pending-body-bytes", &bound.to_string()];
+    let server = Weft::serve(folder.path(), &bounds).await;
     request(&server, "POST", ATTACHMENTS).body(vec![1; 1 << 20]).send().await.expect(201);
     let before = server.resident_bytes();
     let mut parked = Vec::new();
@@ -187,7 +188,7 @@ async fn what_will_be_refused_is_refused_before_the_body() {
         (format!("{documents}/notes/messages"), "", 10, 400),
         (format!("{documents}/notes/messages?session={session}"), evil, 10, 403),
         (UPDATES.to_owned(), evil, 10, 403),
-        (UPDATES.to_owned(), "", (16 << 20) + 1, 413),
+        (UPDATES.to_owned(), "", (64 << 20) + 1, 413),
         (format!("{documents}/%00/updates"), "", 10, 400),
         (ATTACHMENTS.to_owned(), evil, 10, 403),
         (ATTACHMENTS.to_owned(), "", 1 << 30, 413),
@@ -225,7 +226,7 @@ async fn who_asks_whether_to_send_a_body_is_told_the_truth() {
     let stranger = format!("{asks}host: evil.example\r\n");
     let unknown = "/api/v1/documents/notes/messages?session=00000000-0000-0000-0000-000000000000";
     for (path, headers, announced, expected) in [
-        (UPDATES, asks, (16 << 20) + 1, 413),
+        (UPDATES, asks, (64 << 20) + 1, 413),
         (UPDATES, evil.as_str(), 2, 403),
         (UPDATES, twice.as_str(), 2, 400),
         (UPDATES, stranger.as_str(), 2, 400),
