@@ -227,7 +227,8 @@ export function openSession(ports: {
   /** Whose view we took last, until we move by ourselves. */
   let led: number | null = null;
   const goTo = (client: number): void => {
-    const leader = others.get(client);
+    // Not what is drawn: that is a frame old, and on a busy machine so late that the last movement would be missed.
+    const leader = othersIn(awareness.getStates(), awareness.clientID).get(client);
     // Two who follow each other would lead each other out of sight.
     if (!leader?.view || leader.following === awareness.clientID) return;
     led = client;
