@@ -154,14 +154,14 @@ test("the home page without a server offers what is on this device, and names wh
   ann.mayLoseNetwork = true;
   await api(server, "POST", "", { title: "Never opened here" });
   await openDocument(ann, "kept here");
-  await write(ann, "words");
+  await write(ann, "Kept words");
   await stored(ann);
   await ann.page.getByRole("link", { name: "All documents" }).first().click();
-  await ann.page.getByRole("link", { name: /Untitled/ }).first().waitFor();
+  await ann.page.getByRole("link", { name: /Kept words/ }).first().waitFor();
   await ann.page.route("**/api/**", (route) => route.abort());
   await ann.page.reload();
   await ann.page.getByRole("alert").getByText("The server does not answer").waitFor();
-  await ann.page.getByRole("list", { name: "On this device" }).getByRole("link", { name: /Untitled/ }).waitFor();
+  await ann.page.getByRole("list", { name: "On this device" }).getByRole("link", { name: /Kept words/ }).waitFor();
   const rows = await ann.page.getByRole("list", { name: "On this device" }).getByRole("listitem").allTextContents();
   assert.match(rows[0], /On this device/);
   assert.match(rows.at(-1), /Not on this device/);
