@@ -150,7 +150,7 @@ test("what opens above the page: axe finds nothing, and Escape gives the focus b
       await until("its button has the focus again", () => button.evaluate((element) => element === document.activeElement));
     }
     await ann.page.locator(".prose td").first().click();
-    await ann.page.getByRole("toolbar", { name: "Table" }).waitFor();
+    await ann.page.getByRole("toolbar", { name: "Table", exact: true }).getByRole("button", { name: "Row", exact: true }).waitFor();
     await accessible(ann, "the table toolbar");
     await screenshot(ann, `table-tools-${theme}`);
     await openHome(ann, "/trash");
