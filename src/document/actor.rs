@@ -247,9 +247,8 @@ impl DocumentActor {
             serving.look();
         }
         debug!(document = %self.name, "document opened");
-        let encoded = serving.state_bytes.max(serving.log_bytes);
-        self.share.set_bytes(Share::estimate(encoded));
         self.phase = Phase::Serving(Box::new(serving));
+        self.report_memory();
         self.idle_since = Some(now.instant);
         self.schedule_tick(ctx);
     }
@@ -552,6 +551,7 @@ impl DocumentActor {
                 serving.state.set_full(serving.journal.is_full());
                 self.pay();
                 self.checkpoint_if_due(ctx);
+                self.report_memory();
             }
             Ok(_) => self.write_failed(&StoreError::Unwritable("it answered for another write".into()), ctx),
             Err(error) => self.write_failed(&error.clone(), ctx),
@@ -575,13 +575,20 @@ impl DocumentActor {
     fn report_backlog(&mut self) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let backlog = serving.journal.backlog_bytes();
-        self.share.set_bytes(Share::estimate(serving.state_bytes.max(serving.log_bytes)));
         serving.state.set_full(serving.journal.is_full());
         let change = backlog as i64 - serving.backlog_reported as i64;
         if change != 0 {
             self.metrics.journal_backlog_bytes.inc_by(change);
             serving.backlog_reported = backlog;
             self.lease.set_unsaved(backlog);
+        }
+    }
+
+    /// Says what the document takes. Asked where its stored size changes, and not with every message: all documents
+    /// count in one place.
+    fn report_memory(&mut self) {
+        if let Phase::Serving(serving) = &self.phase {
+            self.share.set_bytes(Share::estimate(serving.state_bytes.max(serving.log_bytes)));
         }
     }
 
@@ -627,6 +634,7 @@ impl DocumentActor {
                 Ok(()) => {
                     serving.log_bytes = serving.log_bytes.saturating_sub(covered);
                     serving.next_checkpoint = None;
+                    actor.report_memory();
                 }
                 // The log is still there, and says the same at greater length.
                 Err(error) => {
@@ -758,7 +766,7 @@ impl DocumentActor {
     fn flush_where_it_belongs(&mut self, ctx: &mut Context<Self>) {
         match &self.phase {
             Phase::Serving(serving) if serving.dear_until.is_some_and(|until| Instant::now() < until) => {
-                self.apply_apart(SessionId::new(), VecDeque::new(), ctx);
+                self.apply_apart(None, ctx);
             }
             _ => self.flush(ctx),
         }
@@ -784,13 +792,13 @@ impl DocumentActor {
     }
 
     /// Applies what waits on a thread of its own, while the mailbox waits: dear work must not hold up the other documents
-    /// of this thread. Then goes on with what else the session said.
-    fn apply_apart(&mut self, session: SessionId, rest: VecDeque<Message>, ctx: &mut Context<Self>) {
+    /// of this thread. Then goes on with the `rest` of what a session said.
+    fn apply_apart(&mut self, rest: Option<(SessionId, VecDeque<Message>)>, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let Some((mut replica, batch)) = serving.state.lend() else {
             // Nothing waits, or the replica is being loaded again, after which it is applied like anything else.
-            if !rest.is_empty() {
-                self.deliver(session, rest, ctx);
+            if let Some((session, messages)) = rest.filter(|(_, messages)| !messages.is_empty()) {
+                self.deliver(session, messages, ctx);
             }
             return;
         };
@@ -821,7 +829,9 @@ impl DocumentActor {
                     serving.note_work(started.elapsed(), started);
                     let mut effects = serving.state.take_back(replica, batch, applied, panicked, now());
                     actor.carry_out(&mut effects, ctx);
-                    actor.deliver(session, rest, ctx);
+                    if let Some((session, messages)) = rest {
+                        actor.deliver(session, messages, ctx);
+                    }
                 }
                 // The process ends, or yrs panicked where it is not expected: nothing of the batch was kept.
                 Err(error) => actor.reload(&error.to_string(), Vec::new(), ctx),
@@ -958,7 +968,7 @@ impl DocumentActor {
             serving.state.receive(session, message, now, &mut effects);
             if is_dear {
                 self.carry_out(&mut effects, ctx);
-                return self.apply_apart(session, messages, ctx);
+                return self.apply_apart(Some((session, messages)), ctx);
             }
         }
         let timed = serving.state.needs_ticks();
@@ -1293,6 +1303,7 @@ impl Handler<Govern> for DocumentActor {
             }
             info!(document = %actor.name, ?order, ok = answered.is_ok(), "document governed");
             let _ = answer.send(answered);
+            actor.report_memory();
             actor.write(ctx);
         }));
     }
