@@ -420,6 +420,7 @@ impl DocumentState {
         };
         let mut effects = self.flush(now);
         let (id, base) = (proposal.id.clone(), proposal.revision);
+        let inserted = proposal.operation.inserted();
         if self.poisoned {
             let refusal = Refusal::new("try_again", "the document is being loaded again").about(id);
             effects.extend(self.collab.refuse(session, &refusal, now.instant));
@@ -429,13 +430,13 @@ impl DocumentState {
         } else if self.full {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
-        } else if proposal.operation.inserted() > 0 && !self.has_room(proposal.operation.inserted(), now) {
+        } else if inserted > 0 && !self.has_room(inserted, now) {
             let words = "the document is full (max_document_bytes): delete something first";
             let refusal = Refusal::new("document_full", words).about(id);
             effects.push(Effect::Refused("document-too-large"));
             effects.extend(self.collab.refuse(session, &refusal, now.instant));
         } else {
-            self.size.grew(proposal.operation.inserted());
+            self.size.grew(inserted);
             match self.collab.carry(session, proposal, &mut self.replica, now.instant, &mut effects) {
                 Ok(Carried::Edit(operation, name)) => {
                     self.edit(session, Own { session, operation, name, base }, now, &mut effects);
@@ -579,8 +580,10 @@ impl DocumentState {
         let mut effects = Effects::new();
         let mut asked = SmallVec::new();
         let done = applied.len();
+        let mut changed = false;
         for (suspect, AppliedDear { pieces, verdict }) in batch.iter().zip(applied) {
             for Applied { update, before, .. } in pieces {
+                changed |= update.is_some();
                 self.keep(update, before, Some(suspect.session), now, &mut effects);
             }
             self.judge(suspect, verdict, &mut asked, &mut effects);
@@ -588,7 +591,7 @@ impl DocumentState {
         if let Some(Poisoned(what)) = panicked {
             self.poisoned = true;
             effects.push(Effect::Poisoned { what, suspects: batch[done..].to_vec() });
-        } else if !self.collab.is_idle() {
+        } else if changed && !self.collab.is_idle() {
             let followed = self.collab.follow(&mut self.replica, None, now.instant);
             self.extend(&mut effects, followed);
         }
