@@ -1,13 +1,15 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
-//! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent ([`text_queue`] is the queue of those
-//! who speak JSON). [`collab`] makes operations of what happens to a text, for those who have no replica, with
-//! [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a document can bear, and nobody may
-//! say so more often than a [`rate`] allows. When a document is full says its [`size`]. What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document.
-//! [`actor`] owns all of them and carries
-//! events in and effects out; [`handle`] is its typed door, and [`registry`] knows which documents are open,
-//! [`memory`] how much they take and who leaves first.
+//! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent
+//! ([`text_queue`] is the queue of those who speak JSON). [`collab`] makes operations of what happens to a text, for
+//! those who have no replica, with [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a
+//! document can bear, and nobody may say so more often than a [`rate`] allows. [`size`] says when a document is full.
+//! What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
+//! and [`exports`] reads it for those who do not speak Yjs.
+//!
+//! [`actor`] owns all of them and carries events in and effects out; [`handle`] is its typed door, [`registry`] knows
+//! which documents are open, and [`memory`] how much they take and who leaves first.
 
 pub mod acknowledgements;
 pub mod actor;
