@@ -1,5 +1,6 @@
 // The promises of the palette, computed as WCAG 2 defines contrast.
 import { expect, test } from "vitest";
+import { contrast } from "../testing/contrast";
 import { generator } from "../testing/random";
 import { anotherColour } from "./more-colours";
 import { COLOURS, isColour, randomColour } from "./colours";
@@ -7,19 +8,6 @@ import { COLOURS, isColour, randomColour } from "./colours";
 /** The page's background in the dark theme, `--paper` in ui/theme.css. */
 const DARK_PAPER = "#17181b";
 const LIGHT_PAPER = "#fbfaf8";
-
-function luminance(colour: string): number {
-  const channel = (at: number): number => {
-    const value = parseInt(colour.slice(at, at + 2), 16) / 255;
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  };
-  return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
-}
-
-function contrast(a: string, b: string): number {
-  const [dark, light] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
-  return (light + 0.05) / (dark + 0.05);
-}
 
 test.each(COLOURS)("%s carries white letters and stands out as a caret on both papers", (colour) => {
   expect(contrast(colour, "#ffffff")).toBeGreaterThanOrEqual(4.5);

@@ -2,22 +2,10 @@
 // sheets themselves, so that a colour added there is asked for too.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { contrast } from "../testing/contrast";
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
 const theme = new Map([...read("../ui/theme.css").matchAll(/--([\w-]+): light-dark\((#\w+), (#\w+)\);/g)].map(([, name = "", light = "", dark = ""]) => [name, [light, dark] as const]));
-
-function luminance(colour: string): number {
-  const channel = (at: number): number => {
-    const value = parseInt(colour.slice(at, at + 2), 16) / 255;
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  };
-  return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
-}
-
-function contrast(a: string, b: string): number {
-  const [dark = 0, light = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y);
-  return (light + 0.05) / (dark + 0.05);
-}
 
 function both(value: string): readonly [string, string] {
   const named = /^var\(--([\w-]+)\)$/.exec(value)?.[1];
