@@ -9,7 +9,7 @@ import { bindBoard, type BoardHistory, type Unfinished } from "./binding";
 import type { BoardElement } from "./element";
 import { syncImages, type Picture, type Refusal } from "./images";
 import { fitted, retype } from "./lines";
-import { handsOf, othersIn, publisher, type Bounds, type OnBoard, type Other, type Pointer } from "./presence";
+import { handsOf, othersIn, publisher, type Bounds, type OnBoard, type Pointer } from "./presence";
 
 /** A writer who rests this long is shown to others with what is there, in ms. */
 const WRITING_PAUSE = 500;
@@ -201,7 +201,6 @@ export function openSession(ports: {
   };
   const publish = (): void => say(own);
 
-  let others: ReadonlyMap<number, Other> = new Map();
   let frame = 0;
   const onAwareness = ({ added, updated, removed }: Record<"added" | "updated" | "removed", readonly number[]>): void => {
     if ([...added, ...updated, ...removed].every((client) => client === awareness.clientID)) return;
@@ -209,7 +208,7 @@ export function openSession(ports: {
   };
   const showOthers = (): void => {
     frame = 0;
-    others = othersIn(awareness.getStates(), awareness.clientID);
+    const others = othersIn(awareness.getStates(), awareness.clientID);
     const collaborators = new Map<SocketId, Collaborator>();
     for (const [client, { person, pointer, selected }] of others) {
       collaborators.set(socketOf(client), {
