@@ -335,33 +335,15 @@ impl Utf8 {
 }
 
 #[cfg(test)]
+#[path = "../../tests/it/support/masked.rs"]
+mod masked;
+
+#[cfg(test)]
 mod tests {
-    use super::*;
-
-    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-
-    /// A frame with its first byte as given.
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut frame = vec![first];
-        match payload.len() {
-            length @ 0..=125 => frame.push(0x80 | length as u8),
-            length @ 126..=65535 => {
-                frame.push(0x80 | 126);
-                frame.extend((length as u16).to_be_bytes());
-            }
-            length => {
-                frame.push(0x80 | 127);
-                frame.extend((length as u64).to_be_bytes());
-            }
-        }
-        frame.extend(MASK);
-        frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        frame
-    }
-
-    fn close(code: u16, reason: &[u8]) -> Vec<u8> {
-        frame(0x88, &[&code.to_be_bytes(), reason].concat())
-    }
+    use super::{
+        masked::{close, frame},
+        *,
+    };
 
     #[test]
     fn frames_pass_however_they_are_cut() {

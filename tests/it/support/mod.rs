@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod frames;
+pub(crate) mod masked;
 pub(crate) mod plain;
 pub(crate) mod process;
 pub(crate) mod raw;
