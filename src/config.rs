@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     auth::Everybody,
-    connection, document, http,
+    connection,
+    document::{self, deleted::KeepDeleted},
+    http,
     protocol::guard,
     store::{self, Durability},
     telemetry::{self, LogFormat},
@@ -91,6 +93,11 @@ pub struct Settings {
     /// them; each may take twenty-five times as much memory while it comes in [default: 67108864]
     #[arg(long, env = "WEFT_MAX_DOCUMENT_BYTES", value_name = "BYTES")]
     pub max_document_bytes: Option<usize>,
+    /// Prefixes of the names of documents that keep what is deleted in them, separated by commas; * for all. Clients
+    /// with gc: false can then show snapshots of any age; such documents only grow, and what people delete stays
+    /// readable in them [default: none]
+    #[arg(long, env = "WEFT_KEEP_DELETED", value_name = "PREFIXES", value_delimiter = ',')]
+    pub keep_deleted: Option<Vec<String>>,
     /// Longest chat message in bytes of UTF-8 [default: 4096]
     #[arg(long, env = "WEFT_MAX_CHAT_BYTES", value_name = "BYTES")]
     pub max_chat_bytes: Option<usize>,
@@ -281,6 +288,7 @@ impl Settings {
         seconds: impl Fn(Option<u64>, Duration) -> Duration,
     ) -> Result<document::Config, InvalidConfig> {
         let mut document = document::Config::default();
+        document.keep_deleted = KeepDeleted::new(self.keep_deleted.iter().flatten().cloned());
         document.idle = seconds(self.document_idle_seconds, document.idle);
         document.open_bytes = self.open_document_bytes.unwrap_or(document.open_bytes);
         document.checkpoint_bytes = self.checkpoint_bytes.unwrap_or(document.checkpoint_bytes);

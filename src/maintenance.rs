@@ -3,7 +3,7 @@
 use std::{error::Error, path::Path, process::ExitCode};
 
 use crate::{
-    document::replica::Replica,
+    document::{deleted::Deleted, replica::Replica},
     store::{self, Stored},
 };
 
@@ -22,7 +22,7 @@ pub fn check(data: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let mut rebuild = |stored: &Stored| {
         let checkpoint = stored.checkpoint.iter();
         let tail = stored.tail.iter().map(|update| &update.bytes);
-        Replica::load(checkpoint.chain(tail)).map(drop).map_err(|error| error.to_string())
+        Replica::load(checkpoint.chain(tail), Deleted::Collected).map(drop).map_err(|error| error.to_string())
     };
     let report = store::sled::check(data, Some(&mut rebuild))?;
     println!(

@@ -24,6 +24,7 @@ use tracing::{debug, error, info, warn};
 use super::{
     Config,
     acknowledgements::Acknowledgements,
+    deleted::Deleted,
     handle::{Details, JoinError, Joining, JoiningText, OpenError},
     journal::Journal,
     memory::Share,
@@ -197,9 +198,10 @@ impl DocumentActor {
             Phase::Serving(serving) => serving.journal.unsaved().map(|update| update.bytes.clone()).collect(),
             _ => Vec::new(),
         };
+        let deleted = self.config.keep_deleted.of(&self.name);
         let loaded = async move {
             let stored = loading.await.map_err(OpenError::Store)?;
-            let replica = replay(stored.as_ref(), unsaved).await?;
+            let replica = replay(stored.as_ref(), unsaved, deleted).await?;
             Ok((stored, replica))
         };
         ctx.wait(loaded.into_actor(self).map(move |loaded, actor, ctx| match loaded {
@@ -618,9 +620,11 @@ impl DocumentActor {
         let covered = serving.log_bytes.saturating_sub(serving.journal.backlog_bytes());
         let summary = serving.summary(state.len());
         let (store, name) = (self.store.clone(), self.name.clone());
+        let deleted = self.config.keep_deleted.of(&self.name);
         let written = async move {
             let checked = state.clone();
-            let decodable = tokio::task::spawn_blocking(move || Replica::load([&checked]).map(drop)).await;
+            let load = move || Replica::load([&checked], deleted).map(drop);
+            let decodable = tokio::task::spawn_blocking(load).await;
             match decodable {
                 Ok(Ok(())) => store.checkpoint(name, upto, state, summary).await.map_err(|e| e.to_string()),
                 Ok(Err(unloadable)) => Err(unloadable.to_string()),
@@ -876,7 +880,11 @@ impl Actor for DocumentActor {
 }
 
 /// Builds the replica of what was stored and what is not stored yet.
-async fn replay(stored: Option<&Stored>, unsaved: Vec<Bytes>) -> Result<Replica, OpenError> {
+async fn replay(
+    stored: Option<&Stored>,
+    unsaved: Vec<Bytes>,
+    deleted: Deleted,
+) -> Result<Replica, OpenError> {
     /// Up to here decoding takes well under a millisecond and is done in place; above, it would hold up
     /// every connection of this thread.
     const IN_PLACE: usize = 32 * 1024;
@@ -884,9 +892,11 @@ async fn replay(stored: Option<&Stored>, unsaved: Vec<Bytes>) -> Result<Replica,
     let tail = stored.iter().flat_map(|stored| stored.tail.iter().map(|update| update.bytes.clone()));
     let updates: Vec<Bytes> = checkpoint.chain(tail).chain(unsaved).collect();
     let replica = if updates.iter().map(Bytes::len).sum::<usize>() <= IN_PLACE {
-        Replica::load(&updates)
+        Replica::load(&updates, deleted)
     } else {
-        tokio::task::spawn_blocking(move || Replica::load(&updates)).await.map_err(|_| OpenError::Closed)?
+        tokio::task::spawn_blocking(move || Replica::load(&updates, deleted))
+            .await
+            .map_err(|_| OpenError::Closed)?
     };
     replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
 }

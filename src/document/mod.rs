@@ -4,7 +4,8 @@
 //! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent
 //! ([`text_queue`] is the queue of those who speak JSON). [`collab`] makes operations of what happens to a text, for
 //! those who have no replica, with [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a
-//! document can bear, and nobody may say so more often than a [`rate`] allows. [`size`] says when a document is full.
+//! document can bear, and nobody may say so more often than a [`rate`] allows. [`size`] says when a document is full, [`deleted`] what
+//! becomes of what is deleted.
 //! What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
 //! and [`exports`] reads it for those who do not speak Yjs.
 //!
@@ -18,6 +19,7 @@ mod backlog;
 pub mod chat;
 pub mod collab;
 mod complaints;
+pub mod deleted;
 pub mod export;
 pub mod exports;
 pub mod handle;
@@ -45,10 +47,12 @@ use std::time::Duration;
 pub use crate::store::{Cursor, Head, Page, Presence, Shelf, StoreError, Usage};
 
 /// Everything about documents that can be set.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// Bytes that a document may have, encoded; past it changes are refused, deletions excepted.
     pub max_bytes: usize,
+    /// Which documents keep what is deleted in them.
+    pub keep_deleted: deleted::KeepDeleted,
     /// How long presence outlives its session.
     pub presence: presence::Config,
     /// What may wait for the store.
@@ -78,6 +82,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_bytes: 64 << 20,
+            keep_deleted: deleted::KeepDeleted::default(),
             presence: presence::Config::default(),
             journal: journal::Config::default(),
             attachments: attachments::Limits::default(),

@@ -116,7 +116,7 @@ impl Registry {
         };
         let actor = DocumentActor::new(
             name.clone(),
-            self.0.config,
+            self.0.config.clone(),
             self.0.store.clone(),
             self.0.metrics.clone(),
             self.clone(),

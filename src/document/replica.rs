@@ -32,6 +32,7 @@ use yrs::{
 };
 
 use super::{
+    deleted::Deleted,
     outbox::Lag,
     plain_text::{self, Delta, Edit, PlainText},
 };
@@ -83,6 +84,7 @@ pub enum Unloadable {
 pub struct Replica {
     /// `None` once poisoned; the document itself is leaked then.
     doc: Option<Doc>,
+    deleted: Deleted,
     /// The state vector, kept by hand: asking yrs for it costs a walk over all clients.
     clocks: HashMap<ClientId, u32>,
     /// Shared types taken in since the nesting was last looked at.
@@ -139,21 +141,23 @@ pub struct RootText {
 
 impl Default for Replica {
     fn default() -> Self {
-        Self::new()
+        Self::new(Deleted::default())
     }
 }
 
 impl Replica {
     /// An empty document.
-    pub fn new() -> Self {
+    pub fn new(deleted: Deleted) -> Self {
         let options = Options {
             // JavaScript counts text in UTF-16 units, and so do the offsets in presence and operations.
             offset_kind: OffsetKind::Utf16,
             cleanup_formatting: false,
+            skip_gc: deleted == Deleted::Kept,
             ..Options::default()
         };
         Self {
             doc: Some(Doc::with_options(options)),
+            deleted,
             clocks: HashMap::new(),
             new_types: 0,
             cache: Cache::default(),
@@ -161,10 +165,18 @@ impl Replica {
         }
     }
 
+    /// What becomes of what is deleted in it.
+    pub fn deleted(&self) -> Deleted {
+        self.deleted
+    }
+
     /// A document from what was stored: a full state and what came after, in order. The bytes are our own
     /// and passed the guard before they were stored.
-    pub fn load<'a>(updates: impl IntoIterator<Item = &'a Bytes>) -> Result<Self, Unloadable> {
-        let mut replica = Self::new();
+    pub fn load<'a>(
+        updates: impl IntoIterator<Item = &'a Bytes>,
+        deleted: Deleted,
+    ) -> Result<Self, Unloadable> {
+        let mut replica = Self::new(deleted);
         let updates: Vec<&Bytes> = updates.into_iter().collect();
         let outcome = replica.contain(|doc, clocks| {
             let mut ends = HashMap::new();

@@ -807,7 +807,7 @@ impl DocumentState {
     /// Begins anew with nothing in it: the document was deleted, or is made again. Texts that were open are
     /// forgotten, so that nothing of the old content comes back with an operation made to it.
     pub fn begin_anew(&mut self) {
-        self.replica = Replica::new();
+        self.replica = Replica::new(self.replica.deleted());
         self.size.set(0);
         self.poisoned = false;
         self.collab = Collab::new(collab::Config::default());

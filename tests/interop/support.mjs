@@ -38,11 +38,12 @@ const open = new Set();
 
 /**
  * Opens `room` with the given generation of a client, its document and presence ready to use. The room is put into
- * the address as it stands, as any app would.
+ * the address as it stands, as any app would. `gc: false` keeps what is deleted, for snapshots.
  */
 export function join(version, server, room, options = {}) {
   const url = server.url.replace(/^http/, "ws");
-  const doc = new Y.Doc();
+  const { gc = true } = options;
+  const doc = new Y.Doc({ gc });
   const family = version in HOCUSPOCUSES ? joinHocuspocus : joinYWebsocket;
   const { name = version } = options;
   const closes = [];

@@ -22,6 +22,7 @@ use yrs::{
 use super::*;
 use crate::{
     auth::Access,
+    document::deleted::Deleted,
     document::{
         acknowledgements::Acknowledgements,
         journal::{self, Journal},
@@ -133,7 +134,7 @@ impl goldenscript::Runner for Story {
 impl Story {
     fn new() -> Self {
         Self {
-            state: DocumentState::new(Replica::new(), presence::Config::default()),
+            state: DocumentState::new(Replica::default(), presence::Config::default()),
             journal: Journal::new(journal::Config::default(), Sequence(0)),
             owed: Acknowledgements::default(),
             writing: 0,
@@ -286,7 +287,7 @@ impl Story {
             }
             Command::Reload => {
                 self.state.replica().break_down();
-                self.state.replace_replica(Replica::load(&self.log)?, now)
+                self.state.replace_replica(Replica::load(&self.log, Deleted::Collected)?, now)
             }
             Command::Anew => {
                 self.state.begin_anew();
@@ -366,7 +367,7 @@ fn block_on<T, E: ToString>(work: impl Future<Output = Result<T, E>>) -> Result<
 
 #[test]
 fn a_document_follows_so_many_texts_and_forgets_the_one_first_left() {
-    let mut state = DocumentState::new(Replica::new(), presence::Config::default());
+    let mut state = DocumentState::new(Replica::default(), presence::Config::default());
     let limit = Config::default().fields;
     let start = Instant::now();
     let session = |n: usize| SessionId(Uuid::from_u128(n as u128));
@@ -727,7 +728,7 @@ fn scribes_and_painters_end_with_the_same_text() {
             operations: 0,
         };
         let mut crowd = Crowd {
-            state: DocumentState::new(Replica::new(), presence::Config::default()),
+            state: DocumentState::new(Replica::default(), presence::Config::default()),
             now: Now { instant: Instant::now(), wall: Timestamp(0) },
             sessions: 0,
             scribes: ["ann", "bob", "cleo"].map(scribe).into(),
@@ -812,7 +813,7 @@ fn no_frame_does_more_than_it_may() {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (mut applied, mut refused) = (0, 0);
     for _ in 0..300 {
-        let mut state = DocumentState::new(Replica::new(), presence::Config::default());
+        let mut state = DocumentState::new(Replica::default(), presence::Config::default());
         let now = Now { instant: Instant::now(), wall: Timestamp(0) };
         let session = SessionId(Uuid::from_u128(1));
         let (editor, field) = (EditorName::parse("eve").unwrap(), FieldName::parse("text").unwrap());

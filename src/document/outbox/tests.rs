@@ -537,7 +537,7 @@ impl Play {
         Self {
             random,
             socket,
-            replica: Replica::new(),
+            replica: Replica::default(),
             writers,
             here,
             seen,

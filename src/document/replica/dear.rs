@@ -88,6 +88,7 @@ mod tests {
     use yrs::{Doc, GetString, ReadTxn, StateVector, Text, Transact};
 
     use super::*;
+    use crate::document::deleted::Deleted;
     use crate::protocol::{json::FieldName, wire};
 
     fn check(bytes: Vec<u8>) -> Update {
@@ -144,14 +145,14 @@ mod tests {
     fn what_a_long_session_wrote_is_taken_piece_by_piece_and_is_whole() {
         let (text, update) = long_session(1, 6000);
         assert!(update.structs() > 2 * LARGE && update.ranges() > 0, "{} structs", update.structs());
-        let mut replica = Replica::new();
+        let mut replica = Replica::default();
         let applied = replica.apply_dear(&update).unwrap();
         assert_eq!(applied.verdict, Verdict::Complete);
         assert_eq!(shows(&mut replica), text);
         // Who hears the pieces in order has the same.
         let pieces: Vec<Bytes> = applied.pieces.into_iter().filter_map(|piece| piece.update).collect();
         assert!(pieces.len() > 2, "{} pieces", pieces.len());
-        let mut reader = Replica::load(&pieces).unwrap();
+        let mut reader = Replica::load(&pieces, Deleted::Collected).unwrap();
         assert_eq!(shows(&mut reader), text);
         assert_eq!(replica.state().unwrap(), reader.state().unwrap());
         // Sent again it changes nothing, and is acknowledged as whole.
@@ -163,11 +164,11 @@ mod tests {
     #[test]
     fn what_builds_upon_something_missing_is_taken_as_far_as_it_goes() {
         let (_, update) = long_session(2, 6000);
-        let mut replica = Replica::new();
+        let mut replica = Replica::default();
         let some = update.next_structs(|_| 0, 3000).unwrap();
         let end = some.sections()[0].end;
         // The rest, to a document that has not got those.
-        let mut writer = Replica::new();
+        let mut writer = Replica::default();
         writer.apply(&[&update]).unwrap();
         let known = StateVector::new([(some.sections()[0].client, end)].into_iter().collect());
         let rest = check(writer.difference(&known).unwrap().to_vec());
@@ -181,11 +182,11 @@ mod tests {
     #[test]
     fn what_costs_far_more_than_its_size_is_worth_is_refused_and_what_was_taken_is_whole() {
         let update = crowd_at_one_spot(12_000);
-        let mut replica = Replica::new();
+        let mut replica = Replica::default();
         let applied = replica.apply_dear(&update).unwrap();
         assert_eq!(applied.verdict, Verdict::TooDear);
         let pieces: Vec<Bytes> = applied.pieces.into_iter().filter_map(|piece| piece.update).collect();
-        let taken = Replica::load(&pieces).unwrap().state().unwrap();
+        let taken = Replica::load(&pieces, Deleted::Collected).unwrap().state().unwrap();
         assert_eq!(taken, replica.state().unwrap());
         let taken = check(taken.to_vec());
         assert!((1000..12_000).contains(&taken.sections().len()), "{} authors", taken.sections().len());

@@ -48,7 +48,7 @@ fn a_batch_is_one_update_and_every_update_has_its_verdict() {
     let world = bob.insert(5, " world");
     let lost = ann.insert(5, "?");
     let after_lost = ann.insert(6, "!");
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     let batch = [check(hello), check(world), check(after_lost)];
     let applied = replica.apply(&batch.each_ref()).unwrap();
     assert_eq!(applied.verdicts.as_slice(), [Verdict::Complete, Verdict::Complete, Verdict::Incomplete]);
@@ -69,7 +69,7 @@ fn ann_and_world(ann: &Writer, bob: &Writer) -> String {
 #[test]
 fn what_is_known_changes_nothing() {
     let ann = Writer::new(1);
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     let updates =
         [ann.insert(0, "hello"), ann.remove(1, 2), ann.set("key", "value"), ann.set("key", "other")];
     for update in &updates {
@@ -85,7 +85,7 @@ fn what_is_known_changes_nothing() {
 #[test]
 fn what_is_news_in_part_travels_on_without_the_rest() {
     let ann = Writer::new(1);
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     replica.apply_one(ann.insert(0, "hello"));
     ann.insert(5, " world");
     let (verdict, passed_on) = replica.apply_one(ann.state());
@@ -96,7 +96,7 @@ fn what_is_news_in_part_travels_on_without_the_rest() {
 #[test]
 fn a_large_step_2_travels_on_only_as_far_as_it_is_news() {
     let ann = Writer::new(1);
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     for _ in 0..400 {
         ann.insert(0, "deleted ");
         replica.apply_one(ann.state());
@@ -115,7 +115,7 @@ fn an_update_beyond_a_gap_is_left_out_and_nothing_stays_pending() {
     let ann = Writer::new(1);
     let _lost = ann.set("first", "lost");
     let second = ann.set("second", "kept");
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     assert_eq!(replica.apply_one(second), (Verdict::Incomplete, None));
     assert!(replica.is_empty());
     assert_eq!(replica.vector().as_ref(), [0]);
@@ -126,18 +126,18 @@ fn an_update_beyond_a_gap_is_left_out_and_nothing_stays_pending() {
 #[test]
 fn what_yrs_refuses_is_malformed_and_the_clocks_stay_true() {
     let ann = Writer::new(1);
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     replica.apply_one(ann.insert(0, "hello"));
     // Client 2: text inside a text's character, which is no type; before it, a sound piece by client 3.
     let bad = [2, 1, 3, 0, 4, 1, 4, b't', b'e', b'x', b't', 1, b'c', 1, 2, 0, 4, 0, 1, 0, 1, b'x', 0];
     let applied = replica.apply(&[&check(bad.to_vec()), &check(ann.insert(5, "!"))]).unwrap();
     assert_eq!(applied.verdicts.as_slice(), [Verdict::Malformed, Verdict::Complete]);
     let known = vector_of(&mut replica);
-    let mut reloaded = Replica::load([&replica.state().unwrap()]).unwrap();
+    let mut reloaded = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
     assert_eq!(vector_of(&mut reloaded), known, "the clocks kept by hand are those of the document");
     assert!(replica.text().contains("hello!"));
     // What was passed on brings another replica to the same place.
-    let mut other = Replica::new();
+    let mut other = Replica::default();
     let first = Writer::new(1).insert(0, "hello");
     other.apply_one(first);
     other.apply_one(applied.update.unwrap());
@@ -150,7 +150,7 @@ fn what_yrs_refuses_is_malformed_and_the_clocks_stay_true() {
 #[test]
 fn encodings_are_made_once_until_the_next_change() {
     let ann = Writer::new(1);
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     replica.apply_one(ann.insert(0, "hello"));
     let some = ann.vector();
     replica.apply_one(ann.insert(5, " world"));
@@ -172,7 +172,7 @@ fn encodings_are_made_once_until_the_next_change() {
 
 #[test]
 fn a_state_vector_is_the_same_question_in_whatever_order_it_came() {
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     for client in 1..41 {
         replica.apply_one(Writer::new(client).set(&client.to_string(), "here"));
     }
@@ -190,7 +190,7 @@ fn a_state_vector_is_the_same_question_in_whatever_order_it_came() {
 #[test]
 fn few_differences_are_kept() {
     let ann = Writer::new(1);
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     replica.apply_one(ann.insert(0, "hello, world"));
     let vector = |clock| StateVector::from_iter([(ClientId::new(1), clock)]);
     let differences: Vec<_> = (1..=9).map(|clock| replica.difference(&vector(clock)).unwrap()).collect();
@@ -205,7 +205,7 @@ fn few_differences_are_kept() {
 #[test]
 fn a_difference_brings_everything_with_all_deletions() {
     let (ann, bob) = (Writer::new(1), Writer::new(2));
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     let hello = ann.insert(0, "hello");
     bob.receive(&hello);
     replica.apply_one(hello);
@@ -220,7 +220,7 @@ fn a_difference_brings_everything_with_all_deletions() {
 #[test]
 fn a_lag_is_made_up_for_with_one_difference() {
     let (ann, bob, cat) = (Writer::new(1), Writer::new(2), Writer::new(3));
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     for update in [ann.insert(0, "ann "), bob.insert(0, "bob ")] {
         replica.apply_one(update.clone());
         cat.receive(&update);
@@ -240,14 +240,14 @@ fn a_lag_is_made_up_for_with_one_difference() {
 
 #[test]
 fn a_hundred_clients_are_one_document() {
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     let updates: Vec<_> = (1..=100).map(|client| Writer::new(client).insert(0, "x")).map(check).collect();
     let applied = replica.apply(&updates.iter().collect::<Vec<_>>()).unwrap();
     assert!(applied.verdicts.iter().all(|verdict| *verdict == Verdict::Complete));
     assert_eq!(applied.before.len(), 100);
     assert_eq!(vector_of(&mut replica).len(), 100);
     assert_eq!(replica.text().len(), 100);
-    let mut reloaded = Replica::load([&replica.state().unwrap()]).unwrap();
+    let mut reloaded = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
     assert_eq!(vector_of(&mut reloaded), vector_of(&mut replica));
 }
 
@@ -256,12 +256,12 @@ fn a_hundred_clients_are_one_document() {
 #[test]
 fn a_panic_poisons_the_replica_and_nothing_else() {
     let ann = Writer::new(1);
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     replica.apply_one(ann.insert(0, "hello"));
     // Answers that were encoded before must not outlive it.
     replica.state().unwrap();
     replica.difference(&ann.vector()).unwrap();
-    let mut bystander = Replica::load([&replica.state().unwrap()]).unwrap();
+    let mut bystander = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
     replica.break_down();
     let update = check(ann.insert(5, "!"));
     assert!(replica.apply(&[&update]).is_err());
@@ -279,7 +279,7 @@ fn a_panic_poisons_the_replica_and_nothing_else() {
 
 #[test]
 fn a_poisoned_document_is_leaked_with_its_open_transaction() {
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     // A clone that lives on shows whether the original was committed or dropped.
     let doc = replica.doc.clone().unwrap();
     replica.break_down();
@@ -293,7 +293,7 @@ fn a_poisoned_document_is_leaked_with_its_open_transaction() {
 fn what_is_not_an_update_is_undecodable() {
     let sound = Writer::new(1).insert(0, "hello");
     for bytes in [Bytes::from_static(b"\xff\xff"), sound.slice(..sound.len() - 3), Bytes::new()] {
-        let loaded = Replica::load([&sound, &bytes]);
+        let loaded = Replica::load([&sound, &bytes], Deleted::Collected);
         assert!(matches!(loaded, Err(Unloadable::Undecodable(_))), "{bytes:?}");
     }
 }
@@ -306,9 +306,12 @@ fn what_builds_upon_something_missing_is_incomplete() {
     let hello = ann.insert(0, "hello");
     bob.receive(&hello);
     let world = bob.insert(5, " world");
-    assert!(matches!(Replica::load([&world]), Err(Unloadable::Incomplete)));
-    assert!(matches!(Replica::load([&bob.remove(0, 1)]), Err(Unloadable::Incomplete)), "a deletion");
-    assert_eq!(Replica::load([&world, &hello]).unwrap().text(), "hello world");
+    assert!(matches!(Replica::load([&world], Deleted::Collected), Err(Unloadable::Incomplete)));
+    assert!(
+        matches!(Replica::load([&bob.remove(0, 1)], Deleted::Collected), Err(Unloadable::Incomplete)),
+        "a deletion"
+    );
+    assert_eq!(Replica::load([&world, &hello], Deleted::Collected).unwrap().text(), "hello world");
 }
 
 /// The same with one author: yrs integrates what lies beyond the hole, and calls nothing pending.
@@ -316,11 +319,14 @@ fn what_builds_upon_something_missing_is_incomplete() {
 fn a_hole_in_an_authors_updates_is_incomplete() {
     let ann = Writer::new(1);
     let updates = [ann.set("a", "1"), ann.set("b", "2"), ann.set("c", "3"), ann.set("d", "4")];
-    assert!(matches!(Replica::load(&updates[1..]), Err(Unloadable::Incomplete)), "at the front");
+    assert!(
+        matches!(Replica::load(&updates[1..], Deleted::Collected), Err(Unloadable::Incomplete)),
+        "at the front"
+    );
     let holed = [&updates[0], &updates[2], &updates[3]];
-    assert!(matches!(Replica::load(holed), Err(Unloadable::Incomplete)), "in the middle");
-    assert_eq!(vector_of(&mut Replica::load(&updates).unwrap()), ann.vector());
-    let reversed = Replica::load(updates.iter().rev());
+    assert!(matches!(Replica::load(holed, Deleted::Collected), Err(Unloadable::Incomplete)), "in the middle");
+    assert_eq!(vector_of(&mut Replica::load(&updates, Deleted::Collected).unwrap()), ann.vector());
+    let reversed = Replica::load(updates.iter().rev(), Deleted::Collected);
     assert_eq!(vector_of(&mut reversed.unwrap()), ann.vector(), "the order does not matter");
 }
 
@@ -338,7 +344,7 @@ fn a_state_keeps_what_waits_and_a_difference_drops_it() {
     assert_eq!(text_of([&store.state(), &hello]), "hello world");
     assert_eq!(text_of([&store.difference(&StateVector::default()), &hello]), "hello");
     // Nothing ever waits in a replica. If yrs were wrong about that, its state would still hold it.
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     let waits = replica.contain(|doc, _| {
         let mut txn = doc.transact_mut();
         txn.apply_update(DecodedUpdate::decode_v1(&world).unwrap()).unwrap();
@@ -352,23 +358,26 @@ fn a_state_keeps_what_waits_and_a_difference_drops_it() {
 fn a_long_log_is_loaded_in_several_transactions() {
     let ann = Writer::new(1);
     let log: Vec<_> = (0..3 * LOADED_TOGETHER as u32 + 1).map(|at| ann.insert(at, "x")).collect();
-    let mut replica = Replica::load(&log).unwrap();
+    let mut replica = Replica::load(&log, Deleted::Collected).unwrap();
     assert_eq!(vector_of(&mut replica), ann.vector());
     assert_eq!(replica.text(), ann.text());
     // What is incomplete after the first transaction may be whole after the last.
     let (tail, head) = log.split_at(log.len() / 2);
-    let turned = Replica::load(head.iter().chain(tail)).unwrap();
+    let turned = Replica::load(head.iter().chain(tail), Deleted::Collected).unwrap();
     assert_eq!(turned.clocks, replica.clocks);
 }
 
 #[test]
 fn a_document_with_a_title_says_so() {
-    let mut replica = Replica::load([&titled("  Minutes ")]).unwrap();
+    let mut replica = Replica::load([&titled("  Minutes ")], Deleted::Collected).unwrap();
     assert_eq!(replica.title().unwrap().as_deref(), Some("Minutes"));
-    assert_eq!(Replica::new().title().unwrap(), None);
-    assert_eq!(Replica::load([&titled(" ")]).unwrap().title().unwrap(), None, "blank");
+    assert_eq!(Replica::default().title().unwrap(), None);
+    assert_eq!(Replica::load([&titled(" ")], Deleted::Collected).unwrap().title().unwrap(), None, "blank");
     let long = titled(&"ä".repeat(300));
-    assert_eq!(Replica::load([&long]).unwrap().title().unwrap().unwrap().chars().count(), 256);
+    assert_eq!(
+        Replica::load([&long], Deleted::Collected).unwrap().title().unwrap().unwrap().chars().count(),
+        256
+    );
     assert_eq!(check(titled("new")).sections()[0].start, 0, "as if by a client");
 }
 
@@ -376,14 +385,14 @@ fn a_document_with_a_title_says_so() {
 fn a_document_that_says_what_it_is_is_believed() {
     let of = |kind: Any| {
         let update = Writer::new(3).edit(|_, txn| txn.set_in_map("meta", "kind", kind));
-        Replica::load([&update]).unwrap().kind().unwrap()
+        Replica::load([&update], Deleted::Collected).unwrap().kind().unwrap()
     };
     assert_eq!(of(Any::from("board")).as_deref(), Some("board"));
     assert_eq!(of(Any::from("something newer")).as_deref(), Some("something newer"));
     assert_eq!(of(Any::from("")), None);
     assert_eq!(of(Any::from("x".repeat(65))), None);
     assert_eq!(of(Any::from(7)), None);
-    assert_eq!(Replica::new().kind().unwrap(), None);
+    assert_eq!(Replica::default().kind().unwrap(), None);
 }
 
 #[test]
@@ -393,10 +402,10 @@ fn a_title_that_is_no_string_is_none() {
         let _ = doc;
         txn.get_or_insert_text_named("meta", "not a map");
     });
-    let mut replica = Replica::load([&text_named_meta]).unwrap();
+    let mut replica = Replica::load([&text_named_meta], Deleted::Collected).unwrap();
     assert_eq!(replica.title().unwrap(), None);
     let number = Writer::new(2).edit(|_, txn| txn.set_in_map("meta", "title", Any::from(7)));
-    assert_eq!(Replica::load([&number]).unwrap().title().unwrap(), None);
+    assert_eq!(Replica::load([&number], Deleted::Collected).unwrap().title().unwrap(), None);
     // Looking for a title must not change what the document is.
     assert_eq!(text_in(&replica.state().unwrap(), "meta"), "not a map");
 }
@@ -451,13 +460,13 @@ fn histories_in_any_order_and_any_batches_end_alike() {
             let mut shuffled = updates.clone();
             shuffled.shuffle(&mut random);
             let follower = Writer::new(901);
-            let mut replica = Replica::new();
+            let mut replica = Replica::default();
             deliver(shuffled, &mut replica, &follower, &mut random);
             assert_eq!(vector_of(&mut replica), expected.vector());
             assert_eq!(follower.vector(), expected.vector());
             assert!(!follower.is_waiting());
             assert_eq!(follower.state_again(), expected.state_again(), "what was passed on makes the same");
-            let mut reloaded = Replica::load([&replica.state().unwrap()]).unwrap();
+            let mut reloaded = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
             assert_eq!(vector_of(&mut reloaded), vector_of(&mut replica));
             states.push(state_again(&replica.state().unwrap()));
             assert_eq!(state_again(&reloaded.state().unwrap()), states[0], "after a reload");
@@ -558,7 +567,7 @@ fn field(name: &str) -> FieldName {
 
 #[test]
 fn an_edit_is_an_update_that_everybody_can_apply() {
-    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    let (mut replica, ann) = (Replica::default(), Writer::new(1));
     replica.apply_one(ann.insert(0, "a😀b")).1.unwrap();
     let edits = [Edit::Insert { at: 3, text: "漢" }, Edit::Remove { at: 0, length: 1 }];
     let applied = replica.edit(&field("text"), &edits).unwrap().unwrap();
@@ -576,7 +585,7 @@ fn an_edit_is_an_update_that_everybody_can_apply() {
     assert_eq!(ann.text(), "漢b");
     assert_eq!(replica.edit(&field("text"), &[]).unwrap().unwrap().update, None);
     // Loaded again, it is the same, and writes as somebody else.
-    let mut again = Replica::load([&replica.state().unwrap()]).unwrap();
+    let mut again = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
     let applied = again.edit(&field("text"), &[Edit::Insert { at: 2, text: "!" }]).unwrap().unwrap();
     assert_ne!(applied.before[0].0, own);
     ann.receive(&applied.update.unwrap());
@@ -585,7 +594,7 @@ fn an_edit_is_an_update_that_everybody_can_apply() {
 
 #[test]
 fn an_edit_that_does_not_fit_poisons_the_replica_and_nothing_else() {
-    let mut replica = Replica::new();
+    let mut replica = Replica::default();
     assert!(replica.edit(&field("text"), &[Edit::Remove { at: 0, length: 1 }]).is_err());
     assert!(replica.state().is_err());
     assert!(replica.root_text(&field("text")).is_err());
@@ -593,7 +602,7 @@ fn an_edit_that_does_not_fit_poisons_the_replica_and_nothing_else() {
 
 #[test]
 fn a_root_shows_its_characters_and_where_objects_stand() {
-    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    let (mut replica, ann) = (Replica::default(), Writer::new(1));
     assert_eq!(replica.root_text(&field("none")).unwrap(), RootText::default());
     replica.apply_one(ann.insert(0, "a😀b"));
     let cat = || Any::from_json(r#"{"image":"cat"}"#).unwrap();
@@ -617,7 +626,7 @@ fn a_root_shows_its_characters_and_where_objects_stand() {
 
 #[test]
 fn what_becomes_of_a_watched_text_is_heard_once() {
-    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    let (mut replica, ann) = (Replica::default(), Writer::new(1));
     let text = field("text");
     replica.watch(&text).unwrap();
     replica.watch(&field("other")).unwrap();
@@ -636,7 +645,7 @@ fn what_becomes_of_a_watched_text_is_heard_once() {
 
 #[test]
 fn who_opens_a_map_as_text_takes_nothing_from_it() {
-    let (mut replica, ann) = (Replica::new(), Writer::new(1));
+    let (mut replica, ann) = (Replica::default(), Writer::new(1));
     let set = |title: &str| {
         ann.edit(|_, txn| {
             txn.get_or_insert_map("meta").insert(txn, "title", title);
@@ -647,6 +656,6 @@ fn who_opens_a_map_as_text_takes_nothing_from_it() {
     assert_eq!(replica.root_text(&field("meta")).unwrap().text, PlainText::default());
     replica.apply_one(set("after"));
     assert_eq!(replica.title().unwrap().as_deref(), Some("after"));
-    let mut again = Replica::load([&replica.state().unwrap()]).unwrap();
+    let mut again = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
     assert_eq!(again.title().unwrap().as_deref(), Some("after"));
 }

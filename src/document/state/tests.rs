@@ -12,6 +12,7 @@ use yrs::{StateVector, updates::decoder::Decode};
 
 use super::*;
 use crate::{
+    document::deleted::Deleted,
     document::{
         acknowledgements::Acknowledgements,
         journal::{self, Journal},
@@ -161,7 +162,7 @@ impl goldenscript::Runner for Story {
 impl Story {
     fn new() -> Self {
         Self {
-            state: DocumentState::new(Replica::new(), presence::Config::default()),
+            state: DocumentState::new(Replica::default(), presence::Config::default()),
             journal: Journal::new(journal::Config::default(), Sequence(0)),
             owed: Acknowledgements::default(),
             writing: 0,
@@ -321,7 +322,7 @@ impl Story {
                 return Ok(());
             }
             Command::Reload => {
-                drop(self.state.replace_replica(Replica::load(&self.log)?, now));
+                drop(self.state.replace_replica(Replica::load(&self.log, Deleted::Collected)?, now));
                 for suspect in std::mem::take(&mut self.suspects) {
                     let effects = self.state.retry(suspect, now);
                     self.carry_out(effects, out);
@@ -564,7 +565,7 @@ fn presence_of_a_crowd_is_gathered_and_everybody_is_told_the_latest() {
     const CROWD: u64 = 400;
     let start = Instant::now();
     let at = |ms: u64| Now { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
-    let mut state = DocumentState::new(Replica::new(), presence::Config::default());
+    let mut state = DocumentState::new(Replica::default(), presence::Config::default());
     for n in 0..CROWD {
         state.join(SessionId(Uuid::from_u128(n.into())), Access::Write, Dialect::YWebSocket { echo: false });
     }
