@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, test } from "node:test";
 import { startProxy } from "./proxy.mjs";
-import { api, kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, stored, text, until, words, write } from "./support.mjs";
+import { accessible, api, fitsSideways, kept, openDocument, reading, sameText, screenshot, startBrowser, startServer, status, stored, text, until, words, write } from "./support.mjs";
 
 /** Small enough to be reached by hand. */
 const MAX_MESSAGE = 32 * 1024;
@@ -80,9 +80,9 @@ const CHINESE = {
 };
 
 /** A document with a title, so that the first line written does not become it, which would be a change more to count. */
-async function titled(name) {
+async function titled(name, at = server) {
   const body = JSON.stringify({ name, title: name });
-  const made = await fetch(`${server.url}/api/v1/documents`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  const made = await fetch(`${at.url}/api/v1/documents`, { method: "POST", headers: { "content-type": "application/json" }, body });
   assert.equal(made.status, 201);
 }
 
@@ -183,6 +183,60 @@ test("the browser's own word is acted on at once, in both directions", async () 
   assert.ok((await said()).every((words) => !words.startsWith("Reconnecting… · 2")));
   await words(bo, "x").waitFor();
 });
+
+for (const [language, say, cannot, hint] of [
+  ["en", ENGLISH, "Not saved yet", "The server cannot store changes at the moment. The others see yours; keep writing: they are kept on this device and stored as soon as it can."],
+  ["zh-TW", CHINESE, "尚未儲存", "伺服器目前無法儲存變更。其他人看得到您的變更，您可以繼續書寫：變更會保存在這部裝置上，伺服器恢復後會立即儲存。"],
+]) {
+  test(`${language}: a server that cannot store is named, with what waits, until it can`, async () => {
+    const args = [];
+    const broken = await startServer({ args });
+    try {
+      const ann = await person(broken, "Ann", { language });
+      await titled("not stored", broken);
+      await openDocument(ann, "not stored");
+      await add(ann, "Stored. ");
+      await reads(ann, say.saved);
+      // More than any disk has must stay free: whatever is written is refused.
+      await broken.stop();
+      args.push("--min-free-bytes", `${Number.MAX_SAFE_INTEGER}`);
+      await broken.start();
+      await status(ann, "saved");
+      const said = await listen(ann);
+      await add(ann, "Waits.");
+      await reads(ann, `${cannot} · ${say.kept(6)}`);
+      await ann.page.getByRole("alert").getByText(hint).waitFor();
+      // The dot is not the one of a healthy line.
+      const dot = await ann.page.locator(".pill-dot").evaluate((element) => getComputedStyle(element).backgroundColor);
+      assert.equal(dot, "rgba(0, 0, 0, 0)");
+      for (const [size, theme] of [[[1280, 820], "light"], [[390, 780], "dark"]]) {
+        await ann.page.setViewportSize({ width: size[0], height: size[1] });
+        await ann.page.emulateMedia({ colorScheme: theme });
+        await screenshot(ann, `not-stored-${language}-${theme}`);
+        await accessible(ann, `a server that cannot store, ${theme}`);
+        await fitsSideways(ann, `a server that cannot store, ${theme}`);
+        // The count and the reason do not lie on each other.
+        const [detail, alert] = await Promise.all([".pill-detail", "[role=alert] p"].map((one) => ann.page.locator(one).boundingBox()));
+        assert.ok(detail.y + detail.height <= alert.y, `${JSON.stringify([detail, alert])}, ${theme}`);
+      }
+      await add(ann, " And this.");
+      await reads(ann, `${cannot} · ${say.kept(16)}`);
+      // Never called saved, and not left at "saving".
+      assert.deepEqual([...new Set((await said()).map((words) => words.split(" · ")[0]))], [say.saved, say.saving, cannot]);
+
+      await broken.stop();
+      args.length = 0;
+      await broken.start();
+      await reads(ann, say.saved);
+      await ann.page.getByRole("alert").waitFor({ state: "detached" });
+      assert.match(JSON.stringify(await api(broken, "GET", "/not%20stored/json")), /Stored\. Waits\. And this\./);
+      // What the browser itself says of the server's answer to the question whether it can store.
+      ann.troubles = ann.troubles.filter((trouble) => !/status of 503/.test(trouble));
+    } finally {
+      await broken.dispose();
+    }
+  });
+}
 
 test("a document without room says so, is read from the copy, and opens when somebody leaves", async () => {
   const ann = await person(server, "Ann");

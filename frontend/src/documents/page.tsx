@@ -15,7 +15,7 @@ import { socketBase } from "../sync/address";
 import { connectByHocuspocus } from "../sync/connection";
 import { openIndexedDbCopy } from "../sync/copy";
 import { openRoom, type Room, type RoomState } from "../sync/room";
-import { isEditable, isLive, isReadable } from "../sync/status";
+import { isEditable, isLive, isReadable, isStalled } from "../sync/status";
 import { BarTitle } from "./bar-title";
 import { Share } from "./share";
 import { StatusPill } from "./status-pill";
@@ -36,6 +36,7 @@ import { createStore, useStore } from "../ui/store";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api } from "./api";
 import { documentsChanged } from "./changes";
+import { refusesToStore } from "./readiness";
 import { rememberKept, rememberTrashed } from "./device";
 import { takeJustMade } from "./just-made";
 import { nameByFirstLine, useCalled } from "./first-line";
@@ -92,6 +93,7 @@ function useRoom(name: DocumentName): Room | null {
         signals: browserSignals,
         connect: connectByHocuspocus,
         reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
+        refusesToStore: () => refusesToStore(),
         read: () => readState(name),
         openCopy: openIndexedDbCopy,
       }),
@@ -232,7 +234,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
           <p>{t("status.onlyInThisTab")}</p>
         </div>
       )}
-      {(status.kind === "full" || status.kind === "too-large" || status.kind === "no-websocket") && (
+      {(status.kind === "full" || status.kind === "too-large" || status.kind === "no-websocket" || (isStalled(status) && stores)) && (
         <div className="banner banner-top" role="alert">
           <TriangleAlert aria-hidden="true" />
           <p>{t(`status.${status.kind}Hint`)}</p>

@@ -1,6 +1,7 @@
 // The rooms of the pages. One that is left while its changes are in this tab only stays open behind the next page until
 // the server has them: on a browser that stores nothing, going back to the list must not lose a word.
 import type { Room } from "../sync/room";
+import { isStalled } from "../sync/status";
 import { createStore, type Store } from "../ui/store";
 
 const left = new Map<string, Room>();
@@ -37,5 +38,5 @@ function forget(document: string): void {
 
 function hasOnlyCopy(room: Room): boolean {
   const { status, onlyInThisTab, stores } = room.state();
-  return onlyInThisTab || (status.kind === "saving" && !stores);
+  return onlyInThisTab || ((status.kind === "saving" || isStalled(status)) && !stores);
 }

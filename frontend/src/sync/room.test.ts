@@ -12,6 +12,7 @@ interface Stage {
   readonly network: (state: "up" | "down") => void;
   readonly wake: () => void;
   readonly answers: (reachable: boolean) => void;
+  readonly refusesToStore: (refuses: boolean) => void;
 }
 
 function stage(): Stage {
@@ -22,6 +23,7 @@ function stage(): Stage {
   let network: (state: "up" | "down") => void = () => undefined;
   let wake: () => void = () => undefined;
   let reachable = false;
+  let refuses = false;
   const room = openRoom("a document", {
     base: "ws://host/ws",
     signals: {
@@ -47,6 +49,7 @@ function stage(): Stage {
     }),
     openChannel: () => ({ onmessage: null, postMessage: () => undefined, close: noted("channel closed") }),
     reachable: () => Promise.resolve(reachable),
+    refusesToStore: () => Promise.resolve(refuses),
     onKept: (document) => void did.push(`kept ${document}`),
   });
   return {
@@ -61,6 +64,7 @@ function stage(): Stage {
     network: (state) => network(state),
     wake: () => wake(),
     answers: (answer) => void (reachable = answer),
+    refusesToStore: (answer) => void (refuses = answer),
   };
 }
 
@@ -138,6 +142,34 @@ test("a change that waits for its acknowledgement is worth a word after a while,
     report({ type: "unsaved", count: 1 });
     vi.advanceTimersByTime(500);
     expect(room.state().status).toEqual({ kind: "saving", slow: false });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("a server that stores nothing is asked for the reason, and believed again at its first acknowledgement", async () => {
+  vi.useFakeTimers();
+  try {
+    const { room, loadCopy, report, refusesToStore } = stage();
+    await loadCopy({ known: true, kept: 0 });
+    synced.forEach(report);
+    refusesToStore(true);
+    write(room);
+    report({ type: "unsaved", count: 1 });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(room.state().status).toEqual({ kind: "not-stored", kept: 1 });
+    write(room);
+    report({ type: "unsaved", count: 2 });
+    expect(room.state().status).toEqual({ kind: "not-stored", kept: 2 });
+    report({ type: "unsaved", count: 1 });
+    report({ type: "unsaved", count: 0 });
+    expect(room.state().status).toEqual({ kind: "saved" });
+    // Left in the middle of it, nobody asks any more.
+    write(room);
+    report({ type: "unsaved", count: 1 });
+    room.dispose();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(vi.getTimerCount()).toBe(0);
   } finally {
     vi.useRealTimers();
   }

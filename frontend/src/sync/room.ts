@@ -4,6 +4,7 @@ import { Awareness } from "y-protocols/awareness";
 import { applyUpdate, Doc, type Transaction } from "yjs";
 import type { Connection, ConnectionPorts } from "./connection";
 import type { CopyPorts, LocalCopy } from "./copy";
+import { watchStalls } from "./stall";
 import { PATIENCE, START, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts, type Status } from "./status";
 import { openTabs, type Channel } from "./tabs";
 import { trackUnacknowledged } from "./unacknowledged";
@@ -51,6 +52,8 @@ export interface RoomPorts {
   readonly openChannel?: (name: string) => Channel;
   /** Whether the server answers to plain HTTP. Asked when no socket will open. */
   readonly reachable?: () => Promise<boolean>;
+  /** Whether the server says that it cannot store. Asked when nothing is acknowledged. */
+  readonly refusesToStore?: () => Promise<boolean>;
   /** Called once when the document is on this device for the first time in this visit. */
   readonly onKept?: (document: string) => void;
 }
@@ -81,6 +84,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       clearTimeout(slow);
       slow = undefined;
     } else slow ??= setTimeout(() => advance({ type: "waited" }), SLOW);
+    stalls.waiting(facts.link.phase === "live" ? facts.unsaved : 0);
     if (event.type === "closed" && !facts.everOpened && facts.failures >= PATIENCE && !facts.blocked) {
       void ports.reachable?.().then((reachable) => reachable && advance({ type: "blocked" }));
     }
@@ -103,6 +107,11 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     if (state.status.kind === "saved") unacknowledged.saved();
     for (const listener of listeners) listener();
   };
+
+  const stalls = watchStalls({
+    refusesToStore: ports.refusesToStore ?? (() => Promise.resolve(false)),
+    stalled: (why) => advance({ type: "stalled", why }),
+  });
 
   /** Where no socket will do, what is there is at least to be seen. */
   const read = (status: Status): void => {
@@ -172,6 +181,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       if (disposed) return;
       disposed = true;
       clearTimeout(slow);
+      stalls.dispose();
       for (const end of ends) end();
       doc.off("update", onUpdate);
       unacknowledged.dispose();

@@ -1,6 +1,6 @@
 // Stories of a document's status: what happened, and what the person read afterwards.
 import { expect, test } from "vitest";
-import { START, isEditable, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts } from "./status";
+import { START, isEditable, isLive, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts } from "./status";
 
 const after = (...events: Event[]): Facts => events.reduce(step, START);
 const said = (...events: Event[]): string => {
@@ -43,6 +43,22 @@ test("saved is said only when the server has called everything durable", () => {
   expect(said(fresh, ...live, typed, unsaved(1), { type: "waited" }, unsaved(0))).toBe("saved");
   // Late news about what is saved already.
   expect(said(fresh, ...live, { type: "waited" }, typed, unsaved(1))).toBe("just sent");
+});
+
+test("a server that takes changes and stores none is named, with their number, until it acknowledges one", () => {
+  const stalled = (why: "not-stored" | "unconfirmed"): Event => ({ type: "stalled", why });
+  const waiting = [fresh, ...live, typed, unsaved(1), typed, unsaved(2), { type: "waited" } as const];
+  expect(said(...waiting, stalled("not-stored"))).toBe("not-stored 2");
+  expect(said(...waiting, stalled("unconfirmed"), typed, unsaved(3))).toBe("unconfirmed 3");
+  expect(said(...waiting, stalled("not-stored"), unsaved(1))).toBe("saving");
+  expect(said(...waiting, stalled("not-stored"), unsaved(1), unsaved(0))).toBe("saved");
+  // The next silence is a new one, and a lost line a different trouble.
+  expect(said(...waiting, stalled("not-stored"), unsaved(0), typed, unsaved(1))).toBe("just sent");
+  expect(said(...waiting, stalled("not-stored"), closed)).toBe("reconnecting 2");
+  expect(said(...waiting, stalled("not-stored"), closed, connecting, opened, unsaved(1), synced)).toBe("just sent");
+  expect(said(fresh, ...live, stalled("not-stored"), typed, unsaved(1))).toBe("just sent");
+  const status = statusOf(after(...waiting, stalled("not-stored")));
+  expect([isEditable(status), isReadable(status), isLive(status)]).toEqual([true, true, true]);
 });
 
 test("after a reconnect everything counts as unsaved until the answer to the server is acknowledged", () => {

@@ -3,6 +3,7 @@
 //
 // The wording rule of the house: "saved" is said only when the server has called every own change durable.
 import type { ConnectionEvent, Refusal } from "./connection";
+import type { Stall } from "./stall";
 
 /** The single source for the pill, the banner and the live region. */
 export type Status =
@@ -14,6 +15,10 @@ export type Status =
   | { readonly kind: "saved" }
   /** In step with the server, which has not called everything durable yet. `slow` once that is worth a word. */
   | { readonly kind: "saving"; readonly slow: boolean }
+  /** In step with the server, which says that it cannot store. `kept` own changes wait on this device. */
+  | { readonly kind: "not-stored"; readonly kept: number }
+  /** In step with the server, which has acknowledged nothing for so long that something must be wrong. */
+  | { readonly kind: "unconfirmed"; readonly kept: number }
   /** The socket was lost and is being opened again. `kept` own changes wait on this device. */
   | { readonly kind: "reconnecting"; readonly kept: number }
   /** The network is down, or the server did not answer several times. Editing goes on. */
@@ -66,6 +71,8 @@ export interface Facts {
   readonly unsaved: number;
   /** They have been so for long enough to be worth a word. */
   readonly slow: boolean;
+  /** Nothing was acknowledged for far too long. */
+  readonly stalled: Stall | null;
   /** Own transactions since everything was last durable; the number that people are told in trouble. */
   readonly kept: number;
 }
@@ -86,6 +93,8 @@ export type Event =
   | { readonly type: "durable-elsewhere" }
   /** Changes have waited for their acknowledgement for a while. */
   | { readonly type: "waited" }
+  /** None of them was acknowledged for far too long. */
+  | { readonly type: "stalled"; readonly why: Stall }
   /** Asked by HTTP while no socket would open: the server is there. */
   | { readonly type: "blocked" }
   | { readonly type: "network"; readonly network: "up" | "down" };
@@ -105,6 +114,7 @@ export const START: Facts = {
   blocked: false,
   unsaved: 0,
   slow: false,
+  stalled: null,
   kept: 0,
 };
 
@@ -126,17 +136,25 @@ export function step(facts: Facts, event: Event): Facts {
     case "synced":
       return settled({ ...facts, link: { phase: "live" }, failures: 0, everLive: true });
     case "unsaved":
-      return settled({ ...facts, unsaved: event.count, slow: facts.slow && event.count > 0 });
+      return settled({
+        ...facts,
+        unsaved: event.count,
+        slow: facts.slow && event.count > 0,
+        // One acknowledgement is enough: it stores again.
+        stalled: event.count > 0 && event.count >= facts.unsaved ? facts.stalled : null,
+      });
     case "waited":
       return { ...facts, slow: facts.unsaved > 0 };
+    case "stalled":
+      return { ...facts, stalled: facts.unsaved > 0 ? event.why : null };
     case "allowed":
       return { ...facts, access: event.access };
     case "closed":
       // A refusal is final: the socket that brought it is closed too, and that must not look like an accident.
       if (facts.link.phase === "refused") return facts;
-      return { ...facts, link: { phase: "lost" }, slow: false, failures: facts.link.phase === "live" ? 0 : facts.failures + 1 };
+      return { ...facts, link: { phase: "lost" }, slow: false, stalled: null, failures: facts.link.phase === "live" ? 0 : facts.failures + 1 };
     case "refused":
-      return { ...facts, link: { phase: "refused", why: event.why }, slow: false };
+      return { ...facts, link: { phase: "refused", why: event.why }, slow: false, stalled: null };
     case "local-change":
       return { ...facts, kept: facts.kept + 1 };
     case "change-elsewhere":
@@ -161,7 +179,8 @@ export function statusOf(facts: Facts): Status {
   if (link.phase === "refused") return refused(link.why, kept, isFilled(facts));
   if (link.phase === "live") {
     if (facts.access === "read") return { kind: "read-only" };
-    return facts.unsaved === 0 ? { kind: "saved" } : { kind: "saving", slow: facts.slow };
+    if (facts.unsaved === 0) return { kind: "saved" };
+    return facts.stalled === null ? { kind: "saving", slow: facts.slow } : { kind: facts.stalled, kept };
   }
   const troubled = facts.failures >= PATIENCE || facts.network === "down";
   if (facts.blocked && !facts.everOpened) return { kind: "no-websocket", readable: isFilled(facts) };
@@ -197,6 +216,8 @@ export function isReadable(status: Status): boolean {
     case "cached":
     case "saved":
     case "saving":
+    case "not-stored":
+    case "unconfirmed":
     case "reconnecting":
     case "offline":
     case "read-only":
@@ -221,7 +242,12 @@ export function isEditable(status: Status): boolean {
 
 /** Whether the others are there, and hear at once. */
 export function isLive(status: Status): boolean {
-  return status.kind === "saved" || status.kind === "saving" || status.kind === "read-only";
+  return status.kind === "saved" || status.kind === "saving" || isStalled(status) || status.kind === "read-only";
+}
+
+/** Whether the server is there and takes changes without storing them. */
+export function isStalled(status: Status): status is Extract<Status, { kind: Stall }> {
+  return status.kind === "not-stored" || status.kind === "unconfirmed";
 }
 
 /** Whether changes live in this tab only: closing it now would lose them. */
