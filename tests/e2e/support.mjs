@@ -244,7 +244,8 @@ export async function makeText(server, name) {
 
 export const makeBoard = (server, name) => make(server, name, "board");
 
-async function make(server, name, kind) {
+/** A document of this kind. */
+export async function make(server, name, kind) {
   const doc = new Doc();
   doc.getMap("meta").set("kind", kind);
   const response = await fetch(`${server.url}/api/v1/documents/${encodeURIComponent(name)}/updates`, { method: "POST", body: encodeStateAsUpdate(doc), headers: { "content-type": "application/octet-stream" } });

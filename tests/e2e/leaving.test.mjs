@@ -1,0 +1,83 @@
+// A page that is left leaves nothing behind: neither its elements nor its listeners, whatever the document was.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { make, openHome, startBrowser, startServer, status } from "./support.mjs";
+
+let server, browser;
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), startBrowser()]);
+});
+after(() => Promise.all([browser?.close(), server?.dispose()]));
+afterEach(() => browser.everybodyLeaves());
+
+/** Visits before the counting begins: parts of the app are fetched, caches filled. */
+const WARM_UP = 8;
+const VISITS = 10;
+
+/** What the page holds when everything that can go has gone. */
+async function held({ page, devtools }) {
+  // Work put off until there is time for it holds what it is about.
+  await page.evaluate(() => new Promise((resolve) => requestIdleCallback(() => requestIdleCallback(resolve))));
+  // What a first collection finalises, a second one takes away.
+  for (let times = 0; times < 3; times++) await devtools.send("HeapProfiler.collectGarbage");
+  const { metrics } = await devtools.send("Performance.getMetrics");
+  const of = (name) => metrics.find((metric) => metric.name === name).value;
+  // Parts of the app that are fetched in the meantime leave their links there.
+  const head = await page.evaluate(() => document.head.childNodes.length);
+  return { elements: of("Nodes") - head, listeners: of("JSEventListeners"), documents: of("Documents") };
+}
+
+const KINDS = {
+  text: async ({ page }) => {
+    const body = page.locator(".prose");
+    await body.click();
+    await page.keyboard.press("Control+End");
+    await page.keyboard.type("Words. ");
+    await page.keyboard.press("Shift+Control+ArrowLeft");
+    await page.locator(".bubble").waitFor();
+    await page.keyboard.press("Control+End");
+    await page.keyboard.press("Control+f");
+    await page.locator(".find input").first().waitFor();
+    await page.keyboard.press("Escape");
+  },
+  plain: async ({ page }) => {
+    await page.locator(".cm-content").click();
+    await page.keyboard.type("words ");
+    await page.keyboard.press("Control+f");
+    await page.locator(".cm-search input").first().waitFor();
+    await page.keyboard.press("Escape");
+  },
+  board: async ({ page }) => {
+    await page.locator(".excalidraw canvas.interactive").click({ position: { x: 300, y: 300 } });
+    await page.keyboard.press("r");
+    await page.mouse.move(400, 300);
+    await page.mouse.down();
+    await page.mouse.move(500, 400, { steps: 3 });
+    await page.mouse.up();
+    // Each visit ends with the board it began with: what is drawn last is remembered until the next board.
+    await page.keyboard.press("Delete");
+  },
+};
+
+for (const [kind, use] of Object.entries(KINDS)) {
+  test(`a ${kind} that is left leaves no elements and no listeners behind`, async () => {
+    await make(server, `left ${kind}`, kind);
+    const ann = await browser.person(server);
+    ann.devtools = await ann.context.newCDPSession(ann.page);
+    await ann.devtools.send("Performance.enable");
+    await openHome(ann);
+    const visit = async () => {
+      await ann.page.locator(`a[href="/d/left%20${kind}"]`).first().click();
+      await status(ann, "saved");
+      await use(ann);
+      await status(ann, "saved");
+      await ann.page.getByRole("link", { name: "All documents" }).click();
+      await ann.page.locator(`a[href="/d/left%20${kind}"]`).first().waitFor();
+    };
+    for (let times = 0; times < WARM_UP; times++) await visit();
+    const before = await held(ann);
+    for (let times = 0; times < VISITS; times++) await visit();
+    const after = await held(ann);
+    for (const what of Object.keys(after)) assert.ok(after[what] <= before[what], `${what}: ${before[what]}, and ${after[what]} after ${VISITS} more visits`);
+  });
+}
