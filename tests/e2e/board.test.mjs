@@ -1,9 +1,12 @@
 // Two people at one board.
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer, request as passOn } from "node:http";
 import { after, afterEach, before, test } from "node:test";
 import { crc32, deflateSync } from "node:zlib";
 import { at, click, drag, draw, dropFiles, kinds, menu, onBoard, openBoard, saved, seen, sees } from "./drawing.mjs";
-import { api, makeBoard, openHome, screenshot, startBrowser, startServer, status, title, until } from "./support.mjs";
+import { api, fitsSideways, makeBoard, openHome, screenshot, startBrowser, startServer, status, title, until } from "./support.mjs";
 
 let server, browser;
 before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
@@ -411,14 +414,80 @@ test("an image goes to the server once, and the document has its address only", 
   assert.equal(posted, 1);
 });
 
-test("a server without a place for images says so, and the image is not pretended", async () => {
-  const [ann] = await annAndBo("no images");
+test("a picture that is refused for good stays for its author, who is told why, saves it, and takes it off", async () => {
+  const [ann, bo] = await annAndBo("no images");
   ann.mayLoseNetwork = true;
   await ann.context.route(/\/attachments/, (route) => route.fulfill({ status: 404, json: { error: { code: "not_found", message: "there is nothing here" } } }));
   await putImage(ann);
-  await ann.page.getByText("This server cannot store images").first().waitFor();
-  await sees(ann, "no image", (elements) => elements.length === 0);
+  const alert = ann.page.locator(".board-refused");
+  await alert.getByText("The server did not take 1 picture: This server cannot store images. Only you see it, on this device.").waitFor();
+  await sees(ann, "the image", (elements) => elements.length === 1);
+  for (const [size, theme] of [[[1280, 820], "light"], [[390, 780], "dark"]]) {
+    await ann.page.setViewportSize({ width: size[0], height: size[1] });
+    await ann.page.emulateMedia({ colorScheme: theme });
+    await screenshot(ann, `picture-refused-${theme}`);
+    await fitsSideways(ann, `a refused picture, ${theme}`);
+  }
+  await ann.page.setViewportSize({ width: 1280, height: 820 });
+  const [download] = await Promise.all([ann.page.waitForEvent("download"), alert.getByRole("button", { name: "Save the picture" }).click()]);
+  assert.equal(download.suggestedFilename(), "picture.png");
+  assert.equal((await readFile(await download.path())).subarray(1, 4).toString(), "PNG");
+  await alert.getByRole("button", { name: "Take off the board" }).click();
+  await sees(bo, "no image", (elements) => elements.length === 0);
+  await alert.waitFor({ state: "detached" });
 });
+
+for (const [what, answer] of [
+  ["a server in trouble", { status: 500, body: "internal error" }],
+  ["a portal's page", { status: 200, contentType: "text/html", body: "<!doctype html><title>Hotel</title>Please log in" }],
+]) {
+  test(`${what} is no refusal of a picture: it stays, and is there for all when the server answers`, async () => {
+    const name = `pictures and ${what}`;
+    const [ann, bo] = await annAndBo(name);
+    let asked = 0;
+    let up = false;
+    const proxy = await portal(server, (request) => {
+      if (request.method !== "POST" || !request.url.includes("/attachments") || up) return null;
+      asked += 1;
+      return answer;
+    });
+    try {
+      await ann.context.route(/\/attachments/, async (route) => {
+        // By way of the gateway, as all of this person's requests for pictures.
+        const url = route.request().url().replace(server.url, proxy.url);
+        await route.fulfill({ response: await route.fetch({ url }) });
+      });
+      ann.mayLoseNetwork = true;
+      await putImage(ann);
+      await ann.page.getByText("1 picture is not on the server yet. It is tried again by itself.").waitFor();
+      await until("it is tried again", () => asked > 2);
+      await sees(ann, "the image", ([image]) => image?.type === "image" && !image.isDeleted);
+      up = true;
+      await until("Bo has its bytes", async () => Object.keys(JSON.parse((await saved(bo, "Save as .excalidraw file")).bytes).files).length === 1);
+      await ann.page.getByText("is not on the server yet").waitFor({ state: "detached" });
+      ann.troubles = ann.troubles.filter((trouble) => !/status of 500/.test(trouble));
+    } finally {
+      proxy.close();
+    }
+  });
+}
+
+/** A gateway in front of the server that answers by itself what `answer` has an answer for. */
+async function portal(server, answer) {
+  const gateway = createServer((request, response) => {
+    const own = answer(request);
+    if (own !== null) {
+      request.resume();
+      response.writeHead(own.status, { "content-type": own.contentType ?? "text/plain" }).end(own.body);
+      return;
+    }
+    const to = new URL(request.url, server.url);
+    const headers = { ...request.headers, host: to.host, ...(request.headers.origin ? { origin: server.url } : {}) };
+    request.pipe(passOn(to, { method: request.method, headers }, (answered) => answered.pipe(response.writeHead(answered.statusCode, answered.headers))));
+  }).listen(0, "127.0.0.1");
+  await once(gateway, "listening");
+  return { url: `http://127.0.0.1:${gateway.address().port}`, close: () => gateway.close() };
+}
 
 test("a board as PNG, as SVG, as a file, and back", async () => {
   const [ann, bo] = await annAndBo("files");

@@ -7,9 +7,12 @@ import type { ExcalidrawImperativeAPI } from "@excalidraw/excalidraw/types";
 import { ListTree, StickyNote } from "lucide-react";
 import { useEffect, useLayoutEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
+import type { Fate } from "../documents/picture-fate";
+import { pictureProblem } from "../documents/picture-words";
 import type { Room } from "../sync/room";
 import { isLive } from "../sync/status";
 import { openLayer } from "../shell/layers";
+import { savePicture } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { bringIn } from "./file";
 import { isWriting, passKeys, takenFrom } from "./keys";
@@ -37,7 +40,8 @@ export interface OpenBoard {
 
 export function Board(props: {
   readonly room: Room;
-  readonly attachments: string;
+  /** The same one for as long as the room. */
+  readonly sendPicture: (file: Blob, signal: AbortSignal) => Promise<Fate>;
   readonly title: string;
   readonly editable: boolean;
   readonly outlined: boolean;
@@ -47,7 +51,7 @@ export function Board(props: {
   readonly onOpen: (board: OpenBoard | null) => void;
 }): React.JSX.Element {
   const { t, i18n } = useTranslation();
-  const { room, attachments, editable, onOpen } = props;
+  const { room, sendPicture, editable, onOpen } = props;
   const place = useRef<HTMLDivElement>(null);
   const [api, setApi] = useState<ExcalidrawImperativeAPI | null>(null);
   const [open, setOpen] = useState<OpenBoard | null>(null);
@@ -70,13 +74,9 @@ export function Board(props: {
         api,
         room,
         place: element,
-        attachments,
+        sendPicture,
         nameless: () => words.current("people.nameless"),
         failed: (text) => showToast({ text }),
-        imageRefused: (refusal) =>
-          showToast({
-            text: refusal.kind === "unsupported" ? words.current("board.noImages") : words.current("problem.refused", { message: refusal.message }),
-          }),
       });
       for (const action of undoActions(opened.history)) api.registerAction(action);
       api.refresh();
@@ -97,7 +97,7 @@ export function Board(props: {
       setOpen(null);
       opened?.dispose();
     };
-  }, [api, room, attachments, onOpen, linked]);
+  }, [api, room, sendPicture, onOpen, linked]);
 
   useEffect(() => session?.allow(editable), [session, editable]);
   useEffect(() => room.subscribe(() => isLive(room.state().status) && session?.retry()), [room, session]);
@@ -207,6 +207,7 @@ export function Board(props: {
       {session && <Hint session={session} editable={editable} />}
       {session && <Crowded session={session} />}
       {session && <Pictures session={session} />}
+      {session && <RefusedPictures session={session} />}
     </div>
   );
 }
@@ -275,6 +276,26 @@ function Pictures(props: { readonly session: BoardSession }): React.JSX.Element 
   return (
     <div className="banner board-crowded" role="status">
       <p>{t("board.pictures", { count })}</p>
+    </div>
+  );
+}
+
+/** They stay where they were put, for their author alone, who decides what becomes of them. */
+function RefusedPictures(props: { readonly session: BoardSession }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  const { session } = props;
+  const refused = useSyncExternalStore(session.subscribe, session.refused);
+  const [first] = refused;
+  if (first === undefined) return null;
+  return (
+    <div className="banner board-crowded board-refused" role="alert">
+      <p>{t("board.refused", { count: refused.length, reason: pictureProblem(first.problem, t) })}</p>
+      <button type="button" className="button small" onClick={() => refused.forEach(({ file }) => savePicture(t("image.name"), file))}>
+        {t("image.save")}
+      </button>
+      <button type="button" className="button small" onClick={() => session.takeOff(refused)}>
+        {t("board.takeOff")}
+      </button>
     </div>
   );
 }

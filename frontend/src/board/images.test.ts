@@ -2,9 +2,15 @@
 import { expect, test, vi } from "vitest";
 import { Doc } from "yjs";
 import type { WaitingPicture } from "../documents/pictures";
-import { syncImages, type Picture, type Refusal } from "./images";
+import { createApi } from "../documents/api";
+import { parseName, type DocumentName } from "../documents/name";
+import { sendPicture } from "../documents/picture-fate";
+import { syncImages, type Picture } from "./images";
 
 const PIXEL: Picture = { id: "f1", mimeType: "image/png", dataURL: "data:image/png;base64,iVBORw0KGgo=" };
+
+const ADDRESS = "/api/v1/documents/d/attachments/a";
+const stored = (): Response => Response.json({ id: "a", url: ADDRESS, type: "image/png", bytes: 8 }, { status: 201 });
 
 /** What outlives a tab. */
 type Device = Map<string, WaitingPicture>;
@@ -12,11 +18,10 @@ type Device = Map<string, WaitingPicture>;
 function stage(answer: (url: string, init?: RequestInit) => Response | Promise<Response>, device: Device | null = null, doc = new Doc()) {
   const none = (): Promise<never> => Promise.reject(new Error("this browser stores nothing"));
   const shown: Picture[] = [];
-  const refusals: [string, Refusal][] = [];
   const fetch = vi.fn((url: string, init?: RequestInit) => Promise.resolve().then(() => answer(url, init)));
   const images = syncImages({
     doc,
-    address: "/api/v1/documents/d/attachments",
+    send: (file, signal) => sendPicture(createApi(fetch as unknown as typeof globalThis.fetch), parseName("d") as DocumentName, file, signal),
     fetch: fetch as unknown as typeof globalThis.fetch,
     waiting: {
       keep: (picture) => (device ? Promise.resolve(void device.set(picture.key, picture)) : none()),
@@ -24,18 +29,17 @@ function stage(answer: (url: string, init?: RequestInit) => Response | Promise<R
       drop: (id) => (device ? Promise.resolve(void device.delete(id)) : none()),
     },
     show: (picture) => shown.push(picture),
-    refused: (id, refusal) => refusals.push([id, refusal]),
   });
-  return { doc, images, fetch, shown, refusals, files: doc.getMap("files") };
+  return { doc, images, fetch, shown, files: doc.getMap("files") };
 }
 
 test("a picture put in here goes to the server once, and the document learns its address only", async () => {
-  const { images, fetch, files } = stage(() => Response.json({ id: "a", url: "/api/v1/documents/d/attachments/a", type: "image/png", bytes: 8 }, { status: 201 }));
+  const { images, fetch, files } = stage(stored);
   for (let times = 0; times < 3; times += 1) images.look(new Set(["f1"]), () => PIXEL);
   await vi.waitFor(() => expect(files.get("f1")).toBe("/api/v1/documents/d/attachments/a"));
   expect(fetch).toHaveBeenCalledTimes(1);
   expect(fetch.mock.calls[0]?.[1]).toMatchObject({ method: "POST", headers: { "content-type": "image/png" } });
-  expect([...(fetch.mock.calls[0]?.[1]?.body as Uint8Array)]).toEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  expect([...new Uint8Array(await (fetch.mock.calls[0]?.[1]?.body as Blob).arrayBuffer())]).toEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   expect(images.unsent()).toBe(0);
 });
 
@@ -72,7 +76,7 @@ test("nobody answers: the picture waits in this tab and is sent on the next try"
   let up = false;
   const { images, fetch, files } = stage(() => {
     if (!up) throw new TypeError("no network");
-    return Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 });
+    return stored();
   });
   images.look(new Set(["f1"]), () => PIXEL);
   await vi.waitFor(() => expect(fetch).toHaveBeenCalledTimes(1));
@@ -91,7 +95,7 @@ test("nobody answers: it is said, and tried again without anybody doing anything
     let up = false;
     const { images, fetch, files } = stage(() => {
       if (!up) return new Response("", { status: 503 });
-      return Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 });
+      return stored();
     });
     images.look(new Set(["f1"]), () => PIXEL);
     await vi.advanceTimersByTimeAsync(0);
@@ -108,13 +112,67 @@ test("nobody answers: it is said, and tried again without anybody doing anything
   }
 });
 
-test("a server without attachments, and one that refuses, are told apart", async () => {
-  const without = stage(() => Response.json({ error: { code: "not_found", message: "there is nothing here" } }, { status: 404 }));
-  without.images.look(new Set(["f1"]), () => PIXEL);
-  await vi.waitFor(() => expect(without.refusals).toEqual([["f1", { kind: "unsupported" }]]));
-  const full = stage(() => Response.json({ error: { code: "too_large", message: "a picture may have 10 MiB" } }, { status: 413 }));
-  full.images.look(new Set(["f1"]), () => PIXEL);
-  await vi.waitFor(() => expect(full.refusals).toEqual([["f1", { kind: "refused", message: "a picture may have 10 MiB" }]]));
+test("a refusal of Weft's own is final: the picture stays on this device and on the board, and its author is told", async () => {
+  for (const [status, code] of [[404, "not_found"], [413, "too_large"], [415, "unsupported"]] as const) {
+    const device: Device = new Map();
+    const { images, fetch, files } = stage(() => Response.json({ error: { code, message: "why" } }, { status }), device);
+    images.look(new Set(["f1"]), () => PIXEL);
+    await vi.waitFor(() => expect(images.refused().map(({ id, problem }) => [id, problem.code])).toEqual([["f1", code]]));
+    await vi.waitFor(() => expect(device.size).toBe(1));
+    expect([...new Uint8Array((await images.refused()[0]?.file.arrayBuffer()) ?? new ArrayBuffer())].slice(1, 4)).toEqual([0x50, 0x4e, 0x47]);
+    images.retry();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect([fetch.mock.calls.length, files.size, images.waits()]).toEqual([1, 0, 0]);
+    // Taken off by its author, it is gone from here too.
+    images.look(new Set(), () => PIXEL);
+    await vi.waitFor(() => expect(device.size).toBe(0));
+    expect(images.refused()).toEqual([]);
+  }
+});
+
+test("a portal's page, a gateway's refusal and a server in trouble are no answers: the picture waits, and goes out later", async () => {
+  const page = (status: number): Response => new Response("<!doctype html>Log in to the hotel", { status, headers: { "content-type": "text/html" } });
+  for (const answer of [() => page(200), () => page(403), () => page(413), () => page(500), () => Response.json({ error: { code: "internal", message: "x" } }, { status: 500 }), () => Response.json({ error: { code: "store_unwritable", message: "x" } }, { status: 503 })]) {
+    vi.useFakeTimers();
+    try {
+      let up = false;
+      const device: Device = new Map();
+      const { images, fetch, files } = stage(() => (up ? stored() : answer()), device);
+      images.look(new Set(["f1"]), () => PIXEL);
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect([images.refused(), images.waits(), device.size, files.size]).toEqual([[], 1, 1, 0]);
+      expect(fetch.mock.calls.length).toBeGreaterThan(3);
+      expect(fetch.mock.calls.length, "ever more slowly").toBeLessThan(12);
+      up = true;
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect([files.get("f1"), images.waits(), device.size]).toEqual([ADDRESS, 0, 0]);
+    } finally {
+      vi.useRealTimers();
+    }
+  }
+});
+
+test("a portal's page in the place of somebody else's picture is not the last word", async () => {
+  vi.useFakeTimers();
+  try {
+    let up = false;
+    const { images, files, shown, fetch } = stage(() => (up ? new Response(new Blob(["x"], { type: "image/png" })) : new Response("<html>", { headers: { "content-type": "text/html" } })));
+    files.set("f1", ADDRESS);
+    images.look(new Set(["f1"]), () => null);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(shown).toEqual([]);
+    up = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    await vi.waitFor(() => expect(shown).toHaveLength(1));
+    // What is never a picture is not asked for ever.
+    up = false;
+    files.set("f2", ADDRESS);
+    images.look(new Set(["f2"]), () => null);
+    await vi.advanceTimersByTimeAsync(3_600_000);
+    expect(fetch.mock.calls.length).toBeLessThan(40);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("a picture that waits outlives the tab: the next one shows it, sends it once, and keeps it no longer", async () => {
@@ -126,12 +184,12 @@ test("a picture that waits outlives the tab: the next one shows it, sends it onc
   expect(before.images.unsent(), "closing the tab loses nothing").toBe(0);
   before.images.dispose();
 
-  const later = stage(() => Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 }), device, doc);
+  const later = stage(stored, device, doc);
   later.images.look(new Set(["f1"]), () => null);
   await vi.waitFor(() => expect(later.files.get("f1")).toBe("/api/v1/documents/d/attachments/a"));
   expect(later.shown).toEqual([PIXEL]);
   expect(later.fetch).toHaveBeenCalledTimes(1);
-  expect([...(later.fetch.mock.calls[0]?.[1]?.body as Uint8Array)]).toEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  expect([...new Uint8Array(await (later.fetch.mock.calls[0]?.[1]?.body as Blob).arrayBuffer())]).toEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   await vi.waitFor(() => expect(device.size).toBe(0));
 
   // Another tab, or another visit, that finds the address there has nothing to do.
@@ -143,7 +201,7 @@ test("a picture that waits outlives the tab: the next one shows it, sends it onc
 
 test("a picture that arrived is not left on the device, whichever was faster", async () => {
   const device: Device = new Map();
-  const { images, files } = stage(() => Response.json({ url: "/api/v1/documents/d/attachments/a" }, { status: 201 }), device);
+  const { images, files } = stage(stored, device);
   images.look(new Set(["f1"]), () => PIXEL);
   await vi.waitFor(() => expect(files.has("f1")).toBe(true));
   await vi.waitFor(() => expect(device.size).toBe(0));

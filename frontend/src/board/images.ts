@@ -2,7 +2,8 @@
 // file an image shape names, the address. What is not there yet lies on this device too, so that it outlives the tab, and
 // is tried again when the connection is back, and after a while by itself: the server may take documents and no files.
 import type { Doc, Map as YMap } from "yjs";
-import type { WaitingPicture } from "../documents/pictures";
+import type { Fate, Refused } from "../documents/picture-fate";
+import { blobOf, type WaitingPicture } from "../documents/pictures";
 import { waitAfter } from "../sync/backoff";
 
 /** The root of the files in the shared data: file id -> address on this server. */
@@ -16,16 +17,21 @@ export interface Picture {
   readonly dataURL: string;
 }
 
-/** Why a picture is not on the server. */
-export type Refusal =
-  /** This server has no place for attachments. */
-  | { readonly kind: "unsupported" }
-  | { readonly kind: "refused"; readonly message: string };
+/** A picture that the server will not take. It stays on the board and on this device; nobody else sees it. */
+export interface RefusedPicture {
+  readonly id: string;
+  readonly problem: Refused;
+  readonly file: Blob;
+}
+
+/** Asked so often in vain, a picture will not come by itself any more. With growing waits that is some minutes. */
+const MOST_TRIES = 14;
 
 export interface ImagesPorts {
   readonly doc: Doc;
-  /** Attachments of the document, e.g. `/api/v1/documents/{name}/attachments`. */
-  readonly address: string;
+  /** Brings a picture to the server, under the rules of all pictures. Rejects only when it is given up. */
+  readonly send: (file: Blob, signal: AbortSignal) => Promise<Fate>;
+  /** Asks for what lies there already. */
   readonly fetch: typeof globalThis.fetch;
   /** What of this document waits on this device. Each may fail where a browser stores nothing. */
   readonly waiting: {
@@ -35,9 +41,7 @@ export interface ImagesPorts {
   };
   /** Hands a picture that arrived to the view. */
   readonly show: (picture: Picture) => void;
-  /** A picture put in here will never be on the server: its shape cannot stay. */
-  readonly refused: (id: string, refusal: Refusal) => void;
-  /** `waits` may answer something else from now on. */
+  /** `waits` or `refused` may answer something else from now on. */
   readonly changed?: () => void;
 }
 
@@ -52,11 +56,13 @@ export interface Images {
   readonly unsent: () => number;
   /** Pictures put in here that the server did not take when it was last asked. */
   readonly waits: () => number;
+  /** Pictures on the board that the server has refused for good in this visit. The same list until it changes. */
+  readonly refused: () => readonly RefusedPicture[];
   readonly dispose: () => void;
 }
 
 export function syncImages(ports: ImagesPorts): Images {
-  const { doc, address, waiting, show, refused } = ports;
+  const { doc, waiting, show } = ports;
   const files: YMap<unknown> = doc.getMap(FILES);
   const ended = new AbortController();
   /** Asked or sent, whatever came of it; unanswered ones are taken out again. */
@@ -64,6 +70,9 @@ export function syncImages(ports: ImagesPorts): Images {
   const unsent = new Set<string>();
   /** Sent in vain. */
   const waits = new Set<string>();
+  let refused: readonly RefusedPicture[] = [];
+  /** How often a picture of somebody else was asked for in vain. */
+  const tries = new Map<string, number>();
   let failures = 0;
   let again: ReturnType<typeof setTimeout> | undefined;
   const failed = (): void => {
@@ -105,26 +114,29 @@ export function syncImages(ports: ImagesPorts): Images {
       waiting.drop(id).catch(() => undefined);
     };
     try {
-      const response = await ports.fetch(address, {
-        method: "POST",
-        body: bytes,
-        headers: { "content-type": picture.mimeType },
-        signal: ended.signal,
-      });
-      if (response.status === 502 || response.status === 503 || response.status === 504) throw new Error("nobody there");
-      const answer: unknown = await response.json().catch(() => null);
-      const url = isRecord(answer) ? answer["url"] : null;
-      if (response.ok && isOwnAddress(url)) files.set(id, url);
-      else refused(id, response.status === 404 ? { kind: "unsupported" } : { kind: "refused", message: messageOf(answer) ?? String(response.status) });
-      settled();
-    } catch {
-      busy.delete(id);
-      if (ended.signal.aborted) return;
-      failed();
-      if (!waits.has(id)) {
-        waits.add(id);
-        ports.changed?.();
+      const file = blobOf({ key: id, type: picture.mimeType, bytes: bytes.buffer });
+      const fate = await ports.send(file, ended.signal);
+      if (fate.kind === "stored" && isOwnAddress(fate.address)) {
+        files.set(id, fate.address);
+        return settled();
       }
+      if (fate.kind === "refused") {
+        // Busy it stays: in this visit the answer would be the same. The copy stays too, and the next visit may find more room.
+        if (waits.delete(id) || !refused.some((one) => one.id === id)) {
+          refused = [...refused.filter((one) => one.id !== id), { id, problem: fate.problem, file }];
+          ports.changed?.();
+        }
+        return;
+      }
+    } catch {
+      // Given up, or a fault of ours: neither says anything about the picture.
+    }
+    busy.delete(id);
+    if (ended.signal.aborted) return;
+    failed();
+    if (!waits.has(id)) {
+      waits.add(id);
+      ports.changed?.();
     }
   };
 
@@ -134,14 +146,21 @@ export function syncImages(ports: ImagesPorts): Images {
       const response = await ports.fetch(url, { signal: ended.signal });
       const picture = response.ok ? await pictureIn(await response.blob()) : null;
       // What is not a picture is never handed on; its shape stays an empty place.
-      if (picture !== null) show({ id, mimeType: picture.type, dataURL: await dataUrl(picture) });
+      if (picture !== null) return show({ id, mimeType: picture.type, dataURL: await dataUrl(picture) });
+      if (ended.signal.aborted) return;
+      // A page of somebody in between, or a server in trouble. What it is is not known, so it is not asked for ever.
+      const vain = (tries.get(id) ?? 0) + 1;
+      tries.set(id, vain);
+      if (vain >= MOST_TRIES) return;
     } catch {
-      busy.delete(id);
-      failed();
+      // Nobody answered.
     }
+    busy.delete(id);
+    failed();
   };
 
   const look = (): void => {
+    forgetTakenOff();
     for (const id of named) {
       if (busy.has(id)) continue;
       const url = files.get(id);
@@ -150,6 +169,18 @@ export function syncImages(ports: ImagesPorts): Images {
         if (picture === null) void receive(id, url);
       } else if (picture !== null && allowed) void send(picture);
     }
+  };
+  /** What was refused and has left the board is no trouble any more. Undo finds it in this tab, and then it is asked anew. */
+  const forgetTakenOff = (): void => {
+    const gone = refused.filter(({ id }) => !named.has(id));
+    if (gone.length === 0) return;
+    refused = refused.filter(({ id }) => named.has(id));
+    for (const { id } of gone) {
+      busy.delete(id);
+      unsent.delete(id);
+      waiting.drop(id).catch(() => undefined);
+    }
+    ports.changed?.();
   };
   /** A picture of an earlier visit, handed to the view on the way. */
   const keptOf = (id: string): Picture | null => {
@@ -183,6 +214,7 @@ export function syncImages(ports: ImagesPorts): Images {
     retry: look,
     unsent: () => unsent.size,
     waits: () => waits.size,
+    refused: () => refused,
     dispose: () => {
       clearTimeout(again);
       files.unobserve(look);
@@ -195,11 +227,6 @@ export function syncImages(ports: ImagesPorts): Images {
 function isOwnAddress(value: unknown): value is string {
   // What a browser would resolve to another path is none of ours either.
   return typeof value === "string" && value.startsWith("/api/v1/documents/") && new URL(value, "http://here").pathname === value;
-}
-
-function messageOf(answer: unknown): string | null {
-  const error = isRecord(answer) ? answer["error"] : null;
-  return isRecord(error) && typeof error["message"] === "string" ? error["message"] : null;
 }
 
 /** A drawing is served as something to download, because it may hold scripts. As an image none of them runs. */
@@ -227,8 +254,4 @@ function dataUrl(blob: Blob): Promise<string> {
     reader.onerror = () => reject(reader.error ?? new Error("unreadable"));
     reader.readAsDataURL(blob);
   });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }

@@ -3,11 +3,12 @@
 import { CaptureUpdateAction } from "@excalidraw/excalidraw";
 import type { ExcalidrawElement, OrderedExcalidrawElement } from "@excalidraw/excalidraw/element/types";
 import type { AppState, BinaryFileData, Collaborator, ExcalidrawImperativeAPI, NormalizedZoomValue, SocketId } from "@excalidraw/excalidraw/types";
+import type { Fate } from "../documents/picture-fate";
 import { browserPictures } from "../documents/pictures";
 import type { Room } from "../sync/room";
 import { bindBoard, type BoardHistory, type Unfinished } from "./binding";
 import type { BoardElement } from "./element";
-import { syncImages, type Picture, type Refusal } from "./images";
+import { syncImages, type Picture, type RefusedPicture } from "./images";
 import { fitted, retype } from "./lines";
 import { handsOf, othersIn, publisher, type Bounds, type OnBoard, type Pointer } from "./presence";
 
@@ -34,6 +35,9 @@ export interface BoardSession {
   readonly unsent: () => number;
   /** Pictures put in here that no server has, because it did not take them when it was last asked. */
   readonly pictures: () => number;
+  /** Pictures on the board that the server will not take, and a way to be rid of them. */
+  readonly refused: () => readonly RefusedPicture[];
+  readonly takeOff: (pictures: readonly RefusedPicture[]) => void;
   readonly dispose: () => void;
 }
 
@@ -42,9 +46,8 @@ export function openSession(ports: {
   readonly room: Room;
   /** The element around Excalidraw, where pointers go down. */
   readonly place: HTMLElement;
-  readonly attachments: string;
+  readonly sendPicture: (file: Blob, signal: AbortSignal) => Promise<Fate>;
   readonly nameless: () => string;
-  readonly imageRefused: (refusal: Refusal) => void;
   /** Something Excalidraw could not do, in its own words. */
   readonly failed: (words: string) => void;
 }): BoardSession {
@@ -152,7 +155,7 @@ export function openSession(ports: {
 
   const images = syncImages({
     doc,
-    address: ports.attachments,
+    send: ports.sendPicture,
     fetch: (...request) => fetch(...request),
     waiting: {
       keep: (picture) => browserPictures.keep(room.document, picture),
@@ -162,13 +165,6 @@ export function openSession(ports: {
     show: ({ id, mimeType, dataURL }) => api.addFiles([{ id, mimeType, dataURL, created: Date.now() } as BinaryFileData]),
     changed: () => {
       for (const listener of listeners) listener();
-    },
-    refused: (file, refusal) => {
-      const without = elements().map((element) =>
-        element["fileId"] === file && !element.isDeleted ? { ...element, isDeleted: true, version: element.version + 1, versionNonce: element.versionNonce + 1 } : element,
-      );
-      api.updateScene({ elements: without as unknown as readonly OrderedExcalidrawElement[], captureUpdate: CaptureUpdateAction.NEVER });
-      ports.imageRefused(refusal);
     },
   });
   const pictureOf = (id: string): Picture | null => api.getFiles()[id] ?? null;
@@ -274,6 +270,14 @@ export function openSession(ports: {
     retry: images.retry,
     unsent: images.unsent,
     pictures: images.waits,
+    refused: images.refused,
+    takeOff: (pictures) => {
+      const files = new Set<unknown>(pictures.map(({ id }) => id));
+      const without = elements().map((element) =>
+        files.has(element["fileId"]) && !element.isDeleted ? { ...element, isDeleted: true, version: element.version + 1, versionNonce: element.versionNonce + 1 } : element,
+      );
+      api.updateScene({ elements: without as unknown as readonly OrderedExcalidrawElement[], captureUpdate: CaptureUpdateAction.NEVER });
+    },
     dispose: () => {
       binding.dispose();
       images.dispose();

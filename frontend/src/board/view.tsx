@@ -2,6 +2,7 @@
 import { FileDown, FileUp, Image, ListTree, Shapes } from "lucide-react";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { sendPicture } from "../documents/picture-fate";
 import type { ViewProps } from "../documents/view";
 import { useTitle } from "../documents/title-input";
 import { isCalm } from "../ui/motion";
@@ -14,13 +15,14 @@ import "./board.css";
 
 export function BoardView(props: ViewProps): React.JSX.Element {
   const { t } = useTranslation();
-  const { name, room, editable, onHandle } = props;
+  const { api, name, room, editable, onHandle } = props;
   const title = useTitle(room.doc);
   const [board, setBoard] = useState<OpenBoard | null>(null);
   const [outlined, setOutlined] = useRail("outline");
   const chooser = useRef<HTMLInputElement>(null);
   const page = useRef<HTMLDivElement>(null);
 
+  const send = useCallback((file: Blob, signal: AbortSignal) => sendPicture(api, name, file, signal), [api, name]);
   const bring = useCallback(
     (open: OpenBoard, file: Blob): void => {
       bringIn(open.api, file)
@@ -69,7 +71,7 @@ export function BoardView(props: ViewProps): React.JSX.Element {
     <div ref={page} className="board-page">
       <Board
         room={room}
-        attachments={`/api/v1/documents/${encodeURIComponent(name)}/attachments`}
+        sendPicture={send}
         title={title}
         editable={editable}
         outlined={outlined}

@@ -96,6 +96,21 @@ test("a refused picture says why once, stays on this device, and holds up no oth
   expect(await (await pictures.local(large ?? ""))?.text()).toBe("large");
 });
 
+test("what is no refusal of Weft's own is none: everything stays, and what was not sent is sent later", async () => {
+  for (const problem of [{ kind: "garbled" }, { kind: "refused", status: 500, code: "internal", message: "x" }, { kind: "refused", status: 503, code: "store_unwritable", message: "x" }, { kind: "refused", status: 429, code: "rate_limited", message: "x" }] as const) {
+    const store = device();
+    let up = false;
+    const { pictures, refusals, upload } = stage(store, (file) => (up || file.size > 3 ? stored() : Promise.reject(new ApiError(problem))));
+    await pictures.keep(new Blob(["abc"]));
+    await pictures.keep(new Blob(["holds up no other"]));
+    expect(await pictures.send()).toBe(false);
+    expect([refusals, pictures.refusals.get().size, store.rows.size, upload.mock.calls.length]).toEqual([[], 0, 1, 2]);
+    up = true;
+    expect(await pictures.send()).toBe(true);
+    expect(store.rows.size).toBe(0);
+  }
+});
+
 test("a picture that is put in is kept before it is sent, and whoever puts it in does not wait for a slow line", async () => {
   const store = device();
   let release: () => void = () => undefined;

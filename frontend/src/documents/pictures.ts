@@ -3,8 +3,9 @@
 // server makes it of the bytes; and so a picture that is sent twice is there once.
 import { uuidOf } from "../ui/random";
 import { createStore, type Store } from "../ui/store";
-import { ApiError, type Api, type Problem } from "./api";
+import type { Api, Problem } from "./api";
 import type { DocumentName } from "./name";
+import { sendPicture } from "./picture-fate";
 
 export interface WaitingPicture {
   /** What the document knows it by: an address in a text, the id of a file on a board. */
@@ -44,7 +45,7 @@ export function openPictures(ports: {
   readonly document: DocumentName;
   readonly store: PictureStore;
   /** The server has answered that it will never take a picture; the words are its own. It stays on this device. */
-  readonly refused: (message: string) => void;
+  readonly refused: (message: string, picture: Blob) => void;
   /** How long {@link Pictures.put} waits for the server, in ms. */
   readonly moment?: number;
 }): Pictures {
@@ -85,28 +86,28 @@ export function openPictures(ports: {
     return sending;
   };
   const sendAll = async (): Promise<boolean> => {
+    let all = true;
     do {
       again = false;
+      all = true;
       for (const picture of await waiting()) {
         if (refusals.get().has(picture.key)) continue;
-        try {
-          await api.upload(document, blobOf(picture));
-        } catch (error) {
-          if (!(error instanceof ApiError)) throw error;
-          if (error.problem.kind !== "refused") return false; // nobody there: the next good moment is another call
-          if (fresh.has(picture.key)) {
-            fresh.set(picture.key, error.problem);
-            await drop(picture.key);
-            continue;
-          }
-          refusals.set(new Map([...refusals.get(), [picture.key, error.problem.message]]));
-          refused(error.problem.message);
-          continue;
+        const fate = await sendPicture(api, document, blobOf(picture));
+        if (fate.kind === "waits") {
+          all = false;
+          // Nobody there: nobody is there for the others either, and the next good moment is another call.
+          if (fate.problem.kind === "unreachable") return false;
+        } else if (fate.kind === "stored") await drop(picture.key);
+        else if (fresh.has(picture.key)) {
+          fresh.set(picture.key, fate.problem);
+          await drop(picture.key);
+        } else {
+          refusals.set(new Map([...refusals.get(), [picture.key, fate.problem.message]]));
+          refused(fate.problem.message, blobOf(picture));
         }
-        await drop(picture.key);
       }
     } while (again);
-    return true;
+    return all;
   };
 
   return {
@@ -114,13 +115,8 @@ export function openPictures(ports: {
       const address = await keep(file);
       if (address === null) {
         // Nothing is stored here: it gets there now, or not at all.
-        return api.upload(document, file).then(
-          ({ url }) => ({ address: url }),
-          (error: unknown) => {
-            if (error instanceof ApiError) return { problem: error.problem };
-            throw error;
-          },
-        );
+        const fate = await sendPicture(api, document, file);
+        return fate.kind === "stored" ? { address: fate.address } : { problem: fate.problem };
       }
       fresh.set(address, null);
       await Promise.race([send(), new Promise((resolve) => setTimeout(resolve, ports.moment ?? MOMENT))]);

@@ -1,7 +1,6 @@
 // Images on their way to the server. One door for every way they come in: pasted, dropped, picked.
 import type { TFunction } from "i18next";
-import { isPicture, refusalIn } from "./picture-words";
-import { problemWords } from "./problem-words";
+import { isPicture, pictureProblem } from "./picture-words";
 import type { Pictures } from "./pictures";
 
 export type Upload =
@@ -16,16 +15,7 @@ export async function uploadImage(pictures: Pictures, file: File, t: TFunction<"
   const put = await pictures.put(file);
   if ("address" in put) return put;
   const { problem } = put;
-  switch (problem.kind) {
-    case "unreachable":
-      return { refused: t("image.offline") };
-    case "garbled":
-      return { refused: t("image.noStore") };
-    case "refused":
-      // A server without attachments, or one that does not know this document any more.
-      if (problem.status === 404 || problem.status === 405) return { refused: t("image.noStore") };
-      return { refused: problem.code === "too_large" ? t("problem.refused", { message: refusalIn(problem.message, t) }) : problemWords(problem, t) };
-  }
+  return { refused: problem.kind === "unreachable" ? t("image.offline") : pictureProblem(problem, t) };
 }
 
 /** Lets the person choose images. */

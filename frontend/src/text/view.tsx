@@ -22,6 +22,7 @@ import { fetched } from "../ui/fetched";
 import { isCalm } from "../ui/motion";
 import { MOD } from "../ui/platform";
 import { useRail } from "../ui/rail";
+import { savePicture } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { bubblePlace, createBubbleHost, linkAtCaret } from "./bubble-place";
 import { createEditor } from "./editor";
@@ -173,7 +174,18 @@ function usePictures(api: Api, name: DocumentName, room: Room, t: TFunction<"wor
     words.current = t;
   });
   const pictures = useMemo(
-    () => openPictures({ api, document: name, store: browserPictures, refused: (message) => showToast({ text: words.current("image.refused", { message: refusalIn(message, words.current) }) }) }),
+    () =>
+      openPictures({
+        api,
+        document: name,
+        store: browserPictures,
+        refused: (message, picture) =>
+          showToast({
+            text: words.current("image.refused", { message: refusalIn(message, words.current) }),
+            stays: true,
+            action: { label: words.current("image.save"), run: () => savePicture(words.current("image.name"), picture) },
+          }),
+      }),
     [api, name],
   );
   useEffect(() => {

@@ -1,13 +1,23 @@
 // Handing a file to the person, from words this page already has.
 
 export function saveFile(name: string, type: string, content: string): void {
-  const address = URL.createObjectURL(new Blob([content], { type: `${type};charset=utf-8` }));
+  saveBlob(name, new Blob([content], { type: `${type};charset=utf-8` }));
+}
+
+export function saveBlob(name: string, blob: Blob): void {
+  const address = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = address;
   link.download = safeFileName(name);
   link.click();
   // The browser has taken the file by the next turn; until then the address must live.
   setTimeout(() => URL.revokeObjectURL(address), 0);
+}
+
+/** A picture that nobody gave a name, with the ending of its type. */
+export function savePicture(name: string, picture: Blob): void {
+  const ending = picture.type.replace(/^image\//, "").replace(/^svg\+xml$/, "svg").replace("jpeg", "jpg");
+  saveBlob(`${name}.${/^\w{2,5}$/.test(ending) ? ending : "bin"}`, picture);
 }
 
 /** Without the characters some file systems refuse; never empty. */
