@@ -32,6 +32,7 @@ use super::{
     pace,
     registry::{Lease, Registry},
     replica::{Poisoned, Replica, Unloadable},
+    requests::{Answer, Requests},
     state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
     text_queue::TextQueue,
 };
@@ -82,7 +83,7 @@ pub struct DocumentActor {
     /// The queues to the sessions of the JSON dialect, which hear of changes as operations.
     text_queues: HashMap<SessionId, TextQueue>,
     /// Requests without a connection that wait for their acknowledgement.
-    requests: HashMap<SessionId, oneshot::Sender<Outcome>>,
+    requests: Requests,
     /// To whom an acknowledgement is owed, of which update, and what became of it.
     owed: Acknowledgements<(SessionId, Bytes, Outcome)>,
     flush_scheduled: bool,
@@ -179,7 +180,7 @@ impl DocumentActor {
             outboxes: HashMap::new(),
             unsynced: HashSet::new(),
             text_queues: HashMap::new(),
-            requests: HashMap::new(),
+            requests: Requests::default(),
             owed: Acknowledgements::default(),
             flush_scheduled: false,
             tick_scheduled: false,
@@ -466,6 +467,7 @@ impl DocumentActor {
 
     fn owe(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
         let Phase::Serving(serving) = &self.phase else { return };
+        self.requests.applied(to, Instant::now());
         self.owed.owe((to, update, outcome), &serving.journal);
         self.pay();
     }
@@ -480,7 +482,7 @@ impl DocumentActor {
     }
 
     fn acknowledge(&mut self, to: SessionId, update: Bytes, outcome: Outcome) {
-        if self.answer_request(to, outcome) {
+        if self.answer_request(to, Ok(outcome)) {
             return;
         }
         if self.text_queues.contains_key(&to) {
@@ -506,14 +508,12 @@ impl DocumentActor {
     }
 
     /// Answers a request and ends its session; false if there is no such request.
-    fn answer_request(&mut self, session: SessionId, outcome: Outcome) -> bool {
-        let Some(request) = self.requests.remove(&session) else { return false };
-        if let Phase::Serving(serving) = &mut self.phase {
+    fn answer_request(&mut self, session: SessionId, answer: Answer) -> bool {
+        let was_there = self.requests.answer(session, answer);
+        if was_there && let Phase::Serving(serving) = &mut self.phase {
             drop(serving.state.leave(session, true, now()));
         }
-        // The request may have gone away meanwhile; the update is stored all the same.
-        let _ = request.send(outcome);
-        true
+        was_there
     }
 
     /// Hands what waits to the store, unless a write is under way.
@@ -680,6 +680,9 @@ impl DocumentActor {
                 queue.close(CloseReason::TryAgainLater);
             }
         }
+        for request in self.requests.overdue(self.config.answer_within, now.instant) {
+            self.answer_request(request, Err(JoinError::Unstored));
+        }
         let mut effects = Effects::new();
         if let Phase::Serving(serving) = &mut self.phase {
             effects = serving.state.tick(now);
@@ -692,7 +695,7 @@ impl DocumentActor {
             Phase::Serving(serving) => serving.state.needs_ticks(),
             _ => true,
         };
-        if timed || lagging || self.sessions() == 0 {
+        if timed || lagging || self.sessions() == 0 || !self.requests.is_empty() {
             self.schedule_tick(ctx);
         }
     }
@@ -1200,13 +1203,13 @@ impl DocumentActor {
 
 /// Applies an update that came without a connection. Resolves when it is durable.
 #[derive(actix::Message)]
-#[rtype(result = "Result<oneshot::Receiver<Outcome>, JoinError>")]
+#[rtype(result = "Result<oneshot::Receiver<Answer>, JoinError>")]
 pub(super) struct Contribute {
     pub update: Update,
 }
 
 impl Handler<Contribute> for DocumentActor {
-    type Result = Result<oneshot::Receiver<Outcome>, JoinError>;
+    type Result = Result<oneshot::Receiver<Answer>, JoinError>;
     fn handle(&mut self, Contribute { update }: Contribute, ctx: &mut Context<Self>) -> Self::Result {
         let serving = self.serving()?;
         if serving.shelf != Shelf::Live {
@@ -1215,11 +1218,14 @@ impl Handler<Contribute> for DocumentActor {
         if serving.journal.is_full() {
             return Err(JoinError::Busy);
         }
+        // Who has no connection cannot be told later: nothing is taken that cannot be stored now.
+        self.store.health().map_err(OpenError::Store)?;
+        let Phase::Serving(serving) = &mut self.phase else { return Err(OpenError::Closed.into()) };
         let session = SessionId::new();
         // A session until the answer; what it would be told besides goes nowhere.
         drop(serving.state.join(session, Access::Write, Dialect::YWebSocket { echo: true }));
-        let (sender, receiver) = oneshot::channel();
-        self.requests.insert(session, sender);
+        let receiver = self.requests.add(session);
+        self.schedule_tick(ctx);
         self.deliver(session, [Message::SyncStep2(update)].into(), ctx);
         Ok(receiver)
     }
@@ -1282,9 +1288,8 @@ impl Handler<Govern> for DocumentActor {
                 if fresh {
                     // Nothing of the old content is left, and nobody waits for it.
                     actor.owed.clear();
-                    let waiting: Vec<_> = actor.requests.keys().copied().collect();
-                    for request in waiting {
-                        actor.answer_request(request, Outcome::Refused);
+                    for request in actor.requests.sessions() {
+                        actor.answer_request(request, Ok(Outcome::Refused));
                     }
                 }
                 if head.presence != Shelf::Live {

@@ -124,6 +124,11 @@ pub enum JoinError {
     /// More waits for the store than may wait.
     #[error("the document cannot be stored at present, and takes no more changes until it can")]
     Busy,
+    /// The change is applied and shown, and could not be stored in time.
+    #[error(
+        "the change was taken, but could not be stored in time; it is tried again, and sending it once more does no harm"
+    )]
+    Unstored,
 }
 
 impl From<OpenError> for JoinError {
@@ -233,10 +238,10 @@ impl DocumentHandle {
         self.addr.send(ReadPeople).await?
     }
 
-    /// Applies an update that came without a connection. Resolves when it is durable.
+    /// Applies an update that came without a connection. Resolves when it is durable, or could not be stored in time.
     pub async fn contribute(&self, update: Update) -> Result<Outcome, JoinError> {
         let outcome = self.addr.send(Contribute { update }).await??;
-        outcome.await.map_err(|_| JoinError::Open(OpenError::Closed))
+        outcome.await.map_err(|_| JoinError::Open(OpenError::Closed))?
     }
 
     /// Makes sure that it exists; true if it was made now.

@@ -6,7 +6,7 @@
 //! those who have no replica, with [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a
 //! document can bear, and nobody may say so more often than a [`rate`] allows. [`size`] says when a document is full, [`deleted`] what
 //! becomes of what is deleted.
-//! What is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
+//! Who asks without a connection waits in [`requests`], and what is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
 //! and [`exports`] reads it for those who do not speak Yjs.
 //!
 //! [`actor`] owns all of them and carries events in and effects out; [`handle`] is its typed door, [`registry`] knows
@@ -33,6 +33,7 @@ pub mod rate;
 mod record;
 pub mod registry;
 pub mod replica;
+mod requests;
 pub mod size;
 pub mod state;
 pub mod text_history;
@@ -76,6 +77,9 @@ pub struct Config {
     pub batch_updates: usize,
     /// Bytes applied in one transaction at most.
     pub batch_bytes: usize,
+    /// How long a request without a connection waits for the store once its change is applied, give or take a second;
+    /// then it is told that it is not stored yet. Long holds programs and proxies, short says so of a disk that is busy.
+    pub answer_within: Duration,
 }
 
 impl Default for Config {
@@ -93,6 +97,7 @@ impl Default for Config {
             checkpoint_bytes: 64 * 1024,
             batch_updates: 256,
             batch_bytes: 128 * 1024,
+            answer_within: Duration::from_secs(3),
         }
     }
 }

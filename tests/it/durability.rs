@@ -1,11 +1,13 @@
 //! An acknowledgement means durable; what cannot be stored is kept and not acknowledged; what is damaged is
 //! refused and never shown empty.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weft::store::{StoreError, faulty::WriteFault};
 
-use crate::support::{Address, Client, Raw, TestServer, Typist, frames, rest, server::name, settle, until};
+use crate::support::{
+    Address, Client, PATIENCE, Raw, TestServer, Typist, frames, rest, server::name, settle, until,
+};
 
 fn broken() -> WriteFault {
     WriteFault::Fail(StoreError::Unwritable("the disk is on fire".to_owned()))
@@ -163,7 +165,8 @@ async fn a_slow_store_delays_the_acknowledgement_and_nothing_else() {
 
 #[tokio::test]
 async fn a_disk_that_stops_writing_lets_nobody_say_saved_in_any_dialect() {
-    let server = TestServer::setup().faulty().start().await;
+    let setup = TestServer::setup().faulty().with(|config| config.document.answer_within = PATIENCE);
+    let server = setup.start().await;
     let everybody = [
         Client::named("by echo").acknowledged(),
         Client::named("by status").over_hocuspocus(),
@@ -211,6 +214,47 @@ async fn a_disk_that_stops_writing_lets_nobody_say_saved_in_any_dialect() {
     }
     until("the typist is told", || typist.is_saved()).await;
     request.await.unwrap().expect(200);
+}
+
+#[tokio::test]
+async fn a_request_is_not_kept_waiting_for_a_store_that_does_not_answer() {
+    let server = TestServer::setup().faulty().start().await;
+    let reader = server.client("reader", "notes").await;
+    let post = async |author: &Client| {
+        let begun = Instant::now();
+        let request = rest::request(&server, "POST", "/api/v1/documents/notes/updates");
+        let answer = request.body(author.state()).send().await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "it was kept waiting for {:?}", begun.elapsed());
+        answer
+    };
+    let author = Client::named("author");
+    // Whether the disk says nothing, or says no while they wait: when they asked, nobody knew.
+    for then in [WriteFault::Stall, broken()] {
+        author.types("taken. ");
+        server.faults().writes(WriteFault::Stall);
+        let fails = async {
+            server.faults().stalled(1).await;
+            server.faults().writes(then);
+        };
+        let (answer, ()) = tokio::join!(post(&author), fails);
+        assert_eq!(answer.error(), (503, "store_unwritable".to_owned()));
+        assert!(answer.text().contains("sending it once more does no harm"), "{}", answer.text());
+        assert!(!answer.header("retry-after").is_empty());
+        server.faults().heal();
+        until("it is stored all the same", || server.metrics().journal_backlog_bytes.get() == 0).await;
+    }
+    reader.reads("taken. taken. ").await;
+
+    // Once it knows, nothing is taken of which nobody could be told what became of it.
+    server.faults().writes(broken());
+    author.types("refused.");
+    let answer = post(&author).await;
+    assert_eq!(answer.error(), (503, "store_unwritable".to_owned()));
+    assert!(!answer.header("retry-after").is_empty());
+    assert_eq!(reader.text(), "taken. taken. ");
+    server.faults().heal();
+    post(&author).await.expect(200);
+    reader.reads("taken. taken. refused.").await;
 }
 
 #[tokio::test]
