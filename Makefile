@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill space
+.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill space damage
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -83,6 +83,11 @@ differential: tests/interop/node_modules/.installed binary
 SECONDS ?= 60
 fuzz:
 	$(CARGO) run --release --manifest-path tests/fuzz/Cargo.toml -- --seconds $(SECONDS)
+
+## Flip bits, cut and zero blocks anywhere in a store, ROUNDS times; no more may be lost than what stood there
+ROUNDS ?= 500
+damage:
+	WEFT_ROUNDS=$(ROUNDS) $(CARGO) test --locked --lib no_more_is_lost -- --nocapture
 
 ## The space workload: disk against live bytes over time
 space:

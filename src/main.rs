@@ -54,10 +54,10 @@ struct Folder {
 struct Check {
     #[command(flatten)]
     folder: Folder,
-    /// Go on with what is left after the disk lost writes that had been acknowledged. The server refuses to
-    /// start on such a folder until this has been said once
-    #[arg(long)]
-    accept_loss: bool,
+    /// Save every document that can be read into a fresh store, and list what could not be. What stood in the
+    /// folder is kept in a folder of its own inside
+    #[arg(long, alias = "accept-loss")]
+    repair: bool,
 }
 
 fn main() -> ExitCode {
@@ -66,9 +66,7 @@ fn main() -> ExitCode {
         None => serve(cli.serve),
         Some(Command::Serve(serve_)) => serve(serve_),
         Some(Command::Vacuum(folder)) => weft::maintenance::vacuum(&folder.data),
-        Some(Command::Check(check)) if check.accept_loss => {
-            weft::maintenance::accept_loss(&check.folder.data)
-        }
+        Some(Command::Check(check)) if check.repair => weft::maintenance::repair(&check.folder.data),
         Some(Command::Check(check)) => weft::maintenance::check(&check.folder.data),
     };
     match outcome {

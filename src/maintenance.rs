@@ -2,9 +2,11 @@
 
 use std::{error::Error, path::Path, process::ExitCode};
 
+use bytes::Bytes;
+
 use crate::{
     document::{deleted::Deleted, replica::Replica},
-    store::{self, Stored},
+    store::{self, LoggedUpdate, Stored},
 };
 
 /// Exit code of a check that found damage: told apart from a check that could not be made.
@@ -52,24 +54,45 @@ pub fn check(data: &Path) -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     }
     println!(
-        "{} documents are damaged; they are refused, and nothing is written over them",
+        "{} documents are damaged; they are refused, and nothing is written over them; `weft check --repair` saves \
+         what can be read of them",
         report.damaged.len()
     );
     Ok(ExitCode::from(DAMAGED))
 }
 
-/// Goes on with what is left after the disk lost writes that had been acknowledged.
-pub fn accept_loss(data: &Path) -> Result<ExitCode, Box<dyn Error>> {
-    match store::sled::accept_loss(data)?.commits {
-        Some(0) => println!("nothing was lost"),
-        Some(commits) => {
-            println!("{commits} acknowledged writes are gone; the server will go on without them");
-        }
-        None => println!(
-            "acknowledged writes are gone, nobody knows how many; the server will go on without them"
-        ),
+/// Saves every document that can be read into a fresh store, and says what could not be.
+pub fn repair(data: &Path) -> Result<ExitCode, Box<dyn Error>> {
+    let mut loads = |checkpoint: Option<&Bytes>, updates: &[LoggedUpdate]| {
+        let updates = updates.iter().map(|update| &update.bytes);
+        Replica::load(checkpoint.into_iter().chain(updates), Deleted::Collected).is_ok()
+    };
+    let repaired = store::sled::repair(data, &mut loads)?;
+    let Some(aside) = &repaired.aside else {
+        println!("everything is whole; nothing was done");
+        return Ok(ExitCode::SUCCESS);
+    };
+    println!("{} documents are as they were", repaired.whole);
+    for (document, what) in &repaired.in_part {
+        println!("saved in part: {document}: {what}");
     }
-    Ok(ExitCode::SUCCESS)
+    for (document, what) in &repaired.lost {
+        println!("not saved: {document}: {what}");
+    }
+    if repaired.nameless > 0 {
+        println!("not saved: {} documents whose names cannot be read either", repaired.nameless);
+    }
+    match repaired.commits {
+        Some(0) => {}
+        Some(commits) => println!("{commits} acknowledged writes could not be read, or only in part"),
+        None => println!("nobody knows whether the last acknowledged writes are there"),
+    }
+    println!("what stood in the folder is in {}; nothing of it was deleted", aside.display());
+    let lossless = repaired.in_part.is_empty()
+        && repaired.lost.is_empty()
+        && repaired.nameless == 0
+        && repaired.commits == Some(0);
+    Ok(if lossless { ExitCode::SUCCESS } else { ExitCode::from(DAMAGED) })
 }
 
 fn bytes(count: u64) -> String {

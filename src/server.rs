@@ -218,7 +218,11 @@ impl store::Observer for Observed {
     }
 
     fn failed(&self, reason: &str) {
-        error!(reason, "the store stopped writing; repair the cause and start again");
+        error!(reason, "the store stopped writing");
+    }
+
+    fn recovered(&self) {
+        info!("the store writes again");
     }
 
     fn rotated(&self, before: u64, after: u64) {

@@ -41,11 +41,9 @@ pub const VERSION: u8 = 1;
 /// The format of the store as a whole. A store with a greater number is refused, and one with a smaller
 /// number is taken as it is and gets this one. 2 added records beside documents, which a Weft that only knows
 /// 1 would leave behind when it rewrites a store; 3 added the kind to summaries, which a Weft that only knows 2
-/// would take for damage.
-pub const SCHEMA: u32 = 3;
-/// The most payload in one row. sled keeps up to 17 rows in one leaf, writes a leaf as one message, and
-/// moves messages above 128 KiB into files of their own, each with a name and a metadata write: 17 rows
-/// of 6 KiB with the longest possible names stay below that.
+/// would take for damage; 4 moved the rows out of sled into a file of their own.
+pub const SCHEMA: u32 = 4;
+/// The most payload in one row: what a damaged byte costs, and what is read at a time.
 pub const ROW_BYTES: usize = 6 * 1024;
 /// A title longer than this is cut, at a character: it is shown in lists, and must fit a row.
 pub const TITLE_BYTES: usize = 1024;
@@ -275,6 +273,29 @@ pub fn unseal<'a>(kind: Kind, key: &[u8], value: &'a [u8]) -> Result<&'a [u8]> {
         return damage(format!("a row of kind {found:#04x} where {:#04x} belongs", kind as u8));
     }
     Ok(rest.0)
+}
+
+/// Whether the value found at `key` is whole, whatever kind of row it is.
+pub fn is_whole(key: &[u8], value: &[u8]) -> bool {
+    let kind = [
+        Kind::Store,
+        Kind::Log,
+        Kind::State,
+        Kind::Meta,
+        Kind::End,
+        Kind::Record,
+        Kind::Beside,
+        Kind::Quarantine,
+    ];
+    let kind = kind.into_iter().find(|kind| key.first() == Some(&(*kind as u8)));
+    kind.is_some_and(|kind| unseal(kind, key, value).is_ok())
+}
+
+/// Whether the row at `key` is small and read at every start: what is known about the store and its documents,
+/// without what is in them.
+pub fn is_head(key: &[u8]) -> bool {
+    let heads = [Kind::Store as u8, Kind::Meta as u8, Kind::End as u8, Kind::Beside as u8];
+    key.first().is_some_and(|kind| heads.contains(kind))
 }
 
 fn checksum(version: u8, kind: u8, key: &[u8], payload: &[u8]) -> u32 {
@@ -595,7 +616,7 @@ pub struct Logged {
     pub summary: Option<Summary>,
 }
 
-/// Adds an append to a frame of the write-ahead log.
+/// Adds an append to a frame of the write-ahead log: its length, its checksum (crc32c), and itself.
 pub fn put_logged(
     out: &mut Vec<u8>,
     name: &DocumentName,
@@ -604,6 +625,8 @@ pub fn put_logged(
     entry: &[u8],
     summary: Option<&Summary>,
 ) {
+    let start = out.len();
+    out.extend_from_slice(&[0; LOGGED_HEADER_BYTES]);
     let name = name.as_str().as_bytes();
     out.put_u8((name.len() - 1) as u8); // a name has 1 to 256 bytes
     out.extend_from_slice(name);
@@ -618,21 +641,58 @@ pub fn put_logged(
             put_summary(out, summary);
         }
     }
+    let (header, body) = out[start..].split_at_mut(LOGGED_HEADER_BYTES);
+    header[..4].copy_from_slice(&(body.len() as u32).to_be_bytes()); // a frame is never gigabytes
+    header[4..].copy_from_slice(&crc32c::crc32c(body).to_be_bytes());
 }
+
+const LOGGED_HEADER_BYTES: usize = 8;
 
 /// Reads a frame of the write-ahead log to its end. The entries share its memory.
 pub fn decode_frame(frame: &Bytes) -> Result<Vec<Logged>> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    while at < frame.len() {
+        let (logged, next) = logged_at(frame, at).ok_or_else(|| Damage("an append is damaged".into()))?;
+        all.push(logged);
+        at = next;
+    }
+    Ok(all)
+}
+
+/// Every append that is whole in a piece of the write-ahead log that is damaged.
+pub fn salvage_frame(piece: &Bytes) -> Vec<Logged> {
+    let mut all = Vec::new();
+    let mut at = 0;
+    while at < piece.len() {
+        match logged_at(piece, at) {
+            Some((logged, next)) => {
+                all.push(logged);
+                at = next;
+            }
+            None => at += 1,
+        }
+    }
+    all
+}
+
+/// The append at `at`, if it is whole, and where the next one begins.
+fn logged_at(frame: &Bytes, at: usize) -> Option<(Logged, usize)> {
+    let mut rest = Reader(frame.get(at..)?);
+    let (length, crc) = (rest.u32().ok()? as usize, rest.u32().ok()?);
+    let body = rest.take(length).ok().filter(|body| !body.is_empty() && crc32c::crc32c(body) == crc)?;
+    let mut rest = Reader(body);
+    let logged = rest.logged(frame).ok()?;
+    rest.end().ok()?;
+    Some((logged, at + LOGGED_HEADER_BYTES + length))
+}
+
+/// Reads a frame of schema 3 or before, whose appends have no checksums of their own.
+pub fn decode_frame_1(frame: &Bytes) -> Result<Vec<Logged>> {
     let mut rest = Reader(frame);
     let mut all = Vec::new();
     while !rest.0.is_empty() {
-        let length = usize::from(rest.u8()?) + 1;
-        let name = rest.name(length)?;
-        let life = u32::try_from(rest.varint()?).map_err(|_| Damage("a life is too long".into()))?;
-        let first = rest.varint()?;
-        let length = rest.varint()?;
-        let entry = frame.slice_ref(rest.take(usize::try_from(length).unwrap_or(usize::MAX))?);
-        let summary = if rest.u8()? == 0 { None } else { Some(rest.summary()?) };
-        all.push(Logged { name, life, first, entry, summary });
+        all.push(rest.logged(frame)?);
     }
     Ok(all)
 }
@@ -805,6 +865,18 @@ impl<'a> Reader<'a> {
         known.ok_or_else(|| Damage(format!("unknown collection {number}")))
     }
 
+    /// One append; its entry shares the memory of `frame`, of which this reads a piece.
+    fn logged(&mut self, frame: &Bytes) -> Result<Logged> {
+        let length = usize::from(self.u8()?) + 1;
+        let name = self.name(length)?;
+        let life = u32::try_from(self.varint()?).map_err(|_| Damage("a life is too long".into()))?;
+        let first = self.varint()?;
+        let length = self.varint()?;
+        let entry = frame.slice_ref(self.take(usize::try_from(length).unwrap_or(usize::MAX))?);
+        let summary = if self.u8()? == 0 { None } else { Some(self.summary()?) };
+        Ok(Logged { name, life, first, entry, summary })
+    }
+
     fn summary(&mut self) -> Result<Summary> {
         let mut summary = Summary { bytes: self.u64()?, ..Summary::default() };
         let parts = self.u8()?;
@@ -936,8 +1008,9 @@ mod tests {
         let mut frame = Vec::new();
         put_logged(&mut frame, &a, 1, 300, b"xy", Some(&Summary { bytes: 5, ..Summary::default() }));
         put_logged(&mut frame, &a, 1, 301, b"", None);
-        assert_eq!(hex(&frame), "02612f6201ac020278790100000000000000050002612f6201ad020000");
-        assert_eq!(hex(&encode_schema(2)), "000000030000000000000002");
+        let (first, second) = ("02612f6201ac0202787901000000000000000500", "02612f6201ad020000");
+        assert_eq!(hex(&frame), format!("000000142043e06c{first}00000009947f5a34{second}"));
+        assert_eq!(hex(&encode_schema(2)), "000000040000000000000002");
         assert_eq!(decode_schema(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2]), Ok((1, 2)));
         let key = Uuid::from_bytes([0xbb; 16]);
         assert_eq!(
@@ -1071,7 +1144,7 @@ mod tests {
             let entry = Bytes::from(bytes.clone());
             let _ = (Meta::decode(&bytes), End::decode(&bytes), Beside::decode(&bytes), parse_key(&bytes));
             let _ = (
-                decode_frame(&entry),
+                (decode_frame(&entry), decode_frame_1(&entry), salvage_frame(&entry)),
                 decode_log(&entry),
                 decode_quarantine(&entry),
                 Parts::default().add(0, &bytes),
@@ -1126,7 +1199,7 @@ mod tests {
         let plain = example_meta().encode();
         assert_eq!(Meta::decode(&plain), Ok(example_meta()), "its bytes are fixed by the test above");
         let frame = b"\x02a/b\x01\xac\x02\x02xy\x01\0\0\0\0\0\0\0\x05\x01\0\x01T\x00a\x01\x01\x00\x00";
-        let all = decode_frame(&Bytes::from_static(frame)).unwrap();
+        let all = decode_frame_1(&Bytes::from_static(frame)).unwrap();
         let summary = Summary { title: Some("T".into()), kind: None, bytes: 5 };
         assert_eq!((all[0].summary.as_ref(), all[1].summary.as_ref()), (Some(&summary), None));
     }

@@ -469,10 +469,14 @@ pub trait Observer: Send + Sync + 'static {
         let _ = (documents, updates, bytes, took);
     }
 
-    /// The store stopped writing, for this reason. Happens once; only a restart helps.
+    /// The store stopped writing, for this reason. It tries again by itself until it has
+    /// [`recovered`](Self::recovered).
     fn failed(&self, reason: &str) {
         let _ = reason;
     }
+
+    /// The store writes again.
+    fn recovered(&self) {}
 
     /// Live rows were copied into a fresh epoch: bytes on disk before and after.
     fn rotated(&self, before: u64, after: u64) {

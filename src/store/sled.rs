@@ -11,18 +11,25 @@
 //!                                   which knows whether it was only just replaced)
 //! ```
 //!
-//! `sled/engine.rs` decides, `sled/wal.rs` is the write-ahead log, `sled/epoch.rs` one sled database,
-//! `sled/directory.rs` the files around them, `sled/offline.rs` what one does with a store that nobody
-//! serves.
+//! `sled/engine.rs` decides, `sled/wal.rs` is the write-ahead log, `sled/epoch.rs` rows (`sled/rows.rs`) and
+//! the sled database that knows where they are (`sled/places.rs`), `sled/directory.rs` the files around them,
+//! `sled/offline.rs` what one does with a store that nobody serves, `sled/repair.rs` what one does when it is
+//! damaged.
 //!
-//! Any error from sled ends writing for good: what was acknowledged is safe, what was not is unknown, and
-//! nobody is told otherwise. Reading goes on where sled lets it.
+//! After any error of the disk nothing is written until the files have been opened again and read from their
+//! beginning, as a restart would, which is tried with growing pauses (`sled/engine/recovery.rs`). What was
+//! acknowledged is safe meanwhile, what was not is unknown, and nobody is told otherwise. Reading goes on.
 
 mod directory;
 mod engine;
 mod epoch;
+mod frame;
+mod inline;
 mod mark;
 mod offline;
+mod places;
+mod repair;
+mod rows;
 #[cfg(test)]
 mod tests;
 mod wal;
@@ -49,7 +56,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use self::engine::{Engine, Group, Reply, Request, Shared};
-pub use self::offline::{Accepted, Report, Vacuumed, Verify, accept_loss, check, vacuum};
+pub use self::{
+    offline::{Report, Vacuumed, Verify, check, vacuum},
+    repair::{Mend, Repaired, repair},
+};
 use super::{
     Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Observer, Page, Presence,
     Quarantined, Record, Room, Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
@@ -64,8 +74,6 @@ pub type FreeSpace = Box<dyn Fn(&Path) -> io::Result<u64> + Send>;
 const WAITING_LOADS: usize = 1024;
 /// Two, so that one huge document does not keep everybody else waiting.
 const READERS: usize = 2;
-/// How often the storage thread looks around when nobody asks it anything.
-const IDLE: Duration = Duration::from_secs(1);
 /// What a request weighs in the queue beside its bytes.
 const REQUEST_BYTES: usize = 256;
 
@@ -199,8 +207,11 @@ impl SledStore {
         Box::pin(async move {
             let room = room.acquire_owned().await.map_err(|_| StoreError::Closed)?;
             let (reply, answer) = oneshot::channel();
-            if let Some(loads) = loads.lock().as_ref() {
-                let _ = loads.send(Load { what: wanted(reply), _room: room });
+            let load = Load { what: wanted(reply), _room: room };
+            // What cannot be sent any more is dropped before it is waited for, and so answered as closed.
+            match loads.lock().as_ref() {
+                Some(loads) => drop(loads.send(load)),
+                None => drop(load),
             }
             answered(answer).await
         })
@@ -236,30 +247,32 @@ struct GroupLimits {
 
 /// The storage thread.
 fn write_until_closed(mut engine: Engine, queue: &mpsc::Receiver<Queued>, limits: GroupLimits) {
-    let shared = engine.shared();
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let mut pending = None;
-        let mut last = None;
-        loop {
+    let mut pending = None;
+    let mut last = None;
+    loop {
+        let turn = catch_unwind(AssertUnwindSafe(|| {
             let first = match pending.take() {
                 Some(queued) => Some(queued),
                 None if engine.is_busy() => queue.try_recv().ok(),
-                None => queue.recv_timeout(IDLE).ok(),
+                None => queue.recv_timeout(engine.patience()).ok(),
             };
             if let Some(first) = first
                 && commit_group(&mut engine, first, queue, limits, &mut last, &mut pending)
             {
-                return;
+                return true;
             }
             engine.step();
+            false
+        }));
+        match turn {
+            Ok(false) => {}
+            // Requests still queued are dropped with the queue, and answered as closed. The engine, and with
+            // it the lock of the directory, goes with this function.
+            Ok(true) => return,
+            // Whatever it left half done is forgotten when the files are opened again.
+            Err(_) => engine.fail("the storage thread panicked"),
         }
-    }));
-    if outcome.is_err() {
-        engine.fail("the storage thread panicked");
     }
-    // Requests still queued are dropped with the queue, and answered as closed. The engine, and with it
-    // the lock of the directory, goes with this function.
-    drop(shared);
 }
 
 /// Gathers one group behind `first` and commits it. Whether the store is to be closed.

@@ -55,7 +55,7 @@ async fn a_folder_is_rewritten_and_checked() {
 async fn while_a_server_runs_its_folder_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let _server = Weft::serve(folder.path(), &[]).await;
-    for command in [&["check"][..], &["vacuum"], &["check", "--accept-loss"]] {
+    for command in [&["check"][..], &["vacuum"], &["check", "--repair"]] {
         let (code, said) = run(folder.path(), command).await;
         assert_eq!(code, Some(1), "{command:?}: {said}");
         assert!(said.contains("another weft"), "{command:?}: {said}");
@@ -63,19 +63,21 @@ async fn while_a_server_runs_its_folder_is_left_alone() {
 }
 
 #[tokio::test]
-async fn what_the_disk_lost_is_accepted_once_and_by_name() {
+async fn what_the_disk_lost_is_repaired_and_said() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path()).await;
-    let (code, said) = run(folder.path(), &["check", "--accept-loss"]).await;
-    assert_eq!((code, said.trim()), (Some(0), "nothing was lost"));
+    let (code, said) = run(folder.path(), &["check", "--repair"]).await;
+    assert_eq!((code, said.trim()), (Some(0), "everything is whole; nothing was done"));
 
     // Without its mark nobody knows whether the end of the log is there.
     std::fs::remove_file(folder.path().join("data/wal-mark")).unwrap();
     let (code, said) = run(folder.path(), &["--listen", "127.0.0.1:0", "--data", "data"]).await;
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("weft check --accept-loss"), "it says what to do: {said}");
-    let (code, said) = run(folder.path(), &["check", "--accept-loss"]).await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("acknowledged writes are gone"), "{said}");
+    assert!(said.contains("weft check --repair"), "it says what to do: {said}");
+    let (code, said) = run(folder.path(), &["check", "--accept-loss"]).await; // as it was called before
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("20 documents are as they were"), "{said}");
+    assert!(said.contains("nobody knows whether the last acknowledged writes are there"), "{said}");
+    assert!(said.contains("data/damaged-"), "{said}");
     everything_is_there(folder.path()).await;
 }

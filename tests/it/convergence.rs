@@ -291,6 +291,8 @@ async fn run(plan: &[Step]) {
     let setup = TestServer::setup().with(|config| {
         config.document.idle = Duration::ZERO;
         config.document.checkpoint_bytes = 2_000;
+        // The store begins a fresh epoch again and again, and is stopped in the middle of it.
+        config.store.slack_bytes = 0;
         config.http.connection.outbox.bytes = OUTBOX;
         // Who comes back at once finds the session; who takes longer does not.
         config.http.connection.feed_patience = Duration::from_secs(1);

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
 };
 
-use crate::support::{Address, Client, Raw, TestServer, Weft, process, rest, settle, until_answer};
+use crate::support::{Address, Client, PATIENCE, Raw, TestServer, Weft, process, rest, settle, until_answer};
 
 /// Connects and says nothing.
 async fn silent(server: &impl Address) -> Option<TcpStream> {
@@ -51,6 +51,96 @@ async fn the_store_and_the_probes_have_their_files_when_connections_have_taken_t
     let log = server.log();
     assert!(log.contains("ulimit -n"), "{log}");
     assert!(!log.contains("os error 24"), "{log}");
+}
+
+/// A connection that was there before the others, and is kept.
+struct Line {
+    stream: BufReader<TcpStream>,
+    host: String,
+}
+
+impl Line {
+    async fn open(server: &impl Address) -> Self {
+        let stream = BufReader::new(silent(server).await.unwrap());
+        Self { stream, host: server.address().to_string() }
+    }
+
+    /// The status, the headers and the body of the answer, which comes within 5 s.
+    async fn asks(&mut self, method: &str, path: &str, body: &[u8]) -> (u16, String, String) {
+        let (host, length) = (&self.host, body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n");
+        self.stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+        let answered = tokio::time::timeout(Duration::from_secs(5), async {
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert!(self.stream.read_line(&mut head).await.unwrap() > 0, "the line ended: {head}");
+            }
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.unwrap().parse().unwrap()];
+            self.stream.read_exact(&mut body).await.unwrap();
+            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            (status, head, String::from_utf8(body).unwrap())
+        });
+        answered.await.unwrap_or_else(|_| panic!("no answer to {method} {path} within 5 s"))
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_ran_out_of_files_says_so_and_goes_on_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Weft::serve(folder.path(), &[]).await;
+    let earlier = Client::named("earlier").acknowledged().opens(&server, "earlier").await;
+    earlier.types("Still to be read.");
+    earlier.saved().await;
+    drop(earlier);
+    server.terminate();
+    server.ends_within(PATIENCE).await;
+    let server = Weft::serve(folder.path(), &["--workers", "2"]).await;
+    let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    let bob = Client::named("bob").opens(&server, "notes").await;
+    ann.types("before. ");
+    ann.saved().await;
+    let mut line = Line::open(&server).await;
+    let update = Client::named("by request");
+    update.types("by request. ");
+    let update = update.state();
+    assert_eq!(line.asks("GET", "/readyz", b"").await.0, 200);
+
+    let allowed = server.may_open_nothing();
+    ann.types("meanwhile. ");
+    let why = loop {
+        // What it had opened only for a moment when it was counted must not be room for more.
+        server.may_open_nothing();
+        match line.asks("GET", "/readyz", b"").await {
+            (503, _, why) => break why,
+            answer => assert_eq!(answer.0, 200, "{answer:?}"),
+        }
+        ann.types(".");
+        bob.hears_all_so_far().await;
+    };
+    assert!(why.contains("since 2") && why.contains("os error 24"), "{why}");
+    let (status, head, body) = line.asks("POST", "/api/v1/documents/notes/updates", &update).await;
+    assert_eq!(status, 503, "{body}");
+    assert!(head.contains("retry-after: "), "{head}");
+    // Reading goes on, of what nobody has opened before as well.
+    let (status, _, text) = line.asks("GET", "/api/v1/documents/earlier/text", b"").await;
+    assert_eq!((status, text.as_str()), (200, "Still to be read."));
+    ann.types("and more. ");
+    settle(&[&ann, &bob]).await;
+    assert!(ann.unsaved() > 0, "what cannot be stored was acknowledged");
+
+    server.may_open(allowed);
+    ann.saved().await;
+    until_answer("it is ready", async || (line.asks("GET", "/readyz", b"").await.0 == 200).then_some(()))
+        .await;
+    let (status, _, body) = line.asks("POST", "/api/v1/documents/notes/updates", &update).await;
+    assert_eq!(status, 200, "{body}");
+    settle(&[&ann, &bob]).await;
+    let text = ann.text();
+    drop((ann, bob));
+    server.kill();
+    let server = Weft::serve(folder.path(), &[]).await;
+    assert_eq!(Client::named("carl").opens(&server, "notes").await.text(), text);
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("actix_web", &["connection/socket.rs", "connection/text_socket.rs", "http/", "server.rs", "main.rs"]),
     ("yrs", &["protocol/", "document/"]),
     ("operational_transform", &["protocol/text_operation.rs"]),
-    ("sled", &["store/sled/epoch.rs"]),
+    ("sled", &["store/sled/places.rs"]),
     ("prometheus_client", &["telemetry.rs"]),
     ("clap", &["main.rs", "config.rs"]),
 ];

@@ -3,9 +3,11 @@
 //! ```text
 //! data/
 //!   LOCK             held by the one process that serves or checks this directory
-//!   CURRENT          which epochs count, as JSON, replaced by rename
-//!   epoch-7/         a sled database (epoch.rs)
+//!   CURRENT          which epochs count, as JSON, and a checksum; replaced by rename
+//!   CURRENT.copy     the same again, for when the first cannot be read
+//!   epoch-7/         rows and where they are (epoch.rs)
 //!   wal-5, wal-mark  the write-ahead log (wal.rs)
+//!   damaged-…/       what stood here before a repair (repair.rs)
 //! ```
 //!
 //! `CURRENT` is written before the first epoch is made and again when it is ready, so a creation that was
@@ -22,6 +24,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::store::{StoreError, StoreResult, layout};
+
+/// What to do about a directory that cannot be opened.
+const ADVICE: &str = "`weft check --repair` saves what can be read, or restore the directory from a backup";
+/// The last schema whose CURRENT had no checksum.
+const UNSEALED_SCHEMA: u32 = 3;
 
 /// Which epochs count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +87,14 @@ impl Directory {
             .and_then(|()| lock.rewind())
             .and_then(|()| write!(lock, "{}", std::process::id()));
         note.map_err(|error| unopenable(path, &format!("it cannot be written to: {error}")))?;
+        // Asked before anything depends on it: a disk that cannot sync keeps no promise.
+        let synced = lock.sync_all().and_then(|()| sync_directory(path));
+        synced.map_err(|error| {
+            unopenable(
+                path,
+                &format!("it cannot be synced: {error}; look at the disk, or choose another one with --data"),
+            )
+        })?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
@@ -89,47 +104,84 @@ impl Directory {
 
     /// Which epochs count; `None` in a directory that never held a store.
     pub(super) fn current(&self) -> StoreResult<Option<Current>> {
-        let text = match fs::read(self.path.join("CURRENT")) {
+        if super::repair::is_unfinished(&self.path) {
+            let what = "a repair of it was interrupted; `weft check --repair` goes on with it";
+            return Err(unopenable(&self.path, what));
+        }
+        let damage = match self.read_current("CURRENT")? {
+            Some(Ok(current)) => return Ok(Some(current)),
+            Some(Err(damage)) => format!("its file CURRENT is damaged ({damage})"),
+            None => "it holds epochs, but its file CURRENT is missing".into(),
+        };
+        // What it said stands in its copy as well, and is written anew.
+        if let Some(Ok(current)) = self.read_current("CURRENT.copy")? {
+            tracing::error!(
+                "CURRENT is damaged or missing; it is made anew from its copy, and nothing is lost"
+            );
+            let written = self.set_current(current.young, current.old, current.ready);
+            written
+                .map_err(|error| unopenable(&self.path, &format!("CURRENT cannot be written: {error}")))?;
+            return Ok(Some(current));
+        }
+        if !self.path.join("CURRENT").exists() && self.epochs().is_ok_and(|epochs| epochs.is_empty()) {
+            return Ok(None);
+        }
+        Err(unopenable(&self.path, &format!("{damage}; {ADVICE}")))
+    }
+
+    /// What one of the two files says, or what is wrong with it.
+    fn read_current(&self, name: &str) -> StoreResult<Option<Result<Current, String>>> {
+        let text = match fs::read(self.path.join(name)) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if self.epochs().is_ok_and(|epochs| epochs.is_empty()) {
-                    return Ok(None);
-                }
-                let what =
-                    "it holds epochs, but its file CURRENT is missing; restore the directory from a backup";
-                return Err(unopenable(&self.path, what));
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(unopenable(&self.path, &format!("its file CURRENT cannot be read: {error}")));
+                return Err(unopenable(&self.path, &format!("its file {name} cannot be read: {error}")));
             }
         };
+        let (text, checksum) = match text.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (&text[..end], Some(&text[end + 1..])),
+            None => (&text[..], None),
+        };
+        if checksum.is_some_and(|checksum| checksum != seal(text).as_bytes()) {
+            return Ok(Some(Err("its checksum is wrong".into())));
+        }
         // The schema alone first: a newer one may say the rest in other words.
         #[derive(Deserialize)]
         struct Schema {
             schema: u32,
         }
-        let damaged = |error: serde_json::Error| {
-            unopenable(
-                &self.path,
-                &format!("its file CURRENT is damaged ({error}); restore the directory from a backup"),
-            )
-        };
-        let Schema { schema } = serde_json::from_slice(&text).map_err(damaged)?;
-        if schema > layout::SCHEMA {
-            return Err(newer(&self.path, schema));
+        Ok(Some(match serde_json::from_slice(text) {
+            Ok(Schema { schema }) if schema > layout::SCHEMA => return Err(newer(&self.path, schema)),
+            Ok(Schema { schema }) if checksum.is_none() && schema > UNSEALED_SCHEMA => {
+                Err("its checksum is missing".into())
+            }
+            Ok(_) => serde_json::from_slice(text).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }))
+    }
+
+    /// Writes both files anew unless both say this already, in the words of today: a crash may have come between
+    /// them, and the copy of an earlier moment must never be asked.
+    pub(super) fn confirm(&self, current: &Current) -> io::Result<()> {
+        let sealed = sealed(current.young, current.old, current.ready)?;
+        if CURRENTS.iter().all(|name| fs::read(self.path.join(name)).is_ok_and(|text| text == sealed)) {
+            return Ok(());
         }
-        serde_json::from_slice(&text).map(Some).map_err(damaged)
+        self.set_current(current.young, current.old, current.ready)
     }
 
     /// Says which epochs count. Atomic and durable: a crash leaves the file before or the file after.
     pub(super) fn set_current(&self, young: u64, old: Option<u64>, ready: bool) -> io::Result<()> {
-        let current = Current { schema: layout::SCHEMA, young, old, ready };
-        let fresh = self.path.join("CURRENT.new");
-        let mut file = File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec(&current)?)?;
-        file.sync_all()?;
-        fs::rename(fresh, self.path.join("CURRENT"))?;
-        sync_directory(&self.path)
+        let sealed = sealed(young, old, ready)?;
+        for name in CURRENTS {
+            let fresh = self.path.join("CURRENT.new");
+            let mut file = File::create(&fresh)?;
+            file.write_all(&sealed)?;
+            file.sync_all()?;
+            fs::rename(fresh, self.path.join(name))?;
+            sync_directory(&self.path)?;
+        }
+        Ok(())
     }
 
     /// Where an epoch lives.
@@ -156,9 +208,30 @@ impl Directory {
         files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.blocks() * 512).sum()
     }
 
+    /// Whether files can be made, written, synced and opened, as many as a store needs. Asked before what is open is
+    /// let go, because reading goes on as long as it is.
+    pub(super) fn try_out(&self) -> io::Result<()> {
+        let path = self.path.join("probe");
+        let tried = || -> io::Result<()> {
+            let mut file = File::create(&path)?;
+            file.write_all(&[0; 4096])?;
+            file.sync_all()?;
+            sync_directory(&self.path)?;
+            let opened: io::Result<Vec<File>> = (0..FILES).map(|_| File::open(&path)).collect();
+            opened.map(drop)
+        };
+        let tried = tried();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => tried.and(Err(error)),
+            _ => tried,
+        }
+    }
+
     /// Removes an epoch that does not count. One that will not go is tried again at the next start.
     pub(super) fn remove(&self, number: u64) {
-        if let Err(error) = fs::remove_dir_all(self.epoch(number)) {
+        if let Err(error) = fs::remove_dir_all(self.epoch(number))
+            && error.kind() != io::ErrorKind::NotFound
+        {
             tracing::warn!(epoch = number, %error, "left-over epoch cannot be removed");
         }
     }
@@ -176,6 +249,23 @@ pub(super) fn newer(path: &Path, schema: u32) -> StoreError {
         path,
         &format!("it was written by a newer weft (schema {schema}, this one knows {known}); upgrade weft"),
     )
+}
+
+/// How many files are opened at a time where a store is opened, and some more.
+const FILES: usize = 24;
+
+/// The file that says which epochs count, and the same again.
+const CURRENTS: [&str; 2] = ["CURRENT", "CURRENT.copy"];
+
+/// What stands in both.
+fn sealed(young: u64, old: Option<u64>, ready: bool) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_vec(&Current { schema: layout::SCHEMA, young, old, ready })?;
+    Ok([&text, b"\n".as_slice(), seal(&text).as_bytes()].concat())
+}
+
+/// The line behind what CURRENT says.
+fn seal(text: &[u8]) -> String {
+    format!("{:08x}\n", crc32c::crc32c(text))
 }
 
 /// Makes names in a directory durable.

@@ -1,7 +1,7 @@
 //! The store without threads: one step after the other, driven by whoever owns it.
 //!
 //! # Epochs
-//! sled hardly ever gives space back, so the space bound is kept by starting over. The data directory
+//! An epoch only grows, so the space bound is kept by starting over. The data directory
 //! holds one *young* epoch, and at times an *old* one. When the young epoch holds too many dead bytes, it
 //! becomes the old one and a fresh epoch takes its place; live rows are copied over in steps of about
 //! [`STEP_BYTES`] between commits; then the old epoch is removed as a whole. Rows are never deleted in
@@ -29,6 +29,7 @@ mod beside;
 mod entry;
 mod opening;
 mod quarantine;
+mod recovery;
 mod rotation;
 mod settling;
 
@@ -48,6 +49,7 @@ use self::{
     entry::{Entry, Slot},
     opening::{Opened, open_files, read_heads, read_held},
     quarantine::QuarantineSize,
+    recovery::{Broken, Stopped},
     rotation::Drain,
     settling::Settling,
 };
@@ -60,8 +62,8 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Appended, Collection, Config, Durability, Head, Kept, LoggedUpdate, Observer, Presence,
-        Quarantined, Record, Room, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
+        Append, Appended, Collection, Config, Head, Kept, LoggedUpdate, Observer, Presence, Quarantined,
+        Record, Room, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
         index::{self, Index},
         layout::{self, Damage, Kind, Tally},
     },
@@ -107,16 +109,19 @@ pub(super) struct Shared {
     arriving: RwLock<HashSet<Vec<u8>>>,
     /// The epochs in use, the young one first.
     epochs: RwLock<Vec<Arc<Epoch>>>,
-    /// Why writing stopped, once it has. It does not begin again.
-    pub(super) failed: RwLock<Option<String>>,
+    /// Why nothing is written now, and since when.
+    stopped: RwLock<Option<Stopped>>,
     pub(super) usage: RwLock<Usage>,
     min_free_bytes: u64,
 }
 
 impl Shared {
-    /// Whether nothing has failed so far.
+    /// Whether writing has not stopped.
     fn writes_work(&self) -> StoreResult<()> {
-        self.failed.read().clone().map_or(Ok(()), |reason| Err(StoreError::Unwritable(reason)))
+        match &*self.stopped.read() {
+            None => Ok(()),
+            Some(stopped) => Err(StoreError::Unwritable(stopped.to_string())),
+        }
     }
 
     /// Whether an append would be accepted now.
@@ -228,8 +233,10 @@ pub(super) struct Engine {
     quarantine: QuarantineSize,
     measured: Instant,
     written: u64,
-    /// Bytes written to the young epoch since it has been the only one.
-    since_rotation: u64,
+    /// Whether something was thrown away since sizes were measured.
+    thrown_away: bool,
+    /// What is being done about a failure.
+    broken: Option<Broken>,
 }
 
 impl Engine {
@@ -240,35 +247,13 @@ impl Engine {
         observer: Arc<dyn Observer>,
         free_space: FreeSpace,
     ) -> StoreResult<Self> {
-        let begun = Instant::now();
-        let Opened { young, old, wal, frames } = open_files(&directory, &config)?;
-        let resumed = old.is_some();
-        let mut index = Index::new();
-        let mut held = HashMap::new();
-        // The young epoch last: where both know a document, it is the one that counts.
-        for writer in old.iter().chain([&young]) {
-            let (heads, besides) = read_heads(writer, directory.path())?;
-            held.extend(
-                besides.into_iter().map(|(document, value)| (document, (writer.epoch.number(), value))),
-            );
-            for (document, entry) in heads {
-                if let Some(what) = &entry.damaged {
-                    tracing::error!(%document, what, "document is damaged, its bytes are kept");
-                    observer.damaged(&document);
-                }
-                index.put(document, Slot { entry, pending: Vec::new() });
-            }
-        }
-        let held = read_held(held, &mut index, &*observer);
-        let record_bytes = held.values().map(|held| held.beside.row_bytes).sum();
-        let epochs = [&young].into_iter().chain(&old).map(|writer| Arc::clone(&writer.epoch)).collect();
-        let next_generation = index.iter().map(|(_, slot)| slot.entry.generation).max().unwrap_or(0) + 1;
+        let Opened { young, old, wal, frames } = open_files(&directory, &config, &[])?;
         let shared = Arc::new(Shared {
-            index: RwLock::new(index),
-            beside: RwLock::new(held),
+            index: RwLock::new(Index::new()),
+            beside: RwLock::default(),
             arriving: RwLock::default(),
-            epochs: RwLock::new(epochs),
-            failed: RwLock::new(None),
+            epochs: RwLock::default(),
+            stopped: RwLock::new(None),
             usage: RwLock::new(Usage::default()),
             min_free_bytes: config.min_free_bytes,
         });
@@ -286,32 +271,64 @@ impl Engine {
             retired: Vec::new(),
             drain: None,
             states: VecDeque::new(),
-            next_generation,
+            next_generation: 1,
             live_bytes: 0,
-            record_bytes,
+            record_bytes: 0,
             quarantine: QuarantineSize::default(),
             measured: Instant::now(),
             written: 0,
-            since_rotation: 0,
+            thrown_away: true, // perhaps, just before the last stop
+            broken: None,
         };
-        let replayed = frames.len();
-        engine.replay(frames)?;
-        engine.live_bytes = engine.shared.index.read().iter().map(|(_, slot)| slot.entry.live_bytes()).sum();
-        engine.settle_all();
-        let settled = engine.shared.writes_work();
-        settled.map_err(|error| unopenable(engine.directory.path(), &error.to_string()))?;
-        engine.count_quarantine()?;
-        engine.measure();
-        if resumed {
-            engine.begin_drain(true);
+        engine.take_in(frames)?;
+        Ok(engine)
+    }
+
+    /// Learns everything from the files that are open: documents by their heads, and what the log held.
+    fn take_in(&mut self, frames: Vec<wal::Frame>) -> StoreResult<()> {
+        let begun = Instant::now();
+        let mut index = Index::new();
+        let mut held = HashMap::new();
+        // The young epoch last: where both know a document, it is the one that counts.
+        for writer in self.old.iter().chain([&self.young]) {
+            let (heads, besides) = read_heads(writer, self.directory.path())?;
+            held.extend(
+                besides.into_iter().map(|(document, value)| (document, (writer.epoch.number(), value))),
+            );
+            for (document, entry) in heads {
+                if let Some(what) = &entry.damaged {
+                    tracing::error!(%document, what, "document is damaged, its bytes are kept");
+                    self.observer.damaged(&document);
+                }
+                index.put(document, Slot { entry, pending: Vec::new() });
+            }
         }
-        let usage = *engine.shared.usage.read();
+        let held = read_held(held, &mut index, &*self.observer);
+        self.record_bytes = held.values().map(|held| held.beside.row_bytes).sum();
+        self.next_generation = index.iter().map(|(_, slot)| slot.entry.generation).max().unwrap_or(0) + 1;
+        let replayed = frames.len();
+        self.replay(&mut index, frames)?;
+        self.live_bytes = index.iter().map(|(_, slot)| slot.entry.live_bytes()).sum();
+        *self.shared.index.write() = index;
+        *self.shared.beside.write() = held;
+        self.shared.arriving.write().clear();
+        self.share_epochs();
+        self.settle_all();
+        if let Some(Broken { reason, .. }) = &self.broken {
+            return Err(unopenable(self.directory.path(), reason));
+        }
+        self.count_quarantine()?;
+        self.measure();
+        if self.old.is_some() {
+            self.begin_drain(true);
+        }
+        let usage = *self.shared.usage.read();
         tracing::info!(
             documents = usage.documents,
             replayed, live = usage.live_bytes, disk = usage.disk_bytes,
             took = ?begun.elapsed(), "store opened"
         );
-        Ok(engine)
+        Ok(())
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -444,6 +461,7 @@ impl Engine {
                 (entry.generation, entry.state_len, entry.state_crc) = (0, 0, 0);
                 (entry.log_bytes, entry.settled, entry.pending_bytes) = (0, 0, 0);
                 self.forget_all(group, &entry.head.document, entry.life);
+                self.thrown_away = true;
             }
             entry.weigh();
             self.stage_heads(group, entry.clone());
@@ -556,7 +574,11 @@ impl Engine {
     fn load(&self, document: &DocumentName) -> StoreResult<Option<Stored>> {
         let Some(slot) = self.shared.index.read().get(document).cloned() else { return Ok(None) };
         slot.entry.refuse_damage()?;
-        slot.read().map(Some).map_err(|damage| self.damaged(&slot.entry, damage))
+        slot.read().map(Some).map_err(|damage| match self.shared.writes_work() {
+            Ok(()) => self.damaged(&slot.entry, damage),
+            // Nobody knows before the files have been opened again.
+            Err(stopped) => stopped,
+        })
     }
 
     fn damaged(&self, entry: &Entry, Damage(what): Damage) -> StoreError {
@@ -624,10 +646,13 @@ impl Engine {
             self.push(&mut group, entry, (end_key, end));
         }
         let (held, coming) = self.stage_beside(&mut group);
-        let outcome = self.write(&mut group).map_err(|Failure(reason)| {
-            self.fail(&reason);
-            StoreError::Unwritable(reason)
-        });
+        let outcome = match &self.broken {
+            Some(Broken { reason, .. }) => Err(StoreError::Unwritable(reason.clone())),
+            None => self.write(&mut group).map_err(|Failure(reason)| {
+                self.fail(&reason);
+                StoreError::Unwritable(reason)
+            }),
+        };
         if outcome.is_ok() {
             let documents = staged.len();
             let shared = Arc::clone(&self.shared);
@@ -688,43 +713,27 @@ impl Engine {
                 *sum = sum.wrapping_add(change);
             }
             rows.push(tally_row(&writer.tally));
-            writer.epoch.apply(rows)?;
-            writer.epoch.flush(level)?;
+            writer.epoch.apply(rows, level)?;
             writer.epoch.set_mark(writer.tally.commit, level)?;
         }
         if !group.wal.is_empty() {
             self.wal.append(&group.wal).map_err(|error| Failure(wal::reason(&error)))?;
         }
         self.written += group.bytes() as u64;
-        self.since_rotation += group.row_bytes as u64;
         Ok(())
-    }
-
-    /// The store writes no more. What cannot be known is not promised.
-    pub(super) fn fail(&self, reason: &str) {
-        let mut failed = self.shared.failed.write();
-        if failed.is_none() {
-            tracing::error!(reason, "the store cannot write any more; restart weft once the cause is gone");
-            self.observer.failed(reason);
-            *failed = Some(reason.to_owned());
-        }
     }
 
     // ---- work that can wait ----
 
     /// Whether [`step`](Self::step) has something to do.
     pub(super) fn is_busy(&self) -> bool {
-        self.shared.failed.read().is_none()
-            && (!self.states.is_empty() || self.settling.is_some() || self.drain.is_some())
+        self.broken.is_none() && (!self.states.is_empty() || self.settling.is_some() || self.drain.is_some())
     }
 
     /// Does about [`STEP_BYTES`] of the work that can wait, and measures from time to time.
     pub(super) fn step(&mut self) {
-        if self.shared.failed.read().is_some() {
-            while let Some(job) = self.states.pop_front() {
-                let _ = job.reply.send(self.shared.writable());
-            }
-            return self.release_retired();
+        if self.broken.is_some() {
+            return self.try_again();
         }
         let waited = self.wal.since().is_some_and(|since| since.elapsed() >= SETTLE_AFTER);
         if self.settling.is_none() && (waited || self.wal.length() >= SETTLE_BYTES) {
@@ -738,12 +747,14 @@ impl Engine {
             self.drain_step();
         }
         self.release_retired();
-        if self.written > 0 && (self.written >= MEASURE_BYTES || self.measured.elapsed() >= MEASURE_EVERY) {
+        let due = self.measured.elapsed() >= MEASURE_EVERY;
+        if self.written > 0 && (self.written >= MEASURE_BYTES || due) {
             self.measure();
-            self.consider_rotation();
-        } else if self.measured.elapsed() >= MEASURE_EVERY {
+            self.consider_rotation(false);
+        } else if due {
             // Others fill the disk, and empty it, while we are idle.
             self.measure_free();
+            self.consider_rotation(true);
         }
     }
 
@@ -760,8 +771,7 @@ impl Engine {
         job.part = upto;
         if upto < all {
             self.written += row_bytes as u64;
-            self.since_rotation += row_bytes as u64;
-            match job.epoch.apply(rows) {
+            match job.epoch.apply(rows, self.config.durability) {
                 Ok(()) => self.states.push_front(job),
                 Err(Failure(reason)) => {
                     self.fail(&reason);

@@ -1,26 +1,30 @@
-//! One sled database, and the only file that knows sled.
+//! One epoch: a file that holds its rows (`rows.rs`), and a database that knows where each one is (`places.rs`).
 //!
-//! sled 0.34 is fast and small, and has habits (all measured): damage shows up as a panic, so every call
-//! is caught; `flush` hands the bytes to the operating system but does not fsync the file, so the level
-//! [`Durability::Disk`] syncs a second descriptor of the same file; a file whose end was cut off opens
-//! happily without its last records, so a mark beside it remembers the last commit (`mark.rs`); a flush
-//! wakes eight threads and costs some 600 µs of CPU, so appends do not come here one by one (`wal.rs`);
-//! space that deleted rows took is hardly ever used again, so nothing is deleted here, and an epoch goes
-//! as a whole instead (see `engine.rs`).
+//! Rows are written to the file first, and synced there at level [`Durability::Disk`]; the database follows, in
+//! memory, and is handed to the operating system from time to time. At the next start it reads on in the file
+//! where it stopped. When it is damaged, or says anything but what it should, it is made anew from the file, and
+//! nothing is lost. When the file is damaged, that costs the rows it stood in, and each of them says so by its
+//! checksum.
+//!
+//! Nothing is deleted here: an epoch goes as a whole (see `engine.rs`). A mark beside it remembers the last
+//! commit (`mark.rs`), so that a file whose end was cut off is not taken for one that ends there.
 
 use std::{
     collections::HashMap,
-    fs::{File, OpenOptions},
+    fs, io,
     ops::ControlFlow,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
+use parking_lot::RwLock;
+
+pub(super) use super::places::Failure;
 use super::{
     directory::{newer, sync_directory, unopenable},
+    frame::Piece,
     mark::Mark,
+    places::{Found as Placed, Places},
+    rows::{self, Change, End, Rows},
 };
 use crate::{
     ids::DocumentName,
@@ -30,15 +34,17 @@ use crate::{
     },
 };
 
-/// How long sled's threads may take to let go of a database.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// What to do about an epoch that cannot be opened.
+const ADVICE: &str = "`weft check --repair` saves what can be read, or restore the directory from a backup";
+/// Bytes of rows after which the database is handed to the operating system: what has to be read again at most
+/// after a kill.
+const FLUSH_BYTES: u64 = 8 << 20;
+
+/// No memory, no permission, no descriptors, no space: errors of the system that say nothing about the file.
+const NOT_ITS_FAULT: [i32; 8] = [12, 13, 23, 24, 27, 28, 30, 122];
 
 /// A key and its sealed value.
 pub(super) type Row = (Vec<u8>, Vec<u8>);
-
-/// sled could not do it. Nothing may be promised any more.
-#[derive(Clone, Debug)]
-pub(super) struct Failure(pub(super) String);
 
 /// The two head rows of a document, sealed.
 #[derive(Clone, Debug, Default)]
@@ -63,40 +69,63 @@ pub(super) struct Found {
     pub(super) lost: u64,
 }
 
-/// An open database. Reading is for all threads, writing for the storage thread.
+/// An open epoch. Reading is for all threads, writing for the storage thread.
 #[derive(Debug)]
 pub(super) struct Epoch {
     number: u64,
     path: PathBuf,
-    db: sled::Db,
-    /// The same file that sled writes, to be synced.
-    data: File,
+    cache_bytes: u64,
+    rows: Rows,
+    /// `None` while it is being opened again.
+    places: RwLock<Option<Places>>,
+    /// Up to where the database was handed to the operating system.
+    flushed: RwLock<End>,
     mark: Mark,
 }
 
 impl Epoch {
     /// Makes an empty epoch, durable before it returns.
     pub(super) fn create(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
-        let epoch = Self::start(path, number, cache_bytes)?;
-        epoch.apply(vec![schema_row(number), tally_row(&Tally::EMPTY)])?;
-        epoch.flush(Durability::Disk)?;
+        let cannot = |error: io::Error| Failure(format!("epoch {number} cannot be made: {error}"));
+        fs::create_dir_all(path).map_err(cannot)?;
+        let rows = Rows::create(&path.join("rows")).map_err(cannot)?;
+        let mark = Mark::open(&path.join("mark")).map_err(cannot)?;
+        let places = Places::open(&path.join("index"), cache_bytes)?;
+        let epoch = Self::of(path, number, cache_bytes, rows, places, mark);
+        epoch.apply(vec![schema_row(number), tally_row(&Tally::EMPTY)], Durability::Disk)?;
         epoch.set_mark(0, Durability::Disk)?;
-        let synced = epoch.mark.sync().and_then(|()| sync_directory(path));
-        synced.map_err(|error| Failure(format!("epoch {number} cannot be made durable: {error}")))?;
+        epoch.mark.sync().and_then(|()| sync_directory(path)).map_err(cannot)?;
         Ok(epoch)
+    }
+
+    fn of(path: &Path, number: u64, cache_bytes: u64, rows: Rows, places: Places, mark: Mark) -> Self {
+        let (flushed, places) = (RwLock::new(places.end()), RwLock::new(Some(places)));
+        Self { number, path: path.to_owned(), cache_bytes, rows, places, flushed, mark }
     }
 
     /// Opens an epoch that must be whole.
     pub(super) fn open(path: &Path, number: u64, cache_bytes: u64) -> StoreResult<(Self, Found)> {
-        let damaged = |what: String| {
-            let advice = "restore the directory from a backup, or ask `weft check` what is left";
-            unopenable(path, &format!("{what}; {advice}"))
-        };
-        // sled would make a missing file, and call it empty.
-        if !path.join("db").is_file() {
-            return Err(damaged("its file `db` is missing".into()));
+        let damaged = |what: String| unopenable(path, &format!("{what}; {ADVICE}"));
+        if !path.join("rows").is_file() {
+            // From before schema 4, or damaged.
+            super::inline::convert(path, number, cache_bytes)?;
         }
-        let epoch = Self::start(path, number, cache_bytes).map_err(|Failure(what)| damaged(what))?;
+        super::inline::remove_left_over(path);
+        let cannot = |error: io::Error| unopenable(path, &format!("it cannot be read: {error}"));
+        let rows = Rows::open(&path.join("rows")).map_err(cannot)?;
+        let mark = Mark::open(&path.join("mark")).map_err(cannot)?;
+        let failed = |Failure(what): Failure| damaged(what);
+        let mut places = open_places(path, cache_bytes).map_err(failed)?;
+        // After a power cut the database may know of rows that never reached the disk. Where that may be, they did
+        // not happen, and everything before them is there.
+        let may_be_lost = mark.read().is_some_and(|promise| promise.may_be_lost());
+        if may_be_lost && rows.length().map_err(cannot)? < places.end().at {
+            places.close();
+            fs::remove_dir_all(path.join("index")).map_err(cannot)?;
+            places = open_places(path, cache_bytes).map_err(failed)?;
+        }
+        let epoch = Self::of(path, number, cache_bytes, rows, places, mark);
+        epoch.catch_up().map_err(failed)?;
         let (schema, named) = epoch.counts(layout::SCHEMA_KEY, layout::decode_schema).map_err(damaged)?;
         if schema > layout::SCHEMA {
             return Err(newer(path, schema));
@@ -104,43 +133,80 @@ impl Epoch {
         if named != number {
             return Err(damaged(format!("it is epoch {named} under the name of epoch {number}")));
         }
-        if schema < layout::SCHEMA {
-            epoch.raise_schema().map_err(|Failure(what)| damaged(what))?;
-        }
         let tally = epoch.counts(layout::COMMIT_KEY, Tally::decode).map_err(damaged)?;
         let lost = epoch.lost(tally.commit)?;
+        // What stands behind the last whole frame was never promised.
+        if epoch.rows.length().map_err(cannot)? > epoch.rows.end().at {
+            epoch.rows.shorten().map_err(cannot)?;
+        }
+        if schema < layout::SCHEMA {
+            epoch.apply(vec![schema_row(number)], Durability::Disk).map_err(failed)?;
+        }
         if lost > 0 {
-            epoch.set_mark(tally.commit, Durability::Disk).map_err(|Failure(what)| damaged(what))?;
+            epoch.set_mark(tally.commit, Durability::Disk).map_err(failed)?;
         }
         Ok((epoch, Found { tally, lost }))
     }
 
-    fn start(path: &Path, number: u64, cache_bytes: u64) -> Result<Self, Failure> {
-        let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
-        let begun = Instant::now();
-        let db = loop {
-            match guarded("opening the database", || config.open()) {
-                // A database that this process has just let go is locked until sled's own threads have let
-                // go of it as well. The lock of the directory says that nobody else can be the reason.
-                Err(Failure(what))
-                    if what.contains("could not acquire lock") && begun.elapsed() < PATIENCE =>
-                {
-                    thread::sleep(Duration::from_millis(5));
+    /// Tells the database about the rows it does not know yet.
+    ///
+    /// # Errors
+    /// If frames cannot be read that are followed by others: then rows are gone that nobody can name.
+    fn catch_up(&self) -> Result<(), Failure> {
+        let cannot = |error: io::Error| Failure(format!("its rows cannot be read: {error}"));
+        let guard = self.places.read();
+        let places = guard.as_ref().ok_or_else(reopening)?;
+        let known = places.end();
+        self.rows.set_end(known);
+        let length = self.rows.length().map_err(cannot)?;
+        if length < known.at {
+            tracing::error!(
+                epoch = self.number,
+                bytes = known.at - length,
+                "the rows of an epoch were cut short; documents that had some there are refused, all others go on"
+            );
+        }
+        let mut frames = self.rows.frames(known).map_err(cannot)?;
+        let mut gap = None;
+        while let Some(piece) = frames.next().map_err(cannot)? {
+            match piece {
+                Piece::Gap { from, to } => gap = Some((from, to)),
+                Piece::Frame { number, at, payload, .. } => {
+                    let before = self.rows.end();
+                    if let Some((from, to)) = gap {
+                        return Err(Failure(format!("bytes {from} to {to} of its file rows are damaged")));
+                    }
+                    if number != before.number + 1 {
+                        return Err(Failure(format!(
+                            "what was written before byte {at} of its rows is missing"
+                        )));
+                    }
+                    let end = End { at: at + payload.len() as u64, number };
+                    places.apply(&rows::decode(&payload, at), end)?;
+                    self.rows.set_end(end);
                 }
-                opened => break opened?,
             }
-        };
-        let cannot = |name: &str, error| Failure(format!("{name} cannot be opened: {error}"));
-        let data =
-            OpenOptions::new().write(true).open(path.join("db")).map_err(|error| cannot("db", error))?;
-        let mark = Mark::open(&path.join("mark")).map_err(|error| cannot("mark", error))?;
-        Ok(Self { number, path: path.to_owned(), db, data, mark })
+        }
+        Ok(())
     }
 
-    /// From here on a Weft that knows less than we do leaves this store alone.
-    fn raise_schema(&self) -> Result<(), Failure> {
-        self.apply(vec![schema_row(self.number)])?;
-        self.flush(Durability::Disk)
+    /// Makes the epoch fit to be written again after a failure, as a restart would: what was not finished is cut
+    /// off, and the database is opened anew.
+    pub(super) fn recover(&self) -> Result<(), Failure> {
+        self.rows.shorten().map_err(|error| Failure(format!("its rows cannot be written: {error}")))?;
+        let mut places = self.places.write();
+        if let Some(before) = places.take() {
+            before.close();
+        }
+        *places = Some(open_places(&self.path, self.cache_bytes)?);
+        drop(places);
+        *self.flushed.write() = End::default();
+        self.catch_up()
+    }
+
+    /// What the last commit counted.
+    pub(super) fn tally(&self) -> Result<Tally, Failure> {
+        self.counts(layout::COMMIT_KEY, Tally::decode).map_err(Failure)
     }
 
     fn counts<T>(
@@ -162,10 +228,28 @@ impl Epoch {
         &self.path
     }
 
+    /// Bytes of rows, those that nobody needs any more included.
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.rows.end().at
+    }
+
     // ---- reading ----
 
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-        guarded("reading", || Ok(self.db.get(key)?.map(|value| value.to_vec())))
+        let places = self.places.read();
+        let found = places.as_ref().ok_or_else(reopening)?.get(key)?;
+        Ok(found.map(|placed| self.value(placed)))
+    }
+
+    fn value(&self, placed: Placed) -> Vec<u8> {
+        match placed.value {
+            Some(value) => value,
+            // What cannot be read is no different from what was damaged: its checksum says so.
+            None => self.rows.read(placed.place).unwrap_or_else(|error| {
+                tracing::error!(epoch = self.number, at = placed.place.at, %error, "a row cannot be read");
+                Vec::new()
+            }),
+        }
     }
 
     /// Shows the rows from `from` to `to`, both included, in order, until `each` breaks.
@@ -175,22 +259,14 @@ impl Epoch {
         to: &[u8],
         mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
     ) -> Result<Option<B>, Failure> {
-        guarded("reading", || {
-            for row in self.db.range(from..=to) {
-                let (key, value) = row?;
-                if let ControlFlow::Break(found) = each(&key, &value) {
-                    return Ok(Some(found));
-                }
-            }
-            Ok(None)
-        })
+        let places = self.places.read();
+        let places = places.as_ref().ok_or_else(reopening)?;
+        places.scan(from, to, |key, placed| each(key, &self.value(placed)))
     }
 
     /// The last key from `from` to `to`, both included.
     pub(super) fn last_key(&self, from: &[u8], to: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
-        guarded("reading", || {
-            Ok(self.db.range(from..=to).next_back().transpose()?.map(|(key, _)| key.to_vec()))
-        })
+        self.places.read().as_ref().ok_or_else(reopening)?.last_key(from, to)
     }
 
     /// The head rows of all documents, and how many keys among them cannot be read.
@@ -226,38 +302,47 @@ impl Epoch {
 
     // ---- writing ----
 
-    /// Writes rows, all or none. They are not safe from a kill before [`flush`](Self::flush).
-    pub(super) fn apply(&self, rows: Vec<Row>) -> Result<(), Failure> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in rows {
-            batch.insert(key, value);
-        }
-        guarded("writing", || self.db.apply_batch(batch))
+    /// Writes rows, all or none. They survive what `level` promises, and are seen, once this returns.
+    pub(super) fn apply(&self, rows: Vec<Row>, level: Durability) -> Result<(), Failure> {
+        self.change(rows.into_iter().map(|(key, value)| Change { key, value: Some(value) }).collect(), level)
     }
 
     /// Removes rows that were left over by a copy that did not finish.
-    pub(super) fn clear(&self, from: &[u8], to: &[u8]) -> Result<(), Failure> {
-        guarded("removing", || {
-            for key in self.db.range(from..=to).keys() {
-                self.db.remove(key?)?;
-            }
-            Ok(())
-        })
+    pub(super) fn clear(&self, from: &[u8], to: &[u8], level: Durability) -> Result<(), Failure> {
+        let mut keys = Vec::new();
+        let places = self.places.read();
+        places.as_ref().ok_or_else(reopening)?.scan::<()>(from, to, |key, _| {
+            keys.push(Change { key: key.to_vec(), value: None });
+            ControlFlow::Continue(())
+        })?;
+        drop(places);
+        if keys.is_empty() { Ok(()) } else { self.change(keys, level) }
     }
 
-    /// Makes everything applied survive what `level` promises.
-    pub(super) fn flush(&self, level: Durability) -> Result<(), Failure> {
-        // Never flush_async: it can deadlock.
-        guarded("flushing", || self.db.flush())?;
-        if level == Durability::Disk {
-            // All values are small enough to stay in this one file (see layout::ROW_BYTES).
-            self.data.sync_data().map_err(|error| Failure(format!("syncing: {error}")))?;
+    fn change(&self, changes: Vec<Change>, level: Durability) -> Result<(), Failure> {
+        let cannot = |error: io::Error| Failure(format!("rows cannot be written: {error}"));
+        let places = self.places.read();
+        let places = places.as_ref().ok_or_else(reopening)?;
+        let (written, end) = self.rows.append(&changes, level == Durability::Disk).map_err(cannot)?;
+        places.apply(&written, end)?;
+        let mut flushed = self.flushed.write();
+        if end.at - flushed.at.min(end.at) >= FLUSH_BYTES {
+            places.flush()?;
+            *flushed = end;
         }
         Ok(())
     }
 
-    /// Remembers, outside of sled, that `commit` was promised. Written after the flush and before the
-    /// promise.
+    /// Makes everything applied survive a power cut, and the next start quick.
+    pub(super) fn flush(&self) -> Result<(), Failure> {
+        self.rows.sync().map_err(|error| Failure(format!("syncing rows failed: {error}")))?;
+        let places = self.places.read();
+        places.as_ref().ok_or_else(reopening)?.flush()?;
+        *self.flushed.write() = self.rows.end();
+        Ok(())
+    }
+
+    /// Remembers, outside of the rows, that `commit` was promised. Written after them and before the promise.
     pub(super) fn set_mark(&self, commit: u64, level: Durability) -> Result<(), Failure> {
         let written = self.mark.set([commit, 0, 0], level);
         written.map_err(|error| Failure(format!("marking a commit: {error}")))
@@ -265,31 +350,66 @@ impl Epoch {
 
     /// How many promised commits are missing, if that is allowed.
     fn lost(&self, commit: u64) -> StoreResult<u64> {
-        let Some(promise) = self.mark.read() else {
-            let what = format!(
-                "the file {} is missing or damaged, so nobody knows whether the last commits are there; \
-                 `weft check --accept-loss` makes do with what is there",
-                self.path.join("mark").display()
-            );
-            return Err(StoreError::Unopenable(what));
-        };
-        let promised = promise.numbers[0];
-        let lost = promised.saturating_sub(commit);
-        if lost > 0 && !promise.may_be_lost() {
-            let what = format!(
-                "{} was cut short: commits {} to {promised} were promised and are missing. Restore the directory \
-                 from a backup, or make do with what is there: `weft check --accept-loss`",
-                self.path.join("db").display(),
-                commit + 1,
-            );
-            return Err(StoreError::Unopenable(what));
-        }
-        Ok(lost)
+        let promise = self.mark.read();
+        lost(&self.path, promise, commit)
     }
 }
 
+impl Drop for Epoch {
+    fn drop(&mut self) {
+        if let Some(places) = self.places.get_mut().take() {
+            places.close();
+        }
+    }
+}
+
+/// How many promised commits are missing from the epoch at `path`, if that is allowed.
+pub(super) fn lost(path: &Path, promise: Option<super::mark::Promise>, commit: u64) -> StoreResult<u64> {
+    let Some(promise) = promise else {
+        let what = format!(
+            "the file {} is missing or damaged, so nobody knows whether the last commits are there; {ADVICE}",
+            path.join("mark").display()
+        );
+        return Err(StoreError::Unopenable(what));
+    };
+    let promised = promise.numbers[0];
+    let lost = promised.saturating_sub(commit);
+    if lost > 0 && !promise.may_be_lost() {
+        let what = format!(
+            "{} was cut short: commits {} to {promised} were promised and are missing; {ADVICE}",
+            path.join("rows").display(),
+            commit + 1,
+        );
+        return Err(StoreError::Unopenable(what));
+    }
+    Ok(lost)
+}
+
+/// Opens the database of an epoch; one that is damaged is begun anew, and then knows nothing.
+fn open_places(path: &Path, cache_bytes: u64) -> Result<Places, Failure> {
+    let index = path.join("index");
+    let damage = match Places::open(&index, cache_bytes) {
+        Ok(places) => return Ok(places),
+        // Not its fault: in a minute it may be as good as it was.
+        Err(Failure(what))
+            if NOT_ITS_FAULT.iter().any(|number| what.contains(&format!("os error {number})"))) =>
+        {
+            return Err(Failure(what));
+        }
+        Err(Failure(damage)) => damage,
+    };
+    tracing::warn!(path = %index.display(), damage, "the index of the rows is made anew; nothing is lost");
+    let cannot = |error: io::Error| Failure(format!("its index cannot be removed: {error}"));
+    fs::remove_dir_all(&index).map_err(cannot)?;
+    Places::open(&index, cache_bytes)
+}
+
+fn reopening() -> Failure {
+    Failure("the store is being opened again".into())
+}
+
 /// The row that says which format this is.
-fn schema_row(number: u64) -> Row {
+pub(super) fn schema_row(number: u64) -> Row {
     let schema = layout::seal(Kind::Store, layout::SCHEMA_KEY, &layout::encode_schema(number));
     (layout::SCHEMA_KEY.to_vec(), schema)
 }
@@ -297,43 +417,4 @@ fn schema_row(number: u64) -> Row {
 /// The row that says what must be there.
 pub(super) fn tally_row(tally: &Tally) -> Row {
     (layout::COMMIT_KEY.to_vec(), layout::seal(Kind::Store, layout::COMMIT_KEY, &tally.encode()))
-}
-
-/// Sets mark and tally of an epoch to what is in its database, after somebody accepted that the rest is lost.
-/// Gives the number of commits that are lost, if it is known.
-pub(super) fn accept_loss(path: &Path, number: u64, cache_bytes: u64) -> StoreResult<Option<u64>> {
-    let failed = |what: String| unopenable(path, &what);
-    let epoch = Epoch::start(path, number, cache_bytes).map_err(|Failure(what)| failed(what))?;
-    let promised = epoch.mark.read().map(|promise| promise.numbers[0]);
-    let Tally { commit, .. } = epoch.counts(layout::COMMIT_KEY, Tally::decode).map_err(failed)?;
-    let mend = || -> Result<(), Failure> {
-        let (heads, _) = epoch.heads()?;
-        let mut tally = Tally { commit, documents: heads.len() as u64, ..Tally::EMPTY };
-        for (name, rows) in &heads {
-            let sum = &mut tally.heads[Tally::bucket(name)];
-            *sum = sum.wrapping_add(rows.fingerprint());
-        }
-        for (name, value) in epoch.besides()?.0 {
-            let sum = &mut tally.heads[Tally::bucket(&name)];
-            *sum = sum.wrapping_add(layout::beside_fingerprint(&value));
-        }
-        epoch.apply(vec![tally_row(&tally)])?;
-        epoch.flush(Durability::Disk)?;
-        epoch.set_mark(commit, Durability::Disk)
-    };
-    mend().map_err(|Failure(what)| failed(what))?;
-    Ok(promised.map(|promised| promised.saturating_sub(commit)))
-}
-
-/// Calls sled and turns its panics into errors.
-fn guarded<T>(doing: &str, work: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Failure(format!("{doing} failed: {error}"))),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            Err(Failure(format!("{doing} failed: the stored bytes are damaged ({text})")))
-        }
-    }
 }

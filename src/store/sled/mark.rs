@@ -54,6 +54,11 @@ impl Mark {
         Ok(Self { file })
     }
 
+    /// What the mark at `path` says, without making one.
+    pub(super) fn peek(path: &Path) -> Option<Promise> {
+        Self { file: File::open(path).ok()? }.read()
+    }
+
     /// What was last written; `None` if that is missing or damaged.
     pub(super) fn read(&self) -> Option<Promise> {
         let mut bytes = [0; BYTES];
@@ -106,6 +111,14 @@ fn boot_id() -> [u8; 16] {
         let id = text.ok().and_then(|text| uuid::Uuid::parse_str(text.trim()).ok());
         id.map_or([0; 16], uuid::Uuid::into_bytes)
     })
+}
+
+/// Makes the mark at `path` one of an earlier start of the machine, which had not been synced.
+#[cfg(test)]
+pub(super) fn before_a_power_cut(path: &Path) {
+    let mark = Mark::open(path).unwrap();
+    let promise = Promise { synced: false, boot: [9; 16], ..mark.read().unwrap() };
+    mark.file.write_all_at(&encode(&promise), 0).unwrap();
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What one does with a store that nobody serves: look it over, shrink it, make do with what is left.
+//! What one does with a store that nobody serves: look it over, shrink it.
 //!
 //! All of these take the directory's lock first, and refuse a directory that is in use.
 
@@ -7,8 +7,7 @@ use std::{collections::HashMap, ops::ControlFlow, path::Path, sync::Arc};
 use super::{
     directory::{Directory, free_bytes, unopenable},
     engine::{Engine, Group},
-    epoch::{self, Failure},
-    wal,
+    epoch::Failure,
 };
 use crate::{
     ids::DocumentName,
@@ -57,13 +56,6 @@ pub struct Vacuumed {
     pub before: u64,
     /// Bytes on disk after.
     pub after: u64,
-}
-
-/// What was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted {
-    /// Commits that had been acknowledged and are gone; `None` if not even their number is known.
-    pub commits: Option<u64>,
 }
 
 /// Decodes what is stored of a document, and says what is wrong with it.
@@ -167,24 +159,6 @@ pub fn vacuum(data: &Path) -> StoreResult<Vacuumed> {
     engine.measure();
     let after = shared.usage.read().disk_bytes;
     Ok(Vacuumed { before: usage.disk_bytes, after })
-}
-
-/// Makes a store whose last commits are missing usable again, without them. Which documents lost something
-/// cannot be known; clients that still hold it bring it back when they connect.
-///
-/// # Errors
-/// [`StoreError::Unopenable`] if the store cannot be read or is being served.
-pub fn accept_loss(data: &Path) -> StoreResult<Accepted> {
-    let directory = Directory::take_existing(data)?;
-    let Some(current) = directory.current()? else {
-        return Err(unopenable(data, "it holds no store"));
-    };
-    let mut commits = wal::accept_loss(data)?;
-    for number in current.old.into_iter().chain([current.young]) {
-        let lost = epoch::accept_loss(&directory.epoch(number), number, Config::default().cache_bytes)?;
-        commits = commits.zip(lost).map(|(sum, lost)| sum + lost);
-    }
-    Ok(Accepted { commits })
 }
 
 fn open(data: &Path) -> StoreResult<Engine> {

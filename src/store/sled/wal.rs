@@ -6,14 +6,14 @@
 //! appends are all settled is removed.
 //!
 //! ```text
-//! data/wal-5, wal-6     segments: frames one after the other
+//! data/wal-5, wal-6     segments: frames one after the other (frame.rs)
 //! data/wal-mark         first segment, number of its first frame, number of the last promised frame
-//!
-//! frame = version u8 | length u32 | number u64 | crc32c u32 | payload     (crc over all the rest)
 //! ```
 //!
 //! Frames are numbered without a gap over all segments. A last frame that is torn was never promised; any
-//! other frame that cannot be read is damage, and known by its number.
+//! other frame that cannot be read is damage, and known by its number. What a frame holds is checksummed once
+//! more append by append, so that one damaged byte costs one document (`repair.rs`). Frames of version 1, of
+//! schema 3 and before, have no such checksums.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -27,12 +27,13 @@ use bytes::Bytes;
 
 use super::{
     directory::{sync_directory, unopenable},
+    frame::{self, Frames, Piece},
     mark::Mark,
 };
-use crate::store::{Durability, StoreError, StoreResult};
+use crate::store::{Durability, StoreError, StoreResult, layout};
 
-const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 17;
+/// The version of what is written now.
+const VERSION: u8 = 2;
 
 /// The log that is being written.
 #[derive(Debug)]
@@ -54,15 +55,34 @@ pub(super) struct Wal {
     since: Option<Instant>,
 }
 
+/// A whole frame of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    version: u8,
+    payload: Bytes,
+}
+
+impl Frame {
+    /// The appends it holds.
+    pub(super) fn decode(&self) -> Result<Vec<layout::Logged>, layout::Damage> {
+        match self.version {
+            1 => layout::decode_frame_1(&self.payload),
+            _ => layout::decode_frame(&self.payload),
+        }
+    }
+}
+
 /// What was found in a log.
 #[derive(Debug)]
 pub(super) struct Replay {
-    /// Payloads of all whole frames, in order.
-    pub(super) frames: Vec<Bytes>,
+    /// All whole frames, in order.
+    pub(super) frames: Vec<Frame>,
     /// Promised frames that are gone.
     pub(super) lost: u64,
     /// Whether level `kill` allows that.
     may_be_lost: bool,
+    /// Where frames are missing: how many come before, and the segment and place of the first one behind.
+    broken: Option<(usize, u64, u64)>,
     first_segment: u64,
     first_number: u64,
     last_segment: u64,
@@ -76,12 +96,25 @@ impl Replay {
             return Ok(());
         }
         let what = format!(
-            "its write-ahead log was cut short or damaged: commits {} to {} were acknowledged and are missing. \
-             Restore the directory from a backup, or make do with what is there: `weft check --accept-loss`",
-            self.last + 1,
-            self.last + self.lost
+            "its write-ahead log was cut short or damaged: {} of the commits up to {} were acknowledged and are \
+             missing; `weft check --repair` saves what can be read, or restore the directory from a backup",
+            self.lost,
+            self.last + if self.broken.is_none() { self.lost } else { 0 }
         );
         Err(unopenable(directory, &what))
+    }
+
+    /// Gives up what stands behind missing frames, as level `kill` allows after a power cut: it may build on them.
+    fn end_where_broken(&mut self, directory: &Path) -> io::Result<()> {
+        let Some((frames, segment, at)) = self.broken.take() else { return Ok(()) };
+        self.frames.truncate(frames);
+        self.last = self.first_number.saturating_sub(1) + frames as u64;
+        for later in segments(directory)?.into_iter().filter(|later| *later > segment) {
+            fs::remove_file(segment_path(directory, later))?;
+        }
+        let cut = OpenOptions::new().write(true).open(segment_path(directory, segment))?;
+        cut.set_len(at)?;
+        cut.sync_all()
     }
 }
 
@@ -108,7 +141,7 @@ impl Wal {
         let promise = Mark::open(&directory.join("wal-mark")).map_err(failed)?.read();
         let Some(promise) = promise else {
             let what = "its file wal-mark is missing or damaged, so nobody knows whether the last commits are there; \
-                        `weft check --accept-loss` makes do with what is there";
+                        `weft check --repair` makes do with what is there";
             return Err(unopenable(directory, what));
         };
         let [first_segment, first_number, promised] = promise.numbers;
@@ -116,24 +149,39 @@ impl Wal {
             frames: Vec::new(),
             lost: 0,
             may_be_lost: promise.may_be_lost(),
+            broken: None,
             first_segment,
             first_number,
             last_segment: first_segment,
             last: first_number.saturating_sub(1),
         };
+        let mut kept = 0;
         for segment in segments(directory).map_err(failed)? {
-            if segment >= first_segment {
-                replay.last_segment = replay.last_segment.max(segment);
-                let bytes = Bytes::from(fs::read(segment_path(directory, segment)).map_err(failed)?);
-                read_frames(&bytes, &mut replay);
+            if segment < first_segment {
+                continue;
+            }
+            replay.last_segment = replay.last_segment.max(segment);
+            let file = File::open(segment_path(directory, segment)).map_err(failed)?;
+            let mut frames = Frames::new(&file, 0, VERSION, replay.last).map_err(failed)?;
+            while let Some(piece) = frames.next().map_err(failed)? {
+                // A gap alone is a torn frame; what is missing is seen by the number of the next one.
+                let Piece::Frame { version, number, at, payload } = piece else { continue };
+                if number != replay.last + 1 && replay.broken.is_none() {
+                    let at = at - frame::HEADER_BYTES as u64;
+                    replay.broken = Some((replay.frames.len(), segment, at));
+                }
+                kept += u64::from(number <= promised);
+                replay.last = number;
+                replay.frames.push(Frame { version, payload });
             }
         }
-        replay.lost = promised.saturating_sub(replay.last);
+        replay.lost = (promised + 1).saturating_sub(first_number).saturating_sub(kept);
         Ok(replay)
     }
 
     /// Goes on in a fresh segment behind what was replayed, which must be settled next.
-    pub(super) fn resume(directory: &Path, level: Durability, replay: &Replay) -> io::Result<Self> {
+    pub(super) fn resume(directory: &Path, level: Durability, replay: &mut Replay) -> io::Result<Self> {
+        replay.end_where_broken(directory)?;
         let mut wal = Self::begin(directory, level, replay.last_segment + 1, replay.last)?;
         (wal.first_segment, wal.first_number) = (replay.first_segment, replay.first_number);
         wal.set_mark()?;
@@ -161,7 +209,7 @@ impl Wal {
 
     /// Makes a payload durable.
     pub(super) fn append(&mut self, payload: &[u8]) -> io::Result<()> {
-        let frame = frame(self.last + 1, payload);
+        let frame = frame::encode(VERSION, self.last + 1, payload);
         self.file.write_all_at(&frame, self.length)?;
         if self.level == Durability::Disk {
             self.file.sync_data()?;
@@ -218,25 +266,41 @@ impl Wal {
     }
 }
 
-/// Sets the mark to what is there, after somebody accepted that the rest is lost. Gives the number of
-/// frames that are lost, if it is known.
-pub(super) fn accept_loss(directory: &Path) -> StoreResult<Option<u64>> {
-    let failed =
-        |error: io::Error| unopenable(directory, &format!("its write-ahead log cannot be mended: {error}"));
-    let mark = Mark::open(&directory.join("wal-mark")).map_err(failed)?;
-    let Some(promise) = mark.read() else {
-        // Begin with the first segment there is, at the number of its first frame.
-        let segment = segments(directory).map_err(failed)?.into_iter().next().unwrap_or(1);
-        let bytes = fs::read(segment_path(directory, segment)).unwrap_or_default();
-        let number = bytes.get(5..13).and_then(|number| number.try_into().ok()).map_or(1, u64::from_be_bytes);
-        mark.set([segment, number, number.saturating_sub(1)], Durability::Disk).map_err(failed)?;
-        return Ok(None);
-    };
-    let replay = Wal::replay(directory)?;
-    let [segment, number, _] = promise.numbers;
-    mark.set([segment, number, replay.last], Durability::Disk).map_err(failed)?;
-    mark.sync().map_err(failed)?;
-    Ok(Some(replay.lost))
+/// Everything in the log that can be read, for a repair.
+pub(super) struct Salvaged {
+    /// All appends that are whole, in order.
+    pub(super) appends: Vec<layout::Logged>,
+    /// Promised frames that could not be read, or only in part; `None` if it is not known what was promised.
+    pub(super) lost: Option<u64>,
+}
+
+/// Reads every append that is whole, those of damaged frames included.
+pub(super) fn salvage(directory: &Path) -> io::Result<Salvaged> {
+    let promise = Mark::peek(&directory.join("wal-mark"));
+    let [first_segment, first_number, promised] = promise.map_or([0, 0, 0], |promise| promise.numbers);
+    let mut last = first_number.saturating_sub(1);
+    let mut kept = 0;
+    let mut appends = Vec::new();
+    for segment in segments(directory)?.into_iter().filter(|segment| *segment >= first_segment) {
+        let file = File::open(segment_path(directory, segment))?;
+        let mut frames = Frames::new(&file, 0, VERSION, last)?;
+        while let Some(piece) = frames.next()? {
+            match piece {
+                Piece::Frame { version, number, payload, .. } => {
+                    last = number;
+                    kept += u64::from(number <= promised);
+                    appends.extend(Frame { version, payload }.decode().unwrap_or_default());
+                }
+                Piece::Gap { from, to } => {
+                    let mut bytes = vec![0; (to - from) as usize];
+                    file.read_exact_at(&mut bytes, from)?;
+                    appends.extend(layout::salvage_frame(&Bytes::from(bytes)));
+                }
+            }
+        }
+    }
+    let lost = promise.map(|_| (promised + 1).saturating_sub(first_number).saturating_sub(kept));
+    Ok(Salvaged { appends, lost })
 }
 
 /// The number of a segment, if that is what the file is.
@@ -262,37 +326,6 @@ fn make_segment(directory: &Path, segment: u64) -> io::Result<File> {
     OpenOptions::new().create(true).truncate(true).read(true).write(true).open(path)
 }
 
-fn frame(number: u64, payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::with_capacity(HEADER_BYTES + payload.len());
-    frame.push(VERSION);
-    frame.extend_from_slice(&(payload.len() as u32).to_be_bytes()); // a group is never gigabytes
-    frame.extend_from_slice(&number.to_be_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&frame), payload);
-    frame.extend_from_slice(&crc.to_be_bytes());
-    frame.extend_from_slice(payload);
-    frame
-}
-
-/// Reads frames as long as they are whole and follow each other.
-fn read_frames(segment: &Bytes, replay: &mut Replay) {
-    let mut at = 0;
-    while let Some(payload) = read_frame(segment, at, replay.last + 1) {
-        at += HEADER_BYTES + payload.len();
-        replay.last += 1;
-        replay.frames.push(payload);
-    }
-}
-
-fn read_frame(segment: &Bytes, at: usize, expected: u64) -> Option<Bytes> {
-    let (header, rest) = segment.get(at..)?.split_at_checked(HEADER_BYTES)?;
-    let length = u32::from_be_bytes(header[1..5].try_into().ok()?) as usize;
-    let number = u64::from_be_bytes(header[5..13].try_into().ok()?);
-    let crc = u32::from_be_bytes(header[13..].try_into().ok()?);
-    let payload = rest.get(..length)?;
-    let whole = crc == crc32c::crc32c_append(crc32c::crc32c(&header[..13]), payload);
-    (whole && header[0] == VERSION && number == expected).then(|| segment.slice_ref(payload))
-}
-
 /// An error of the log, as a reason to stop writing.
 pub(super) fn reason(error: &io::Error) -> String {
     format!("the write-ahead log cannot be written: {error}")
@@ -307,10 +340,14 @@ pub(super) fn unopened(directory: &Path, error: &io::Error) -> StoreError {
 mod tests {
     use super::*;
 
+    fn payloads(replay: &Replay) -> Vec<Bytes> {
+        replay.frames.iter().map(|frame| frame.payload.clone()).collect()
+    }
+
     fn replayed(directory: &Path) -> Vec<Bytes> {
         let replay = Wal::replay(directory).unwrap();
         replay.refuse_loss(directory).unwrap();
-        replay.frames
+        payloads(&replay)
     }
 
     #[test]
@@ -330,9 +367,9 @@ mod tests {
         wal.append(b"four").unwrap();
         drop(wal);
 
-        let replay = Wal::replay(home.path()).unwrap();
-        assert_eq!(replay.frames, [b"three".as_slice(), b"four"]);
-        let mut wal = Wal::resume(home.path(), Durability::Kill, &replay).unwrap();
+        let mut replay = Wal::replay(home.path()).unwrap();
+        assert_eq!(payloads(&replay), [b"three".as_slice(), b"four"]);
+        let mut wal = Wal::resume(home.path(), Durability::Kill, &mut replay).unwrap();
         assert_eq!(replayed(home.path()).len(), 2, "until it is settled");
         wal.forget_settled().unwrap();
         assert!(replayed(home.path()).is_empty());
@@ -359,18 +396,62 @@ mod tests {
             broken[byte] ^= 1;
             fs::write(&path, &broken).unwrap();
             let replay = Wal::replay(home.path()).unwrap();
-            assert_eq!(replay.lost, if byte < HEADER_BYTES + 5 { 2 } else { 1 }, "flip in {byte}");
+            assert_eq!(replay.lost, 1, "flip in {byte}");
+            assert!(replay.refuse_loss(home.path()).is_err());
         }
-        assert_eq!(accept_loss(home.path()).unwrap(), Some(1));
-        assert_eq!(replayed(home.path()), [b"first".as_slice()]);
-
         fs::remove_file(&path).unwrap();
-        assert_eq!(Wal::replay(home.path()).unwrap().lost, 1, "a missing file is missed as well");
+        assert_eq!(Wal::replay(home.path()).unwrap().lost, 2, "a missing file is missed as well");
         fs::write(home.path().join("wal-mark"), b"").unwrap();
         assert!(Wal::replay(home.path()).is_err());
-        fs::write(&path, &whole).unwrap();
-        assert_eq!(accept_loss(home.path()).unwrap(), None);
-        assert_eq!(replayed(home.path()).len(), 2);
+    }
+
+    /// A power cut at level `kill`.
+    #[test]
+    fn what_may_be_lost_ends_the_log() {
+        let home = tempfile::tempdir().unwrap();
+        let mut wal = Wal::create(home.path(), Durability::Kill).unwrap();
+        for text in ["one", "two", "three"] {
+            wal.append(text.as_bytes()).unwrap();
+        }
+        wal.rotate().unwrap();
+        wal.append(b"four").unwrap();
+        let path = segment_path(home.path(), 1);
+        let mut broken = fs::read(&path).unwrap();
+        broken[frame::HEADER_BYTES + 3 + frame::HEADER_BYTES] ^= 1;
+        fs::write(&path, broken).unwrap();
+        let mut replay = Wal::replay(home.path()).unwrap();
+        assert_eq!((replay.lost, replay.frames.len()), (1, 3));
+        replay.may_be_lost = true;
+        replay.refuse_loss(home.path()).unwrap();
+        let mut wal = Wal::resume(home.path(), Durability::Kill, &mut replay).unwrap();
+        assert_eq!(payloads(&replay), [b"one".as_slice()]);
+        wal.append(b"two again").unwrap();
+        assert_eq!(replayed(home.path()), [b"one".as_slice(), b"two again"]);
+    }
+
+    #[test]
+    fn a_damaged_frame_costs_one_append() {
+        let home = tempfile::tempdir().unwrap();
+        let mut wal = Wal::create(home.path(), Durability::Kill).unwrap();
+        let names = ["a", "b", "c"];
+        let mut payload = Vec::new();
+        for name in names {
+            let name = crate::ids::DocumentName::parse(name).unwrap();
+            layout::put_logged(&mut payload, &name, 1, 1, &layout::encode_log(&[]), None);
+        }
+        wal.append(&payload).unwrap();
+        let path = segment_path(home.path(), 1);
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(salvage(home.path()).unwrap().appends.len(), 3);
+        for byte in 0..whole.len() {
+            let mut broken = whole.clone();
+            broken[byte] ^= 1;
+            fs::write(&path, broken).unwrap();
+            let Salvaged { appends, lost } = salvage(home.path()).unwrap();
+            let left: Vec<_> = appends.iter().map(|logged| logged.name.as_str()).collect();
+            assert!(left.len() >= 2 && left.iter().all(|name| names.contains(name)), "byte {byte}: {left:?}");
+            assert_eq!(lost, Some(1));
+        }
     }
 
     #[test]
@@ -380,17 +461,10 @@ mod tests {
         wal.append(b"first").unwrap();
         let path = segment_path(home.path(), 1);
         let whole = fs::read(&path).unwrap();
-        let torn = frame(2, b"second");
+        let torn = frame::encode(VERSION, 2, b"second");
         fs::write(&path, [&whole, &torn[..torn.len() - 1]].concat()).unwrap();
         assert_eq!(replayed(home.path()), [b"first".as_slice()]);
         fs::write(&path, [whole, torn].concat()).unwrap();
         assert_eq!(replayed(home.path()).len(), 2, "whole, though nobody was told");
-    }
-
-    #[test]
-    fn the_format_never_changes() {
-        let hex: String = frame(2, b"payload").iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex[..26], *"01000000070000000000000002");
-        assert_eq!(hex[34..], *"7061796c6f6164");
     }
 }

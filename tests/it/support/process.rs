@@ -1,6 +1,7 @@
 //! The real binary, in a process that can be killed.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -8,6 +9,8 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use super::{Address, PATIENCE};
 
@@ -96,8 +99,7 @@ impl Weft {
 
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
     /// Waits for its end, which must come within `time`.
@@ -122,6 +124,24 @@ impl Weft {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
+    /// From now on it may open nothing. Gives the limit it had.
+    pub(crate) fn may_open_nothing(&self) -> usize {
+        // The limit is on the number that a file would get, which is the least that is free.
+        let used = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let used: BTreeSet<usize> =
+            used.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap()).collect();
+        self.may_open((0..).find(|number| !used.contains(number)).unwrap())
+    }
+
+    /// From now on the files and sockets that it opens have numbers below this. Gives the limit it had.
+    pub(crate) fn may_open(&self, files: usize) -> usize {
+        let (pid, resource) = (Pid::from_child(&self.child), Resource::Nofile);
+        // It inherited ours, which it may raise its own to.
+        let maximum = getrlimit(resource).maximum;
+        let limit = Rlimit { current: Some(files as u64), maximum };
+        prlimit(Some(pid), resource, limit).unwrap().current.map_or(usize::MAX, |before| before as usize)
     }
 
     /// How many files and sockets it has open.

@@ -90,8 +90,13 @@ impl Shared {
     ) -> StoreResult<Option<Bytes>> {
         let Some(life) = self.life(document)? else { return Ok(None) };
         let read = read_record(&self.epochs(), document, life, collection, key);
-        let found = read.map_err(|damage| damaged(document, damage))?;
+        let found = read.map_err(|damage| self.damaged_record(document, damage))?;
         Ok(found.filter(|_| self.is_durable(document, life, collection, key)))
+    }
+
+    fn damaged_record(&self, document: &DocumentName, damage: Damage) -> StoreError {
+        // While the files are opened again nobody knows.
+        self.writes_work().err().unwrap_or_else(|| damaged(document, damage))
     }
 
     /// Whether a record that was read is durable. Asked after it was read: it was noted before it could be.
@@ -116,9 +121,9 @@ impl Shared {
             && found.len() < limit
         {
             let newest = newest(&epochs, document, life, collection, last);
-            let Some(key) = newest.map_err(|damage| damaged(document, damage))? else { break };
+            let Some(key) = newest.map_err(|damage| self.damaged_record(document, damage))? else { break };
             let read = read_record(&epochs, document, life, collection, key);
-            if let Some(value) = read.map_err(|damage| damaged(document, damage))?
+            if let Some(value) = read.map_err(|damage| self.damaged_record(document, damage))?
                 && self.is_durable(document, life, collection, key)
             {
                 found.push(Record { collection, key, value });
@@ -248,6 +253,7 @@ impl Engine {
             group.young.push((row, sealed));
         }
         if !going.is_empty() {
+            self.thrown_away = true;
             group.records.losing.insert(document.clone());
             group.records.beside.insert(document, beside);
         }
@@ -313,7 +319,7 @@ impl Engine {
     #[cfg(test)]
     pub(in super::super) fn commit_watched(&mut self, mut group: Group, meanwhile: impl FnOnce()) {
         let (held, coming) = self.stage_beside(&mut group);
-        self.young.epoch.apply(group.young).unwrap();
+        self.young.epoch.apply(group.young, self.config.durability).unwrap();
         meanwhile();
         self.publish_beside(held, &coming);
     }

@@ -2,8 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use bytes::Bytes;
-
 use super::{Config, Directory, Entry, Epoch, Failure, Held, Index, Observer, Slot, Writer, entry::NO_LIFE};
 use crate::{
     ids::DocumentName,
@@ -24,10 +22,11 @@ pub(super) struct Opened {
     pub(super) old: Option<Writer>,
     pub(super) wal: Wal,
     /// What the log held.
-    pub(super) frames: Vec<Bytes>,
+    pub(super) frames: Vec<wal::Frame>,
 }
 
-pub(super) fn open_files(directory: &Directory, config: &Config) -> StoreResult<Opened> {
+/// Opens the files that count. Epochs that are `open` already are taken as they are.
+pub(super) fn open_files(directory: &Directory, config: &Config, open: &[Arc<Epoch>]) -> StoreResult<Opened> {
     let path = directory.path();
     let failed = |what: String| unopenable(path, &what);
     let Some(current) = directory.current()?.filter(|current| current.ready) else {
@@ -46,22 +45,29 @@ pub(super) fn open_files(directory: &Directory, config: &Config) -> StoreResult<
         };
         return begin().map_err(|Failure(what)| failed(what));
     };
-    for left in directory.epochs().map_err(|error| failed(error.to_string()))? {
-        if left != current.young && Some(left) != current.old {
-            directory.remove(left);
-        }
-    }
     let open = |number: u64| {
+        if let Some(epoch) = open.iter().find(|epoch| epoch.number() == number) {
+            let tally = epoch.tally().map_err(|Failure(what)| failed(what))?;
+            return Ok(Writer { epoch: Arc::clone(epoch), tally });
+        }
         let (epoch, found) = Epoch::open(&directory.epoch(number), number, config.cache_bytes)?;
         report_loss("the database", found.lost);
         Ok(Writer { epoch: Arc::new(epoch), tally: found.tally })
     };
     let old = current.old.map(open).transpose()?;
     let young = open(current.young)?;
-    let replay = Wal::replay(path)?;
+    // Only now: what CURRENT of an earlier schema says is not checked by anything else.
+    for left in directory.epochs().map_err(|error| failed(error.to_string()))? {
+        if left != current.young && Some(left) != current.old {
+            directory.remove(left);
+        }
+    }
+    directory.confirm(&current).map_err(|error| failed(format!("CURRENT cannot be written: {error}")))?;
+    let mut replay = Wal::replay(path)?;
     replay.refuse_loss(path)?;
     report_loss("the write-ahead log", replay.lost);
-    let wal = Wal::resume(path, config.durability, &replay).map_err(|error| wal::unopened(path, &error))?;
+    let wal =
+        Wal::resume(path, config.durability, &mut replay).map_err(|error| wal::unopened(path, &error))?;
     Ok(Opened { young, old, wal, frames: replay.frames })
 }
 
@@ -88,8 +94,8 @@ pub(super) fn read_heads(writer: &Writer, path: &std::path::Path) -> StoreResult
     let (found, counted) = (heads.len() as u64, writer.tally.documents);
     if nameless > 0 || found < counted {
         let what = format!(
-            "it holds {counted} documents by its own count, but only {found} were found. Restore the directory \
-             from a backup, or make do with what is there: `weft check --accept-loss`"
+            "it holds {counted} documents by its own count, but only {found} were found; \
+             `weft check --repair` saves what can be read, or restore the directory from a backup"
         );
         return Err(unopenable(path, &what));
     }
@@ -149,4 +155,4 @@ pub(super) fn read_held(
 
 /// What is said of a document whose head rows may be older than those written last.
 pub(super) const SUSPECT: &str = "the database lost something of this document or of one counted with it, so it may be \
-                       an older version; `weft check --accept-loss` makes do with what is there";
+                       an older version; `weft check --repair` makes do with what is there";

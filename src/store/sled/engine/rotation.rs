@@ -7,9 +7,7 @@
 
 use std::{collections::VecDeque, ops::ControlFlow, sync::Arc, time::Instant};
 
-use super::{
-    Durability, Engine, Entry, Epoch, Failure, Group, STEP_BYTES, Slot, Writer, after, opening::SUSPECT,
-};
+use super::{Engine, Entry, Epoch, Failure, Group, STEP_BYTES, Slot, Writer, after, opening::SUSPECT};
 use crate::{
     ids::DocumentName,
     store::{
@@ -18,6 +16,13 @@ use crate::{
         sled::{directory::disk_bytes, epoch::HeadRows},
     },
 };
+
+/// By what part of the slack a store that rests must be dead to be rewritten after something was thrown away.
+const IDLE_SLACK: u64 = 16;
+/// The least slack.
+const SLACK_MIN: u64 = 64 << 10;
+/// What a fresh epoch takes beside its rows, and what else may be written meanwhile.
+const COPY_BYTES: u64 = 16 << 20;
 
 /// The emptying of the old epoch.
 pub(super) struct Drain {
@@ -68,15 +73,22 @@ impl Engine {
         self.measured = Instant::now();
     }
 
-    pub(super) fn consider_rotation(&mut self) {
-        let Usage { live_bytes, disk_bytes, free_bytes, .. } = *self.shared.usage.read();
-        let slack = self.config.slack_bytes;
-        // What has been written since the last rotation bounds what is dead, whatever sled makes of it;
-        // without it, a store that sled blows up from the start would rotate for ever.
-        let dead = disk_bytes > 2 * live_bytes + slack && self.since_rotation > slack.max(live_bytes) / 2;
-        // The copy needs room, and may not be what fills the disk.
-        let room = free_bytes.is_none_or(|free| free > self.config.min_free_bytes / 2 + 2 * live_bytes);
-        if self.old.is_none() && self.retired.is_empty() && dead && room {
+    /// Rotates if too much is dead: more than is live and the slack; or less than the slack, if something was thrown
+    /// away and nobody is writing now.
+    pub(super) fn consider_rotation(&mut self, idle: bool) {
+        if self.old.is_some() || !self.retired.is_empty() {
+            return;
+        }
+        let Usage { live_bytes, free_bytes, .. } = *self.shared.usage.read();
+        let slack = self.config.slack_bytes / if idle && self.thrown_away { IDLE_SLACK } else { 1 };
+        let slack = slack.max(SLACK_MIN); // what an empty epoch takes is not dead
+        if self.young.epoch.row_bytes() <= 2 * live_bytes + slack {
+            self.thrown_away &= !idle;
+            return;
+        }
+        // The copy takes less than it gives back, and may use what is kept free; but it must fit.
+        if free_bytes.is_none_or(|free| free > live_bytes + live_bytes / 4 + COPY_BYTES) {
+            self.thrown_away = false;
             self.rotate();
         }
     }
@@ -102,7 +114,7 @@ impl Engine {
     }
 
     /// Says where records are to be looked for.
-    fn share_epochs(&self) {
+    pub(super) fn share_epochs(&self) {
         let epochs = [&self.young].into_iter().chain(&self.old);
         *self.shared.epochs.write() = epochs.map(|writer| Arc::clone(&writer.epoch)).collect();
     }
@@ -129,7 +141,7 @@ impl Engine {
         };
         drop(old);
         self.commit(group);
-        if self.shared.failed.read().is_some() {
+        if self.broken.is_some() {
             return;
         }
         if done {
@@ -204,7 +216,7 @@ impl Engine {
             if drain.resumed {
                 for kind in [Kind::Log, Kind::State] {
                     let prefix = layout::prefix(kind, &document);
-                    self.young.epoch.clear(&prefix, &after(&prefix))?;
+                    self.young.epoch.clear(&prefix, &after(&prefix), self.config.durability)?;
                 }
             }
             match live_ranges(&entry) {
@@ -221,7 +233,7 @@ impl Engine {
     fn finish_drain(&mut self, disk_before: u64) {
         let young = &self.young.epoch;
         // Whatever the level: the only other copy is about to go.
-        let durable = young.flush(Durability::Disk).and_then(|()| {
+        let durable = young.flush().and_then(|()| {
             let current = self.directory.set_current(young.number(), None, true);
             current.map_err(|error| Failure(format!("CURRENT cannot be written: {error}")))
         });
@@ -232,7 +244,6 @@ impl Engine {
         self.share_epochs();
         self.release_retired();
         self.measure();
-        self.since_rotation = 0;
         let after = self.shared.usage.read().disk_bytes;
         tracing::info!(epoch = self.young.epoch.number(), before = disk_before, after, "store rotated");
         self.observer.rotated(disk_before, after);

@@ -8,13 +8,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::{Durability, Engine, Entry, Failure, Group, STEP_BYTES, Slot};
+use super::{Engine, Entry, Failure, Group, Index, STEP_BYTES, Slot};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        LoggedUpdate, Presence, Sequence, StoreResult, index,
+        Durability, LoggedUpdate, Presence, Sequence, StoreResult, index,
         layout::{self, Damage, Kind},
         sled::{directory::unopenable, epoch::Row, wal},
     },
@@ -45,9 +43,9 @@ impl Engine {
         self.commit(group);
         if !settling.documents.is_empty() {
             self.settling = Some(settling);
-        } else if self.shared.failed.read().is_none() {
+        } else if self.broken.is_none() {
             // Whatever the level: the only other copy is about to go.
-            let durable = self.epochs().try_for_each(|epoch| epoch.flush(Durability::Disk));
+            let durable = self.epochs().try_for_each(|epoch| epoch.flush());
             let forgotten = durable
                 .and_then(|()| self.wal.forget_settled().map_err(|error| Failure(wal::reason(&error))));
             if let Err(Failure(reason)) = forgotten {
@@ -81,24 +79,22 @@ impl Engine {
 
     /// Settles everything there is, at once.
     pub(in crate::store::sled) fn settle_all(&mut self) {
-        while self.settling.is_some() && self.shared.failed.read().is_none() {
+        while self.settling.is_some() && self.broken.is_none() {
             self.settle_step();
         }
         self.begin_settling();
-        while self.settling.is_some() && self.shared.failed.read().is_none() {
+        while self.settling.is_some() && self.broken.is_none() {
             self.settle_step();
         }
     }
 
     /// Takes what the log held as if it had just been appended.
-    pub(super) fn replay(&mut self, frames: Vec<Bytes>) -> StoreResult<()> {
+    pub(super) fn replay(&mut self, index: &mut Index<Slot>, frames: Vec<wal::Frame>) -> StoreResult<()> {
         let path = self.directory.path();
         let unreadable = |damage: Damage| unopenable(path, &format!("its write-ahead log: {damage}"));
         let mut unplaced = Vec::new();
-        let shared = Arc::clone(&self.shared);
-        let mut index = shared.index.write();
         for frame in frames {
-            for logged in layout::decode_frame(&frame).map_err(unreadable)? {
+            for logged in frame.decode().map_err(unreadable)? {
                 let updates = layout::decode_log(&logged.entry).map_err(unreadable)?;
                 let name = logged.name.clone();
                 index.change(name.clone(), |slot| {
@@ -112,9 +108,8 @@ impl Engine {
                 self.unsettled.insert(name);
             }
         }
-        drop(index);
         if !unplaced.is_empty() {
-            let kept = self.young.epoch.apply(unplaced);
+            let kept = self.young.epoch.apply(unplaced, Durability::Disk);
             kept.map_err(|Failure(what)| unopenable(path, &what))?;
         }
         Ok(())
