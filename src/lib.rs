@@ -24,7 +24,7 @@
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
 //! and `server.rs`, `actix_ws` in `connection/socket.rs`, `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and
 //! `document/`, `operational_transform` in `protocol/text_operation.rs`,
-//! `sled` in `store/sled`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
+//! `sled` in `store/sled/places.rs`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.
 //!
 //! # Invariants
@@ -71,6 +71,7 @@
 //! | log, checkpoint | what is stored: updates in order, and a full state that replaces the log before it |
 //! | record | a value beside a document, written once and found by its key: an attachment, a chat message |
 //! | sequence | an update's place in its document's log |
+//! | life | which of the documents that had a name one after the other: deleting for ever ends one, making it again begins the next |
 //! | outbox, lane | what a document has for a session and the socket has not taken: the session's lane in the queue of its connection |
 //! | text queue | the same for a connection that speaks JSON: it holds texts |
 //! | room, seat | the chat of a document while somebody is in it, and somebody's place in it |

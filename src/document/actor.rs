@@ -47,7 +47,7 @@ use crate::{
         message::{Message, Outgoing, Shown},
         ysync,
     },
-    store::{Append, Presence as Shelf, Sequence, Store, StoreError, Stored, Summary},
+    store::{Append, Life, Presence as Shelf, Sequence, Store, StoreError, Stored, Summary},
     telemetry::Metrics,
 };
 
@@ -126,8 +126,10 @@ struct Serving {
     reloads: u32,
     /// Until when changes are applied on a thread of their own, because the last ones took long.
     dear_until: Option<Instant>,
-    /// Counts the journals this document has had: deleting it, or creating it again, begins a new one.
-    life: u64,
+    /// Counts the journals this document has had: deleting it begins a new one.
+    journals: u64,
+    /// Which life of the document the store has.
+    life: Life,
 }
 
 impl Serving {
@@ -243,7 +245,8 @@ impl DocumentActor {
             backlog_reported: 0,
             reloads: 0,
             dear_until: None,
-            life: 0,
+            journals: 0,
+            life: head.map_or(Life::FIRST, |head| head.life),
         };
         serving.state.set_size(self.config.max_bytes, serving.state_bytes + serving.log_bytes);
         if serving.title.is_none() || serving.kind.is_none() {
@@ -526,11 +529,11 @@ impl DocumentActor {
             let append = Append { document: self.name.clone(), updates, summary };
             let written = self.store.append(vec![append]);
             serving.write_started = Some(now.instant);
-            let life = serving.life;
+            let journals = serving.journals;
             ctx.spawn(written.into_actor(self).map(move |written, actor, ctx| {
                 // An answer to a write from before the document was deleted or begun anew says nothing about
                 // the journal it has now.
-                if matches!(&actor.phase, Phase::Serving(serving) if serving.life == life) {
+                if matches!(&actor.phase, Phase::Serving(serving) if serving.journals == journals) {
                     actor.written(written, ctx);
                 }
             }));
@@ -549,6 +552,7 @@ impl DocumentActor {
                     self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                 }
                 serving.exists = true;
+                serving.life = appended.life;
                 serving.journal.succeeded(*appended);
                 serving.state.set_full(serving.journal.is_full());
                 self.pay();
@@ -620,19 +624,26 @@ impl DocumentActor {
         let covered = serving.log_bytes.saturating_sub(serving.journal.backlog_bytes());
         let summary = serving.summary(state.len());
         let (store, name) = (self.store.clone(), self.name.clone());
+        let (life, journals) = (serving.life, serving.journals);
         let deleted = self.config.keep_deleted.of(&self.name);
         let written = async move {
             let checked = state.clone();
             let load = move || Replica::load([&checked], deleted).map(drop);
             let decodable = tokio::task::spawn_blocking(load).await;
             match decodable {
-                Ok(Ok(())) => store.checkpoint(name, upto, state, summary).await.map_err(|e| e.to_string()),
+                Ok(Ok(())) => {
+                    store.checkpoint(name, life, upto, state, summary).await.map_err(|e| e.to_string())
+                }
                 Ok(Err(unloadable)) => Err(unloadable.to_string()),
                 Err(stopped) => Err(stopped.to_string()),
             }
         };
         ctx.spawn(written.into_actor(self).map(move |written, actor, _| {
             let Phase::Serving(serving) = &mut actor.phase else { return };
+            // Deleted for ever while it was written: it says nothing about what is here now.
+            if serving.journals != journals {
+                return;
+            }
             serving.checkpointing = false;
             match written {
                 Ok(()) => {
@@ -1301,10 +1312,12 @@ impl Handler<Govern> for DocumentActor {
                 serving.created = head.created;
                 serving.modified = head.modified;
                 serving.exists = !matches!(head.presence, Shelf::Deleted(_));
+                serving.life = head.life;
                 if fresh && !serving.replica_is_new() {
                     serving.state.begin_anew();
                     serving.journal = journal;
-                    serving.life += 1;
+                    serving.journals += 1;
+                    (serving.checkpointing, serving.next_checkpoint) = (false, None);
                     (serving.title, serving.kind) = (None, None);
                     serving.state_bytes = 0;
                     serving.log_bytes = 0;

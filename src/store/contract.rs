@@ -13,8 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use super::{
-    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, LoggedUpdate, Presence, Record,
-    Room, Sequence, Shelf, Store, StoreError, Stored, Summary, Unobserved, faulty::FaultyStore,
+    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Life, LoggedUpdate, Presence,
+    Record, Room, Sequence, Shelf, Store, StoreError, Stored, Summary, Unobserved, faulty::FaultyStore,
     memory::MemoryStore, sled::SledStore,
 };
 use crate::ids::{DocumentName, SessionId, Timestamp};
@@ -97,6 +97,7 @@ contract! {
     lists_are_paged_newest_first
     a_document_goes_to_the_trash_and_back
     deleted_for_ever_leaves_a_mark
+    what_was_meant_for_one_life_says_nothing_about_another
     creating_twice_is_creating_once
     heads_come_in_the_order_asked
     summaries_stay_until_replaced
@@ -143,7 +144,8 @@ async fn load(store: &dyn Store, document: &str) -> Stored {
 
 async fn checkpoint(store: &dyn Store, document: &str, upto: u64, state: &'static [u8]) {
     let state = Bytes::from_static(state);
-    store.checkpoint(name(document), Sequence(upto), state, Summary::default()).await.unwrap();
+    let life = store.heads(vec![name(document)]).await.unwrap()[0].as_ref().unwrap().life;
+    store.checkpoint(name(document), life, Sequence(upto), state, Summary::default()).await.unwrap();
 }
 
 fn texts(updates: &[LoggedUpdate]) -> Vec<&[u8]> {
@@ -182,8 +184,14 @@ async fn what_was_appended_is_loaded(mut lab: Lab) {
 async fn sequences_are_contiguous_per_document(lab: Lab) {
     let one = [update(1, "x")];
     let two = [update(1, "y"), update(1, "z")];
-    assert_eq!(append(&*lab.store, "a", &two).await, Appended { first: Sequence(1), count: 2 });
-    assert_eq!(append(&*lab.store, "b", &one).await, Appended { first: Sequence(1), count: 1 });
+    assert_eq!(
+        append(&*lab.store, "a", &two).await,
+        Appended { life: Life::FIRST, first: Sequence(1), count: 2 }
+    );
+    assert_eq!(
+        append(&*lab.store, "b", &one).await,
+        Appended { life: Life::FIRST, first: Sequence(1), count: 1 }
+    );
     // Handed over one after the other without waiting: they keep their order.
     let waiting: Vec<_> = (0..50).map(|_| lab.store.append(vec![appends("a", &one)])).collect();
     for (number, appended) in join_all(waiting).await.into_iter().enumerate() {
@@ -206,7 +214,10 @@ async fn a_checkpoint_replaces_the_log(mut lab: Lab) {
     append(&*lab.store, "a", &[update(1, "1"), update(2, "2")]).await;
     append(&*lab.store, "a", &[update(3, "3")]).await;
     let summary = Summary { title: Some("Title".into()), kind: Some("board".into()), bytes: 3 };
-    lab.store.checkpoint(name("a"), Sequence(3), Bytes::from_static(b"123"), summary.clone()).await.unwrap();
+    lab.store
+        .checkpoint(name("a"), Life::FIRST, Sequence(3), Bytes::from_static(b"123"), summary.clone())
+        .await
+        .unwrap();
     append(&*lab.store, "a", &[update(4, "4")]).await;
     let check = async |store: &dyn Store| {
         let stored = load(store, "a").await;
@@ -234,9 +245,11 @@ async fn a_checkpoint_is_monotonic(lab: Lab) {
     assert_eq!((stored.checkpoint.as_deref(), stored.head.checkpoint), (Some(b"12".as_slice()), Sequence(2)));
     assert_eq!(texts(&stored.tail), [b"3"]);
 
-    let ahead = lab.store.checkpoint(name("a"), Sequence(4), Bytes::new(), Summary::default()).await;
+    let ahead =
+        lab.store.checkpoint(name("a"), Life::FIRST, Sequence(4), Bytes::new(), Summary::default()).await;
     assert!(matches!(ahead, Err(StoreError::Damaged { .. })), "{ahead:?}");
-    let unknown = lab.store.checkpoint(name("b"), Sequence(0), Bytes::new(), Summary::default()).await;
+    let unknown =
+        lab.store.checkpoint(name("b"), Life::FIRST, Sequence(0), Bytes::new(), Summary::default()).await;
     assert!(matches!(unknown, Err(StoreError::Missing(_))), "{unknown:?}");
 }
 
@@ -247,9 +260,15 @@ async fn a_checkpoint_races_appends(lab: Lab) {
     for number in 1..=20u64 {
         waiting.push(lab.store.append(vec![appends("a", &[update(number, number.to_string())])]));
         if number == 10 {
-            let slow = lab.store.checkpoint(name("a"), Sequence(1), state.clone(), Summary::default());
-            let quick =
-                lab.store.checkpoint(name("a"), Sequence(5), Bytes::from_static(b"q"), Summary::default());
+            let slow =
+                lab.store.checkpoint(name("a"), Life::FIRST, Sequence(1), state.clone(), Summary::default());
+            let quick = lab.store.checkpoint(
+                name("a"),
+                Life::FIRST,
+                Sequence(5),
+                Bytes::from_static(b"q"),
+                Summary::default(),
+            );
             let (appended, slow, quick) = tokio::join!(join_all(std::mem::take(&mut waiting)), slow, quick);
             assert!(appended.iter().all(Result::is_ok));
             slow.unwrap();
@@ -339,7 +358,9 @@ async fn deleted_for_ever_leaves_a_mark(mut lab: Lab) {
     missing(lab.store.append(batch).await.map(drop));
     assert!(lab.store.load(name("b")).await.unwrap().is_none(), "all or nothing");
     missing(lab.store.set_presence(name("a"), Presence::Live).await.map(drop));
-    missing(lab.store.checkpoint(name("a"), Sequence(0), Bytes::new(), Summary::default()).await);
+    missing(
+        lab.store.checkpoint(name("a"), Life::FIRST, Sequence(0), Bytes::new(), Summary::default()).await,
+    );
     assert!(names(&*lab.store, Shelf::Live).await.is_empty());
     assert!(names(&*lab.store, Shelf::Trash).await.is_empty());
 
@@ -350,6 +371,48 @@ async fn deleted_for_ever_leaves_a_mark(mut lab: Lab) {
     lab.reopen();
     let stored = load(&*lab.store, "a").await;
     assert_eq!((stored.checkpoint, texts(&stored.tail)), (None, vec![b"new".as_slice()]));
+}
+
+async fn what_was_meant_for_one_life_says_nothing_about_another(mut lab: Lab) {
+    let lives = |appended: Appended, head: &Head| {
+        assert_eq!(appended.life, head.life);
+        head.life
+    };
+    let mut before = None;
+    for round in 1..4u64 {
+        let three = [update(round, "x"), update(round, "y"), update(round, "z")];
+        let appended = append(&*lab.store, "a", &three).await;
+        let life = lives(appended, &load(&*lab.store, "a").await.head);
+        if let Some(before) = before {
+            assert!(life > before, "{life:?} after {before:?}");
+            // A state that was being encoded when the document was deleted, small and large.
+            for state in [Bytes::from_static(b"of before"), Bytes::from(vec![7; 600_000])] {
+                let late =
+                    lab.store.checkpoint(name("a"), before, Sequence(2), state, Summary::default()).await;
+                assert!(matches!(late, Err(StoreError::Missing(_))), "{late:?}");
+            }
+            let stored = load(&*lab.store, "a").await;
+            assert_eq!((stored.checkpoint, texts(&stored.tail)), (None, vec![&b"x"[..], b"y", b"z"]));
+        }
+        lab.store
+            .checkpoint(name("a"), life, Sequence(1), Bytes::from_static(b"x"), Summary::default())
+            .await
+            .unwrap();
+        if round == 2 {
+            lab.reopen();
+        }
+        let stored = load(&*lab.store, "a").await;
+        assert_eq!((stored.head.life, stored.checkpoint.as_deref()), (life, Some(&b"x"[..])));
+        let (deleted, again) = (Presence::Deleted(Timestamp(round)), Timestamp(round));
+        let head = lab.store.set_presence(name("a"), deleted).await.unwrap();
+        assert_eq!(head.life, life, "the mark is that of the life that ended");
+        // Nobody made it again yet.
+        let late = lab.store.checkpoint(name("a"), life, Sequence(1), Bytes::new(), Summary::default()).await;
+        assert!(matches!(late, Err(StoreError::Missing(_))), "{late:?}");
+        let (head, made) = lab.store.create(name("a"), again).await.unwrap();
+        assert!(made && head.life > life);
+        before = Some(life);
+    }
 }
 
 async fn creating_twice_is_creating_once(lab: Lab) {
@@ -683,8 +746,8 @@ async fn big_values_survive(mut lab: Lab) {
     let stored = load(&*lab.store, "a").await;
     assert_eq!(texts(&stored.tail), [b"small".as_slice(), &huge, &large]);
     let summary = Summary::default();
-    lab.store.checkpoint(name("a"), Sequence(2), state.clone(), summary.clone()).await.unwrap();
-    lab.store.checkpoint(name("a"), Sequence(2), huge, summary).await.unwrap();
+    lab.store.checkpoint(name("a"), Life::FIRST, Sequence(2), state.clone(), summary.clone()).await.unwrap();
+    lab.store.checkpoint(name("a"), Life::FIRST, Sequence(2), huge, summary).await.unwrap();
     lab.reopen();
     let stored = load(&*lab.store, "a").await;
     assert!(stored.checkpoint == Some(state));
@@ -769,6 +832,7 @@ async fn many_threads_at_once(lab: Lab) {
 /// What a store should remember, in the simplest form.
 #[derive(Clone, Debug)]
 struct Model {
+    life: Life,
     created: Timestamp,
     modified: Timestamp,
     presence: Presence,
@@ -779,8 +843,9 @@ struct Model {
 }
 
 impl Model {
-    fn new(at: Timestamp) -> Self {
+    fn new(at: Timestamp, life: Life) -> Self {
         Self {
+            life,
             created: at,
             modified: at,
             presence: Presence::Live,
@@ -797,7 +862,7 @@ impl Model {
 
     fn check(&self, stored: &Stored) {
         let head = &stored.head;
-        assert_eq!((head.created, head.presence), (self.created, self.presence));
+        assert_eq!((head.life, head.created, head.presence), (self.life, self.created, self.presence));
         if self.is_deleted() {
             assert!(stored.checkpoint.is_none() && stored.tail.is_empty());
             return;
@@ -844,8 +909,9 @@ async fn a_random_life_is_remembered(mut lab: Lab) {
                     assert!(matches!(appended, Err(StoreError::Missing(_))));
                     continue;
                 }
-                let entry = model.entry(document).or_insert_with(|| Model::new(now));
-                assert_eq!(appended.unwrap()[0].first.0, entry.updates.len() as u64 + 1);
+                let entry = model.entry(document).or_insert_with(|| Model::new(now, Life::FIRST));
+                let appended = appended.unwrap()[0];
+                assert_eq!((appended.life, appended.first.0), (entry.life, entry.updates.len() as u64 + 1));
                 entry.updates.extend(updates);
                 entry.modified = now;
                 entry.summary = summary.unwrap_or(std::mem::take(&mut entry.summary));
@@ -856,12 +922,14 @@ async fn a_random_life_is_remembered(mut lab: Lab) {
                 let length = if random.random_bool(0.2) { 600_000 } else { 3_000 };
                 let state = Bytes::from(vec![step as u8; random.random_range(0..length)]);
                 let summary = Summary { title: None, kind: None, bytes: step };
+                let own = known.as_ref().map_or(Life::FIRST, |known| known.life);
+                let life = if random.random_bool(0.2) { Life(random.random_range(0..5)) } else { own };
                 let done = lab
                     .store
-                    .checkpoint(document.clone(), Sequence(upto as u64), state.clone(), summary.clone())
+                    .checkpoint(document.clone(), life, Sequence(upto as u64), state.clone(), summary.clone())
                     .await;
                 match known {
-                    Some(known) if !known.is_deleted() => {
+                    Some(known) if !known.is_deleted() && life == known.life => {
                         done.unwrap();
                         if upto > known.checkpoint {
                             let state = Some(state);
@@ -873,9 +941,10 @@ async fn a_random_life_is_remembered(mut lab: Lab) {
             }
             65..75 => {
                 let (_, made) = lab.store.create(document.clone(), now).await.unwrap();
-                assert_eq!(made, known.is_none_or(|known| known.is_deleted()));
+                assert_eq!(made, known.as_ref().is_none_or(Model::is_deleted));
                 if made {
-                    model.insert(document, Model::new(now));
+                    let life = known.map_or(Life::FIRST, |known| known.life.next());
+                    model.insert(document, Model::new(now, life));
                 }
             }
             75..85 => {

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Append, Appended, Collection, Cursor, Durability, Head, Kept, Page, Presence, Quarantined, Record, Room,
-    Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
+    Append, Appended, Collection, Cursor, Durability, Head, Kept, Life, Page, Presence, Quarantined, Record,
+    Room, Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
 };
 use crate::ids::{DocumentName, Timestamp};
 
@@ -49,6 +49,9 @@ struct State {
     appends: AtomicU64,
     refused: AtomicU64,
     stalled: watch::Sender<u64>,
+    /// Whether checkpoints are held back, and how many are.
+    holding: watch::Sender<bool>,
+    held: watch::Sender<u64>,
 }
 
 impl Faults {
@@ -89,6 +92,25 @@ impl Faults {
         let mut stalled = self.0.stalled.subscribe();
         // The sender lives in self: waiting cannot fail.
         let _ = stalled.wait_for(|now| *now >= count).await;
+    }
+
+    /// Holds back the checkpoints that come from now on, and nothing else; or lets them go.
+    pub fn hold_checkpoints(&self, hold: bool) {
+        self.0.holding.send_replace(hold);
+    }
+
+    /// Resolves once exactly `count` checkpoints are held back.
+    pub async fn held_checkpoints(&self, count: u64) {
+        let _ = self.0.held.subscribe().wait_for(|now| *now == count).await;
+    }
+
+    async fn let_go(&self) {
+        let mut holding = self.0.holding.subscribe();
+        if *holding.borrow_and_update() {
+            self.0.held.send_modify(|count| *count += 1);
+            let _ = holding.wait_for(|holding| !holding).await;
+            self.0.held.send_modify(|count| *count -= 1);
+        }
     }
 
     fn check(&self, document: &DocumentName) -> StoreResult<()> {
@@ -147,6 +169,8 @@ impl FaultyStore {
             appends: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             stalled: watch::Sender::new(0),
+            holding: watch::Sender::new(false),
+            held: watch::Sender::new(0),
         }));
         (Self { inner, faults: faults.clone() }, faults)
     }
@@ -203,11 +227,17 @@ impl Store for FaultyStore {
     fn checkpoint(
         &self,
         document: DocumentName,
+        life: Life,
         upto: Sequence,
         state: Bytes,
         summary: Summary,
     ) -> BoxFuture<'static, StoreResult<()>> {
-        self.write(vec![document.clone()], move |inner| inner.checkpoint(document, upto, state, summary))
+        let (this, faults, documents) = (self.clone(), self.faults.clone(), vec![document.clone()]);
+        Box::pin(async move {
+            faults.let_go().await;
+            let write = move |inner: &dyn Store| inner.checkpoint(document, life, upto, state, summary);
+            this.write(documents, write).await
+        })
     }
 
     fn create(&self, document: DocumentName, at: Timestamp) -> BoxFuture<'static, StoreResult<(Head, bool)>> {

@@ -10,7 +10,8 @@ use std::{
 };
 
 use super::{
-    Cursor, Head, LoggedUpdate, Page, Presence, Sequence, Shelf, StoreError, StoreResult, Summary, layout,
+    Cursor, Head, Life, LoggedUpdate, Page, Presence, Sequence, Shelf, StoreError, StoreResult, Summary,
+    layout,
 };
 use crate::ids::{DocumentName, Timestamp};
 
@@ -111,9 +112,10 @@ impl<T: Indexed> Index<T> {
 }
 
 /// A document that begins now.
-pub(crate) fn begin(document: DocumentName, at: Timestamp) -> Head {
+pub(crate) fn begin(document: DocumentName, life: Life, at: Timestamp) -> Head {
     Head {
         document,
+        life,
         created: at,
         modified: at,
         last: Sequence(0),
@@ -141,9 +143,12 @@ pub(crate) fn append(
     Ok(first)
 }
 
-/// Whether a full state up to `upto` says anything new; an error if it cannot be true.
-pub(crate) fn wants_checkpoint(head: &Head, upto: Sequence) -> StoreResult<bool> {
+/// Whether a full state of this life up to `upto` says anything new; an error if it cannot be true.
+pub(crate) fn wants_checkpoint(head: &Head, life: Life, upto: Sequence) -> StoreResult<bool> {
     exists(head)?;
+    if life != head.life {
+        return Err(StoreError::Missing(head.document.clone()));
+    }
     if upto > head.last {
         let what = format!("a state up to update {upto} was offered, but only {} were stored", head.last);
         return Err(StoreError::Damaged { document: head.document.clone(), what });
@@ -158,7 +163,7 @@ pub(crate) fn set_presence(head: &mut Head, presence: Presence) -> StoreResult<b
         return Ok(false);
     }
     if let Presence::Deleted(at) = presence {
-        *head = Head { created: head.created, presence, ..begin(head.document.clone(), at) };
+        *head = Head { created: head.created, presence, ..begin(head.document.clone(), head.life, at) };
     } else {
         head.presence = presence;
     }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{
-    Append, Appended, Collection, Cursor, Durability, Head, Kept, LoggedUpdate, Page, Presence,
+    Append, Appended, Collection, Cursor, Durability, Head, Kept, Life, LoggedUpdate, Page, Presence,
     QUARANTINE_BYTES, QUARANTINE_ENTRIES, Quarantined, Record, Room, Sequence, Shelf, Store, StoreError,
     StoreResult, Stored, Summary, Usage,
     index::{self, Index, Indexed},
@@ -84,12 +84,12 @@ impl Inner {
             let count = updates.len() as u64;
             let at = updates.first().map_or(Timestamp(0), |update| update.at);
             let known = self.heads.get(&document).cloned();
-            let mut head = known.unwrap_or_else(|| index::begin(document.clone(), at));
+            let mut head = known.unwrap_or_else(|| index::begin(document.clone(), Life::FIRST, at));
             let first = index::append(&mut head, &updates, summary)?;
             head.stored_bytes += updates.iter().map(|update| update.bytes.len() as u64).sum::<u64>();
             self.contents.entry(document.clone()).or_default().tail.extend(updates);
+            appended.push(Appended { life: head.life, first, count });
             self.heads.put(document, head);
-            appended.push(Appended { first, count });
         }
         Ok(appended)
     }
@@ -97,12 +97,13 @@ impl Inner {
     fn checkpoint(
         &mut self,
         document: DocumentName,
+        life: Life,
         upto: Sequence,
         state: Bytes,
         summary: Summary,
     ) -> StoreResult<()> {
         let mut head = self.head(&document)?;
-        if index::wants_checkpoint(&head, upto)? {
+        if index::wants_checkpoint(&head, life, upto)? {
             let content = self.contents.entry(document.clone()).or_default();
             content.tail.drain(..(upto.0 - head.checkpoint.0) as usize);
             let tail: usize = content.tail.iter().map(|update| update.bytes.len()).sum();
@@ -118,8 +119,9 @@ impl Inner {
     fn create(&mut self, document: DocumentName, at: Timestamp) -> (Head, bool) {
         match self.heads.get(&document) {
             Some(head) if !matches!(head.presence, Presence::Deleted(_)) => (head.clone(), false),
-            _ => {
-                let head = index::begin(document.clone(), at);
+            known => {
+                let life = known.map_or(Life::FIRST, |head| head.life.next());
+                let head = index::begin(document.clone(), life, at);
                 self.heads.put(document, head.clone());
                 (head, true)
             }
@@ -166,7 +168,7 @@ impl Inner {
             return Ok(Kept::NoRoom);
         }
         if self.heads.get(&document).is_none() {
-            self.heads.put(document.clone(), index::begin(document.clone(), at));
+            self.heads.put(document.clone(), index::begin(document.clone(), Life::FIRST, at));
         }
         let content = self.contents.entry(document).or_default();
         content
@@ -211,11 +213,12 @@ impl Store for MemoryStore {
     fn checkpoint(
         &self,
         document: DocumentName,
+        life: Life,
         upto: Sequence,
         state: Bytes,
         summary: Summary,
     ) -> BoxFuture<'static, StoreResult<()>> {
-        self.answer(|inner| inner.checkpoint(document, upto, state, summary))
+        self.answer(|inner| inner.checkpoint(document, life, upto, state, summary))
     }
 
     fn create(&self, document: DocumentName, at: Timestamp) -> BoxFuture<'static, StoreResult<(Head, bool)>> {

@@ -35,6 +35,21 @@ use crate::ids::{DocumentName, SessionId, Timestamp};
 #[serde(transparent)]
 pub struct Sequence(pub u64);
 
+/// Which of the documents that had this name one after the other. The first has life 1; making it again after it was
+/// deleted for ever begins the next. What was meant for one life says nothing about another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Life(pub u32);
+
+impl Life {
+    /// That of a document whose name nobody had before.
+    pub const FIRST: Self = Self(1);
+
+    /// The one after this.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// One update as it was applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedUpdate {
@@ -74,6 +89,8 @@ pub struct Append {
 /// Where an [`Append`] went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
+    /// Which life of the document has it now.
+    pub life: Life,
     /// Sequence of its first update.
     pub first: Sequence,
     /// How many updates it held; the last one has `first + count - 1`.
@@ -97,6 +114,8 @@ pub enum Presence {
 pub struct Head {
     /// Its name.
     pub document: DocumentName,
+    /// Which life of it this is, or was.
+    pub life: Life,
     /// When it was first created or written.
     pub created: Timestamp,
     /// When it last changed.
@@ -315,10 +334,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Replaces the log up to and including `upto` by one full state. Monotonic and safe to race: a
     /// checkpoint at or below the stored one changes nothing. `upto` above the last sequence is refused
-    /// as damage. The caller has decoded `state` again before handing it over.
+    /// as damage. The caller has decoded `state` again before handing it over, which takes a while: if the document
+    /// was deleted for ever meanwhile, the answer is [`StoreError::Missing`], also when another one has the name now.
     fn checkpoint(
         &self,
         document: DocumentName,
+        life: Life,
         upto: Sequence,
         state: Bytes,
         summary: Summary,

@@ -61,7 +61,7 @@ pub use self::{
     repair::{Mend, Repaired, repair},
 };
 use super::{
-    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Observer, Page, Presence,
+    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Life, Observer, Page, Presence,
     Quarantined, Record, Room, Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
     index::Indexed,
 };
@@ -385,11 +385,12 @@ impl Store for SledStore {
     fn checkpoint(
         &self,
         document: DocumentName,
+        life: Life,
         upto: Sequence,
         state: Bytes,
         summary: Summary,
     ) -> BoxFuture<'static, StoreResult<()>> {
-        self.ask(state.len(), |reply| Request::Checkpoint { document, upto, state, summary, reply })
+        self.ask(state.len(), |reply| Request::Checkpoint { document, life, upto, state, summary, reply })
     }
 
     fn create(&self, document: DocumentName, at: Timestamp) -> BoxFuture<'static, StoreResult<(Head, bool)>> {

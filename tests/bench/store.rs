@@ -29,7 +29,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use weft::{
     ids::{DocumentName, SessionId, Timestamp},
-    store::{Append, Config, Durability, LoggedUpdate, Observer, Sequence, Store, Summary, sled::SledStore},
+    store::{
+        Append, Config, Durability, Life, LoggedUpdate, Observer, Sequence, Store, Summary, sled::SledStore,
+    },
 };
 
 const MB: f64 = 1_000_000.0;
@@ -113,7 +115,7 @@ async fn space(scale: f64) {
             let Some(head) = heads.into_iter().next().flatten() else { continue };
             let state = noise(&mut random, 40_000);
             lab.store
-                .checkpoint(name.clone(), head.last, state, Summary::default())
+                .checkpoint(name.clone(), head.life, head.last, state, Summary::default())
                 .await
                 .expect("checkpoint");
             if number % (names.len() / 4).max(1) == 0 {
@@ -224,7 +226,7 @@ async fn memory() {
         first.await.expect("appended");
         let state = noise(&mut random, 40_000);
         lab.store
-            .checkpoint(document(number), Sequence(1), state, Summary::default())
+            .checkpoint(document(number), Life::FIRST, Sequence(1), state, Summary::default())
             .await
             .expect("checkpoint");
     }

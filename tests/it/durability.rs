@@ -7,6 +7,7 @@ use weft::store::{StoreError, faulty::WriteFault};
 
 use crate::support::{
     Address, Client, PATIENCE, Raw, TestServer, Typist, frames, rest, server::name, settle, until,
+    until_answer,
 };
 
 fn broken() -> WriteFault {
@@ -255,6 +256,39 @@ async fn a_request_is_not_kept_waiting_for_a_store_that_does_not_answer() {
     server.faults().heal();
     post(&author).await.expect(200);
     reader.reads("taken. taken. refused.").await;
+}
+
+#[tokio::test]
+async fn a_state_that_was_encoded_before_a_deletion_is_not_that_of_the_next_document() {
+    let setup = TestServer::setup().faulty().with(|config| config.document.checkpoint_bytes = 1_000);
+    let mut server = setup.start().await;
+    let old = Client::named("old").acknowledged().opens(&server, "notes").await;
+    server.faults().hold_checkpoints(true);
+    old.types(&"secret ".repeat(500));
+    old.saved().await;
+    server.faults().held_checkpoints(1).await;
+    rest::delete(&server, "/api/v1/documents/notes?permanent=true").await.expect(204);
+    rest::post(&server, "/api/v1/documents", &serde_json::json!({"name": "notes"})).await.expect(201);
+    let new = Client::named("new").acknowledged().opens(&server, "notes").await;
+    // As many changes as the old one had, and more.
+    for word in ["some ", "other ", "words. "] {
+        new.types(word);
+        new.saved().await;
+    }
+    server.faults().hold_checkpoints(false);
+    server.faults().held_checkpoints(0).await;
+    new.types("And more.");
+    new.saved().await;
+    let stored = async |server: &TestServer| server.store().load(name("notes")).await.unwrap().unwrap();
+    assert_eq!(stored(&server).await.checkpoint, None, "the old document's state became the new one's");
+
+    // A state of its own is still written when it is due.
+    new.types(&"x".repeat(4_000));
+    new.saved().await;
+    let text = new.text();
+    until_answer("a state is stored", async || stored(&server).await.checkpoint).await;
+    server.restart().await;
+    assert_eq!(server.client("fresh", "notes").await.text(), text);
 }
 
 #[tokio::test]

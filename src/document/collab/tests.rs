@@ -36,7 +36,7 @@ use crate::{
         message::{AwarenessUpdate, Message},
         text_operation::Part,
     },
-    store::{Appended, Sequence},
+    store::{Appended, Life, Sequence},
     stories::tell_all,
 };
 
@@ -254,7 +254,11 @@ impl Story {
             Command::Flush => self.state.flush(now),
             Command::Commit => {
                 let count = std::mem::take(&mut self.writing);
-                self.journal.succeeded(Appended { first: Sequence(self.stored + 1), count });
+                self.journal.succeeded(Appended {
+                    life: Life::FIRST,
+                    first: Sequence(self.stored + 1),
+                    count,
+                });
                 self.stored += count;
                 Effects::new()
             }

@@ -85,7 +85,11 @@ impl goldenscript::Runner for Story {
             },
             Command::Succeed(first) => {
                 let count = std::mem::take(&mut self.writing);
-                journal.succeeded(Appended { first: Sequence(*first), count });
+                journal.succeeded(Appended {
+                    life: crate::store::Life::FIRST,
+                    first: Sequence(*first),
+                    count,
+                });
             }
             Command::Fail => {
                 let again = journal.failed(now).saturating_duration_since(now);

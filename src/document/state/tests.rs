@@ -20,7 +20,7 @@ use crate::{
         testing::{Writer, check, in_words, text_of},
     },
     protocol::message::{AwarenessEntry, ClientId},
-    store::{Appended, Sequence},
+    store::{Appended, Life, Sequence},
     stories::tell_all,
 };
 
@@ -306,7 +306,7 @@ impl Story {
                 let first = Sequence(self.stored + 1);
                 let count = std::mem::take(&mut self.writing);
                 self.stored += count;
-                self.journal.succeeded(Appended { first, count });
+                self.journal.succeeded(Appended { life: Life::FIRST, first, count });
                 writeln!(out, "durable up to {}", self.journal.watermark().0)?;
                 self.pay(out);
                 return Ok(());

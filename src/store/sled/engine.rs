@@ -62,8 +62,8 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Appended, Collection, Config, Head, Kept, LoggedUpdate, Observer, Presence, Quarantined,
-        Record, Room, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
+        Append, Appended, Collection, Config, Head, Kept, Life, LoggedUpdate, Observer, Presence,
+        Quarantined, Record, Room, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
         index::{self, Index},
         layout::{self, Damage, Kind, Tally},
     },
@@ -87,16 +87,58 @@ pub(super) type Reply<T> = oneshot::Sender<StoreResult<T>>;
 
 /// What the storage thread is asked to do.
 pub(super) enum Request {
-    Append { batch: Vec<Append>, reply: Reply<Vec<Appended>> },
-    Checkpoint { document: DocumentName, upto: Sequence, state: Bytes, summary: Summary, reply: Reply<()> },
-    Create { document: DocumentName, at: Timestamp, reply: Reply<(Head, bool)> },
-    SetPresence { document: DocumentName, presence: Presence, reply: Reply<Head> },
-    Quarantine { document: DocumentName, what: String, bytes: Bytes, at: Timestamp, reply: Reply<()> },
-    Quarantined { document: DocumentName, reply: Reply<Vec<Quarantined>> },
-    Load { document: DocumentName, reply: Reply<Option<Stored>> },
-    Keep { document: DocumentName, at: Timestamp, records: Vec<Record>, room: Room, reply: Reply<Kept> },
-    Forget { document: DocumentName, records: Vec<(Collection, Uuid)>, reply: Reply<bool> },
-    Close { reply: Reply<()> },
+    Append {
+        batch: Vec<Append>,
+        reply: Reply<Vec<Appended>>,
+    },
+    Checkpoint {
+        document: DocumentName,
+        life: Life,
+        upto: Sequence,
+        state: Bytes,
+        summary: Summary,
+        reply: Reply<()>,
+    },
+    Create {
+        document: DocumentName,
+        at: Timestamp,
+        reply: Reply<(Head, bool)>,
+    },
+    SetPresence {
+        document: DocumentName,
+        presence: Presence,
+        reply: Reply<Head>,
+    },
+    Quarantine {
+        document: DocumentName,
+        what: String,
+        bytes: Bytes,
+        at: Timestamp,
+        reply: Reply<()>,
+    },
+    Quarantined {
+        document: DocumentName,
+        reply: Reply<Vec<Quarantined>>,
+    },
+    Load {
+        document: DocumentName,
+        reply: Reply<Option<Stored>>,
+    },
+    Keep {
+        document: DocumentName,
+        at: Timestamp,
+        records: Vec<Record>,
+        room: Room,
+        reply: Reply<Kept>,
+    },
+    Forget {
+        document: DocumentName,
+        records: Vec<(Collection, Uuid)>,
+        reply: Reply<bool>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
 }
 
 /// What all threads see. Written by the engine alone.
@@ -199,7 +241,7 @@ struct Writer {
 /// A full state that is being written in steps.
 struct StateJob {
     document: DocumentName,
-    life: u32,
+    life: Life,
     upto: Sequence,
     state: Bytes,
     summary: Summary,
@@ -347,8 +389,9 @@ impl Engine {
             Request::Checkpoint { ref document, .. } if group.staged.contains_key(document) => {
                 return Some(request);
             }
-            Request::Checkpoint { document, upto, state, summary, reply } => {
-                self.checkpoint(group, document, upto, state, summary, reply);
+            Request::Checkpoint { document, life, upto, state, summary, reply } => {
+                let entry = self.wants_checkpoint(&document, life, upto);
+                self.checkpoint(group, entry, upto, state, summary, reply);
             }
             Request::Create { document, at, reply } => {
                 let created = self.create(group, document, at);
@@ -404,17 +447,17 @@ impl Engine {
         for Append { document, updates, summary } in batch {
             let at = updates.first().map_or(Timestamp(0), |update| update.at);
             let known = self.entry(group, &document);
-            let mut entry = known.unwrap_or_else(|| self.begin(document.clone(), at, 1));
+            let mut entry = known.unwrap_or_else(|| self.begin(document.clone(), at));
             let whole = layout::encode_log(&updates);
             let before = group.wal.len();
             let first = Sequence(entry.head.last.0 + 1);
-            layout::put_logged(&mut group.wal, &document, entry.life, first.0, &whole, summary.as_ref());
+            layout::put_logged(&mut group.wal, &document, entry.life(), first.0, &whole, summary.as_ref());
             entry.stale |= summary.as_ref().is_some_and(|summary| *summary != entry.head.summary);
             index::append(&mut entry.head, &updates, summary)?;
             entry.pending_bytes += (group.wal.len() - before) as u64;
             entry.weigh();
             group.updates += updates.len();
-            appended.push(Appended { first, count: updates.len() as u64 });
+            appended.push(Appended { life: entry.head.life, first, count: updates.len() as u64 });
             group.entry(entry).gained.extend(updates);
         }
         Ok(appended)
@@ -434,11 +477,14 @@ impl Engine {
                     return Ok((entry.head, false));
                 }
                 self.shared.writable()?;
-                Entry { stored: entry.stored, ..Entry::begin(document, at, entry.life + 1, entry.epoch) }
+                Entry {
+                    stored: entry.stored,
+                    ..Entry::begin(document, at, entry.head.life.next(), entry.epoch)
+                }
             }
             None => {
                 self.shared.writable()?;
-                self.begin(document, at, 1)
+                self.begin(document, at)
             }
         };
         let head = entry.head.clone();
@@ -460,7 +506,7 @@ impl Engine {
             if let Presence::Deleted(_) = presence {
                 (entry.generation, entry.state_len, entry.state_crc) = (0, 0, 0);
                 (entry.log_bytes, entry.settled, entry.pending_bytes) = (0, 0, 0);
-                self.forget_all(group, &entry.head.document, entry.life);
+                self.forget_all(group, &entry.head.document, entry.life());
                 self.thrown_away = true;
             }
             entry.weigh();
@@ -472,20 +518,20 @@ impl Engine {
     fn checkpoint(
         &mut self,
         group: &mut Group,
-        document: DocumentName,
+        wanted: StoreResult<Option<Entry>>,
         upto: Sequence,
         state: Bytes,
         summary: Summary,
         reply: Reply<()>,
     ) {
-        let entry = match self.wants_checkpoint(&document, upto) {
+        let entry = match wanted {
             Ok(Some(entry)) => entry,
             Ok(None) => return group.answer(reply, Ok(())),
             Err(error) => return group.answer(reply, Err(error)),
         };
         let job = StateJob {
-            document,
-            life: entry.life,
+            document: entry.head.document,
+            life: entry.head.life,
             upto,
             state,
             summary,
@@ -507,10 +553,15 @@ impl Engine {
         self.finish_state(group, job);
     }
 
-    fn wants_checkpoint(&self, document: &DocumentName, upto: Sequence) -> StoreResult<Option<Entry>> {
+    fn wants_checkpoint(
+        &self,
+        document: &DocumentName,
+        life: Life,
+        upto: Sequence,
+    ) -> StoreResult<Option<Entry>> {
         let entry = self.durable(document).ok_or_else(|| StoreError::Missing(document.clone()))?;
         entry.refuse_damage()?;
-        if !index::wants_checkpoint(&entry.head, upto)? {
+        if !index::wants_checkpoint(&entry.head, life, upto)? {
             return Ok(None);
         }
         self.shared.writable()?;
@@ -521,11 +572,8 @@ impl Engine {
     /// must not be staged.
     fn finish_state(&mut self, group: &mut Group, job: StateJob) {
         let finish = || -> StoreResult<Option<(Entry, Vec<Row>)>> {
-            let Some(entry) = self.wants_checkpoint(&job.document, job.upto)? else { return Ok(None) };
-            if entry.life != job.life {
-                return Err(StoreError::Missing(job.document.clone()));
-            }
-            let mut entry = entry;
+            let wanted = self.wants_checkpoint(&job.document, job.life, job.upto)?;
+            let Some(mut entry) = wanted else { return Ok(None) };
             entry.head.checkpoint = job.upto;
             let tail = self.tail_rows(&entry).map_err(|damage| self.damaged(&entry, damage))?;
             Ok(Some((entry, tail)))
@@ -561,7 +609,7 @@ impl Engine {
     fn tail_rows(&self, entry: &Entry) -> Result<Vec<Row>, Damage> {
         let mut rows = Vec::new();
         if entry.settled > entry.head.checkpoint.0 {
-            let to = layout::log_key(&entry.head.document, entry.life, entry.settled, u32::MAX);
+            let to = layout::log_key(&entry.head.document, entry.life(), entry.settled, u32::MAX);
             entry.scan::<()>(&entry.tail_start()?, &to, |key, value| {
                 rows.push((key.to_vec(), value.to_vec()));
                 Ok(None)
@@ -592,8 +640,8 @@ impl Engine {
         StoreError::Damaged { document, what }
     }
 
-    fn begin(&self, document: DocumentName, at: Timestamp, life: u32) -> Entry {
-        Entry::begin(document, at, life, Arc::clone(&self.young.epoch))
+    fn begin(&self, document: DocumentName, at: Timestamp) -> Entry {
+        Entry::begin(document, at, Life::FIRST, Arc::clone(&self.young.epoch))
     }
 
     /// What is known about a document, counting what the group holds.
@@ -787,7 +835,7 @@ impl Engine {
 }
 
 fn state_row(job: &StateJob, part: u32) -> Row {
-    let key = layout::state_key(&job.document, job.life, job.generation, part);
+    let key = layout::state_key(&job.document, job.life.0, job.generation, part);
     let value = layout::seal(Kind::State, &key, &layout::part(&job.state, part));
     (key, value)
 }

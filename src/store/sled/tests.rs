@@ -28,8 +28,8 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Collection, Config, Durability, Head, Kept, LoggedUpdate, Observer, Presence, Record, Room,
-        Sequence, Store, StoreError, StoreResult, Stored, Summary, Unobserved, Usage, layout,
+        Append, Collection, Config, Durability, Head, Kept, Life, LoggedUpdate, Observer, Presence, Record,
+        Room, Sequence, Store, StoreError, StoreResult, Stored, Summary, Unobserved, Usage, layout,
     },
 };
 
@@ -98,9 +98,11 @@ fn append(engine: &mut Engine, document: &str, texts: &[&str]) -> StoreResult<()
 }
 
 fn checkpoint(engine: &mut Engine, document: &str, upto: u64, state: Vec<u8>) -> StoreResult<()> {
+    let life =
+        engine.shared().index.read().get(&name(document)).map_or(Life::FIRST, |slot| slot.entry.head.life);
     let (document, upto, state) = (name(document), Sequence(upto), Bytes::from(state));
     let summary = Summary { title: None, kind: None, bytes: state.len() as u64 };
-    ask(engine, |reply| Request::Checkpoint { document, upto, state, summary, reply })
+    ask(engine, |reply| Request::Checkpoint { document, life, upto, state, summary, reply })
 }
 
 fn load(engine: &mut Engine, document: &str) -> StoreResult<Option<Stored>> {

@@ -78,7 +78,7 @@ impl Shared {
         let Some(slot) = index.get(document) else { return Ok(None) };
         slot.entry.refuse_damage()?;
         let deleted = matches!(slot.entry.head.presence, Presence::Deleted(_));
-        Ok((!deleted).then_some(slot.entry.life))
+        Ok((!deleted).then_some(slot.entry.life()))
     }
 
     /// The value of a record. Safe on any thread.
@@ -175,14 +175,14 @@ impl Engine {
         room: Room,
     ) -> StoreResult<Kept> {
         self.shared.writable()?;
-        let entry = self.entry(group, &document).unwrap_or_else(|| self.begin(document.clone(), at, 1));
+        let entry = self.entry(group, &document).unwrap_or_else(|| self.begin(document.clone(), at));
         entry.refuse_damage()?;
         if let Presence::Deleted(_) = entry.head.presence {
             return Err(StoreError::Missing(document));
         }
         let epochs = self.shared.epochs();
         let is_there = |record: &Record| -> StoreResult<bool> {
-            let row = layout::record_key(&document, entry.life, record.collection, record.key, 0);
+            let row = layout::record_key(&document, entry.life(), record.collection, record.key, 0);
             let found = if group.records.coming.contains(&row) { Ok(true) } else { is_kept(&epochs, &row) };
             found.map_err(|damage| damaged(&document, damage))
         };
@@ -194,7 +194,7 @@ impl Engine {
                 false => fresh.push(record),
             }
         }
-        let mut beside = self.beside(group, &document, entry.life);
+        let mut beside = self.beside(group, &document, entry.life());
         for Record { collection, key, value } in &fresh {
             beside.add(&document, *collection, *key, value);
         }
@@ -204,7 +204,7 @@ impl Engine {
         }
         for Record { collection, key, value } in fresh {
             for part in 0..layout::parts(value.len()) {
-                let row = layout::record_key(&document, entry.life, collection, key, part);
+                let row = layout::record_key(&document, entry.life(), collection, key, part);
                 let sealed = layout::seal(Kind::Record, &row, &layout::part(&value, part));
                 group.row_bytes += row.len() + sealed.len();
                 if part == 0 {
@@ -236,18 +236,18 @@ impl Engine {
         }
         self.shared.writes_work()?;
         let epochs = self.shared.epochs();
-        let mut beside = self.beside(group, &document, entry.life);
+        let mut beside = self.beside(group, &document, entry.life());
         let mut first_was_there = false;
         let mut going = HashSet::new();
         for (number, &(collection, key)) in records.iter().enumerate() {
-            let read = read_record(&epochs, &document, entry.life, collection, key);
+            let read = read_record(&epochs, &document, entry.life(), collection, key);
             let Some(value) = read.map_err(|damage| damaged(&document, damage))? else { continue };
             if !going.insert((collection, key)) {
                 continue;
             }
             first_was_there |= number == 0;
             beside.remove(&document, collection, key, &value);
-            let row = layout::record_key(&document, entry.life, collection, key, 0);
+            let row = layout::record_key(&document, entry.life(), collection, key, 0);
             let sealed = layout::seal(Kind::Record, &row, &layout::FORGOTTEN);
             group.row_bytes += row.len() + sealed.len();
             group.young.push((row, sealed));
@@ -369,7 +369,7 @@ impl Engine {
             let index = self.shared.index.read();
             index.get(&name).is_some_and(|slot| {
                 let deleted = matches!(slot.entry.head.presence, Presence::Deleted(_));
-                slot.entry.damaged.is_some() || (!deleted && slot.entry.life == life)
+                slot.entry.damaged.is_some() || (!deleted && slot.entry.life() == life)
             })
         };
         let forgotten =

@@ -8,7 +8,7 @@ use super::{Epoch, Failure};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Head, LoggedUpdate, Sequence, StoreError, StoreResult, Stored,
+        Head, Life, LoggedUpdate, Sequence, StoreError, StoreResult, Stored,
         index::{self, Indexed},
         layout::{self, Damage, End, Key, Kind, Meta, Parts},
     },
@@ -47,7 +47,6 @@ impl Slot {
 #[derive(Clone, Debug)]
 pub(in crate::store::sled) struct Entry {
     pub(in crate::store::sled) head: Head,
-    pub(in crate::store::sled) life: u32,
     pub(in crate::store::sled) generation: u64,
     pub(super) state_len: u64,
     pub(super) state_crc: u32,
@@ -71,11 +70,10 @@ pub(in crate::store::sled) struct Entry {
 pub(super) const NO_LIFE: u32 = 0;
 
 impl Entry {
-    pub(super) fn begin(document: DocumentName, at: Timestamp, life: u32, epoch: Arc<Epoch>) -> Self {
-        let head = index::begin(document, at);
+    pub(super) fn begin(document: DocumentName, at: Timestamp, life: Life, epoch: Arc<Epoch>) -> Self {
+        let head = index::begin(document, life, at);
         Self {
             head,
-            life,
             generation: 0,
             state_len: 0,
             state_crc: 0,
@@ -97,7 +95,7 @@ impl Entry {
         end: Option<Result<End, Damage>>,
         epoch: Arc<Epoch>,
     ) -> Self {
-        let mut entry = Self::begin(document.clone(), Timestamp(0), NO_LIFE, epoch);
+        let mut entry = Self::begin(document.clone(), Timestamp(0), Life(NO_LIFE), epoch);
         entry.stored = true;
         let what = match (meta, end) {
             (Some(Ok(meta)), Some(Ok(end))) if meta.life == end.life && meta.checkpoint <= end.last => {
@@ -107,7 +105,7 @@ impl Entry {
                 entry.head.checkpoint = Sequence(meta.checkpoint);
                 entry.head.presence = meta.presence;
                 entry.head.summary = meta.summary;
-                entry.life = meta.life;
+                entry.head.life = Life(meta.life);
                 entry.generation = meta.generation;
                 entry.state_len = meta.state_len;
                 entry.state_crc = meta.state_crc;
@@ -126,9 +124,14 @@ impl Entry {
         entry
     }
 
+    /// Its life, as rows have it.
+    pub(in crate::store::sled) fn life(&self) -> u32 {
+        self.head.life.0
+    }
+
     pub(super) fn meta(&self) -> Meta {
         Meta {
-            life: self.life,
+            life: self.life(),
             created: self.head.created,
             presence: self.head.presence,
             checkpoint: self.head.checkpoint.0,
@@ -140,7 +143,7 @@ impl Entry {
     }
 
     pub(super) fn end(&self) -> End {
-        End { life: self.life, last: self.settled, modified: self.head.modified, log_bytes: self.log_bytes }
+        End { life: self.life(), last: self.settled, modified: self.head.modified, log_bytes: self.log_bytes }
     }
 
     pub(super) fn weigh(&mut self) {
@@ -163,7 +166,7 @@ impl Entry {
 
     /// Whether rows found for one of the two are the rows of the other.
     pub(in crate::store::sled) fn same_rows(&self, other: &Self) -> bool {
-        self.life == other.life
+        self.life() == other.life()
             && self.generation == other.generation
             && self.epoch.number() == other.epoch.number()
             && self.damaged == other.damaged
@@ -199,7 +202,7 @@ impl Entry {
         let mut entry_first = 0;
         let mut expected = None;
         let from = self.tail_start()?;
-        let to = layout::log_key(&self.head.document, self.life, last, u32::MAX);
+        let to = layout::log_key(&self.head.document, self.life(), last, u32::MAX);
         self.scan::<()>(&from, &to, |key, value| {
             let Key::Log { first, part, .. } = layout::parse_key(key)? else {
                 return Err(Damage("a row of another kind in the log".into()));
@@ -232,20 +235,20 @@ impl Entry {
         let name = &self.head.document;
         let wanted = self.head.checkpoint.0 + 1;
         if self.settled < wanted {
-            return Ok(layout::log_key(name, self.life, wanted, 0));
+            return Ok(layout::log_key(name, self.life(), wanted, 0));
         }
         let (from, to) =
-            (layout::log_key(name, self.life, 0, 0), layout::log_key(name, self.life, wanted, u32::MAX));
+            (layout::log_key(name, self.life(), 0, 0), layout::log_key(name, self.life(), wanted, u32::MAX));
         let found = self.epoch.last_key(&from, &to).map_err(|Failure(what)| Damage(what))?;
         match found.as_deref().map(layout::parse_key).transpose()? {
-            Some(Key::Log { first, .. }) => Ok(layout::log_key(name, self.life, first, 0)),
-            _ => Ok(layout::log_key(name, self.life, wanted, 0)),
+            Some(Key::Log { first, .. }) => Ok(layout::log_key(name, self.life(), first, 0)),
+            _ => Ok(layout::log_key(name, self.life(), wanted, 0)),
         }
     }
 
     pub(super) fn state_range(&self) -> (Vec<u8>, Vec<u8>) {
         let (name, parts) = (&self.head.document, layout::parts(self.state_len as usize));
-        let key = |part| layout::state_key(name, self.life, self.generation, part);
+        let key = |part| layout::state_key(name, self.life(), self.generation, part);
         (key(0), key(parts - 1))
     }
 

@@ -286,7 +286,7 @@ fn live_ranges(entry: &Entry) -> Result<VecDeque<KeyRange>, Damage> {
     }
     if !matches!(entry.head.presence, Presence::Deleted(_)) {
         // Open at its end, for appends that come while it is being copied.
-        ranges.push_back((entry.tail_start()?, layout::log_key(name, entry.life, u64::MAX, u32::MAX)));
+        ranges.push_back((entry.tail_start()?, layout::log_key(name, entry.life(), u64::MAX, u32::MAX)));
     }
     Ok(ranges)
 }

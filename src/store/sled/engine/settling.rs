@@ -12,7 +12,7 @@ use super::{Engine, Entry, Failure, Group, Index, STEP_BYTES, Slot};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Durability, LoggedUpdate, Presence, Sequence, StoreResult, index,
+        Durability, Life, LoggedUpdate, Presence, Sequence, StoreResult, index,
         layout::{self, Damage, Kind},
         sled::{directory::unopenable, epoch::Row, wal},
     },
@@ -65,7 +65,7 @@ impl Engine {
             entry.epoch = Arc::clone(&self.young.epoch);
         }
         if !pending.is_empty() {
-            let rows = log_rows(document, entry.life, entry.settled + 1, &layout::encode_log(&pending));
+            let rows = log_rows(document, entry.life(), entry.settled + 1, &layout::encode_log(&pending));
             entry.log_bytes += rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
             for row in rows {
                 self.push(group, &entry, row);
@@ -100,7 +100,8 @@ impl Engine {
                 index.change(name.clone(), |slot| {
                     let slot = slot.unwrap_or_else(|| {
                         let at = updates.first().map_or(Timestamp(0), |update| update.at);
-                        let entry = Entry::begin(name.clone(), at, 1, Arc::clone(&self.young.epoch));
+                        let entry =
+                            Entry::begin(name.clone(), at, Life::FIRST, Arc::clone(&self.young.epoch));
                         Slot { entry, pending: Vec::new() }
                     });
                     replay_one(slot, logged, updates, &mut unplaced)
@@ -126,11 +127,11 @@ fn replay_one(
     let layout::Logged { name, life, first, entry: whole, summary } = logged;
     let entry = &mut slot.entry;
     let deleted = matches!(entry.head.presence, Presence::Deleted(_));
-    if entry.damaged.is_none() && (deleted || life < entry.life) {
+    if entry.damaged.is_none() && (deleted || life < entry.life()) {
         return slot; // its life ended after the append
     }
     let last = entry.head.last.0;
-    if entry.damaged.is_none() && (first > last + 1 || life > entry.life) {
+    if entry.damaged.is_none() && (first > last + 1 || life > entry.life()) {
         let what = format!("updates {} to {} are missing", last + 1, first.saturating_sub(1));
         tracing::error!(document = %name, what, "document is damaged, its bytes are kept");
         entry.damaged = Some(what);
