@@ -21,6 +21,7 @@
 //! acknowledged is safe meanwhile, what was not is unknown, and nobody is told otherwise. Reading goes on.
 
 mod directory;
+mod disk;
 mod engine;
 mod epoch;
 mod frame;

@@ -23,6 +23,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::{self, sync_directory};
 use crate::store::{StoreError, StoreResult, layout};
 
 /// What to do about a directory that cannot be opened.
@@ -88,7 +89,7 @@ impl Directory {
             .and_then(|()| write!(lock, "{}", std::process::id()));
         note.map_err(|error| unopenable(path, &format!("it cannot be written to: {error}")))?;
         // Asked before anything depends on it: a disk that cannot sync keeps no promise.
-        let synced = lock.sync_all().and_then(|()| sync_directory(path));
+        let synced = disk::sync(&lock).and_then(|()| sync_directory(path));
         synced.map_err(|error| {
             unopenable(
                 path,
@@ -177,7 +178,7 @@ impl Directory {
             let fresh = self.path.join("CURRENT.new");
             let mut file = File::create(&fresh)?;
             file.write_all(&sealed)?;
-            file.sync_all()?;
+            disk::sync(&file)?;
             fs::rename(fresh, self.path.join(name))?;
             sync_directory(&self.path)?;
         }
@@ -215,7 +216,7 @@ impl Directory {
         let tried = || -> io::Result<()> {
             let mut file = File::create(&path)?;
             file.write_all(&[0; 4096])?;
-            file.sync_all()?;
+            disk::sync(&file)?;
             sync_directory(&self.path)?;
             let opened: io::Result<Vec<File>> = (0..FILES).map(|_| File::open(&path)).collect();
             opened.map(drop)
@@ -266,11 +267,6 @@ fn sealed(young: u64, old: Option<u64>, ready: bool) -> io::Result<Vec<u8>> {
 /// The line behind what CURRENT says.
 fn seal(text: &[u8]) -> String {
     format!("{:08x}\n", crc32c::crc32c(text))
-}
-
-/// Makes names in a directory durable.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// Bytes that everything under `path` takes on disk. What vanishes meanwhile counts as nothing.

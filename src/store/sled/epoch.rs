@@ -20,7 +20,8 @@ use parking_lot::RwLock;
 
 pub(super) use super::places::Failure;
 use super::{
-    directory::{newer, sync_directory, unopenable},
+    directory::{newer, unopenable},
+    disk::sync_directory,
     frame::Piece,
     mark::Mark,
     places::{Found as Placed, Places},

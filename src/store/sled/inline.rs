@@ -1,13 +1,10 @@
 //! Epochs of schema 3 and before, whose rows stood in sled itself: read once, written anew.
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use super::{
-    directory::{newer, sync_directory, unopenable},
+    directory::{newer, unopenable},
+    disk::sync_directory,
     epoch::lost,
     mark::Mark,
     places::{Failure, read_inline},
@@ -101,5 +98,5 @@ pub(super) fn remove_left_over(path: &Path) {
             tracing::warn!(path = %entry.path().display(), %error, "left-over file cannot be removed");
         }
     }
-    let _ = File::open(path).and_then(|directory| directory.sync_all()); // they may come back; it does no harm
+    let _ = sync_directory(path); // they may come back; it does no harm
 }

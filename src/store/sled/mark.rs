@@ -15,6 +15,7 @@ use std::{
     sync::OnceLock,
 };
 
+use super::disk;
 use crate::store::Durability;
 
 /// How many numbers a mark holds.
@@ -75,7 +76,7 @@ impl Mark {
     /// Makes the mark itself survive a power cut. Not needed after each promise: an older mark promises
     /// less.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        disk::sync(&self.file)
     }
 }
 

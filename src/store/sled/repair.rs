@@ -25,7 +25,8 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    directory::{Current, Directory, sync_directory, unopenable},
+    directory::{Current, Directory, unopenable},
+    disk::{self, sync_directory},
     epoch::{Epoch, Row, tally_row},
     frame::Piece,
     mark::Mark,
@@ -157,7 +158,7 @@ fn ready(data: &Path) -> io::Result<()> {
     let fresh = data.join(FRESH);
     let mut file = File::create(fresh.join("READY.new"))?;
     file.write_all(format!("damaged-{now}").as_bytes())?;
-    file.sync_all()?;
+    disk::sync(&file)?;
     fs::rename(fresh.join("READY.new"), fresh.join(READY))?;
     sync_directory(&fresh)
 }

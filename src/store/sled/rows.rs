@@ -22,7 +22,10 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::frame::{self, Frames};
+use super::{
+    disk,
+    frame::{self, Frames},
+};
 use crate::store::layout;
 
 /// The greatest version of a frame.
@@ -107,7 +110,7 @@ impl Rows {
         let frame = Bytes::from(frame::encode(VERSION, end.number + 1, &payload));
         self.file.write_all_at(&frame, end.at)?;
         if sync {
-            self.file.sync_data()?;
+            disk::sync_data(&self.file)?;
         }
         let written = decode(&frame.slice(frame::HEADER_BYTES..), end.at + frame::HEADER_BYTES as u64);
         *end = End { at: end.at + frame.len() as u64, number: end.number + 1 };
@@ -116,13 +119,13 @@ impl Rows {
 
     /// Makes everything written survive a power cut.
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        disk::sync_data(&self.file)
     }
 
     /// Cuts off what stands behind the end: a frame that could not be written or was torn.
     pub(super) fn shorten(&self) -> io::Result<()> {
         self.file.set_len(self.end().at)?;
-        self.file.sync_data()
+        disk::sync_data(&self.file)
     }
 
     /// A value. What a cut took is empty, and so never whole.

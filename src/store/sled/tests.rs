@@ -1181,6 +1181,103 @@ fn a_store_of_schema_3_is_taken_over() {
     }
 }
 
+/// As on a disk with an error: said in words, whichever it is, and as if nobody had tried once it is mended.
+#[test]
+fn a_sync_that_fails_at_the_start_is_said_and_costs_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let original = home.path().join("original");
+    let mut engine = open_engine(&original);
+    furnish(&mut engine, 7);
+    let then = content(&mut engine);
+    let (full, legacy) = (killed_now(&original), Path::new("tests/fixtures/store-schema-3"));
+    drop(engine);
+    let empty = tempfile::tempdir().unwrap();
+    for (data, documents) in [(full.path(), Some(&then)), (empty.path(), None), (legacy, None)] {
+        for syncs in 0.. {
+            let home = killed_now(data);
+            super::disk::fail_after(syncs);
+            let opened = open_durable(home.path()).map(drop);
+            if !super::disk::has_failed() {
+                opened.unwrap();
+                assert!(syncs > 3, "{syncs} syncs at a start");
+                break;
+            }
+            // One that only says that something old is gone may be passed over.
+            if opened.is_err() {
+                let what = refusal(opened);
+                assert!(
+                    what.contains("cannot be used") && what.contains("os error 5"),
+                    "sync {syncs}: {what}"
+                );
+            }
+            let mut engine =
+                open_durable(home.path()).unwrap_or_else(|error| panic!("sync {syncs}: {error}"));
+            if let Some(documents) = documents {
+                assert_same(&content(&mut engine), documents, &format!("after sync {syncs} had failed"));
+            }
+            append(&mut engine, "afterwards", &["x"]).unwrap();
+        }
+    }
+}
+
+fn open_durable(data: &Path) -> StoreResult<Engine> {
+    let config = Config { durability: Durability::Disk, ..config(data) };
+    let free = Box::new(|_: &Path| Ok(1 << 40));
+    Engine::open(Directory::take(data)?, config, Arc::new(Unobserved), free)
+}
+
+/// Whatever the store was doing: what was acknowledged is there, and it takes more by itself.
+#[test]
+fn a_sync_that_fails_meanwhile_loses_nothing_and_ends_nothing() {
+    for syncs in 0.. {
+        let home = tempfile::tempdir().unwrap();
+        let mut engine = open_durable(home.path()).unwrap();
+        let mut acknowledged: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut writes = |engine: &mut Engine, document, text: &str| {
+            if append(engine, document, &[text]).is_ok() {
+                acknowledged.entry(document).or_default().push(text.to_owned());
+            }
+        };
+        super::disk::fail_after(syncs);
+        writes(&mut engine, "a", "one");
+        writes(&mut engine, "b", "one");
+        let _ = checkpoint(&mut engine, "b", 1, b"one".to_vec());
+        writes(&mut engine, "a", "two");
+        engine.settle_all();
+        writes(&mut engine, "a", "three");
+        engine.rotate();
+        while engine.is_busy() {
+            engine.step();
+        }
+        writes(&mut engine, "b", "two");
+        engine.settle_all();
+        let failed = super::disk::has_failed();
+        while engine.shared().writable().is_err() {
+            std::thread::sleep(engine.patience());
+            engine.step();
+        }
+        writes(&mut engine, "c", "afterwards");
+        for when in ["as it runs", "after a restart"] {
+            for (document, texts) in &acknowledged {
+                let stored = load(&mut engine, document).unwrap().unwrap();
+                let there = stored.checkpoint.iter().chain(stored.tail.iter().map(|update| &update.bytes));
+                let there: Vec<_> = there.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).collect();
+                assert!(
+                    texts.iter().all(|text| there.contains(text)),
+                    "sync {syncs}, {when}: {there:?} of {texts:?}"
+                );
+            }
+            assert_eq!(acknowledged["c"], ["afterwards"], "sync {syncs}: it does not write again");
+            drop(engine);
+            engine = open_durable(home.path()).unwrap();
+        }
+        if !failed {
+            assert!(syncs > 10, "{syncs} syncs");
+            break;
+        }
+    }
+}
+
 /// Deleting is how people make room: it must not need room, nor somebody who goes on writing.
 #[test]
 fn what_is_deleted_leaves_the_disk_by_itself_also_when_it_is_full() {

@@ -26,7 +26,8 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    directory::{sync_directory, unopenable},
+    directory::unopenable,
+    disk::{self, sync_directory},
     frame::{self, Frames, Piece},
     mark::Mark,
 };
@@ -114,7 +115,7 @@ impl Replay {
         }
         let cut = OpenOptions::new().write(true).open(segment_path(directory, segment))?;
         cut.set_len(at)?;
-        cut.sync_all()
+        disk::sync(&cut)
     }
 }
 
@@ -212,7 +213,7 @@ impl Wal {
         let frame = frame::encode(VERSION, self.last + 1, payload);
         self.file.write_all_at(&frame, self.length)?;
         if self.level == Durability::Disk {
-            self.file.sync_data()?;
+            disk::sync_data(&self.file)?;
         }
         self.last += 1;
         self.length += frame.len() as u64;
