@@ -111,7 +111,7 @@ fn open(state: Bytes) -> Result<(Doc, Vec<(String, Root)>), String> {
     let doc = Doc::new();
     // Never dropped after a panic: that would commit what is broken, and panic again.
     let mut txn = ManuallyDrop::new(doc.transact_mut());
-    let decoded = update.decode().map_err(|refusal| refusal.to_string())?;
+    let decoded = update.decode_to_read().map_err(|refusal| refusal.to_string())?;
     txn.apply_update(decoded).map_err(|error| error.to_string())?;
     drop(ManuallyDrop::into_inner(txn));
     let root = |(name, shape): (String, Shape)| {

@@ -26,9 +26,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 use yrs::{
     Any, Doc, GetString, Map, Observable, OffsetKind, Options, Out, ReadTxn, StateVector, Text, Transact,
-    Update as DecodedUpdate,
-    types::text::YChange,
-    updates::{decoder::Decode, encoder::Encode},
+    types::text::YChange, updates::encoder::Encode,
 };
 
 use super::{
@@ -37,7 +35,7 @@ use super::{
     plain_text::{self, Delta, Edit, PlainText},
 };
 use crate::protocol::{
-    guard::{Limits, Readiness, Refusal, Shape, Update},
+    guard::{self, Limits, Readiness, Refusal, Shape, Update},
     json::FieldName,
     message::ClientId,
 };
@@ -89,6 +87,8 @@ pub struct Replica {
     clocks: HashMap<ClientId, u32>,
     /// Shared types taken in since the nesting was last looked at.
     new_types: usize,
+    /// It has taken in what yrs holds something else for, so that what it encodes has to be turned back.
+    has_stand_ins: bool,
     cache: Cache,
     /// What became of the watched texts, in order.
     heard: Heard,
@@ -160,6 +160,7 @@ impl Replica {
             deleted,
             clocks: HashMap::new(),
             new_types: 0,
+            has_stand_ins: false,
             cache: Cache::default(),
             heard: Heard::default(),
         }
@@ -178,14 +179,18 @@ impl Replica {
     ) -> Result<Self, Unloadable> {
         let mut replica = Self::new(deleted);
         let updates: Vec<&Bytes> = updates.into_iter().collect();
+        let mut has_stand_ins = false;
         let outcome = replica.contain(|doc, clocks| {
             let mut ends = HashMap::new();
             for batch in updates.chunks(LOADED_TOGETHER) {
                 let mut txn = ManuallyDrop::new(doc.transact_mut());
                 for bytes in batch {
-                    let update = DecodedUpdate::decode_v1(bytes)
-                        .map_err(|error| Unloadable::Undecodable(error.to_string()))?;
+                    let update = Update::check((*bytes).clone(), &boundless())
+                        .map_err(|refusal| Unloadable::Undecodable(refusal.to_string()))?;
+                    has_stand_ins |= update.needs_stand_ins();
                     note_ends(&update, &mut ends);
+                    let update =
+                        update.decode().map_err(|refusal| Unloadable::Undecodable(refusal.to_string()))?;
                     txn.apply_update(update).map_err(|error| Unloadable::Undecodable(error.to_string()))?;
                 }
                 txn.commit();
@@ -198,6 +203,7 @@ impl Replica {
             let is_whole = ends.iter().all(|(&client, &end)| end <= known(clocks, client));
             if is_whole && !txn.has_missing_updates() { Ok(()) } else { Err(Unloadable::Incomplete) }
         })?;
+        replica.has_stand_ins = has_stand_ins;
         // Nobody looked while it was stored.
         replica.new_types = TYPES_BETWEEN_LOOKS;
         outcome.map(|()| replica)
@@ -206,6 +212,7 @@ impl Replica {
     /// Applies a batch in one transaction.
     pub fn apply(&mut self, batch: &[&Update]) -> Result<Applied, Poisoned> {
         let mut new_types = self.new_types;
+        self.has_stand_ins |= batch.iter().any(|update| update.needs_stand_ins());
         let applied = self.contain(|doc, clocks| {
             let mut verdicts = SmallVec::new();
             let mut before: SmallVec<[(ClientId, u32); 2]> = SmallVec::new();
@@ -288,8 +295,7 @@ impl Replica {
         if let Some(state) = &self.cache.state {
             return Ok(state.clone());
         }
-        let state =
-            self.contain(|doc, _| kept(doc.transact().encode_state_as_update_v1(&StateVector::default())))?;
+        let state = self.encode(|doc| doc.transact().encode_state_as_update_v1(&StateVector::default()))?;
         self.cache.state = Some(state.clone());
         Ok(state)
     }
@@ -310,7 +316,7 @@ impl Replica {
         if let Some((_, difference)) = self.cache.differences.iter().find(|(known, _)| known == vector) {
             return Ok(difference.clone());
         }
-        let difference = self.contain(|doc, _| kept(doc.transact().encode_diff_v1(vector)))?;
+        let difference = self.encode(|doc| doc.transact().encode_diff_v1(vector))?;
         if self.cache.differences.len() == KEPT_DIFFERENCES {
             self.cache.differences.remove(0);
         }
@@ -324,7 +330,16 @@ impl Replica {
         for (&client, &clock) in lag {
             vector.set_min(client, clock);
         }
-        self.contain(|doc, _| kept(doc.transact().encode_diff_v1(&vector)))
+        self.encode(|doc| doc.transact().encode_diff_v1(&vector))
+    }
+
+    /// What yrs encodes, for others.
+    fn encode(&mut self, encode: impl FnOnce(&Doc) -> Vec<u8>) -> Result<Bytes, Poisoned> {
+        let has_stand_ins = self.has_stand_ins;
+        self.contain(|doc, _| {
+            let encoded = kept(encode(doc));
+            if has_stand_ins { checked(encoded) } else { encoded }
+        })
     }
 
     /// Whether all of an update is here already, its deletions too.
@@ -512,11 +527,9 @@ fn kept(encoded: Vec<u8>) -> Bytes {
 
 /// Structs between neighbours that have nothing to do with each other pass the guard, and make yrs forget what
 /// it still refers to. It shows in what is encoded next; nothing of that is stored or sent, and the document
-/// is not kept.
+/// is not kept. What passes is as Yjs writes it.
 fn checked(encoded: Bytes) -> Bytes {
-    let checked = Update::check(encoded.clone(), &boundless());
-    assert!(checked.is_ok(), "the document no longer encodes what can be decoded");
-    encoded
+    guard::as_yjs_writes(encoded).expect("the document encodes what can be decoded")
 }
 
 fn in_delta(change: &yrs::types::Delta) -> Delta {
@@ -529,10 +542,10 @@ fn in_delta(change: &yrs::types::Delta) -> Delta {
 }
 
 /// Where each client's structs in `update` end, if that is beyond what was noted before.
-fn note_ends(update: &DecodedUpdate, ends: &mut HashMap<ClientId, u32>) {
-    for (&client, ranges) in update.insertions(true).iter() {
-        let last = ranges.iter().next_back().map_or(0, |range| range.end);
-        ends.entry(client).and_modify(|end| *end = last.max(*end)).or_insert(last);
+fn note_ends(update: &Update, ends: &mut HashMap<ClientId, u32>) {
+    for section in update.sections() {
+        let end = ends.entry(section.client).or_insert(section.end);
+        *end = section.end.max(*end);
     }
 }
 

@@ -16,10 +16,12 @@
 //! in from elsewhere, holes in a client's structs and clients without deletions in a delete set
 //! ([`Update::readiness`]).
 //!
-//! Subdocuments and weak links are refused because yrs leaks them, moves because no released client writes
-//! them, and two ancient contents because yrs reads them otherwise than yjs: the `JSON` content that yjs
-//! stopped writing before version 13 (yrs reads one string too many) and XML hooks (yrs leaves the name
-//! unread).
+//! References to subdocuments, hooks in XML and the `JSON` content that yjs stopped writing before version 13 pass too,
+//! though yrs cannot hold them: it is given something else in their place ([`Update::decode`]), and what it encodes is
+//! turned back ([`as_yjs_writes`]). Nothing that a client sends can be taken for such a stand-in.
+//!
+//! Weak links are refused because yrs leaks them, moves because no released client writes them, and subdocuments whose
+//! options are not an object because yjs throws whenever it reads them.
 //!
 //! A promise about bytes is not one about a document: whether an update can be *integrated* depends on what
 //! the document has. [`Update::readiness`] answers that, and the server applies nothing else. What no update
@@ -39,6 +41,7 @@
 mod order;
 mod outline;
 mod readiness;
+mod stand_ins;
 mod structs;
 
 use bytes::Bytes;
@@ -370,9 +373,40 @@ impl Update {
         outline::of(&self.bytes, &self.summary, limits)
     }
 
-    /// The update as yrs takes it.
+    /// Whether it holds what yrs is given something else for. Whatever a document encodes that has once taken such an
+    /// update must be turned back: [`as_yjs_writes`].
+    pub fn needs_stand_ins(&self) -> bool {
+        self.summary.needs_stand_ins
+    }
+
+    /// The update as yrs takes it, with stand-ins for what it cannot hold.
     pub fn decode(&self) -> Result<yrs::Update, Refusal> {
-        yrs::Update::decode_v1(&self.bytes).map_err(|error| Refusal::Undecodable(error.to_string()))
+        self.decode_with(stand_ins::inward)
+    }
+
+    /// The update for a document that is only read, and never encoded again: a subdocument is an object of its `guid` and
+    /// its options there, and a hook an element of its name.
+    pub fn decode_to_read(&self) -> Result<yrs::Update, Refusal> {
+        self.decode_with(stand_ins::to_read)
+    }
+
+    fn decode_with(&self, rewrite: fn(u8, &[u8]) -> stand_ins::Rewritten) -> Result<yrs::Update, Refusal> {
+        let rewritten = self.summary.needs_stand_ins.then(|| stand_ins::rewrite(self, rewrite));
+        yrs::Update::decode_v1(rewritten.as_ref().unwrap_or(&self.bytes))
+            .map_err(|error| Refusal::Undecodable(error.to_string()))
+    }
+}
+
+/// What yrs encoded, as Yjs writes it: without stand-ins.
+///
+/// # Errors
+/// Whatever the guard has against it, which means that yrs lost track of what it holds.
+pub fn as_yjs_writes(encoded: Bytes) -> Result<Bytes, Refusal> {
+    let update = Update::check(encoded, &Limits::unlimited())?;
+    if update.summary.needs_stand_ins {
+        Ok(stand_ins::rewrite(&update, stand_ins::outward))
+    } else {
+        Ok(update.bytes)
     }
 }
 
@@ -406,6 +440,8 @@ struct Summary {
     many_needs: bool,
     /// There is a hole, or a client without deletions in the delete set: not to be passed on as it is.
     is_irregular: bool,
+    /// There is content that yrs is given something else for, or that stands for such content.
+    needs_stand_ins: bool,
     /// How many structs hold a shared type.
     types: usize,
     /// Where the delete set begins.
@@ -531,6 +567,7 @@ impl structs::Visitor<'_> for Summary {
             Kind::Type(_) => self.types += 1,
             _ => {}
         }
+        self.needs_stand_ins |= block.needs_stand_in;
         for id in block.references() {
             if id.client != client {
                 self.need(id.client, id.clock);

@@ -276,13 +276,76 @@ fn what_real_clients_cannot_place_stays_out_until_it_can_be() {
     assert!(cases >= 5, "{cases}");
 }
 
+/// What a server would answer somebody who has nothing.
+fn answered(replica: &Replica) -> Bytes {
+    guard::as_yjs_writes(replica.state().into()).unwrap()
+}
+
 #[test]
-fn what_is_not_supported_is_refused_by_name() {
-    for recorded in corpus::recordings(fixtures()) {
-        for case in recorded.json["refused"].as_array().into_iter().flatten() {
-            let refusal = check(hex(&case["update"])).unwrap_err();
-            assert_eq!(refusal.reason(), case["reason"], "{}", case["name"]);
+fn what_yrs_cannot_hold_comes_back_as_it_was_sent() {
+    let recorded = corpus::recordings(fixtures());
+    let recorded = recorded.iter().flat_map(|recorded| recorded.json["carried"].as_array()).flatten();
+    let recorded: Vec<_> = recorded.map(|case| hex(&case["update"])).collect();
+    assert!(!recorded.is_empty());
+    // The subdocument of a bug report, and the same in a text.
+    let reported = ["0101de90baa30100290104646f63730170026731760000", "01010500090104746578740267317600 00"];
+    let made = harness::CARRIED.into_iter().chain(reported).map(unhex);
+    for bytes in recorded.into_iter().chain(made) {
+        let update = check(bytes.clone()).unwrap();
+        assert!(update.needs_stand_ins());
+        let replica = Replica::new();
+        replica.apply(&update);
+        let held = check(replica.state()).unwrap();
+        assert_eq!(held.sections(), update.sections());
+        if held.needs_stand_ins() {
+            assert_ne!(held.bytes(), &bytes, "yrs was given it as it is");
         }
+        let back = answered(&replica);
+        let is_json = bytes[4] == 2;
+        let is_deleted = update.has_deletions();
+        // JSON becomes ordinary values; of what is deleted, the place is left.
+        assert_eq!(back == bytes, !is_json && !is_deleted, "{bytes:02x?} came back as {back:02x?}");
+        // Over and over: nothing grows, and nothing is taken for something else.
+        let again = Replica::new();
+        again.apply(&check(back.clone()).unwrap());
+        assert_eq!(answered(&again), back);
+    }
+}
+
+#[test]
+fn json_of_old_releases_is_read_as_yjs_reads_it() {
+    let mut bytes = vec![1, 1, 5, 0, 2, 1, 1, b't', 9];
+    let values = [
+        "undefined",
+        "null",
+        "true",
+        "\"a\\u00e9\"",
+        "1",
+        "-0.5",
+        "9007199254740993",
+        "123456789012345678901234567890",
+        "{\"k\":[1,{}]}",
+    ];
+    values.iter().for_each(|value| wire::put_string(&mut bytes, value));
+    // The second value is deleted: what is split must stay at its place.
+    bytes.extend([1, 5, 1, 1, 1]);
+    let replica = Replica::new();
+    assert!(replica.receive(bytes));
+    let expected = json!({ "t": { "$array": [
+        { "$undefined": true }, true, "aé", 1, -0.5, 9_007_199_254_740_992.0, 1.234_567_890_123_456_8e29,
+        { "k": [1, {}] }
+    ] } });
+    assert_eq!(replica.sees(&expected), expected);
+    // Numbers are numbers: no bigint for JavaScript, which has the kind 122.
+    assert!(!answered(&replica).contains(&122), "a bigint");
+    let loaded = Replica::new();
+    assert!(loaded.receive(answered(&replica).to_vec()));
+    assert_eq!(loaded.sees(&expected), expected);
+    for broken in ["", "nothing", "[1", "1e999", "\"\\ud800\""] {
+        let mut bytes = vec![1, 1, 5, 0, 2, 1, 1, b't', 1];
+        wire::put_string(&mut bytes, broken);
+        bytes.push(0);
+        assert_eq!(check(bytes).unwrap_err(), Refusal::Json, "{broken}");
     }
 }
 
@@ -493,6 +556,13 @@ fn limits_are_kept() {
     assert_eq!(refused(&[0, 1, 9, 3, 0, 1, 2, 1, 4, 1]), "delete ranges");
     assert_eq!(refused(&[1, 1, 9, 0, 8, 1, 1, b't', 3, 126, 126, 126, 0]), "values");
     assert_eq!(refused(&[1, 1, 9, 0, 8, 1, 1, b't', 1, 117, 2, 126, 126, 0]), "values");
+    assert_eq!(refused(b"\x01\x01\x09\0\x05\x01\x01t\x07[1,1,1]\0"), "values");
+    assert_eq!(refused(b"\x01\x01\x09\0\x06\x01\x01t\x01b\x07[1,1,1]\0"), "values");
+    assert_eq!(refused(b"\x01\x01\x09\0\x02\x01\x01t\x01\x05[1,1]\0"), "values");
+    assert_eq!(refused(b"\x01\x01\x09\0\x02\x01\x01t\x03\x011\x011\x011\0"), "values");
+    // What stands in strings is none.
+    let commas = b"\x01\x01\x09\0\x05\x01\x01t\x0b[\",[{\\\",,\"]\0";
+    assert!(Update::check(Bytes::from_static(commas), &limits).is_ok());
     assert!(matches!(
         guard::state_vector(&[3, 1, 1, 2, 1, 3, 1], &limits),
         Err(Refusal::TooMany { what: "clients", .. })

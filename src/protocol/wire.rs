@@ -77,6 +77,12 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// What has been read since byte `at`.
+    #[inline]
+    pub fn since(&self, at: usize) -> &'a [u8] {
+        &self.bytes[at.min(self.at)..self.at]
+    }
+
     /// How many bytes are left.
     #[inline]
     pub fn remaining(&self) -> usize {

@@ -6,9 +6,6 @@ import * as Y130 from "yjs-13.0";
 import * as Y134 from "yjs-13.4";
 import * as Y135 from "yjs-13.5";
 
-/** Whether documents hold what yrs cannot: subdocuments and hooks in XML. */
-const ALL = process.env.WEFT_SUBDOCUMENTS !== undefined;
-
 /** The versions that make documents: the first of 13, two in between, the last, and the next. */
 export const LIBRARIES = { "13.0": Y130, "13.4": Y134, "13.5": Y135, "13.6": Y13, 14: Y14 };
 
@@ -52,6 +49,12 @@ function value(rng) {
   }
 }
 
+/** Another document, as a document refers to it. */
+function subdocument(rng, lib) {
+  const options = rng.of([{}, { gc: false }, { autoLoad: true }, { meta: rng.of(["text", { title: "漢字", list: [1, 0.1] }, 0]) }]);
+  return new lib.Doc({ guid: rng.of(["", `sub-${rng.below(1000)}`, "長い 名"]), ...options });
+}
+
 /** One author: a replica, and what it may undo. */
 class Author {
   constructor(lib, options, id) {
@@ -60,6 +63,8 @@ class Author {
     this.doc.clientID = id;
     // Before 13.5 a replica with a deleted one cannot be encoded.
     this.subdocuments = typeof lib.mergeUpdates === "function";
+    // 13.0 cannot read the hooks that it writes.
+    this.hooks = lib !== Y130;
     this.map = this.doc.getMap("map");
     this.text = this.doc.getText("text");
     this.array = this.doc.getArray("array");
@@ -92,7 +97,7 @@ class Author {
       case 2: return new lib.Text(rng.of(WORDS));
       case 3: return new lib.XmlElement(rng.of(["p", "div", "custom-node"]));
       case 4: return new lib.XmlText(rng.of(WORDS));
-      default: return rng.chance(0.3) && ALL && this.subdocuments ? new lib.Doc({ guid: `sub-${rng.below(1000)}` }) : new lib.Map();
+      default: return this.subdocuments ? subdocument(rng, lib) : new lib.Map();
     }
   }
 
@@ -102,7 +107,7 @@ class Author {
 
   step(rng) {
     const { lib } = this;
-    switch (rng.below(14)) {
+    switch (rng.below(15)) {
       case 0: case 1: case 2: {
         const map = this.inside(rng, this.map, lib.Map) ?? this.map;
         const key = rng.of(KEYS);
@@ -150,12 +155,21 @@ class Author {
         const child = rng.of([
           () => new lib.XmlElement(rng.of(["p", "h1"])),
           () => new lib.XmlText(rng.of(WORDS)),
-          () => (rng.chance(0.2) && ALL && lib.XmlHook ? new lib.XmlHook("hook") : new lib.XmlElement("p")),
+          () => (rng.chance(0.2) && this.hooks ? new lib.XmlHook(rng.of(["hook", "三", ""])) : new lib.XmlElement("p")),
         ])();
         parent.insert(rng.below(parent.length + 1), [child]);
         break;
       }
       case 12: {
+        // A hook is a map that stands in XML.
+        const hook = this.hooks && this.inside(rng, this.xml, lib.XmlHook);
+        if (!hook) break;
+        const key = rng.of(KEYS);
+        if (rng.chance(0.2)) hook.delete(key);
+        else for (let n = 1 + rng.below(3); n > 0; n--) hook.set(key, this.content(rng));
+        break;
+      }
+      case 13: {
         if (this.xml.length > 0) this.xml.delete(rng.below(this.xml.length), 1);
         break;
       }
@@ -184,13 +198,13 @@ class Author14 {
     const key = rng.of(KEYS.filter((key) => key !== ""));
     switch (rng.below(8)) {
       case 0: case 1:
-        for (let n = 1 + rng.below(4); n > 0; n--) root.setAttr(key, value(rng));
+        for (let n = 1 + rng.below(4); n > 0; n--) root.setAttr(key, rng.chance(0.1) ? subdocument(rng, this.lib) : value(rng));
         break;
       case 2:
         root.deleteAttr(key);
         break;
       case 3: case 4:
-        root.insert(rng.below(root.length + 1), rng.of([rng.of(WORDS), [value(rng)], [new this.lib.Type("p")]]));
+        root.insert(rng.below(root.length + 1), rng.of([rng.of(WORDS), [value(rng)], [new this.lib.Type("p")], [subdocument(rng, this.lib)]]));
         break;
       case 5:
         if (root.length > 0) root.delete(rng.below(root.length), 1);
@@ -213,7 +227,7 @@ export function seen(lib, doc) {
     if (typeof value === "number" && Object.is(value, -0)) return 0;
     if (value === null || typeof value !== "object") return value;
     if (value instanceof Uint8Array) return { $bytes: [...value] };
-    if (value instanceof lib.Doc) return { $document: value.guid };
+    if (value instanceof lib.Doc) return { $document: value.guid, gc: value.gc, autoLoad: value.autoLoad, meta: plain(value.meta) };
     if (Array.isArray(value)) return value.map(plain);
     if (lib.AbstractType && value instanceof lib.AbstractType) return type(value);
     if (lib.Type && value instanceof lib.Type) return type14(value);
@@ -247,8 +261,8 @@ export function seen(lib, doc) {
 }
 
 /**
- * A document: `{ seed, version, gc, lib, updates, state, seen }`; or null where the version cannot read its own writing (13.0
- * with a hook in XML), so that there is nothing to compare with.
+ * A document: `{ seed, version, gc, lib, updates, state, seen }`; or null where the version cannot read its own writing, so
+ * that there is nothing to compare with.
  */
 export function make(seed) {
   try {
@@ -295,9 +309,10 @@ function carryOut(seed) {
   }
   exchange();
   let state = lib.encodeStateAsUpdate(authors[0].doc);
-  // There and back through the other encoding.
-  if (lib.convertUpdateFormatV1ToV2 && rng.chance(0.3)) {
-    state = lib.convertUpdateFormatV2ToV1(lib.convertUpdateFormatV1ToV2(state));
+  // There and back through the other encoding, by a later version where it did not exist yet.
+  if (rng.chance(0.3)) {
+    const { convertUpdateFormatV1ToV2, convertUpdateFormatV2ToV1 } = lib.convertUpdateFormatV1ToV2 ? lib : Y13;
+    state = convertUpdateFormatV2ToV1(convertUpdateFormatV1ToV2(state));
   }
   if (updates.length === 0) return null;
   const shown = seen(lib, authors[0].doc);

@@ -38,12 +38,11 @@ const open = new Set();
 
 /**
  * Opens `room` with the given generation of a client, its document and presence ready to use. The room is put into
- * the address as it stands, as any app would. `gc: false` keeps what is deleted, for snapshots.
+ * the address as it stands, as any app would. `gc: false` keeps what is deleted, for snapshots; `doc` may be one that is
+ * there already.
  */
-export function join(version, server, room, options = {}) {
+export function join(version, server, room, { gc = true, doc = new Y.Doc({ gc }), ...options } = {}) {
   const url = server.url.replace(/^http/, "ws");
-  const { gc = true } = options;
-  const doc = new Y.Doc({ gc });
   const family = version in HOCUSPOCUSES ? joinHocuspocus : joinYWebsocket;
   const { name = version } = options;
   const closes = [];

@@ -312,3 +312,24 @@ fn a_panic_while_reading_is_unreadable() {
     let outcome = wait(read(Bytes::from_static(&[0, 0]), |_, _| -> () { panic!("while reading") }));
     assert!(outcome.unwrap_err().to_string().contains("contradict"));
 }
+
+/// A subdocument and what looks like one in an array, a hook in XML, JSON values of old releases.
+#[test]
+fn subdocuments_are_their_guid_and_options_and_hooks_elements() {
+    let hex = "01 0a 05 00 29 01 01 6d 04 64 6f 63 73 02 67 31 76 01 02 67 63 79 \
+               09 01 01 61 02 67 32 76 00 88 05 01 01 7d 07 \
+               83 05 02 16 00 77 65 66 74 27 73 20 73 74 61 6e 64 2d 69 6e 00 64 01 61 76 00 \
+               82 05 03 02 09 75 6e 64 65 66 69 6e 65 64 03 22 61 22 \
+               07 01 01 78 05 04 68 6f 6f 6b 28 00 05 06 01 6b 01 77 01 76 \
+               87 05 06 03 01 70 07 00 05 08 06 04 00 05 09 02 69 6e 00";
+    let state = Bytes::from(corpus::unhex(hex));
+    let json: Value = serde_json::from_str(&wait(to_json(state.clone())).unwrap()).unwrap();
+    let looks: Vec<u8> = [b"\0weft's stand-in\0d", &[1, b'a', 118, 0][..]].concat();
+    let expected = json!({
+        "m": { "docs": { "guid": "g1", "gc": false } },
+        "a": [{ "guid": "g2" }, 7, looks, null, "a"],
+        "x": "<hook k=\"v\"></hook><p>in</p>",
+    });
+    assert_eq!(json, expected);
+    assert_eq!(wait(to_text(state)).unwrap(), "in");
+}

@@ -3,7 +3,8 @@
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use yrs::{
-    Any, Array, ArrayPrelim, Text, WriteTxn, Xml, XmlElementPrelim, XmlFragment, XmlTextPrelim, types::Attrs,
+    Any, Array, ArrayPrelim, Text, Update as DecodedUpdate, WriteTxn, Xml, XmlElementPrelim, XmlFragment,
+    XmlTextPrelim, types::Attrs, updates::decoder::Decode,
 };
 
 use super::*;
@@ -658,4 +659,119 @@ fn who_opens_a_map_as_text_takes_nothing_from_it() {
     assert_eq!(replica.title().unwrap().as_deref(), Some("after"));
     let mut again = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
     assert_eq!(again.title().unwrap().as_deref(), Some("after"));
+}
+
+// ---- what yrs cannot hold ---------------------------------------------------------------------------------
+
+/// Ann's update: a subdocument with options under the key `docs`, and a hook in XML with a value under a key.
+fn subdocument_and_hook() -> Bytes {
+    let mut update = vec![1, 3, 5, 0];
+    // What stands under a key of a map at the root.
+    update.extend([0x29, 1, 1, b'm', 4]);
+    update.extend(b"docs");
+    update.extend([2, b'g', b'1', 118, 2, 2]);
+    update.extend(b"gc");
+    update.extend([121, 4]);
+    update.extend(b"meta");
+    update.extend([118, 1, 1, b'n', 125, 1]);
+    update.extend([7, 1, 1, b'x', 5, 4]);
+    update.extend(b"hook");
+    update.extend([0x28, 0, 5, 1, 1, b'k', 1, 119, 1, b'v', 0]);
+    update.into()
+}
+
+#[test]
+fn subdocuments_and_hooks_leave_by_every_door_as_they_came() {
+    let update = subdocument_and_hook();
+    let mut replica = Replica::default();
+    let (verdict, broadcast) = replica.apply_one(update.clone());
+    assert_eq!((verdict, broadcast), (Verdict::Complete, Some(update.clone())));
+    assert_eq!(replica.state().unwrap(), update);
+    assert_eq!(replica.make_up(&[(ClientId::new(5), 0)].into_iter().collect()).unwrap(), update);
+    // Somebody has the first of the three.
+    let known = StateVector::new([(ClientId::new(5), 1)].into_iter().collect());
+    let rest = replica.difference(&known).unwrap();
+    assert!(update.ends_with(&rest[4..]) && rest.len() < update.len(), "{rest:02x?}");
+    assert_eq!(replica.make_up(&[(ClientId::new(5), 1)].into_iter().collect()).unwrap(), rest);
+    // In a batch of two, where the transaction says what has changed.
+    let mut other = Replica::default();
+    let typed = Writer::new(9).insert(0, "typed");
+    let applied = other.apply(&[&check(update.clone()), &check(typed.clone())]).unwrap();
+    let told = applied.update.unwrap();
+    let mut reader = Replica::load([&told], Deleted::Collected).unwrap();
+    assert_eq!(told, other.state().unwrap());
+    assert_eq!(reader.state().unwrap(), told);
+    // What is stored is as Yjs writes it, and is taken out again as it was.
+    let mut loaded = Replica::load([&update, &typed], Deleted::Collected).unwrap();
+    assert_eq!(loaded.state().unwrap(), told);
+    let mut loaded = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
+    assert_eq!(loaded.state().unwrap(), update);
+    assert!(loaded.contains(&check(update)).unwrap());
+    // Piece by piece too.
+    let mut dear = Replica::default();
+    let pieces = dear.apply_dear(&check(told.clone())).unwrap().pieces;
+    assert!(pieces.iter().all(|piece| piece.update.is_some()));
+    assert_eq!(dear.state().unwrap(), told);
+}
+
+#[test]
+fn deleted_subdocuments_and_hooks_leave_their_place() {
+    let mut replica = Replica::default();
+    replica.apply_one(subdocument_and_hook());
+    let deletion = Bytes::from_static(&[0, 1, 5, 1, 0, 2]);
+    assert_eq!(replica.apply_one(deletion.clone()), (Verdict::Complete, Some(deletion)));
+    let state = replica.state().unwrap();
+    assert!(!check(state.clone()).needs_stand_ins(), "{state:02x?}");
+    assert_eq!(Replica::load([&state], Deleted::Collected).unwrap().state().unwrap(), state);
+    // Where what is deleted is kept, so are they.
+    let mut keeping = Replica::new(Deleted::Kept);
+    keeping.apply_one(subdocument_and_hook());
+    keeping.apply_one(Bytes::from_static(&[0, 1, 5, 1, 0, 2]));
+    let kept = keeping.state().unwrap();
+    let structs = |update: &Bytes| update.slice(..subdocument_and_hook().len() - 1);
+    assert_eq!(structs(&kept), structs(&subdocument_and_hook()));
+    // What is under a key of the hook went with it, and the whole comes again to no effect.
+    assert_eq!(replica.apply_one(subdocument_and_hook()), (Verdict::Complete, None));
+    assert_eq!(replica.state().unwrap(), state);
+}
+
+#[test]
+fn what_looks_like_a_stand_in_is_what_its_author_made() {
+    // As yrs would hold it: a subdocument and a hook.
+    let looks = {
+        let mut replica = Replica::default();
+        replica.apply_one(subdocument_and_hook());
+        let held =
+            replica.contain(|doc, _| doc.transact().encode_state_as_update_v1(&StateVector::default()));
+        Bytes::from(held.unwrap())
+    };
+    assert_ne!(looks, subdocument_and_hook());
+    let mut replica = Replica::default();
+    // And again with what came out, which must not lose a layer each time, nor gain one.
+    for _ in 0..3 {
+        let (verdict, _) = replica.apply_one(looks.clone());
+        assert_eq!(verdict, Verdict::Complete);
+        assert_eq!(replica.state().unwrap(), looks);
+        replica = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
+    }
+    assert_eq!(replica.title().unwrap(), None);
+}
+
+#[test]
+fn documents_without_them_are_not_looked_at_again() {
+    let mut replica = Replica::default();
+    let mut ann = Writer::new(1);
+    for update in [ann.insert(0, "hello"), ann.set("key", "value"), ann.state()] {
+        replica.apply_one(update);
+    }
+    ann = Writer::new(2);
+    replica.apply_one(ann.edit(|_, txn| {
+        txn.get_or_insert_map("m").insert(txn, "bytes", Any::from(vec![0_u8, b'w']));
+        txn.get_or_insert_xml_fragment("x").push_back(txn, XmlElementPrelim::empty("p"));
+    }));
+    assert!(!replica.has_stand_ins);
+    assert!(!Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap().has_stand_ins);
+    replica.apply_one(subdocument_and_hook());
+    assert!(replica.has_stand_ins);
+    assert!(Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap().has_stand_ins);
 }

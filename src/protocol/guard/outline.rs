@@ -12,7 +12,7 @@ use crate::protocol::{message::ClientId, wire::Reader};
 
 use super::{
     Limits, Refusal, Summary,
-    structs::{self, Block, Id, Kind, Parent, TEXT, Visitor, XML_ELEMENT, XML_TEXT},
+    structs::{self, Block, Id, Kind, Parent, TEXT, Visitor, XML_ELEMENT, XML_HOOK, XML_TEXT},
 };
 
 /// What a document shows, told from its state, because yrs does not know what a root is until somebody asks
@@ -73,7 +73,7 @@ pub(super) fn of(bytes: &[u8], summary: &Summary, limits: &Limits) -> Result<Out
                     Kind::Gc | Kind::Skip | Kind::Deleted => continue,
                     _ if place.is_keyed => Shape::Map,
                     Kind::Text { .. } | Kind::InText => Shape::Text,
-                    Kind::Type(XML_ELEMENT | XML_TEXT) => Shape::Xml,
+                    Kind::Type(XML_ELEMENT | XML_HOOK | XML_TEXT) => Shape::Xml,
                     Kind::Type(_) | Kind::Value => Shape::Array,
                 };
                 match outline.roots.get_mut(name) {

@@ -2,7 +2,7 @@
 
 use crate::protocol::{message::ClientId, wire::Reader};
 
-use super::{Limits, Refusal, clock_after, read_client, read_clock, read_count, spend};
+use super::{Limits, Refusal, clock_after, read_client, read_clock, read_count, spend, stand_ins};
 
 /// Who is told about each struct. What it is told borrows from the bytes.
 pub(super) trait Visitor<'a> {
@@ -30,6 +30,10 @@ pub(super) struct Block<'a> {
     pub(super) parent: Parent<'a>,
     /// It is the value of a key, not an element of a sequence, or says so.
     pub(super) is_keyed: bool,
+    /// At which byte its content begins, behind everything that says where it belongs.
+    pub(super) content_at: usize,
+    /// yrs is given something else in its place: [`stand_ins`].
+    pub(super) needs_stand_in: bool,
 }
 
 /// What a struct is.
@@ -121,13 +125,21 @@ pub(super) const MAP: u8 = 1;
 pub(super) const TEXT: u8 = 2;
 pub(super) const XML_ELEMENT: u8 = 3;
 pub(super) const XML_FRAGMENT: u8 = 4;
+pub(super) const XML_HOOK: u8 = 5;
 pub(super) const XML_TEXT: u8 = 6;
+
+/// Contents that are looked at more closely than others.
+pub(super) const JSON: u8 = 2;
+pub(super) const BINARY: u8 = 3;
+pub(super) const TYPE: u8 = 7;
+pub(super) const ANY: u8 = 8;
+pub(super) const DOCUMENT: u8 = 9;
 
 const HAS_ORIGIN: u8 = 0x80;
 const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_PARENT_SUB: u8 = 0x20;
 /// yjs looks at five bits of the content's number and yrs at four, so the fifth must be 0.
-const CONTENT: u8 = 0x1f;
+pub(super) const CONTENT: u8 = 0x1f;
 
 #[inline]
 fn read_block<'a>(
@@ -146,6 +158,8 @@ fn read_block<'a>(
         right_origin: None,
         parent: Parent::Inherited,
         is_keyed: info & HAS_PARENT_SUB != 0,
+        content_at: reader.position(),
+        needs_stand_in: false,
     };
     // Compared whole, as yrs does: with a flag set, yjs would still see garbage or a hole.
     if info == GC || info == SKIP {
@@ -169,8 +183,12 @@ fn read_block<'a>(
             reader.string(usize::MAX)?;
         }
     }
-    let (kind, length) = read_content(reader, info & CONTENT, limits, values_left)?;
+    let number = info & CONTENT;
+    block.content_at = reader.position();
+    let (kind, length) = read_content(reader, number, limits, values_left)?;
     block.kind = kind;
+    block.needs_stand_in = matches!(number, JSON | BINARY | TYPE | DOCUMENT)
+        && stand_ins::is_needed(number, reader.since(block.content_at));
     block.end = clock_after(clock, length)?;
     if block.is_keyed {
         check_keyed(&block)?;
@@ -205,8 +223,17 @@ fn read_content(
 ) -> Result<(Kind, u32), Refusal> {
     Ok(match number {
         1 => (Kind::Deleted, read_clock(reader)?),
-        2 => return Err(Refusal::Unsupported("JSON contents")),
-        3 => {
+        JSON => {
+            let count = read_count(reader, 1)?;
+            spend(values_left, count, "values", limits.values)?;
+            for _ in 0..count {
+                let value = reader.string(usize::MAX)?;
+                spend(values_left, json_values(value), "values", limits.values)?;
+                stand_ins::value(value).ok_or(Refusal::Json)?;
+            }
+            (Kind::Value, count as u32)
+        }
+        BINARY => {
             reader.buffer(usize::MAX)?;
             (Kind::Value, 1)
         }
@@ -215,16 +242,16 @@ fn read_content(
             (Kind::Text { is_plain }, length)
         }
         5 => {
-            read_json(reader)?;
+            read_json(reader, limits, values_left)?;
             (Kind::InText, 1)
         }
         6 => {
             reader.string(usize::MAX)?;
-            read_json(reader)?;
+            read_json(reader, limits, values_left)?;
             (Kind::InText, 1)
         }
-        7 => (Kind::Type(read_type(reader)?), 1),
-        8 => {
+        TYPE => (Kind::Type(read_type(reader)?), 1),
+        ANY => {
             let count = read_count(reader, 1)?;
             spend(values_left, count, "values", limits.values)?;
             for _ in 0..count {
@@ -232,7 +259,15 @@ fn read_content(
             }
             (Kind::Value, count as u32)
         }
-        9 => return Err(Refusal::Unsupported("subdocuments")),
+        DOCUMENT => {
+            reader.string(usize::MAX)?;
+            // Reading anything else, yjs throws, and can never read the document again.
+            if reader.byte()? != OBJECT {
+                return Err(Refusal::Unsupported("subdocuments without options"));
+            }
+            read_object(reader, limits.value_depth, limits, values_left)?;
+            (Kind::Value, 1)
+        }
         11 => return Err(Refusal::Unsupported("moves")),
         _ => return Err(Refusal::Unknown { what: "content", number }),
     })
@@ -257,27 +292,42 @@ fn read_type(reader: &mut Reader<'_>) -> Result<u8, Refusal> {
     let number = reader.byte()?;
     match number {
         ARRAY | MAP | TEXT | XML_FRAGMENT | XML_TEXT => {}
-        XML_ELEMENT => {
+        XML_ELEMENT | XML_HOOK => {
             reader.string(usize::MAX)?;
         }
-        5 => return Err(Refusal::Unsupported("XML hooks")),
         7 => return Err(Refusal::Unsupported("weak links")),
-        9 => return Err(Refusal::Unsupported("subdocuments")),
         _ => return Err(Refusal::Unknown { what: "type", number }),
     }
     Ok(number)
 }
 
 /// A JSON text inside an update, which yrs must be able to parse.
-fn read_json(reader: &mut Reader<'_>) -> Result<(), Refusal> {
+fn read_json(reader: &mut Reader<'_>, limits: &Limits, values_left: &mut usize) -> Result<(), Refusal> {
     let text = reader.string(usize::MAX)?;
     // Nearly all formatting is one of these, or a plain string.
     if matches!(text, "true" | "false" | "null" | "{}") || is_plain_string(text.as_bytes()) {
         return Ok(());
     }
+    spend(values_left, json_values(text), "values", limits.values)?;
     // The parser of yrs itself, because JSON parsers differ at the edges: numbers too great, half
     // surrogates, depth (it stops at 128).
     yrs::Any::from_json(text).map(drop).map_err(|_| Refusal::Json)
+}
+
+/// How many values the arrays and objects of a JSON text hold, about: one for each comma and each bracket outside of
+/// strings. Told before it is parsed, because two bytes become thirty.
+fn json_values(json: &str) -> usize {
+    let (mut values, mut in_string, mut is_escaped) = (0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    values
 }
 
 /// Whether JSON is a string without anything to look at twice.
@@ -287,6 +337,9 @@ fn is_plain_string(json: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// The lib0 `any` that is an object.
+const OBJECT: u8 = 118;
 
 /// One lib0 `any`. `depth` is how many levels of arrays and objects may still follow.
 fn read_any(
@@ -311,15 +364,7 @@ fn read_any(
         119 => {
             reader.string(usize::MAX)?;
         }
-        118 => {
-            let depth = depth.checked_sub(1).ok_or(Refusal::ValueDepth)?;
-            let count = read_count(reader, 2)?;
-            spend(values_left, count, "values", limits.values)?;
-            for _ in 0..count {
-                reader.string(usize::MAX)?;
-                read_any(reader, depth, limits, values_left)?;
-            }
-        }
+        OBJECT => read_object(reader, depth, limits, values_left)?,
         117 => {
             let depth = depth.checked_sub(1).ok_or(Refusal::ValueDepth)?;
             let count = read_count(reader, 1)?;
@@ -332,6 +377,23 @@ fn read_any(
             reader.buffer(usize::MAX)?;
         }
         number => return Err(Refusal::Unknown { what: "value", number }),
+    }
+    Ok(())
+}
+
+/// What follows the kind of an object.
+fn read_object(
+    reader: &mut Reader<'_>,
+    depth: usize,
+    limits: &Limits,
+    values_left: &mut usize,
+) -> Result<(), Refusal> {
+    let depth = depth.checked_sub(1).ok_or(Refusal::ValueDepth)?;
+    let count = read_count(reader, 2)?;
+    spend(values_left, count, "values", limits.values)?;
+    for _ in 0..count {
+        reader.string(usize::MAX)?;
+        read_any(reader, depth, limits, values_left)?;
     }
     Ok(())
 }

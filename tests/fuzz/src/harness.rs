@@ -27,7 +27,7 @@ use yrs::{
 
 use super::corpus;
 use crate::protocol::{
-    guard::{Limits, Outline, Readiness, Shape, Update},
+    guard::{self, Limits, Outline, Readiness, Shape, Update},
     message::ClientId,
     wire,
 };
@@ -50,6 +50,22 @@ struct Base {
     state: Vec<u8>,
     clocks: Vec<(u64, u32)>,
 }
+
+/// What yrs cannot hold, and Weft carries.
+pub const CARRIED: [&str; 7] = [
+    // A subdocument in an array; under a key, with options; deleted at once.
+    "01 01 05 00 09 01 01 74 01 61 76 00 00",
+    "01 01 05 00 29 01 01 74 01 6b 03 73 75 62 76 02 08 61 75 74 6f 4c 6f 61 64 78 04 6d 65 74 61 76 01 01 6e 7d 01 00",
+    "01 02 05 00 09 01 01 74 01 61 76 00 89 05 00 01 62 76 01 02 67 63 79 01 05 01 00 01",
+    // A hook in XML, with a value under a key and a paragraph behind it.
+    "01 03 05 00 07 01 01 74 05 04 68 6f 6f 6b 28 00 05 00 01 6b 01 77 01 76 87 05 00 03 01 70 00",
+    // JSON values, three and then one, of which the middle ones are deleted.
+    "01 02 05 00 02 01 01 74 03 09 75 6e 64 65 66 69 6e 65 64 03 22 61 22 07 7b 22 6b 22 3a 31 7d 82 05 02 01 04 6e 75 6c \
+     6c 01 05 01 01 02",
+    // Bytes and an element that look like stand-ins.
+    "01 01 05 00 03 01 01 74 16 00 77 65 66 74 27 73 20 73 74 61 6e 64 2d 69 6e 00 64 01 61 76 00 00",
+    "01 01 05 00 07 01 01 74 03 13 00 77 65 66 74 27 73 20 73 74 61 6e 64 2d 69 6e 00 68 70 00",
+];
 
 /// What became of the inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,6 +115,9 @@ impl Harness {
             if killer.kind == "update" && killer.bytes.len() < 1000 {
                 seeds.push(Seed { base: empty.clone(), update: killer.bytes });
             }
+        }
+        for update in CARRIED {
+            seeds.push(Seed { base: empty.clone(), update: corpus::unhex(update) });
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         for _ in 0..12 {
@@ -228,6 +247,10 @@ impl Harness {
         }
         apply(&copy, &edit, &self.limits)?;
         self.same(&doc, &copy, counts)?;
+        // Weft merges in a document only; what yrs cannot hold, it cannot merge.
+        if part.needs_stand_ins() || self.own(base.to_vec(), "the base")?.needs_stand_ins() {
+            return Ok(());
+        }
         let merged = contained("merge", || yrs::merge_updates_v1([base, part.bytes()]))?;
         let merged = merged.map_err(|error| format!("merge failed: {error}"))?;
         if complete {
@@ -330,8 +353,8 @@ fn document(client: u64) -> Doc {
 /// A document with what was encoded before.
 fn load(state: &[u8]) -> Result<Doc, String> {
     let doc = document(77);
-    let update =
-        yrs::Update::decode_v1(state).map_err(|error| format!("a state does not decode: {error}"))?;
+    let update = Update::check(state.to_vec().into(), &Limits::default()).and_then(|update| update.decode());
+    let update = update.map_err(|refusal| format!("a state does not decode: {refusal}"))?;
     contained_txn("loading", &doc, |txn| txn.apply_update(update))?
         .map_err(|error| format!("loading: {error}"))?;
     if doc.transact().has_missing_updates() {
@@ -350,11 +373,19 @@ fn apply(doc: &Doc, update: &Update, limits: &Limits) -> Result<Option<bool>, St
     if doc.transact().has_missing_updates() {
         return Err("something that was ready is pending".into());
     }
-    Ok(Update::check(broadcast.into(), limits).is_ok().then_some(complete))
+    Ok(Update::check(turned_back(broadcast).into(), limits).is_ok().then_some(complete))
 }
 
 fn encode(doc: &Doc) -> Result<Vec<u8>, String> {
-    contained("encode", || doc.transact().encode_state_as_update_v1(&StateVector::default()))
+    contained("encode", || doc.transact().encode_state_as_update_v1(&StateVector::default())).map(turned_back)
+}
+
+/// What yrs encoded, without stand-ins. What the guard refuses stays as it is, and is refused where it is used.
+fn turned_back(encoded: Vec<u8>) -> Vec<u8> {
+    match guard::as_yjs_writes(encoded.clone().into()) {
+        Ok(written) => written.to_vec(),
+        Err(_) => encoded,
+    }
 }
 
 fn contained_edit(doc: &Doc, edit: impl FnOnce(&mut TransactionMut<'_>)) -> Result<Vec<u8>, String> {
@@ -407,7 +438,8 @@ fn seed_from_case(case: &serde_json::Value, seeds: &mut Vec<Seed>) {
     let server = document(1);
     for update in steps.drain(..) {
         seeds.push(Seed { base: base(&server), update: update.clone() });
-        let update = yrs::Update::decode_v1(&update).expect("a recorded update");
+        let update = Update::check(update.into(), &Limits::default()).and_then(|update| update.decode());
+        let update = update.expect("a recorded update");
         server.transact_mut().apply_update(update).expect("a recorded update");
     }
     for key in ["state", "merged"] {
@@ -532,6 +564,9 @@ fn value(rng: &mut ChaCha8Rng, depth: u32) -> Any {
     }
 }
 
+/// Bytes that look like what yrs is given in place of a subdocument.
+const MARKED: &[u8] = b"\0weft's stand-in\0d\x01av\0";
+
 /// Bytes that mean something somewhere in an update.
 const TELLING: [u8; 34] = [
     0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0x21, 0x24, 0x27, 0x28, 0x41, 0x44, 0x46, 0x47, 0x48, 0x7f, 0x80,
@@ -645,7 +680,7 @@ fn forge_struct(
         wire::put_uint(out, u64::from(length));
         return length;
     }
-    let content = *[1_u8, 3, 4, 4, 4, 5, 6, 7, 7, 8].choose(rng).expect("contents");
+    let content = *[1_u8, 2, 3, 4, 4, 4, 5, 6, 7, 7, 8, 9].choose(rng).expect("contents");
     let info = content | *[0x00, 0x20, 0x40, 0x80, 0x80, 0xa0, 0xc0, 0xc0].choose(rng).expect("flags");
     out.push(info);
     if info & 0x80 != 0 {
@@ -672,8 +707,23 @@ fn forge_struct(
             wire::put_uint(out, u64::from(length));
             length
         }
+        2 => {
+            let length = rng.random_range(1..4);
+            wire::put_uint(out, u64::from(length));
+            for _ in 0..length {
+                wire::put_string(out, ["undefined", "1", "{\"a\":[0.5,null]}"].choose(rng).expect("values"));
+            }
+            length
+        }
         3 => {
-            wire::put_buffer(out, &[1, 2, 3]);
+            wire::put_buffer(out, if rng.random_bool(0.5) { &[1, 2, 3] } else { MARKED });
+            1
+        }
+        9 => {
+            wire::put_string(out, WORDS.choose(rng).expect("words"));
+            out.extend_from_slice(
+                [&[118_u8, 0][..], &[118, 1, 2, b'g', b'c', 121]].choose(rng).expect("options"),
+            );
             1
         }
         4 => {
@@ -691,10 +741,13 @@ fn forge_struct(
             1
         }
         7 => {
-            match *[0_u8, 1, 2, 3, 4, 6].choose(rng).expect("types") {
-                3 => {
-                    out.push(3);
-                    wire::put_string(out, "p");
+            match *[0_u8, 1, 2, 3, 4, 5, 6].choose(rng).expect("types") {
+                kind @ (3 | 5) => {
+                    out.push(kind);
+                    wire::put_string(
+                        out,
+                        if rng.random_bool(0.7) { "p" } else { "\u{0}weft's stand-in\u{0}hp" },
+                    );
                 }
                 other => out.push(other),
             }
