@@ -124,7 +124,7 @@ class Author {
       case 4: case 5: case 6: {
         const text = rng.chance(0.2) ? (this.inside(rng, this.map, lib.Text) ?? this.text) : this.text;
         const at = rng.below(text.length + 1);
-        if (rng.chance(0.15)) text.insertEmbed(at, rng.of([{ image: "a.png" }, { n: deep(rng, 3) }]));
+        if (rng.chance(0.15)) text.insertEmbed(at, rng.of([{ image: "a.png" }, { n: deep(rng, 3) }, { at: [rng.below(10 ** 6) / 7, rng.below(10 ** 9) / 10 ** 9] }]));
         else text.insert(at, rng.of(WORDS), ...(rng.chance(0.2) ? [{ bold: rng.of([true, null]) }] : []));
         break;
       }
