@@ -1226,6 +1226,34 @@ fn open_durable(data: &Path) -> StoreResult<Engine> {
     Engine::open(Directory::take(data)?, config, Arc::new(Unobserved), free)
 }
 
+/// What is open is let go only when the directory can be written again: until then, reading goes on.
+#[test]
+fn reading_goes_on_while_nothing_can_be_written() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["x"]).unwrap();
+    engine.settle_all();
+    let in_the_way = home.path().join("probe");
+    fs::create_dir(&in_the_way).unwrap();
+    engine.fail("by a test");
+    for _ in 0..2 {
+        std::thread::sleep(engine.patience());
+        engine.step();
+        let what = engine.shared().writable().unwrap_err().to_string();
+        assert!(what.contains("the disk cannot be written") && what.contains("since 2"), "{what}");
+        assert!(append(&mut engine, "a", &["y"]).is_err());
+        assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len(), 1);
+    }
+    fs::remove_dir(&in_the_way).unwrap();
+    while engine.shared().writable().is_err() {
+        std::thread::sleep(engine.patience());
+        engine.step();
+    }
+    append(&mut engine, "a", &["y"]).unwrap();
+    assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len(), 2);
+    assert!(!in_the_way.exists());
+}
+
 /// Whatever the store was doing: what was acknowledged is there, and it takes more by itself.
 #[test]
 fn a_sync_that_fails_meanwhile_loses_nothing_and_ends_nothing() {
