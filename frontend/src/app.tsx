@@ -6,7 +6,9 @@ import { Link, Route, Switch, useLocation } from "wouter";
 import { createApi } from "./documents/api";
 import { keptDocuments, remembering } from "./documents/device";
 import { nameFromPath } from "./documents/name";
+import { startSending } from "./documents/sender";
 import { Unkept } from "./documents/unkept";
+import { followUnsent } from "./documents/unsent";
 import { fetchView } from "./documents/views";
 import { ErrorBoundary } from "./ui/error-boundary";
 import { fetched } from "./ui/fetched";
@@ -15,10 +17,17 @@ import { LiveRegion } from "./ui/live-region";
 import { outdated } from "./ui/missing";
 import { waitingVersion } from "./ui/offline";
 import { Panel } from "./ui/panel";
+import { browserSignals } from "./ui/signals";
 import { useStore } from "./ui/store";
 import { Toasts } from "./ui/toast";
 
 const api = remembering(createApi());
+
+/** What waits on this device goes to the server from any page. Call once. */
+export function startSendingUnsent(): void {
+  followUnsent();
+  startSending(api, browserSignals);
+}
 
 /**
  * Each page is fetched when its address is opened: the editor is most of the app's weight, and neither page needs the

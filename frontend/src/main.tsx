@@ -1,7 +1,7 @@
 // Where the page begins: settings, words, then the app. The editor is fetched alongside when the address needs it.
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { App, fetchPage } from "./app";
+import { App, fetchPage, startSendingUnsent } from "./app";
 import { startWords } from "./i18n";
 import { keptDocuments } from "./documents/device";
 import { ensurePerson } from "./presence/name";
@@ -23,6 +23,7 @@ async function start(): Promise<void> {
       <App />
     </StrictMode>,
   );
+  startSendingUnsent();
   whenAtRest(() => void askToKeep(keptDocuments().length > 0));
   await startOffline();
 }

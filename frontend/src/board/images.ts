@@ -5,9 +5,7 @@ import type { Doc, Map as YMap } from "yjs";
 import type { Fate, Refused } from "../documents/picture-fate";
 import { blobOf, type WaitingPicture } from "../documents/pictures";
 import { waitAfter } from "../sync/backoff";
-
-/** The root of the files in the shared data: file id -> address on this server. */
-export const FILES = "files";
+import { FILES } from "./files";
 
 /** A picture as the view has it. */
 export interface Picture {

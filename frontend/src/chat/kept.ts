@@ -1,6 +1,7 @@
 // What of a chat lies on this device: messages that wait for the server, how far was read, and what was said last, so that
 // a document opened without a network brings its conversation along. One record of localStorage per document, shared by
 // all tabs: it is changed entry by entry, so that no tab overwrites what another wrote down.
+import { rememberUnsent } from "../documents/unsent";
 import { messageOf, wireOf, type Message } from "./protocol";
 import type { State, Waiting } from "./state";
 
@@ -61,6 +62,7 @@ export function changed(kept: Kept, before: State, after: State): Kept {
 export function writeKept(document: string, { waiting, read, said }: Kept): boolean {
   try {
     localStorage.setItem(keyOf(document), JSON.stringify({ waiting, read, said: said.map(wireOf) }));
+    if (waiting.length > 0) rememberUnsent(document);
     return true;
   } catch {
     return false;

@@ -3,6 +3,8 @@
 import type { Api } from "./api";
 import { isKind, type Kind } from "./kind";
 import { parseName, type DocumentName } from "./name";
+import { sendSoon } from "./sender";
+import { unsentDocuments } from "./unsent";
 
 export interface KeptDocument {
   readonly name: DocumentName;
@@ -48,7 +50,11 @@ export function remembering(api: Api): Api {
   return {
     ...api,
     moveToTrash: (name) => api.moveToTrash(name).then(() => rememberTrashed(name, true)),
-    restore: (name) => api.restore(name).then(() => rememberTrashed(name, false)),
+    restore: async (name) => {
+      await api.restore(name);
+      rememberTrashed(name, false);
+      if (unsentDocuments().includes(name)) void import("./send-unsent").then(({ askAgain }) => askAgain(name).then(sendSoon)).catch(() => undefined);
+    },
     deleteForEver: async (name) => {
       await api.deleteForEver(name);
       forgetKept(name);

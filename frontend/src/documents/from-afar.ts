@@ -1,6 +1,6 @@
 // What the first page does to documents that nobody opened for it: another title, a second copy. Fetched when it is asked for.
 import { applyUpdate, Doc, encodeStateAsUpdate, encodeStateVector, XmlElement, type XmlFragment } from "yjs";
-import { FILES } from "../board/images";
+import { FILES } from "../board/files";
 import { FIELD } from "../text/field";
 import { randomUuid } from "../ui/random";
 import { ApiError, type Api } from "./api";

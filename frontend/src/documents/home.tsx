@@ -15,15 +15,15 @@ import { useArrivalFocus } from "../ui/return-focus";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
 import { documentsChanged } from "./changes";
-import { keptDocuments, listedDocuments } from "./device";
+import { keptDocuments, listedDocuments, type KeptDocument } from "./device";
 import { fold } from "./fold";
 import { isKind } from "./kind";
-import { madeHere } from "./made";
-import { documentPath } from "./name";
+import { documentPath, type DocumentName } from "./name";
 import { problemHint, problemWords } from "./problem-words";
 import { AwayRow, KeptRow, LiveRow, TrashRow, type RowActions } from "./row";
 import { useShelf, useStarredShelf, type ShelfControls } from "./shelf";
 import { useStarred } from "./starred";
+import { UnsentNote, useUnsent } from "./unsent-note";
 import { useCreate, type Creating } from "./use-create";
 import { partOfDay } from "./when";
 import "./home.css";
@@ -51,23 +51,6 @@ function Listed(props: { readonly api: Api; readonly tab: "recent" | "trash" }):
   return <Documents api={props.api} tab={props.tab} controls={controls} />;
 }
 
-/** What was made without a server goes to it as soon as it answers, also if nobody opens it again here. */
-function useSendMade(api: Api, answers: boolean, reload: () => void): void {
-  useEffect(() => {
-    if (!answers || madeHere().length === 0) return;
-    let over = false;
-    import("./make-here")
-      .then(({ sendMade }) => sendMade(api))
-      .then(
-        (sent) => sent && !over && reload(),
-        () => undefined, // the next visit tries again
-      );
-    return () => {
-      over = true;
-    };
-  }, [api, answers, reload]);
-}
-
 function Starred(props: { readonly api: Api }): React.JSX.Element {
   const controls = useStarredShelf(props.api, useStarred());
   return <Documents api={props.api} tab="starred" controls={controls} />;
@@ -84,7 +67,9 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const starred = useStarred();
   const actions = useRowActions(api, { drop, putBack, askToDelete: setDoomed, askToRename: setRenamed });
   const creating = useCreate(api, reload);
-  useSendMade(api, state.phase === "ready", reload);
+  const unsent = useUnsent();
+  const [onlyUnsent, setOnlyUnsent] = useState(false);
+  const filtered = onlyUnsent && unsent.size > 0 && tab === "recent";
   useAtRest(state.phase === "ready");
   useArrivalFocus();
   const heading = tab === "trash" ? t("home.trash") : tab === "starred" ? t("home.starred") : t(`home.${partOfDay(new Date(now).getHours())}`);
@@ -98,10 +83,10 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const kept = useMemo(() => new Map(keptDocuments().map((entry) => [entry.name, entry])), [state.documents, unreachable]); // eslint-disable-line react-hooks/exhaustive-deps -- what is kept changes while other pages are open
   const matches = (title: string | null): boolean => needle === "" || fold(title ?? t("row.untitled")).includes(needle);
   const found = useMemo(() => {
-    const matching = state.documents.filter((entry) => needle === "" || fold(entry.title ?? t("row.untitled")).includes(needle));
+    const matching = state.documents.filter((entry) => (!filtered || unsent.has(entry.name)) && (needle === "" || fold(entry.title ?? t("row.untitled")).includes(needle)));
     // Without a server, what can be opened comes first.
     return unreachable ? [...matching.filter(({ name }) => kept.has(name)), ...matching.filter(({ name }) => !kept.has(name))] : matching;
-  }, [state.documents, needle, t, unreachable, kept]);
+  }, [state.documents, needle, t, unreachable, kept, filtered, unsent]);
   // A search is over the whole shelf: fetch what was not shown yet.
   useEffect(() => {
     if (needle !== "" && state.next !== null && state.phase === "ready") more();
@@ -111,8 +96,11 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   }, [needle, state.next, found.length, t]);
 
   const showsDevice = unreachable && state.documents.length === 0 && tab !== "trash";
-  const here = showsDevice ? [...kept.values()].filter(({ name, title, trashed }) => !trashed && (tab === "recent" || starred.has(name)) && matches(title)) : [];
-  const away = showsDevice ? listedDocuments().filter(({ name, title }) => !kept.has(name) && (tab === "recent" || starred.has(name)) && matches(title)) : [];
+  // Whatever became of it on the server: what waits for it here is here.
+  const elsewhere = filtered && !showsDevice ? [...unsent.keys()].filter((name) => !state.documents.some((entry) => entry.name === name)).map((name) => kept.get(name) ?? unlisted(name)).filter(({ title }) => matches(title)) : [];
+  const onDevice = showsDevice ? [...kept.values()].filter(({ name, title, trashed }) => !trashed && (tab === "recent" || starred.has(name)) && matches(title) && (!filtered || unsent.has(name))) : [];
+  const here = [...elsewhere, ...onDevice];
+  const away = showsDevice && !filtered ? listedDocuments().filter(({ name, title }) => !kept.has(name) && (tab === "recent" || starred.has(name)) && matches(title)) : [];
   const anything = state.documents.length > 0 || here.length + away.length > 0;
   return (
     <div className="frame">
@@ -156,6 +144,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
           {(anything || query !== "") && <SearchField value={query} onChange={setQuery} />}
         </div>
 
+        {unsent.size > 0 && tab === "recent" && <UnsentNote unsent={unsent} only={onlyUnsent} onOnly={setOnlyUnsent} />}
         {state.problem !== null && anything && <Banner problem={state.problem} onRetry={reload} />}
         {state.phase === "loading" && <Skeleton />}
         {state.phase === "failed" && !anything && query === "" && <Failed problem={state.problem} onRetry={reload} />}
@@ -163,7 +152,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
         {(here.length > 0 || away.length > 0) && (
           <ul className="rows" aria-label={t("row.here")}>
             {here.map((entry) => (
-              <KeptRow key={entry.name} document={entry} now={now} />
+              <KeptRow key={entry.name} document={entry} now={now} unsent={unsent.get(entry.name)} />
             ))}
             {away.map((entry) => (
               <AwayRow key={entry.name} document={entry} />
@@ -174,7 +163,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
           <ul className="rows" aria-label={tab === "trash" ? t("home.listTrash") : tab === "starred" ? t("home.listStarred") : t("home.list")}>
             {found.map((entry) =>
               tab === "trash" ? (
-                <TrashRow key={entry.name} document={entry} now={now} actions={actions} />
+                <TrashRow key={entry.name} document={entry} now={now} actions={actions} unsent={unsent.get(entry.name)} />
               ) : (
                 <LiveRow
                   key={entry.name}
@@ -184,6 +173,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
                   openable={!unreachable || kept.has(entry.name)}
                   kind={isKind(entry.kind) ? entry.kind : (kept.get(entry.name)?.kind ?? "text")}
                   starred={starred.has(entry.name)}
+                  unsent={unsent.get(entry.name)}
                 />
               ),
             )}
@@ -218,6 +208,11 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
       )}
     </div>
   );
+}
+
+/** A document that this device has forgotten the title of. */
+function unlisted(name: DocumentName): KeptDocument {
+  return { name, title: null, kind: "text", seen: Date.now(), trashed: false };
 }
 
 /** The ways to begin, the most common first. */

@@ -1,6 +1,6 @@
 // A drawing in Excalidraw's format as a new board, with its pictures. Fetched when one is imported.
 import { Doc, encodeStateAsUpdate } from "yjs";
-import { FILES } from "../board/images";
+import { FILES } from "../board/files";
 import { readScene, type ScenePicture } from "../board/scene-file";
 import { ApiError, type Api } from "./api";
 import type { Beginning } from "./create";

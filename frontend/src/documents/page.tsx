@@ -16,13 +16,15 @@ import { connectByHocuspocus } from "../sync/connection";
 import { openIndexedDbCopy } from "../sync/copy";
 import { openRoom, type Room, type RoomState } from "../sync/room";
 import { isEditable, isLive, isReadable, isStalled } from "../sync/status";
+import { holdTurn } from "../sync/turn";
 import { BarTitle } from "./bar-title";
 import { Share } from "./share";
 import { StatusPill } from "./status-pill";
 import { TitleField } from "./title-field";
 import { useMade } from "./unmade";
 import { Unreachable } from "./unreachable";
-import { useAtRest } from "../ui/at-rest";
+import { useLostWords } from "../text/use-lost-words";
+import { useAtRest, whenAtRest } from "../ui/at-rest";
 import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
 import { fetched } from "../ui/fetched";
@@ -47,6 +49,8 @@ import { forgetMade } from "./made";
 import { documentPath, type DocumentName } from "./name";
 import { problemWords } from "./problem-words";
 import { setStarred, useStarred } from "./starred";
+import { sendSoon } from "./sender";
+import { rememberUnsent } from "./unsent";
 import type { ViewHandle } from "./view";
 import { viewOf } from "./views";
 import "./page.css";
@@ -64,6 +68,9 @@ export function DocumentPage(props: { readonly api: Api; readonly name: Document
   const room = useRoom(props.name);
   return room && <OpenDocument api={props.api} name={props.name} room={room} />;
 }
+
+// What is written here without a server is sent and counted from other pages, which then could not fetch this.
+whenAtRest(() => void import("./send-unsent").catch(() => undefined));
 
 /** Not again before the next visit, for who has put the question off. */
 const nameCanWait = createStore(false);
@@ -87,8 +94,9 @@ async function readState(name: DocumentName): Promise<Uint8Array | null> {
 function useRoom(name: DocumentName): Room | null {
   const [room, setRoom] = useState<Room | null>(null);
   useEffect(() => {
-    const opened = enterRoom(name, () =>
-      openRoom(name, {
+    const opened = enterRoom(name, () => {
+      const release = holdTurn(name);
+      const room = openRoom(name, {
         base: socketBase(location),
         signals: browserSignals,
         connect: connectByHocuspocus,
@@ -96,8 +104,17 @@ function useRoom(name: DocumentName): Room | null {
         refusesToStore: () => refusesToStore(),
         read: () => readState(name),
         openCopy: openIndexedDbCopy,
-      }),
-    );
+        onUnsent: rememberUnsent,
+      });
+      return {
+        ...room,
+        dispose: () => {
+          room.dispose();
+          release();
+          sendSoon();
+        },
+      };
+    });
     setRoom(opened);
     return () => leaveRoom(opened);
   }, [name]);
@@ -147,6 +164,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     if (editable && handle?.focus && takeJustMade(name) && isFocusFree()) handle.focus();
   }, [editable, handle, name]);
   useEffect(() => nameByFirstLine(room), [room]);
+  useLostWords(room);
   useAnnouncement(room.awareness);
   useArrivals(people, isLive(status));
   useRollCall(people);

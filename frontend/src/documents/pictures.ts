@@ -6,6 +6,7 @@ import { createStore, type Store } from "../ui/store";
 import type { Api, Problem } from "./api";
 import type { DocumentName } from "./name";
 import { sendPicture } from "./picture-fate";
+import { rememberUnsent } from "./unsent";
 
 export interface WaitingPicture {
   /** What the document knows it by: an address in a text, the id of a file on a board. */
@@ -169,7 +170,7 @@ const STORE = "waiting";
 
 /** The browser's store. Opened for each errand: they are few, and an open one would be in the way of a newer version. */
 export const browserPictures: PictureStore = {
-  keep: (document, picture) => inStore("readwrite", (store) => store.put({ document, ...picture })).then(() => undefined),
+  keep: (document, picture) => inStore("readwrite", (store) => store.put({ document, ...picture })).then(() => rememberUnsent(document)),
   of: (document) =>
     inStore<unknown[]>("readonly", (store) => store.getAll(rowsOf(document))).then((rows) =>
       (rows as WaitingPicture[]).map(({ key, type, bytes }) => ({ key, type, bytes })),

@@ -11,6 +11,8 @@ import type { Kind } from "./kind";
 import { KIND_ICONS } from "./kind-icon";
 import { documentPath } from "./name";
 import { setStarred } from "./starred";
+import type { Unsent } from "./send-unsent";
+import { UnsentSign } from "./unsent-note";
 import { relativeTime, size } from "./when";
 
 /** How many of those inside are drawn; the number says how many there are. */
@@ -40,6 +42,7 @@ export function LiveRow(props: {
   readonly openable: boolean;
   readonly kind: Kind;
   readonly starred: boolean;
+  readonly unsent?: Unsent | undefined;
 }): React.JSX.Element {
   const { t, i18n } = useTranslation();
   const { document, actions } = props;
@@ -64,6 +67,7 @@ export function LiveRow(props: {
       ) : (
         t("row.notHere")
       )}
+      <UnsentSign unsent={props.unsent} />
     </RowBody>
   );
 
@@ -106,6 +110,7 @@ export function TrashRow(props: {
   readonly document: DocumentSummary;
   readonly now: number;
   readonly actions: RowActions;
+  readonly unsent?: Unsent | undefined;
 }): React.JSX.Element {
   const { t, i18n } = useTranslation();
   const { document, actions } = props;
@@ -117,6 +122,7 @@ export function TrashRow(props: {
         <RowBody title={title} untitled={document.title === null} icon={<Trash2 />}>
           {t("row.edited", { when: edited })}
           <Size bytes={document.bytes} />
+          <UnsentSign unsent={props.unsent} />
         </RowBody>
       </div>
       <div className="row-actions">
@@ -135,7 +141,7 @@ export function TrashRow(props: {
 }
 
 /** A document known from this device only, while the server does not answer. */
-export function KeptRow(props: { readonly document: KeptDocument; readonly now: number }): React.JSX.Element {
+export function KeptRow(props: { readonly document: KeptDocument; readonly now: number; readonly unsent?: Unsent | undefined }): React.JSX.Element {
   const { t, i18n } = useTranslation();
   const { document } = props;
   const seen = relativeTime(document.seen, props.now, i18n.language) ?? t("row.justNow");
@@ -144,6 +150,7 @@ export function KeptRow(props: { readonly document: KeptDocument; readonly now: 
       <Link className="row-link" href={documentPath(document.name)}>
         <RowBody title={document.title ?? t("row.untitled")} untitled={document.title === null} icon={KIND_ICONS[document.kind]}>
           {t("row.here")} · {t("row.seen", { when: seen })}
+          <UnsentSign unsent={props.unsent} />
         </RowBody>
       </Link>
     </li>

@@ -1,12 +1,15 @@
 // The document's copy on this device: y-indexeddb for the content, two custom values beside it.
 import { IndexeddbPersistence, clearDocument, fetchUpdates } from "y-indexeddb";
 import { encodeStateAsUpdate, type Doc } from "yjs";
+import { BEHIND, databaseName, KEPT, openCopy, rangesIn, REFUSED, refusalIn, type CopyRefusal, type Range } from "./behind";
 
 export interface LoadedCopy {
   /** Whether this browser has ever had the document, even if it was empty then. */
   readonly known: boolean;
   /** Own changes of earlier visits that never reached the server. */
   readonly kept: number;
+  /** What was sent while the document was not open, and nobody else had seen then. */
+  readonly behind?: readonly Range[];
 }
 
 /** What may happen to a copy after it was opened. */
@@ -38,10 +41,6 @@ const PATIENCE = 3_000;
 /** How long after a refusal storing is tried again, in ms. */
 const AGAIN = 5_000;
 
-const KEPT = "kept";
-
-const databaseName = (document: string): string => `weft:document:${document}`;
-
 export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts = { tell: () => undefined, wanted: () => true }): LocalCopy {
   const { tell } = ports;
   const name = databaseName(document);
@@ -49,6 +48,7 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
   let disposed = false;
   let refused = false;
   let kept: number | null = null;
+  let behind = false;
   let again: ReturnType<typeof setTimeout> | undefined;
 
   /** Opens the store and watches over it: the package itself says nothing of a change that was not stored. */
@@ -102,8 +102,12 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
     if (persistence === null) return null;
     const stored: unknown = await persistence.get(KEPT);
     const count = typeof stored === "number" && stored > 0 ? stored : 0;
+    const ranges = rangesIn(await persistence.get(BEHIND));
+    behind = ranges.length > 0;
+    // From here on it is asked anew, and what comes of it is seen.
+    if (refusalIn(await persistence.get(REFUSED)) !== null) void persistence.del(REFUSED);
     if (typeof stored === "number") kept ??= count;
-    return { known: typeof stored === "number" || doc.store.clients.size > 0, kept: count };
+    return { known: typeof stored === "number" || doc.store.clients.size > 0, kept: count, behind: ranges };
   };
 
   return {
@@ -112,6 +116,11 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
       kept = count;
       // It goes along with the content when that is stored again.
       if (!refused) persistence?.set(KEPT, count).catch(() => undefined);
+      // In step, and asked about.
+      if (count === 0 && behind) {
+        behind = false;
+        persistence?.del(BEHIND).catch(() => undefined);
+      }
     },
     refresh: async () => {
       if (persistence !== null && !refused) await fetchUpdates(persistence).catch(() => undefined);
@@ -146,31 +155,26 @@ export async function removeCopy(document: string): Promise<void> {
 }
 
 /** What a copy holds, without opening the document. `null` where there is none. */
-export function inspectCopy(document: string): Promise<{ readonly bytes: number; readonly kept: number } | null> {
+export async function inspectCopy(document: string): Promise<{ readonly bytes: number; readonly kept: number; readonly refused: CopyRefusal | null } | null> {
+  const database = await openCopy(document);
+  if (database === null) return null;
   return new Promise((resolve) => {
+    const done = (found: { readonly bytes: number; readonly kept: number; readonly refused: CopyRefusal | null } | null): void => {
+      resolve(found);
+      database.close();
+    };
     try {
-      const request = indexedDB.open(databaseName(document));
-      // Nothing there: the database that asking for it made is not kept.
-      request.onupgradeneeded = () => request.transaction?.abort();
-      request.onerror = () => resolve(null);
-      request.onsuccess = () => {
-        const database = request.result;
-        const transaction = database.transaction(["updates", "custom"]);
-        const updates = transaction.objectStore("updates").getAll();
-        const kept = transaction.objectStore("custom").get(KEPT);
-        transaction.oncomplete = () => {
-          const stored: readonly unknown[] = updates.result;
-          const bytes = stored.reduce((sum: number, update) => sum + (update instanceof Uint8Array ? update.byteLength : 0), 0);
-          resolve({ bytes, kept: typeof kept.result === "number" ? kept.result : 0 });
-          database.close();
-        };
-        transaction.onerror = () => {
-          resolve(null);
-          database.close();
-        };
+      const transaction = database.transaction(["updates", "custom"]);
+      const updates = transaction.objectStore("updates").getAll();
+      const [kept, refused] = [KEPT, REFUSED].map((key) => transaction.objectStore("custom").get(key));
+      transaction.oncomplete = () => {
+        const stored: readonly unknown[] = updates.result;
+        const bytes = stored.reduce((sum: number, update) => sum + (update instanceof Uint8Array ? update.byteLength : 0), 0);
+        done({ bytes, kept: typeof kept?.result === "number" ? kept.result : 0, refused: refusalIn(refused?.result) });
       };
+      transaction.onabort = () => done(null);
     } catch {
-      resolve(null);
+      done(null);
     }
   });
 }

@@ -54,6 +54,8 @@ export interface RoomPorts {
   readonly reachable?: () => Promise<boolean>;
   /** Whether the server says that it cannot store. Asked when nothing is acknowledged. */
   readonly refusesToStore?: () => Promise<boolean>;
+  /** The first of some changes that wait for the server. */
+  readonly onUnsent?: (document: string) => void;
   /** Called once when the document is on this device for the first time in this visit. */
   readonly onKept?: (document: string) => void;
 }
@@ -79,6 +81,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     if (disposed) return;
     const before = facts;
     facts = step(facts, event);
+    if (facts.kept > 0 && before.kept === 0) ports.onUnsent?.(document);
     if (facts.kept !== before.kept || event.type === "synced") copy.keep(facts.kept);
     if (facts.unsaved === 0 || facts.link.phase !== "live") {
       clearTimeout(slow);
@@ -160,6 +163,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   // The copy first, the socket second: the server is then asked only for what is missing here.
   void copy.loaded.then((loaded) => {
     if (disposed) return;
+    unacknowledged.sentBehind(loaded?.behind ?? []);
     advance(loaded === null ? { type: "copy-refused" } : { type: "copy-loaded", hasContent: loaded.known, kept: loaded.kept });
     tabs.hello();
     connection.open();

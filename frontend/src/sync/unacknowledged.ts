@@ -1,10 +1,13 @@
 // Which letters and blocks of this device the server has not called durable. Counted by clocks: whatever a client wrote
 // beyond the last one acknowledged is nobody else's knowledge yet.
+import type { Range } from "./behind";
 import { getState, type Doc, type Transaction } from "yjs";
 
 export interface Unacknowledged {
   /** The server said how far it knows each client. It says so each time the two meet, before anything else. */
   readonly known: (vector: ReadonlyMap<number, number>) => void;
+  /** What was sent from here while the document was not open: the server knows it, and nobody had seen it before. */
+  readonly sentBehind: (ranges: readonly Range[]) => void;
   /** The line to the server is gone. What is called durable before the two have met again is not believed to be all. */
   readonly lost: () => void;
   /** Everything written here is durable. */
@@ -18,6 +21,7 @@ export function trackUnacknowledged(doc: Doc): Unacknowledged {
   const own = new Map<number, number>();
   /** What other tabs and earlier visits of this device wrote, from and to which clock, when it met a server that lacked it. */
   const others = new Map<number, { readonly from: number; readonly to: number }>();
+  let behind: readonly Range[] = [];
 
   let met = false;
 
@@ -38,19 +42,24 @@ export function trackUnacknowledged(doc: Doc): Unacknowledged {
         if (!own.has(client) && from < to) others.set(client, { from, to });
       }
     },
+    sentBehind: (ranges) => {
+      behind = ranges;
+    },
     lost: () => {
       met = false;
     },
     saved: () => {
       if (!met) return;
       others.clear();
+      behind = [];
       for (const client of own.keys()) own.set(client, getState(doc.store, client));
     },
     has: (client, clock) => {
       const acknowledged = own.get(client);
       if (acknowledged !== undefined) return clock >= acknowledged;
       const other = others.get(client);
-      return other !== undefined && clock >= other.from && clock < other.to;
+      if (other !== undefined && clock >= other.from && clock < other.to) return true;
+      return behind.some((range) => range.client === client && clock >= range.from && clock < range.to);
     },
     dispose: () => doc.off("afterTransaction", onTransaction),
   };

@@ -17,7 +17,6 @@ import { peopleIn } from "../presence/people";
 import { waitAfter } from "../sync/backoff";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
-import { copyToClipboard } from "../ui/clipboard";
 import { fetched } from "../ui/fetched";
 import { isCalm } from "../ui/motion";
 import { MOD } from "../ui/platform";
@@ -29,7 +28,6 @@ import { createEditor } from "./editor";
 import { exportText } from "./export";
 import { Highlight } from "./highlight";
 import { images, insertImages, takeDropped, type ImagesPorts } from "./images";
-import { offerLostWords, type LostWords } from "./lost-words";
 import { pastes } from "./paste";
 import { slashOffers } from "./slash";
 import { createSuggestStore, suggest, type Offer } from "./suggest";
@@ -83,10 +81,6 @@ export function TextView(props: ViewProps): React.JSX.Element {
   useEffect(() => {
     latest.current = { t, api, name, room, pickImage };
   });
-  useEffect(
-    () => offerLostWords({ doc: room.doc, isUnacknowledged: room.isUnacknowledged, offer: (lost) => offerWords(lost, latest.current.t) }),
-    [room],
-  );
   const additions = useCallback(
     (): Extensions => [
       suggest(suggestions, [
@@ -249,16 +243,6 @@ function TableMenus(props: { readonly editor: Editor }): React.JSX.Element | nul
     return () => dom.removeEventListener("pointerover", onPoint);
   }, [editor, table, used]);
   return used ? <TableHandles editor={editor} /> : null;
-}
-
-/** Says which words have lost their place, until somebody has decided. */
-function offerWords(lost: LostWords, t: TFunction<"words">): void {
-  showToast({
-    text: t("lost.words", { words: lost.text }),
-    stays: true,
-    action: { label: t("lost.putBack"), run: lost.putBack },
-    other: { label: t("lost.copy"), run: () => void copyToClipboard(lost.text) },
-  });
 }
 
 /** The people inside, oneself included: a note to oneself is one too. */

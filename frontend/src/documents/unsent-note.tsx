@@ -1,0 +1,57 @@
+// What waits on this device, on the first page: how many documents hold something, and in each row how much and why.
+import { CloudAlert, CloudUpload } from "lucide-react";
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useStore } from "../ui/store";
+import type { DocumentName } from "./name";
+import { problemWords } from "./problem-words";
+import type { Unsent } from "./send-unsent";
+import { unsentDocuments, unsentNews } from "./unsent";
+
+const NOTHING: ReadonlyMap<DocumentName, Unsent> = new Map();
+
+export function useUnsent(): ReadonlyMap<DocumentName, Unsent> {
+  const news = useStore(unsentNews);
+  const [found, setFound] = useState(NOTHING);
+  useEffect(() => {
+    let over = false;
+    const look = unsentDocuments().length === 0 ? Promise.resolve(NOTHING) : import("./send-unsent").then(({ lookForUnsent }) => lookForUnsent());
+    look.then(
+      (now) => !over && setFound(now),
+      () => undefined, // without a server and without a worker it cannot be fetched; the documents still say so themselves
+    );
+    return () => {
+      over = true;
+    };
+  }, [news]);
+  return found;
+}
+
+export function UnsentNote(props: { readonly unsent: ReadonlyMap<DocumentName, Unsent>; readonly only: boolean; readonly onOnly: (only: boolean) => void }): React.JSX.Element {
+  const { t } = useTranslation();
+  const { unsent, only, onOnly } = props;
+  return (
+    <div className="unsent-note" role="status">
+      <CloudUpload aria-hidden="true" />
+      <p>{t("home.unsent", { count: unsent.size })}</p>
+      <button type="button" className="button small" aria-pressed={only} onClick={() => onOnly(!only)}>
+        {t("home.unsentOnly")}
+      </button>
+    </div>
+  );
+}
+
+/** In the row of a document, in words. */
+export function UnsentSign(props: { readonly unsent: Unsent | undefined }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  if (props.unsent === undefined) return null;
+  const { count, refused } = props.unsent;
+  const words = t("row.unsent", { count });
+  const why = refused === null ? null : refused.code === "chat_closed" ? t("chat.ended") : refused.code === "changed_meanwhile" ? t("row.unsentChanged") : problemWords({ kind: "refused", ...refused }, t);
+  return (
+    <span className="row-unsent" data-refused={refused === null ? undefined : ""}>
+      {refused === null ? <CloudUpload aria-hidden="true" /> : <CloudAlert aria-hidden="true" />}
+      {why === null ? words : t("row.unsentRefused", { words, why })}
+    </span>
+  );
+}

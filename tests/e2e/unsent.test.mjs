@@ -1,0 +1,129 @@
+// What was written without a server reaches it although nobody opens the document again: from the first page and from any
+// other.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { startProxy } from "./proxy.mjs";
+import { accessible, api, fitsSideways, kept, makeText, openDocument, openHome, screenshot, startBrowser, startServer, status, stored, until, words, write } from "./support.mjs";
+
+let server, browser;
+before(async () => {
+  [server, browser] = await Promise.all([startServer(), startBrowser()]);
+});
+after(() => Promise.all([browser?.close(), server?.dispose()]));
+afterEach(() => browser.everybodyLeaves());
+
+/** Ann, by way of a line that can be cut, has written `sentence` in a document without a server, and is on the first page. */
+async function annOnHome(name, sentence, more = {}) {
+  const proxy = await startProxy(server);
+  const ann = await browser.person(proxy, { name: "Ann", ...more });
+  ann.mayLoseNetwork = true;
+  await makeText(server, name);
+  await openDocument(ann, name);
+  await ann.page.locator(".prose").focus();
+  await ann.page.keyboard.type("Known to all. ");
+  await stored(ann);
+  // The rest of the app is fetched when the page is at rest.
+  await ann.page.waitForFunction(() => performance.getEntriesByType("resource").some(({ name }) => name.includes("/send-unsent-")));
+  await proxy.kill();
+  await ann.page.locator("[data-testid=status]:is([data-status=reconnecting], [data-status=offline])").waitFor();
+  await ann.page.keyboard.press("Control+End");
+  await ann.page.keyboard.type(sentence);
+  await kept(ann);
+  await ann.page.locator(".doc-bar a.back").click();
+  await ann.page.getByRole("heading", { level: 1 }).waitFor();
+  return { ann, proxy };
+}
+const json = (name) => api(server, "GET", `/${encodeURIComponent(name)}/json`).then(JSON.stringify);
+const sign = ({ page }) => page.locator(".row-unsent");
+
+for (const [language, says, note, only] of [
+  ["en", "11 changes not sent yet", "1 document has changes on this device that the server does not have yet.", "Show only these"],
+  ["zh-TW", "11 項變更尚未送出", "1 份文件在這部裝置上有伺服器還沒有的變更。", "只顯示這些"],
+]) {
+  test(`${language}: the first page says what waits, and sends it when the server is back`, async () => {
+    const name = `waits ${language}`;
+    const { ann, proxy } = await annOnHome(name, "Typed here.", { language });
+    try {
+      await sign(ann).getByText(says).waitFor();
+      await ann.page.getByText(note).waitFor();
+      await ann.page.getByRole("button", { name: only }).click();
+      await until("only that one is shown", async () => (await ann.page.locator(".row").count()) === 1);
+      for (const [size, theme] of [[[1280, 820], "light"], [[390, 780], "dark"]]) {
+        await ann.page.setViewportSize({ width: size[0], height: size[1] });
+        await ann.page.emulateMedia({ colorScheme: theme });
+        await screenshot(ann, `unsent-${language}-${theme}`);
+        await accessible(ann, `what waits, ${theme}`);
+        await fitsSideways(ann, `what waits, ${theme}`);
+      }
+      assert.doesNotMatch(await json(name), /Typed here/);
+      await proxy.revive();
+      await sign(ann).waitFor({ state: "detached" });
+      assert.match(await json(name), /Known to all\. Typed here\./);
+      // Once, and the document opens as saved.
+      await ann.page.goto(`${proxy.url}/d/${encodeURIComponent(name)}`);
+      await status(ann, "saved");
+      assert.equal((await json(name)).split("Typed here.").length, 2);
+    } finally {
+      await proxy.dispose();
+    }
+  });
+}
+
+test("where a colleague deleted what was written in, it waits for its author, and is sent when the document is opened", async () => {
+  const { ann, proxy } = await annOnHome("replaced", "Words of Ann.");
+  try {
+    const bo = await browser.person(server, { name: "Bo" });
+    await openDocument(bo, "replaced");
+    await words(bo, "Known to all.").click();
+    await bo.page.keyboard.press("Control+Alt+2");
+    await status(bo, "saved");
+    await proxy.revive();
+    await sign(ann).getByText("13 changes not sent yet: a part was deleted meanwhile, open it to send them").waitFor();
+    await sign(ann).click();
+    await status(ann, "saved");
+    await ann.page.locator(".doc-bar a.back").click();
+    await sign(ann).waitFor({ state: "detached" });
+  } finally {
+    await proxy.dispose();
+  }
+});
+
+test("a document that went to the trash keeps its sign and says why, is not asked about for ever, and is sent when it is back", async () => {
+  const { ann, proxy } = await annOnHome("binned", "Too late.");
+  try {
+    await api(server, "DELETE", "/binned");
+    let asked = 0;
+    ann.page.on("request", (request) => (asked += /\/binned\/(state|updates)/.test(request.url()) ? 1 : 0));
+    await proxy.revive();
+    await ann.page.getByRole("button", { name: "Show only these" }).click();
+    await sign(ann).getByText("9 changes not sent yet: This document is in the trash. Restore it first").waitFor();
+    await screenshot(ann, "unsent-refused-light");
+    const before = asked;
+    for (let times = 0; times < 3; times++) await ann.page.evaluate(() => window.dispatchEvent(new Event("online")));
+    await ann.page.getByRole("link", { name: "Trash", exact: true }).click();
+    await sign(ann).waitFor();
+    assert.equal(asked, before);
+    await ann.page.getByRole("button", { name: "Restore" }).click();
+    await until("it is sent", async () => (await fetch(`${server.url}/api/v1/documents/binned/json`)).ok && /Too late/.test(await json("binned")));
+    ann.troubles = ann.troubles.filter((trouble) => !/status of 4/.test(trouble));
+  } finally {
+    await proxy.dispose();
+  }
+});
+
+test("it is sent from the settings too, with the chat messages that wait", async () => {
+  const { ann, proxy } = await annOnHome("from settings", "Typed here.");
+  try {
+    await ann.page.evaluate(() => {
+      const waiting = [{ id: "ann-0123456789abcdef-0e7490", text: "Said here.", at: Date.now(), refused: null }];
+      localStorage.setItem("weft.chat:from settings", JSON.stringify({ waiting, read: null, said: [] }));
+    });
+    await proxy.revive();
+    await ann.page.goto(`${proxy.url}/settings`);
+    await until("the words are there", async () => /Typed here/.test(await json("from settings")));
+    await until("the message is there", async () => /Said here/.test(JSON.stringify(await api(server, "GET", "/from%20settings/chat"))));
+    assert.equal(await ann.page.evaluate(() => JSON.parse(localStorage.getItem("weft.chat:from settings")).waiting.length), 0);
+  } finally {
+    await proxy.dispose();
+  }
+});
