@@ -63,38 +63,43 @@ pub(super) enum Farewell {
 
 /// The reading task, from the first message to the last. At the end `wind_up` is given what the peer may still say, to
 /// end what carries the line; the documents, which may be busy, are left beside that.
-pub(super) async fn run<S: Messages>(
+pub(super) fn run<S: Messages>(
     line: Line<S>,
     mut talk: impl Talk,
     wind_up: impl AsyncFnOnce(S, Farewell),
-) {
+) -> impl Future<Output = ()> {
     let Line { connection, queue, metrics, messages, heartbeat } = line;
     let mut messages = Ahead::new(messages);
-    metrics.connections.inc();
     let mut farewell = Farewell::Ours;
-    let end = match talk.begin().await {
-        Ok(()) => {
-            let heartbeat = Heartbeat::new(heartbeat, Instant::now());
-            let mut reader = Reader {
-                talk: &mut talk,
-                queue: queue.clone(),
-                metrics: metrics.clone(),
-                heartbeat,
-                farewell: &mut farewell,
-            };
-            reader.read(&mut messages).await
-        }
-        Err(reason) => End::because(reason),
-    };
-    debug!(%connection, ?end, "connection ended");
-    let reason = end.reason.unwrap_or(CloseReason::Normal);
-    talk.over(reason, Instant::now());
-    queue.close(reason);
-    let leaving = async {
-        talk.leave(end.clean).await;
-        metrics.connections.dec();
-    };
-    tokio::join!(leaving, wind_up(messages.into_rest(), farewell));
+    // What it works with is made out here: what an async function is given, it holds twice, as long as it lives.
+    async move {
+        metrics.connections.inc();
+        let end = match talk.begin().await {
+            Ok(()) => {
+                let heartbeat = Heartbeat::new(heartbeat, Instant::now());
+                let mut reader = Reader {
+                    talk: &mut talk,
+                    queue: queue.clone(),
+                    metrics: metrics.clone(),
+                    heartbeat,
+                    farewell: &mut farewell,
+                };
+                reader.read(&mut messages).await
+            }
+            Err(reason) => End::because(reason),
+        };
+        debug!(%connection, ?end, "connection ended");
+        let reason = end.reason.unwrap_or(CloseReason::Normal);
+        talk.over(reason, Instant::now());
+        queue.close(reason);
+        let leaving = async {
+            talk.leave(end.clean).await;
+            metrics.connections.dec();
+        };
+        // In a box of its own, or every connection would have room for its end all its life.
+        let ending = wind_up(messages.into_rest(), farewell);
+        Box::pin(async { tokio::join!(leaving, ending) }).await;
+    }
 }
 
 /// How a connection came to its end.
@@ -229,7 +234,8 @@ impl<T: Talk> Reader<'_, T> {
             // or that it goes.
             Notice::Closed => {
                 while let Some(Some(message)) = messages.next().now_or_never() {
-                    self.take_in(message, messages).await?;
+                    // Boxed, as above: this happens once.
+                    Box::pin(self.take_in(message, messages)).await?;
                 }
                 Err(self.gone())
             }

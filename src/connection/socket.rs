@@ -104,8 +104,8 @@ pub async fn open(
     Ok(accepted.writing(queue, metrics))
 }
 
-async fn converse(line: Line<Incoming>, talk: impl Talk, hangup: Option<Hangup>) {
-    line::run(line, talk, async |messages, farewell| wind_up(messages, hangup, farewell).await).await;
+fn converse(line: Line<Incoming>, talk: impl Talk, hangup: Option<Hangup>) -> impl Future<Output = ()> {
+    line::run(line, talk, async move |messages, farewell| wind_up(messages, hangup, farewell).await)
 }
 
 /// How long a peer has to answer our close frame.
