@@ -35,6 +35,7 @@ use super::{
     requests::{Answer, Requests},
     state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
     text_queue::TextQueue,
+    work::Work,
 };
 use crate::{
     auth::Access,
@@ -53,12 +54,6 @@ use crate::{
 
 /// How often timed things are looked at: presence, slow sessions, idleness, a full journal.
 const TICK: Duration = Duration::from_secs(1);
-
-/// Applying a batch takes less than this, or everybody else on the thread would notice.
-const LONG_WORK: Duration = Duration::from_millis(20);
-
-/// How long a document in which it took longer is given a thread of its own for it.
-const DEAR_FOR: Duration = Duration::from_secs(10);
 
 /// How long a document waits after a checkpoint that could not be written.
 const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
@@ -124,8 +119,6 @@ struct Serving {
     write_started: Option<Instant>,
     backlog_reported: usize,
     reloads: u32,
-    /// Until when changes are applied on a thread of their own, because the last ones took long.
-    dear_until: Option<Instant>,
     /// Counts the journals this document has had: deleting it begins a new one.
     journals: u64,
     /// Which life of the document the store has.
@@ -136,13 +129,6 @@ impl Serving {
     /// Whether nothing was ever written here, so that there is nothing to begin anew.
     fn replica_is_new(&mut self) -> bool {
         self.state.replica().is_empty() && self.journal.is_empty()
-    }
-
-    /// A batch took so long to be applied.
-    fn note_work(&mut self, took: Duration, at: Instant) {
-        if took > LONG_WORK {
-            self.dear_until = Some(at + took + DEAR_FOR);
-        }
     }
 
     /// Reads what lists show anew. From a replica that is poisoned nothing is learnt.
@@ -201,10 +187,10 @@ impl DocumentActor {
             Phase::Serving(serving) => serving.journal.unsaved().map(|update| update.bytes.clone()).collect(),
             _ => Vec::new(),
         };
-        let deleted = self.config.keep_deleted.of(&self.name);
+        let (deleted, work) = (self.config.keep_deleted.of(&self.name), self.registry.work());
         let loaded = async move {
             let stored = loading.await.map_err(OpenError::Store)?;
-            let replica = replay(stored.as_ref(), unsaved, deleted).await?;
+            let replica = replay(stored.as_ref(), unsaved, deleted, &work).await?;
             Ok((stored, replica))
         };
         ctx.wait(loaded.into_actor(self).map(move |loaded, actor, ctx| match loaded {
@@ -244,7 +230,6 @@ impl DocumentActor {
             write_started: None,
             backlog_reported: 0,
             reloads: 0,
-            dear_until: None,
             journals: 0,
             life: head.map_or(Life::FIRST, |head| head.life),
         };
@@ -625,11 +610,11 @@ impl DocumentActor {
         let summary = serving.summary(state.len());
         let (store, name) = (self.store.clone(), self.name.clone());
         let (life, journals) = (serving.life, serving.journals);
-        let deleted = self.config.keep_deleted.of(&self.name);
+        let (deleted, work) = (self.config.keep_deleted.of(&self.name), self.registry.work());
         let written = async move {
             let checked = state.clone();
             let load = move || Replica::load([&checked], deleted).map(drop);
-            let decodable = tokio::task::spawn_blocking(load).await;
+            let decodable = work.run(load).await;
             match decodable {
                 Ok(Ok(())) => {
                     store.checkpoint(name, life, upto, state, summary).await.map_err(|e| e.to_string())
@@ -773,20 +758,10 @@ impl DocumentActor {
         let Phase::Serving(serving) = &self.phase else { return };
         let (updates, bytes) = serving.state.waiting();
         if updates >= self.config.batch_updates || bytes >= self.config.batch_bytes {
-            self.flush_where_it_belongs(ctx);
+            self.flush(ctx);
         } else if updates > 0 && !self.flush_scheduled {
             self.flush_scheduled = true;
             ctx.notify(Flush);
-        }
-    }
-
-    /// Applies what waits: here, or, in a document where that has just taken long, on a thread of its own.
-    fn flush_where_it_belongs(&mut self, ctx: &mut Context<Self>) {
-        match &self.phase {
-            Phase::Serving(serving) if serving.dear_until.is_some_and(|until| Instant::now() < until) => {
-                self.apply_apart(None, ctx);
-            }
-            _ => self.flush(ctx),
         }
     }
 
@@ -801,7 +776,6 @@ impl DocumentActor {
             serving.reloads = 0;
         }
         let took = started.elapsed();
-        serving.note_work(took, started);
         self.metrics.apply_seconds.observe(took.as_secs_f64());
         if !effects.iter().any(|effect| matches!(effect, Effect::Store(_))) {
             self.metrics.updates_redundant.inc();
@@ -823,19 +797,17 @@ impl DocumentActor {
         let work = self.registry.work();
         let metrics = self.metrics.clone();
         let applied = async move {
-            // At most one for each processor: more would only take time from each other, and from everybody else.
-            let _place = work.acquire_owned().await;
-            tokio::task::spawn_blocking(move || {
+            work.run(move || {
                 let started = Instant::now();
                 let mut applied = Vec::with_capacity(batch.len());
                 for suspect in &batch {
                     match replica.apply_dear(&suspect.update) {
                         Ok(done) => applied.push(done),
-                        Err(poisoned) => return (replica, batch, applied, Some(poisoned), started),
+                        Err(poisoned) => return (replica, batch, applied, Some(poisoned)),
                     }
                 }
                 metrics.apply_seconds.observe(started.elapsed().as_secs_f64());
-                (replica, batch, applied, None, started)
+                (replica, batch, applied, None)
             })
             .await
         };
@@ -843,8 +815,7 @@ impl DocumentActor {
         ctx.wait(applied.into_actor(self).map(move |done, actor, ctx| {
             let Phase::Serving(serving) = &mut actor.phase else { return };
             match done {
-                Ok((replica, batch, applied, panicked, started)) => {
-                    serving.note_work(started.elapsed(), started);
+                Ok((replica, batch, applied, panicked)) => {
                     let mut effects = serving.state.take_back(replica, batch, applied, panicked, now());
                     actor.carry_out(&mut effects, ctx);
                     if let Some((session, messages)) = rest {
@@ -898,6 +869,7 @@ async fn replay(
     stored: Option<&Stored>,
     unsaved: Vec<Bytes>,
     deleted: Deleted,
+    work: &Work,
 ) -> Result<Replica, OpenError> {
     /// Up to here decoding takes well under a millisecond and is done in place; above, it would hold up
     /// every connection of this thread.
@@ -908,9 +880,7 @@ async fn replay(
     let replica = if updates.iter().map(Bytes::len).sum::<usize>() <= IN_PLACE {
         Replica::load(&updates, deleted)
     } else {
-        tokio::task::spawn_blocking(move || Replica::load(&updates, deleted))
-            .await
-            .map_err(|_| OpenError::Closed)?
+        work.run(move || Replica::load(&updates, deleted)).await.map_err(|_| OpenError::Closed)?
     };
     replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
 }
@@ -932,7 +902,7 @@ impl Handler<Flush> for DocumentActor {
     type Result = ();
     fn handle(&mut self, _: Flush, ctx: &mut Context<Self>) {
         self.flush_scheduled = false;
-        self.flush_where_it_belongs(ctx);
+        self.flush(ctx);
     }
 }
 
@@ -981,16 +951,8 @@ impl DocumentActor {
             return;
         }
         while let Some(message) = messages.pop_front() {
-            let is_dear = DocumentState::is_dear(&message);
-            if is_dear && serving.state.has_waiting() {
-                // What came before it comes first, and may have spoilt the replica.
-                messages.push_front(message);
-                self.carry_out(&mut effects, ctx);
-                self.flush(ctx);
-                return self.deliver(session, messages, ctx);
-            }
             serving.state.receive(session, message, now, &mut effects);
-            if is_dear {
+            if serving.state.waits_long() {
                 self.carry_out(&mut effects, ctx);
                 return self.apply_apart(Some((session, messages)), ctx);
             }

@@ -4,7 +4,8 @@
 //! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent
 //! ([`text_queue`] is the queue of those who speak JSON). [`collab`] makes operations of what happens to a text, for
 //! those who have no replica, with [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a
-//! document can bear, and nobody may say so more often than a [`rate`] allows. [`size`] says when a document is full, [`deleted`] what
+//! document can bear, and nobody may say so more often than a [`rate`] allows. What changes cost is reckoned in [`costs`],
+//! and what takes long is done by the threads of [`work`]. [`size`] says when a document is full, [`deleted`] what
 //! becomes of what is deleted.
 //! Who asks without a connection waits in [`requests`], and what is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
 //! and [`exports`] reads it for those who do not speak Yjs.
@@ -19,6 +20,7 @@ mod backlog;
 pub mod chat;
 pub mod collab;
 mod complaints;
+pub mod costs;
 pub mod deleted;
 pub mod export;
 pub mod exports;
@@ -38,6 +40,7 @@ pub mod size;
 pub mod state;
 pub mod text_history;
 pub mod text_queue;
+pub mod work;
 
 #[cfg(test)]
 mod testing;

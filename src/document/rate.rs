@@ -33,14 +33,24 @@ impl Bucket {
     /// Takes so many tokens; false if there are fewer. What asks for more than a burst is given it from a full
     /// bucket, which is then filled again for longer.
     pub fn take_many(&mut self, tokens: f64, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        self.tokens = (self.tokens + passed * self.rate.per_second).min(self.rate.burst);
-        let enough = self.tokens >= tokens.min(self.rate.burst);
+        let enough = self.left(now) >= tokens.min(self.rate.burst);
         if enough {
             self.tokens -= tokens;
         }
         enough
+    }
+
+    /// Takes so many tokens, there or not.
+    pub fn spend(&mut self, tokens: f64, now: Instant) {
+        self.tokens = self.left(now) - tokens;
+    }
+
+    /// How many tokens there are; below zero, how many are owed.
+    pub fn left(&mut self, now: Instant) -> f64 {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        self.tokens = (self.tokens + passed * self.rate.per_second).min(self.rate.burst);
+        self.tokens
     }
 
     /// Takes one token, there or not, and says how long it is until there is one again.

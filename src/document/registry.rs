@@ -14,7 +14,7 @@ use std::{
 
 use actix::Actor;
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::{
     Config, Cursor, Head, Page, Shelf, StoreError, Usage,
@@ -25,6 +25,7 @@ use super::{
     exports::Exports,
     handle::{DocumentHandle, JoinError, OpenError},
     memory::Memory,
+    work::Work,
 };
 use crate::{
     ids::DocumentName,
@@ -47,8 +48,7 @@ struct Shared {
     complaints: Complaints,
     generations: AtomicU64,
     draining: watch::Sender<bool>,
-    /// Places for dear work.
-    work: Arc<Semaphore>,
+    work: Work,
     memory: Memory,
     exports: Exports,
 }
@@ -94,7 +94,7 @@ impl Registry {
             complaints: Complaints::default(),
             generations: AtomicU64::new(0),
             draining: watch::Sender::new(false),
-            work: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
+            work: Work::new(),
         }))
     }
 
@@ -154,8 +154,8 @@ impl Registry {
         &self.0.config
     }
 
-    /// Places for dear work, fewer than would starve everybody else.
-    pub(super) fn work(&self) -> Arc<Semaphore> {
+    /// Where work is done that takes long.
+    pub(super) fn work(&self) -> Work {
         self.0.work.clone()
     }
 

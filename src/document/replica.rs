@@ -19,10 +19,12 @@ use std::{
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use rustix::time::{ClockId, clock_gettime};
 use smallvec::SmallVec;
 use yrs::{
     Any, Doc, GetString, Map, Observable, OffsetKind, Options, Out, ReadTxn, StateVector, Text, Transact,
@@ -127,6 +129,8 @@ pub struct Applied {
     pub before: SmallVec<[(ClientId, u32); 2]>,
     /// One per update of the batch.
     pub verdicts: SmallVec<[Verdict; 4]>,
+    /// The processor's time that it took.
+    pub took: Duration,
 }
 
 /// What a root shows when it is read as text.
@@ -213,7 +217,8 @@ impl Replica {
     pub fn apply(&mut self, batch: &[&Update]) -> Result<Applied, Poisoned> {
         let mut new_types = self.new_types;
         self.has_stand_ins |= batch.iter().any(|update| update.needs_stand_ins());
-        let applied = self.contain(|doc, clocks| {
+        let begun = processor_time();
+        let mut applied = self.contain(|doc, clocks| {
             let mut verdicts = SmallVec::new();
             let mut before: SmallVec<[(ClientId, u32); 2]> = SmallVec::new();
             let mut mended = false;
@@ -281,8 +286,9 @@ impl Replica {
             drop(ManuallyDrop::into_inner(txn));
             // The guard promised that this cannot be; a document that breaks the promise is not kept.
             assert!(!pending, "an update left something pending");
-            Applied { update, before, verdicts }
+            Applied { update, before, verdicts, took: Duration::ZERO }
         })?;
+        applied.took = processor_time().saturating_sub(begun);
         self.new_types = new_types;
         if applied.update.is_some() {
             self.cache = Cache::default();
@@ -433,7 +439,8 @@ impl Replica {
     /// which is new each time a document is loaded. The edits must fit the text.
     /// `None` if they would cost too much and nothing was done.
     pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Option<Applied>, Poisoned> {
-        let applied = self.contain(|doc, clocks| {
+        let begun = processor_time();
+        let mut applied = self.contain(|doc, clocks| {
             let text = doc.get_or_insert_text(field.as_str());
             let own = doc.client_id();
             let mut txn = ManuallyDrop::new(doc.transact_mut());
@@ -450,8 +457,11 @@ impl Replica {
             }
             txn.commit();
             drop(ManuallyDrop::into_inner(txn));
-            Some(Applied { update, before, verdicts: SmallVec::new() })
+            Some(Applied { update, before, verdicts: SmallVec::new(), took: Duration::ZERO })
         })?;
+        if let Some(applied) = &mut applied {
+            applied.took = processor_time().saturating_sub(begun);
+        }
         if applied.as_ref().is_some_and(|applied| applied.update.is_some()) {
             self.cache = Cache::default();
         }
@@ -605,6 +615,12 @@ pub fn titled(title: &str) -> Bytes {
     meta.insert(&mut txn, "title", title);
     txn.commit();
     txn.encode_update_v1().into()
+}
+
+/// How long this thread has run: what others do on the machine does not count.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
 #[cfg(test)]

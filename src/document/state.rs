@@ -4,13 +4,18 @@
 //! taken in at once but applied in batches ([`DocumentState::flush`]): what a burst brings is one
 //! transaction, one broadcast and one entry in the journal.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
     collab::{self, Carried, Collab, Own},
+    costs::{Costs, Purse, Standing},
     outbox::{Before, Lag},
     pace::{self, Paced},
     presence::{self, Presence},
@@ -161,6 +166,8 @@ struct Member {
     in_batch: u64,
     /// What is left of how often it may say something of itself.
     shows: Option<Bucket>,
+    /// What is left of what its changes may cost.
+    purse: Purse,
 }
 
 impl Member {
@@ -173,6 +180,7 @@ impl Member {
             told_of_presence: false,
             in_batch: 0,
             shows: None,
+            purse: Purse::default(),
         }
     }
 
@@ -192,6 +200,7 @@ impl Member {
 pub struct DocumentState {
     replica: Replica,
     size: Size,
+    costs: Costs,
     presence: Presence,
     /// How often one session may say something of itself.
     show_rate: Rate,
@@ -201,6 +210,10 @@ pub struct DocumentState {
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
     waiting_bytes: usize,
+    /// Structs and ranges that wait.
+    waiting_parts: usize,
+    /// A large update waits.
+    waiting_large: bool,
     /// The number of the batch that waits.
     batch: u64,
     /// Nothing more can be kept: the journal is full.
@@ -218,6 +231,7 @@ impl DocumentState {
         Self {
             replica,
             size: Size::new(usize::MAX),
+            costs: Costs::default(),
             presence: Presence::new(presence),
             show_rate: presence.rate,
             untold: Paced::new(pace::PACE),
@@ -225,6 +239,8 @@ impl DocumentState {
             members: HashMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
+            waiting_parts: 0,
+            waiting_large: false,
             batch: 1,
             full: false,
             poisoned: false,
@@ -539,6 +555,18 @@ impl DocumentState {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
         } else {
+            match self.costs.standing(&mut member.purse, now.instant) {
+                Standing::Fine => {}
+                Standing::Later => {
+                    effects.push(Effect::Refused("document_busy"));
+                    effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
+                    return;
+                }
+                Standing::Overdrawn => {
+                    let update = update.bytes().clone();
+                    return self.reject(session, update, "too_dear", effects);
+                }
+            }
             let in_batch = self.batch;
             member.in_batch = in_batch;
             // What only deletes makes room, and what is known takes none.
@@ -549,13 +577,31 @@ impl DocumentState {
             }
             self.size.grew(news);
             self.waiting_bytes += update.bytes().len();
+            self.waiting_parts += dear::parts(&update);
+            self.waiting_large |= dear::is_large(&update);
             self.waiting.push(Suspect { session, update, is_answer });
         }
     }
 
-    /// Whether a message brings an update that should be applied apart: [`Self::lend`].
-    pub fn is_dear(message: &Message) -> bool {
-        matches!(message, Message::SyncStep2(update) | Message::Update(update) if dear::is_large(update))
+    /// Whether what waits will take so long, or might, that it should be applied apart: [`Self::lend`].
+    pub fn waits_long(&self) -> bool {
+        !self.poisoned && (self.waiting_large || !self.costs.is_little(self.waiting_parts))
+    }
+
+    /// What was applied took so long; whoever asked for more than that is worth answers for it.
+    fn account(&mut self, batch: &[Suspect], took: Duration, now: Now) {
+        let parts: usize = batch.iter().map(|suspect| dear::parts(&suspect.update)).sum();
+        self.costs.learn(parts, took);
+        let worth: Duration = batch.iter().map(|suspect| dear::worth(&suspect.update)).sum();
+        if took <= worth {
+            return;
+        }
+        for suspect in batch {
+            let share = dear::parts(&suspect.update) as f64 / parts.max(1) as f64;
+            if let Some(member) = self.members.get_mut(&suspect.session) {
+                self.costs.charge(&mut member.purse, (took - worth).mul_f64(share), now.instant);
+            }
+        }
     }
 
     /// Hands out the replica together with what waits, to be applied where it holds nobody else up. Until both are back
@@ -581,7 +627,9 @@ impl DocumentState {
         let mut asked = SmallVec::new();
         let done = applied.len();
         let mut changed = false;
-        for (suspect, AppliedDear { pieces, verdict }) in batch.iter().zip(applied) {
+        for (suspect, applied) in batch.iter().zip(applied) {
+            self.account(std::slice::from_ref(suspect), applied.took(), now);
+            let AppliedDear { pieces, verdict } = applied;
             for Applied { update, before, .. } in pieces {
                 changed |= update.is_some();
                 self.keep(update, before, Some(suspect.session), now, &mut effects);
@@ -660,6 +708,7 @@ impl DocumentState {
                 return vec![Effect::Poisoned { what, suspects: batch.to_vec() }];
             }
         };
+        self.account(batch, applied.took, now);
         let author = only_author(batch);
         let mut effects = Effects::new();
         let changed = applied.update.is_some();
@@ -850,6 +899,8 @@ impl DocumentState {
     fn take_waiting(&mut self) -> Vec<Suspect> {
         self.batch += 1;
         self.waiting_bytes = 0;
+        self.waiting_parts = 0;
+        self.waiting_large = false;
         std::mem::take(&mut self.waiting)
     }
 }

@@ -5,24 +5,39 @@
 //! 14 s. What a struct will cost does not show in the bytes, so it is measured: past the allowance the rest is refused.
 //! What was applied by then is whole and stays.
 
-use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
-use super::{Applied, Poisoned, Replica, Verdict, known};
+use super::{Applied, Poisoned, Replica, Verdict, known, processor_time};
 use crate::protocol::guard::Update;
 
 /// Structs and ranges from which on an update is applied so. Below, the worst case takes some tens of milliseconds.
 const LARGE: usize = 2048;
 /// Into how many pieces an update is cut at most; each costs one more look at all of it.
 const PIECES: usize = 16;
-/// What every update may cost, in nanoseconds of the processor's time, and what more it may cost for each struct or
-/// range, and for each byte. Honest updates take a tenth of that on the machine where this was measured.
-const ALLOWANCE: u64 = 500_000_000;
-const PER_STRUCT: u64 = 20_000;
-const PER_BYTE: u64 = 200;
+/// How much longer everything takes where nothing is optimized.
+const BUILD: u32 = if cfg!(debug_assertions) { 5 } else { 1 };
+/// What an update is worth in the processor's time, and what more for each struct or range, and for each byte. Honest
+/// updates take a tenth of that on the machine where this was measured.
+const WORTH: Duration = Duration::from_micros(100).saturating_mul(BUILD);
+const PER_PART: Duration = Duration::from_micros(20).saturating_mul(BUILD);
+const PER_BYTE: Duration = Duration::from_nanos(200).saturating_mul(BUILD);
+/// What a large update may take beyond what it is worth.
+const EXCESS: Duration = Duration::from_millis(500);
+
+/// How many structs and ranges an update has.
+pub fn parts(update: &Update) -> usize {
+    update.structs() + update.ranges()
+}
+
+/// What an update of this size is worth in the processor's time.
+pub fn worth(update: &Update) -> Duration {
+    let times = |each: Duration, count: usize| each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    WORTH + times(PER_PART, parts(update)) + times(PER_BYTE, update.bytes().len())
+}
 
 /// Whether an update should be applied with [`Replica::apply_dear`], away from the threads that serve others.
 pub fn is_large(update: &Update) -> bool {
-    update.structs() + update.ranges() > LARGE
+    parts(update) > LARGE
 }
 
 /// What became of a large update: what it changed, piece by piece, and how it ended.
@@ -34,14 +49,20 @@ pub struct AppliedDear {
     pub verdict: Verdict,
 }
 
+impl AppliedDear {
+    /// The processor's time that all pieces took.
+    pub fn took(&self) -> Duration {
+        self.pieces.iter().map(|piece| piece.took).sum()
+    }
+}
+
 impl Replica {
     /// Applies a large update as far as it integrates and does not cost more than its size is worth.
     pub fn apply_dear(&mut self, update: &Update) -> Result<AppliedDear, Poisoned> {
-        let parts = update.structs() + update.ranges();
-        let allowance = ALLOWANCE + PER_STRUCT * parts as u64 + PER_BYTE * update.bytes().len() as u64;
+        let allowance = worth(update) + EXCESS;
         let begun = processor_time();
         let is_over = || processor_time().saturating_sub(begun) > allowance;
-        let most = LARGE.max(parts / PIECES);
+        let most = LARGE.max(parts(update) / PIECES);
         let mut pieces = Vec::new();
         while let Some(piece) = update.next_structs(|client| known(&self.clocks, client), most) {
             let applied = self.apply(&[&piece])?;
@@ -72,12 +93,6 @@ impl Replica {
         let verdict = if is_whole { Verdict::Complete } else { Verdict::Incomplete };
         Ok(AppliedDear { pieces, verdict })
     }
-}
-
-/// How long this thread has run, in nanoseconds: what others do on the machine does not count.
-fn processor_time() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
 #[cfg(test)]

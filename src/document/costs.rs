@@ -1,0 +1,158 @@
+//! What changes cost in one document: where they are applied follows from it, and who has to answer for them.
+//!
+//! What a change will cost does not show in its bytes ([`super::replica::dear`]), so it is foretold from the last ones,
+//! and measured. What is more than its size is worth comes out of a purse: each session has one, and so has the document.
+//! Pure: the time is given.
+
+use std::time::{Duration, Instant};
+
+use super::rate::{Bucket, Rate};
+
+/// What is applied on a thread that serves others must be done within this time.
+const HERE: Duration = Duration::from_millis(5);
+
+/// What a struct or a range costs where nothing was measured yet: three times as much as usual.
+const UNKNOWN: f64 = 10_000.0;
+
+/// What a batch costs however little is in it, in nanoseconds. Counted apart, so that a batch of one says something about
+/// a batch of many.
+const BATCH: f64 = 50_000.0;
+
+/// Seconds of the processor's time that a session may take beyond what its changes are worth. Somebody who types into
+/// a spot where thousands of others stand needs a hundredth of it.
+const SESSION: Rate = Rate { burst: 0.5, per_second: 0.1 };
+
+/// The same for all sessions of a document together.
+const DOCUMENT: Rate = Rate { burst: 5.0, per_second: 0.5 };
+
+/// Whether somebody may change a document that others have made dear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    Fine,
+    /// Not now: the document needs time to recover, and this session has had its part in it.
+    Later,
+    /// No: this session has asked for far more than its changes are worth.
+    Overdrawn,
+}
+
+/// What is left of what one session may take.
+#[derive(Debug, Default)]
+pub struct Purse(Option<Bucket>);
+
+/// What changes cost in a document.
+#[derive(Debug)]
+pub struct Costs {
+    /// Nanoseconds for a struct or a range.
+    per_part: f64,
+    /// What is left for everybody.
+    document: Option<Bucket>,
+}
+
+impl Default for Costs {
+    fn default() -> Self {
+        Self { per_part: UNKNOWN, document: None }
+    }
+}
+
+impl Costs {
+    /// Whether so many structs and ranges will be applied so soon that nobody else on the thread notices.
+    pub fn is_little(&self, parts: usize) -> bool {
+        self.per_part * parts as f64 <= HERE.as_nanos() as f64
+    }
+
+    /// So many structs and ranges took so long, of the processor's time.
+    pub fn learn(&mut self, parts: usize, took: Duration) {
+        let measured = (took.as_nanos() as f64 - BATCH).max(0.0) / parts.max(1) as f64;
+        // What became dear is believed at once, what became cheap after some more.
+        self.per_part =
+            if measured > self.per_part { measured } else { (3.0 * self.per_part + measured) / 4.0 };
+    }
+
+    /// A session's change took so much more than it is worth.
+    pub fn charge(&mut self, purse: &mut Purse, excess: Duration, now: Instant) {
+        if !excess.is_zero() {
+            for (bucket, rate) in [(&mut purse.0, SESSION), (&mut self.document, DOCUMENT)] {
+                bucket.get_or_insert_with(|| Bucket::new(rate, now)).spend(excess.as_secs_f64(), now);
+            }
+        }
+    }
+
+    /// Whether the session with this purse may change the document.
+    pub fn standing(&mut self, purse: &mut Purse, now: Instant) -> Standing {
+        let Some(own) = &mut purse.0 else { return Standing::Fine };
+        if own.left(now) <= 0.0 {
+            Standing::Overdrawn
+        } else if own.left(now) < SESSION.burst
+            && self.document.as_mut().is_some_and(|all| all.left(now) <= 0.0)
+        {
+            Standing::Later
+        } else {
+            Standing::Fine
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn what_will_take_long_is_told_from_what_took_long() {
+        let mut costs = Costs::default();
+        assert!(costs.is_little(256), "a batch of keystrokes");
+        assert!(!costs.is_little(2048), "nothing is known yet");
+        costs.learn(1, 3 * MS);
+        assert!(costs.is_little(1) && !costs.is_little(2));
+        for _ in 0..40 {
+            costs.learn(256, MS);
+        }
+        assert!(costs.is_little(1000), "it is cheap again");
+        costs.learn(1, Duration::from_micros(40));
+        assert!(costs.is_little(1000), "what a batch costs by itself is not what a struct costs");
+    }
+
+    #[test]
+    fn whoever_asks_for_too_much_is_overdrawn_and_nobody_else() {
+        let start = Instant::now();
+        let (mut costs, mut mallory, mut bob) = (Costs::default(), Purse::default(), Purse::default());
+        costs.charge(&mut mallory, 499 * MS, start);
+        assert_eq!(costs.standing(&mut mallory, start), Standing::Fine);
+        costs.charge(&mut mallory, 101 * MS, start);
+        assert_eq!(costs.standing(&mut mallory, start), Standing::Overdrawn);
+        assert_eq!(costs.standing(&mut bob, start), Standing::Fine);
+        assert_eq!(costs.standing(&mut mallory, start + 990 * MS), Standing::Overdrawn);
+        assert_eq!(costs.standing(&mut mallory, start + 1010 * MS), Standing::Fine);
+    }
+
+    #[test]
+    fn ten_keystrokes_a_second_that_are_dear_by_the_fault_of_others_pass_for_ever() {
+        let mut now = Instant::now();
+        let (mut costs, mut bob) = (Costs::default(), Purse::default());
+        for _ in 0..10_000 {
+            assert_eq!(costs.standing(&mut bob, now), Standing::Fine);
+            costs.charge(&mut bob, 5 * MS, now);
+            now += 100 * MS;
+        }
+    }
+
+    #[test]
+    fn many_who_ask_for_a_little_each_wait_until_the_document_has_recovered() {
+        let start = Instant::now();
+        let mut costs = Costs::default();
+        let mut crowd: Vec<Purse> = (0..20).map(|_| Purse::default()).collect();
+        for purse in &mut crowd {
+            costs.charge(purse, 300 * MS, start);
+        }
+        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, start) == Standing::Later));
+        assert_eq!(
+            costs.standing(&mut Purse::default(), start),
+            Standing::Fine,
+            "somebody who had no part in it"
+        );
+        let later = start + Duration::from_secs(3);
+        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, later) == Standing::Fine));
+    }
+}

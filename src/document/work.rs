@@ -1,0 +1,101 @@
+//! Threads for work that takes long: a large document is loaded, a dear change applied. They give way to the threads that
+//! serve, so that whatever is asked of a document, its neighbours are answered as before.
+
+use std::{panic::resume_unwind, sync::Arc};
+
+use tokio::runtime::{Builder, Runtime};
+use tracing::warn;
+
+/// Threads at most: each has a document's work under way, and all together one share of the machine.
+const THREADS: usize = 64;
+
+/// How far they stand back: while others want the processor too, they get a third of what those get (nice(2) of Linux,
+/// which is of one thread there).
+const NICE: i32 = 5;
+
+/// The threads. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Work(Arc<Threads>);
+
+#[derive(Debug)]
+struct Threads(Option<Runtime>);
+
+/// The process ends, and the work was given up.
+#[derive(Debug, thiserror::Error)]
+#[error("the server stops")]
+pub struct Stopped;
+
+impl Work {
+    /// No thread is started before there is work.
+    pub fn new() -> Self {
+        let runtime = Builder::new_current_thread()
+            .thread_name("weft-work")
+            .max_blocking_threads(THREADS)
+            .on_thread_start(stand_back)
+            .build();
+        let runtime =
+            runtime.inspect_err(|error| warn!(%error, "no threads of their own for work that takes long"));
+        Self(Arc::new(Threads(runtime.ok())))
+    }
+
+    /// Runs `work` on one of the threads. A panic of it is one of the caller.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Stopped> {
+        let running = match &self.0.0 {
+            Some(runtime) => runtime.spawn_blocking(work),
+            None => tokio::task::spawn_blocking(work),
+        };
+        running.await.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Stopped,
+        })
+    }
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Without waiting: it may be dropped on a thread that serves.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn stand_back() {
+    if let Err(error) = rustix::process::nice(NICE) {
+        warn!(%error, "work that takes long competes with the rest");
+    }
+}
+
+/// Elsewhere it would be the whole process.
+#[cfg(not(target_os = "linux"))]
+fn stand_back() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_stands_back_and_its_answer_comes() {
+        let work = Work::new();
+        let of_thread = || rustix::process::getpriority_process(None).unwrap();
+        let here = of_thread();
+        assert_eq!(work.run(of_thread).await.unwrap(), (here + NICE).min(19));
+        assert_eq!(of_thread(), here, "and nobody else");
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "it broke")]
+    async fn a_panic_is_not_swallowed() {
+        let _ = Work::new().run(|| panic!("it broke")).await;
+    }
+}
