@@ -35,6 +35,7 @@ use super::{
     requests::{Answer, Requests},
     state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
     text_queue::TextQueue,
+    turns,
     work::Work,
 };
 use crate::{
@@ -294,7 +295,7 @@ impl DocumentActor {
                 error!(document = %actor.name, %error, "failed to quarantine an update");
             }
         };
-        ctx.spawn(kept.into_actor(self).map(report));
+        turns::spawn(ctx, kept.into_actor(self).map(report));
     }
 
     // ---- effects --------------------------------------------------------------------------------------
@@ -349,7 +350,7 @@ impl DocumentActor {
             return;
         }
         self.presence_scheduled = true;
-        ctx.run_later(pace::PAUSE, |actor, ctx| {
+        turns::later(ctx, pace::PAUSE, |actor, ctx| {
             actor.presence_scheduled = false;
             let Phase::Serving(serving) = &mut actor.phase else { return };
             let mut effects = serving.state.tell_untold_presence(now());
@@ -420,12 +421,15 @@ impl DocumentActor {
         };
         let (registry, root) = (self.registry.clone(), field.as_str().to_owned());
         let reading = async move { registry.exports().root_text(state, root).await };
-        ctx.spawn(reading.into_actor(self).map(move |text, actor, ctx| {
-            let Phase::Serving(serving) = &mut actor.phase else { return };
-            let text = text.map_err(|unreadable| unreadable.to_string());
-            let mut effects = serving.state.rich_text(&field, text, now());
-            actor.carry_out(&mut effects, ctx);
-        }));
+        turns::spawn(
+            ctx,
+            reading.into_actor(self).map(move |text, actor, ctx| {
+                let Phase::Serving(serving) = &mut actor.phase else { return };
+                let text = text.map_err(|unreadable| unreadable.to_string());
+                let mut effects = serving.state.rich_text(&field, text, now());
+                actor.carry_out(&mut effects, ctx);
+            }),
+        );
     }
 
     fn close_session(&self, session: SessionId, reason: CloseReason) {
@@ -515,13 +519,16 @@ impl DocumentActor {
             let written = self.store.append(vec![append]);
             serving.write_started = Some(now.instant);
             let journals = serving.journals;
-            ctx.spawn(written.into_actor(self).map(move |written, actor, ctx| {
-                // An answer to a write from before the document was deleted or begun anew says nothing about
-                // the journal it has now.
-                if matches!(&actor.phase, Phase::Serving(serving) if serving.journals == journals) {
-                    actor.written(written, ctx);
-                }
-            }));
+            turns::spawn(
+                ctx,
+                written.into_actor(self).map(move |written, actor, ctx| {
+                    // An answer to a write from before the document was deleted or begun anew says nothing about
+                    // the journal it has now.
+                    if matches!(&actor.phase, Phase::Serving(serving) if serving.journals == journals) {
+                        actor.written(written, ctx);
+                    }
+                }),
+            );
         }
         self.report_backlog();
     }
@@ -560,7 +567,7 @@ impl DocumentActor {
         let retry = serving.journal.failed(Instant::now());
         serving.state.set_full(serving.journal.is_full());
         let pause = retry.saturating_duration_since(Instant::now());
-        ctx.run_later(pause, Self::write);
+        turns::later(ctx, pause, Self::write);
     }
 
     fn report_backlog(&mut self) {
@@ -623,26 +630,29 @@ impl DocumentActor {
                 Err(stopped) => Err(stopped.to_string()),
             }
         };
-        ctx.spawn(written.into_actor(self).map(move |written, actor, _| {
-            let Phase::Serving(serving) = &mut actor.phase else { return };
-            // Deleted for ever while it was written: it says nothing about what is here now.
-            if serving.journals != journals {
-                return;
-            }
-            serving.checkpointing = false;
-            match written {
-                Ok(()) => {
-                    serving.log_bytes = serving.log_bytes.saturating_sub(covered);
-                    serving.next_checkpoint = None;
-                    actor.report_memory();
+        turns::spawn(
+            ctx,
+            written.into_actor(self).map(move |written, actor, _| {
+                let Phase::Serving(serving) = &mut actor.phase else { return };
+                // Deleted for ever while it was written: it says nothing about what is here now.
+                if serving.journals != journals {
+                    return;
                 }
-                // The log is still there, and says the same at greater length.
-                Err(error) => {
-                    error!(document = %actor.name, error, "failed to write a checkpoint");
-                    serving.next_checkpoint = Some(Instant::now() + CHECKPOINT_PAUSE);
+                serving.checkpointing = false;
+                match written {
+                    Ok(()) => {
+                        serving.log_bytes = serving.log_bytes.saturating_sub(covered);
+                        serving.next_checkpoint = None;
+                        actor.report_memory();
+                    }
+                    // The log is still there, and says the same at greater length.
+                    Err(error) => {
+                        error!(document = %actor.name, error, "failed to write a checkpoint");
+                        serving.next_checkpoint = Some(Instant::now() + CHECKPOINT_PAUSE);
+                    }
                 }
-            }
-        }));
+            }),
+        );
     }
 
     // ---- time -----------------------------------------------------------------------------------------
@@ -650,7 +660,7 @@ impl DocumentActor {
     fn schedule_tick(&mut self, ctx: &mut Context<Self>) {
         if !self.tick_scheduled {
             self.tick_scheduled = true;
-            ctx.run_later(TICK, |actor, ctx| {
+            turns::later(ctx, TICK, |actor, ctx| {
                 actor.tick_scheduled = false;
                 actor.tick(ctx);
             });
@@ -743,7 +753,7 @@ impl DocumentActor {
         self.phase = Phase::Closed;
         // The mailbox is still answered for a moment, so that nobody who already holds the address is
         // left without an answer; once all handles are gone the actor stops by itself.
-        ctx.run_later(TICK, |_, ctx| ctx.stop());
+        turns::later(ctx, TICK, |_, ctx| ctx.stop());
     }
 
     fn serving(&mut self) -> Result<&mut Serving, OpenError> {
@@ -761,7 +771,10 @@ impl DocumentActor {
             self.flush(ctx);
         } else if updates > 0 && !self.flush_scheduled {
             self.flush_scheduled = true;
-            ctx.notify(Flush);
+            turns::soon(ctx, |actor, ctx| {
+                actor.flush_scheduled = false;
+                actor.flush(ctx);
+            });
         }
     }
 
@@ -892,19 +905,6 @@ pub(super) fn now() -> Now {
 }
 
 // ---- messages: what `handle.rs` may ask ---------------------------------------------------------------
-
-/// Applies what waits. Sent by the actor to itself.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-struct Flush;
-
-impl Handler<Flush> for DocumentActor {
-    type Result = ();
-    fn handle(&mut self, _: Flush, ctx: &mut Context<Self>) {
-        self.flush_scheduled = false;
-        self.flush(ctx);
-    }
-}
 
 /// A session opens the document.
 #[derive(actix::Message)]
@@ -1326,7 +1326,7 @@ impl DocumentActor {
             _ => false,
         };
         if busy && !done.is_closed() {
-            ctx.run_later(LOOK_AGAIN, |actor, ctx| actor.drained(done, ctx));
+            turns::later(ctx, LOOK_AGAIN, |actor, ctx| actor.drained(done, ctx));
         } else {
             self.close(ctx);
         }

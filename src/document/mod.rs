@@ -10,7 +10,7 @@
 //! Who asks without a connection waits in [`requests`], and what is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
 //! and [`exports`] reads it for those who do not speak Yjs.
 //!
-//! [`actor`] owns all of them and carries events in and effects out; [`handle`] is its typed door, [`registry`] knows
+//! [`actor`] owns all of them and carries events in and effects out, each in its turn ([`turns`]); [`handle`] is its typed door, [`registry`] knows
 //! which documents are open, and [`memory`] how much they take and who leaves first.
 
 pub mod acknowledgements;
@@ -40,6 +40,7 @@ pub mod size;
 pub mod state;
 pub mod text_history;
 pub mod text_queue;
+pub mod turns;
 pub mod work;
 
 #[cfg(test)]

@@ -170,6 +170,19 @@ impl Replica {
         }
     }
 
+    /// Stands where a replica was that is being used elsewhere: whoever asks it something is told that it is unusable.
+    pub fn away() -> Self {
+        Self {
+            doc: None,
+            deleted: Deleted::default(),
+            clocks: HashMap::new(),
+            new_types: 0,
+            has_stand_ins: false,
+            cache: Cache::default(),
+            heard: Heard::default(),
+        }
+    }
+
     /// What becomes of what is deleted in it.
     pub fn deleted(&self) -> Deleted {
         self.deleted

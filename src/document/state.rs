@@ -610,7 +610,7 @@ impl DocumentState {
         if self.waiting.is_empty() || self.poisoned {
             return None;
         }
-        Some((std::mem::take(&mut self.replica), self.take_waiting()))
+        Some((std::mem::replace(&mut self.replica, Replica::away()), self.take_waiting()))
     }
 
     /// The replica is back, with what became of each update up to the one at which it panicked, if it did.
