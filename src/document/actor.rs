@@ -1036,6 +1036,8 @@ impl Handler<Leave> for DocumentActor {
         }
         if self.sessions() == 0 {
             self.idle_since = Some(Instant::now());
+            // At once: in what order documents were left decides which of them makes room.
+            self.share.set_left(self.idle_since);
         }
         self.schedule_tick(ctx);
     }

@@ -33,7 +33,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// The files, or folders, in which a foreign crate or the clock may be named.
 const DOORS: &[(&str, &[&str])] = &[
-    ("actix", &["document/actor.rs", "document/handle.rs", "document/registry.rs", "server.rs"]),
+    (
+        "actix",
+        &[
+            "document/actor.rs",
+            "document/handle.rs",
+            "document/registry.rs",
+            "document/turns.rs",
+            "server.rs",
+        ],
+    ),
     ("actix_ws", &["connection/socket.rs", "http/upgrade.rs"]),
     ("actix_http", &["connection/socket.rs", "http/upgrade.rs", "http/listener.rs"]),
     ("actix_server", &["http/listener.rs"]),

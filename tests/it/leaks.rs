@@ -152,7 +152,9 @@ async fn streams_and_polls_that_broke_off_are_forgotten() {
             1 => {
                 let session = plain::begin(address, &room).await.unwrap();
                 let _ = plain::poll(address, &room, &format!("session={session}&wait=0")).await.unwrap();
-                assert_eq!(plain::say(address, &room, &session, &frames::empty_step1()).await, Some(204));
+                // On a busy machine its patience may have ended by now.
+                let said = plain::say(address, &room, &session, &frames::empty_step1()).await;
+                assert!(matches!(said, Some(204 | 404)), "{said:?}");
             }
             _ => {
                 let head = format!("POST /api/v1/documents/{room}/sessions HTTP/1.1\r\n");

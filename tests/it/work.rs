@@ -68,6 +68,8 @@ async fn many_small_dear_changes_are_cut_short_like_a_large_one() {
     let bob = Client::named("bob").acknowledged().opens(&server, "other").await;
     let mut crowd = Raw::open(&server, "notes").await;
     crowd.send([vec![0, 2], frames::buffer(&letters(1..=CROWD))].concat()).await;
+    crowd.send(vec![0, 0, 1, 0]).await;
+    while !matches!(crowd.next().await, Ok(answer) if answer.starts_with(&[0, 1])) {}
     let mut mallory = Raw::open(&server, "notes").await;
     let (mut keys, mut next) = (0, CROWD + 1);
     while server.refused("too_dear") == 0 {
