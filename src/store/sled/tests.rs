@@ -329,6 +329,24 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
 }
 
 #[test]
+fn a_settling_that_overtakes_another_loses_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    for number in 0..5 {
+        append(&mut engine, &format!("early {number}"), &["x"]).unwrap();
+    }
+    engine.begin_settling();
+    append(&mut engine, "late", &["x"]).unwrap();
+    engine.begin_settling();
+    while engine.is_busy() {
+        engine.step();
+    }
+    let expected = content(&mut engine);
+    let killed = killed_now(home.path());
+    assert_same(&content(&mut open_engine(killed.path())), &expected, "after both");
+}
+
+#[test]
 fn a_kill_at_any_step_of_settling_loses_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut engine = open_engine(home.path());

@@ -24,10 +24,15 @@ pub(super) struct Settling {
 }
 
 impl Engine {
-    /// Goes on in a new segment of the log, and settles what the present one holds.
+    /// Goes on in a new segment of the log, and settles what the ones before it hold. What a settling under way has
+    /// not come to is part of this one: at its end all those segments go.
     pub(in crate::store::sled) fn begin_settling(&mut self) {
         match self.wal.rotate() {
-            Ok(()) => self.settling = Some(Settling { documents: self.unsettled.drain().collect() }),
+            Ok(()) => {
+                let under_way = self.settling.take();
+                self.unsettled.extend(under_way.into_iter().flat_map(|settling| settling.documents));
+                self.settling = Some(Settling { documents: self.unsettled.drain().collect() });
+            }
             Err(error) => self.fail(&wal::reason(&error)),
         }
     }
