@@ -21,7 +21,7 @@
 //! | [`server`] | the composition root: start and ordered shutdown; [`server::descriptors`] for how many there are files | everything |
 //!
 //! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
-//! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry}.rs`
+//! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry,turns}.rs`
 //! and `server.rs`, `actix_ws` in `connection/socket.rs`, `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and
 //! `document/`, `operational_transform` in `protocol/text_operation.rs`,
 //! `sled` in `store/sled/places.rs`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
@@ -30,7 +30,8 @@
 //! # Invariants
 //!
 //! 1. A document changes only in [`document::state`], synchronously, on its own actor. Nothing awaits between
-//!    reading it and changing it.
+//!    reading it and changing it; while its replica is lent to another thread, nothing else happens in it
+//!    ([`document::turns`]).
 //! 2. Access is checked where the document changes, so no route and no dialect can forget it.
 //! 3. Nothing is unbounded: a session waits for a document (`send().await`, never `do_send`), a document fills
 //!    an [`Outbox`](document::outbox::Outbox) with byte and count limits, and a
@@ -47,7 +48,8 @@
 //! 8. An incoming update that changes nothing (deletions included) costs no write, no broadcast and no event.
 //! 9. A stored value begins with its format version and carries a checksum.
 //! 10. Work is bounded like bytes: a large update is applied piece by piece and only as long as it costs what its size is
-//!     worth ([`document::replica::dear`]), on a thread that serves nobody else.
+//!     worth ([`document::replica::dear`]), on a thread that stands back behind those that serve; a session that asks for
+//!     more again and again is refused ([`document::costs`]).
 //!
 //! # Vocabulary
 //!
