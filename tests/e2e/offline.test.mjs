@@ -48,6 +48,8 @@ test("a reload with a socket that breaks each time shows the copy on this device
   await words(bo, "On both.").waitFor();
 
   await ann.page.routeWebSocket(/\/hocuspocus/, (socket) => setTimeout(() => socket.close({ code: 1011 }), 50));
+  // Nor over REST, by which what waits is sent while a document is not open, as between two pages.
+  await ann.page.route(/\/updates$/, (route) => route.abort());
   await ann.page.reload();
   await words(ann, "On both.").waitFor();
   await status(ann, "offline");

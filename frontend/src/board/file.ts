@@ -2,6 +2,7 @@
 import { CaptureUpdateAction, exportToBlob, exportToSvg, getCommonBounds, loadFromBlob, serializeAsJSON } from "@excalidraw/excalidraw";
 import type { OrderedExcalidrawElement } from "@excalidraw/excalidraw/element/types";
 import type { ExcalidrawImperativeAPI } from "@excalidraw/excalidraw/types";
+import { saveBlob } from "../ui/save-file";
 import { centredAt, withNewIds } from "./copies";
 import { scaleOf } from "./scale";
 
@@ -57,11 +58,5 @@ export async function bringIn(api: ExcalidrawImperativeAPI, file: Blob): Promise
 }
 
 export function save(blob: Blob, title: string, ending: string): void {
-  const address = URL.createObjectURL(blob);
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = `${title.replace(/[\\/:*?"<>|\s]+/g, " ").trim() || "board"}.${ending}`;
-  link.click();
-  // The browser has taken the file by the next turn; until then the address must live.
-  setTimeout(() => URL.revokeObjectURL(address), 0);
+  saveBlob(`${title.replace(/\s+/g, " ").trim() || "board"}.${ending}`, blob);
 }

@@ -1,5 +1,8 @@
 // Handing a file to the person, from words this page already has.
 
+/** When a browser has surely taken a file, in ms. */
+const TAKEN_BY = 60_000;
+
 export function saveFile(name: string, type: string, content: string): void {
   saveBlob(name, new Blob([content], { type: `${type};charset=utf-8` }));
 }
@@ -10,8 +13,9 @@ export function saveBlob(name: string, blob: Blob): void {
   link.href = address;
   link.download = safeFileName(name);
   link.click();
-  // The browser has taken the file by the next turn; until then the address must live.
-  setTimeout(() => URL.revokeObjectURL(address), 0);
+  // The browser takes the file when it gets to it, on a busy machine not by the next turn; until then the address must
+  // live, or nothing is saved and nobody is told.
+  setTimeout(() => URL.revokeObjectURL(address), TAKEN_BY);
 }
 
 /** A picture that nobody gave a name, with the ending of its type. */
