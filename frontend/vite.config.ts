@@ -13,6 +13,9 @@ const SERVER = "127.0.0.1:8080";
 /** What the server answers itself: never the page, and never from a cache. Mirrors the route table of src/http/mod.rs. */
 const NOT_THE_PAGE = /^\/(api|ws|collab|chat|hocuspocus|metrics|livez|readyz|assets)(\/|$)/;
 
+/** What the first page consists of, whichever it is: the shell of the app and what it stands on. */
+const ALWAYS_HERE = /^assets\/(index|react|rolldown-runtime|preload-helper|createLucideIcon|refresh-cw|cloud-off|colours|name|store|fetched|toast|live-region|random|panel|x)-[^/]*\.js$/;
+
 export default defineConfig({
   plugins: [
     react(),
@@ -75,7 +78,12 @@ export default defineConfig({
     // The page's policy allows images from `data:`, but a file can be cached and compressed, a data address cannot.
     assetsInlineLimit: 0,
     // Vite's polyfill for module preloading is an inline concern of old browsers; ours all have it.
-    modulePreload: { polyfill: false },
+    modulePreload: {
+      polyfill: false,
+      // A part that is fetched later says which others it needs, so that all are fetched at once; those that every page
+      // has by then need not be said, in each of those lists.
+      resolveDependencies: (_part, needs, { hostType }) => (hostType === "js" ? needs.filter((file) => !ALWAYS_HERE.test(file)) : needs),
+    },
     reportCompressedSize: false,
     rolldownOptions: {
       output: {

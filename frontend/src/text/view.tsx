@@ -17,6 +17,7 @@ import { peopleIn } from "../presence/people";
 import { waitAfter } from "../sync/backoff";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
+import { whenAtRest } from "../ui/at-rest";
 import { fetched } from "../ui/fetched";
 import { isCalm } from "../ui/motion";
 import { MOD } from "../ui/platform";
@@ -25,7 +26,6 @@ import { savePicture } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { bubblePlace, createBubbleHost, linkAtCaret } from "./bubble-place";
 import { createEditor } from "./editor";
-import { exportText } from "./export";
 import { Highlight } from "./highlight";
 import { images, insertImages, takeDropped, type ImagesPorts } from "./images";
 import { pastes } from "./paste";
@@ -43,6 +43,8 @@ import "./text.css";
 const Bubble = fetched(() => import("./bubble").then(({ Bubble }) => Bubble), { ahead: true });
 const TableHandles = fetched(() => import("./table-handles").then(({ TableHandles }) => TableHandles), { ahead: true });
 const FindBar = fetched(() => import("./find-bar").then(({ FindBar }) => FindBar), { ahead: true });
+const exporting = () => import("./export");
+whenAtRest(() => void exporting().catch(() => undefined));
 const OutlinePanel = fetched(() => import("./outline-panel").then(({ OutlinePanel }) => OutlinePanel), { ahead: true });
 
 export function TextView(props: ViewProps): React.JSX.Element {
@@ -125,7 +127,10 @@ export function TextView(props: ViewProps): React.JSX.Element {
   useEffect(() => {
     if (editor === null) return;
     const save = (format: "markdown" | "html" | "json"): void => {
-      exportText(editor.getJSON(), readTitle(room.doc), format, i18n.language).catch(() => showToast({ text: t("export.failed") }));
+      const content = editor.getJSON();
+      exporting()
+        .then(({ exportText }) => exportText(content, readTitle(room.doc), format, i18n.language))
+        .catch(() => showToast({ text: t("export.failed") }));
     };
     onHandle({
       goTo: (client) => goToCaret(editor, client),
