@@ -326,7 +326,7 @@ test("a server that stores no images says so in words, and nothing is left behin
   await ann.page.route("**/attachments", (route) => route.fulfill({ status: 404, json: { error: { code: "not_found", message: "there is nothing here" } } }));
   await write(ann, "Before ");
   await paste(ann, PICTURE.toString("base64"));
-  await ann.page.getByText("This server cannot store images.").first().waitFor();
+  await ann.page.getByText("This server cannot store images").first().waitFor();
   assert.equal(await ann.page.locator(".prose img:not(.ProseMirror-separator), .image-place").count(), 0);
   assert.equal(await reading(ann), "<p>Before </p>");
 });
