@@ -24,9 +24,9 @@ export function savePicture(name: string, picture: Blob): void {
   saveBlob(`${name}.${/^\w{2,5}$/.test(ending) ? ending : "bin"}`, picture);
 }
 
-/** Without the characters some file systems refuse; never empty. */
+/** Without the characters some file systems refuse, one space where they stood; never empty. */
 export function safeFileName(name: string): string {
-  return name.replace(/[\\/:*?"<>|\p{Cc}]+/gu, " ").trim() || "document";
+  return name.replace(/[\\/:*?"<>|\p{Cc}\s]+/gu, " ").trim() || "document";
 }
 
 /** A title that already names a kind of file keeps it. */
