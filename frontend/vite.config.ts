@@ -27,6 +27,14 @@ export default defineConfig({
       resolveId: (source, importer) =>
         source === "@floating-ui/dom" && /\/@tiptap\/(suggestion|extension-bubble-menu)\//.test(importer ?? "") ? fileURLToPath(new URL("src/text/floating-later.ts", import.meta.url)) : null,
     },
+    {
+      // yjs writes to the console through lib0's DOM helpers, and those describe what they take in lib0's language of
+      // schemas: 12 KB that nobody asks.
+      name: "weft:no-schemas",
+      enforce: "pre",
+      resolveId: (source, importer) => (source === "./schema.js" && /\/lib0\/dom\.js$/.test(importer ?? "") ? "\0weft:no-schemas" : null),
+      load: (id) => (id === "\0weft:no-schemas" ? "export const $custom = () => undefined;" : null),
+    },
     fetchedLater((file) => /^assets\/(board|fonts\/Excalifont)\//.test(file)),
     VitePWA({
       registerType: "prompt",
