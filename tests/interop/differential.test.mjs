@@ -54,7 +54,10 @@ const WAYS = {
   live: (name, { updates }) => say(name, updates.map((update) => frame(2, update))),
   "step 2": (name, { state }) => say(name, [frame(1, state)]),
   REST: async (name, { state }) => {
-    const answer = await fetch(`${server.url}/api/v1/documents/${name}/updates`, { method: "POST", body: state });
+    const send = () => fetch(`${server.url}/api/v1/documents/${name}/updates`, { method: "POST", body: state });
+    let answer = await send();
+    // On a busy disk a change may not be durable in time; whoever is told so sends it once more.
+    for (let again = 0; answer.status === 503 && again < 10; again++) answer = await send();
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
     return stored(name);
   },
