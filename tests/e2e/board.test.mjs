@@ -438,6 +438,41 @@ test("a picture that is refused for good stays for its author, who is told why, 
   await alert.waitFor({ state: "detached" });
 });
 
+test("a colleague takes a refused picture off the board: it is its author's still, who saves it and discards it", async () => {
+  const [ann, bo] = await annAndBo("taken off");
+  ann.mayLoseNetwork = true;
+  await ann.context.route(/\/attachments/, (route) => route.fulfill({ status: 404, json: { error: { code: "not_found", message: "there is nothing here" } } }));
+  await putImage(ann);
+  await ann.page.getByText("The server did not take 1 picture").waitFor();
+  await bo.page.locator(".board-hint").waitFor({ state: "detached" });
+  await click(bo, 640, 600);
+  await bo.page.keyboard.press("Control+a");
+  await bo.page.keyboard.press("Delete");
+  await ann.page.locator(".board-hint").waitFor();
+  const left = ann.page.locator(".board-stranded");
+  await left.getByText("1 picture that was taken off the board is on this device only. The server never got it.").waitFor();
+  assert.equal(await ann.page.getByText("The server did not take").count(), 0);
+  // It outlives the visit.
+  await ann.page.reload();
+  await onBoard(ann);
+  await left.waitFor();
+  for (const [size, theme] of [[[1280, 820], "light"], [[390, 780], "dark"]]) {
+    await ann.page.setViewportSize({ width: size[0], height: size[1] });
+    await ann.page.emulateMedia({ colorScheme: theme });
+    await screenshot(ann, `picture-stranded-${theme}`);
+    await fitsSideways(ann, `a picture that is here only, ${theme}`);
+  }
+  await ann.page.setViewportSize({ width: 1280, height: 820 });
+  const [download] = await Promise.all([ann.page.waitForEvent("download"), left.getByRole("button", { name: "Save the picture" }).click()]);
+  assert.equal((await readFile(await download.path())).subarray(1, 4).toString(), "PNG");
+  await left.getByRole("button", { name: "Discard" }).click();
+  await left.waitFor({ state: "detached" });
+  await ann.page.reload();
+  await onBoard(ann);
+  await ann.page.locator(".board-hint").waitFor();
+  assert.equal(await left.count(), 0);
+});
+
 for (const [what, answer] of [
   ["a server in trouble", { status: 500, body: "internal error" }],
   ["a portal's page", { status: 200, contentType: "text/html", body: "<!doctype html><title>Hotel</title>Please log in" }],

@@ -208,6 +208,7 @@ export function Board(props: {
       {session && <Crowded session={session} />}
       {session && <Pictures session={session} />}
       {session && <RefusedPictures session={session} />}
+      {session && <StrandedPictures session={session} />}
     </div>
   );
 }
@@ -295,6 +296,25 @@ function RefusedPictures(props: { readonly session: BoardSession }): React.JSX.E
       </button>
       <button type="button" className="button small" onClick={() => session.takeOff(refused)}>
         {t("board.takeOff")}
+      </button>
+    </div>
+  );
+}
+
+/** Their shapes are gone, by whomever; only their author can say that they may go too. */
+function StrandedPictures(props: { readonly session: BoardSession }): React.JSX.Element | null {
+  const { t } = useTranslation();
+  const { session } = props;
+  const stranded = useSyncExternalStore(session.subscribe, session.stranded);
+  if (stranded.length === 0) return null;
+  return (
+    <div className="banner board-crowded board-refused board-stranded" role="status">
+      <p>{t("board.stranded", { count: stranded.length })}</p>
+      <button type="button" className="button small" onClick={() => stranded.forEach(({ file }) => savePicture(t("image.name"), file))}>
+        {t("image.save")}
+      </button>
+      <button type="button" className="button small" onClick={() => session.discard(stranded)}>
+        {t("image.discard")}
       </button>
     </div>
   );

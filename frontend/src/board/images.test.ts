@@ -123,11 +123,56 @@ test("a refusal of Weft's own is final: the picture stays on this device and on 
     images.retry();
     await new Promise((resolve) => setTimeout(resolve));
     expect([fetch.mock.calls.length, files.size, images.waits()]).toEqual([1, 0, 0]);
-    // Taken off by its author, it is gone from here too.
+    // Whoever deletes the shape, the picture is its author's.
     images.look(new Set(), () => PIXEL);
+    expect([images.refused(), images.stranded().map(({ id }) => id), device.size]).toEqual([[], ["f1"], 1]);
+    images.look(new Set(["f1"]), () => PIXEL);
+    expect([images.refused().length, images.stranded(), fetch.mock.calls.length]).toEqual([1, [], 1]);
+    // On its author's word it is gone from here too.
+    images.discard(["f1"]);
     await vi.waitFor(() => expect(device.size).toBe(0));
-    expect(images.refused()).toEqual([]);
+    expect([images.refused(), images.stranded()]).toEqual([[], []]);
   }
+});
+
+test("a picture that waits and whose shape is gone is said to be here only, until it is discarded or back on the board", async () => {
+  const device: Device = new Map();
+  const down = (): never => {
+    throw new TypeError("no network");
+  };
+  const { images } = stage(down, device);
+  images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect([images.waits(), device.size]).toEqual([1, 1]));
+  images.look(new Set(), () => null);
+  expect([images.waits(), images.stranded().map(({ id }) => id)]).toEqual([0, ["f1"]]);
+  expect([...new Uint8Array((await images.stranded()[0]?.file.arrayBuffer()) ?? new ArrayBuffer())].slice(1, 4)).toEqual([0x50, 0x4e, 0x47]);
+  images.look(new Set(["f1"]), () => PIXEL);
+  expect([images.waits(), images.stranded()]).toEqual([1, []]);
+  images.look(new Set(), () => null);
+  images.dispose();
+
+  // The next visit: nothing is said before the view has looked, and an address that is none takes nothing away.
+  const doc = new Doc();
+  doc.getMap("files").set("f1", "//elsewhere.example/x.png");
+  const next = stage(down, device, doc);
+  await new Promise((resolve) => setTimeout(resolve));
+  expect([next.images.stranded(), device.size]).toEqual([[], 1]);
+  next.images.look(new Set(), () => null);
+  expect(next.images.stranded().map(({ id }) => id)).toEqual(["f1"]);
+  next.images.discard(["f1"]);
+  await vi.waitFor(() => expect([next.images.stranded(), device.size]).toEqual([[], 0]));
+});
+
+test("a picture that this device could not keep either is not lost with its shape", async () => {
+  const { images } = stage(() => {
+    throw new TypeError("no network");
+  });
+  images.look(new Set(["f1"]), () => PIXEL);
+  await vi.waitFor(() => expect([images.waits(), images.unsent()]).toEqual([1, 1]));
+  images.look(new Set(), () => PIXEL);
+  expect([images.unsent(), images.stranded().map(({ file }) => file.size)]).toEqual([1, [8]]);
+  images.discard(["f1"]);
+  expect([images.unsent(), images.stranded()]).toEqual([0, []]);
 });
 
 test("a portal's page, a gateway's refusal and a server in trouble are no answers: the picture waits, and goes out later", async () => {

@@ -15,11 +15,15 @@ export interface Picture {
   readonly dataURL: string;
 }
 
-/** A picture that the server will not take. It stays on the board and on this device; nobody else sees it. */
-export interface RefusedPicture {
+/** A picture that is on this device and not on the server. */
+export interface OwnPicture {
   readonly id: string;
-  readonly problem: Refused;
   readonly file: Blob;
+}
+
+/** One that the server will not take. It stays on the board and on this device; nobody else sees it. */
+export interface RefusedPicture extends OwnPicture {
+  readonly problem: Refused;
 }
 
 /** Asked so often in vain, a picture will not come by itself any more. With growing waits that is some minutes. */
@@ -52,15 +56,19 @@ export interface Images {
   readonly retry: () => void;
   /** Pictures that exist in this tab only: neither the server nor this device could take them yet. */
   readonly unsent: () => number;
-  /** Pictures put in here that the server did not take when it was last asked. */
+  /** Pictures on the board, put in here, that the server did not take when it was last asked. */
   readonly waits: () => number;
   /** Pictures on the board that the server has refused for good in this visit. The same list until it changes. */
   readonly refused: () => readonly RefusedPicture[];
+  /** Pictures on this device only, of which the shape is gone: nothing sends them any more. The same list until it changes. */
+  readonly stranded: () => readonly OwnPicture[];
+  /** Forgets pictures of this device, on their author's word. */
+  readonly discard: (ids: readonly string[]) => void;
   readonly dispose: () => void;
 }
 
 export function syncImages(ports: ImagesPorts): Images {
-  const { doc, waiting, show } = ports;
+  const { doc, waiting } = ports;
   const files: YMap<unknown> = doc.getMap(FILES);
   const ended = new AbortController();
   /** Asked or sent, whatever came of it; unanswered ones are taken out again. */
@@ -68,7 +76,9 @@ export function syncImages(ports: ImagesPorts): Images {
   const unsent = new Set<string>();
   /** Sent in vain. */
   const waits = new Set<string>();
-  let refused: readonly RefusedPicture[] = [];
+  const refusals = new Map<string, RefusedPicture>();
+  /** What is made of these for the view, which is told when it is another. */
+  let shown: { readonly waits: number; readonly refused: readonly RefusedPicture[]; readonly stranded: readonly OwnPicture[] } = { waits: 0, refused: [], stranded: [] };
   /** How often a picture of somebody else was asked for in vain. */
   const tries = new Map<string, number>();
   let failures = 0;
@@ -80,16 +90,18 @@ export function syncImages(ports: ImagesPorts): Images {
   };
   /** Answered by the server, in whatever way. */
   const settledIds = new Set<string>();
-  /** From earlier visits. */
+  /** On this device. */
   const kept = new Map<string, WaitingPicture>();
   let allowed = true;
-  let named: ReadonlySet<string> = new Set();
+  /** Unknown until the view has looked: then nothing is stranded. */
+  let named: ReadonlySet<string> | null = null;
   let have: (id: string) => Picture | null = () => null;
 
   const send = async (picture: Picture): Promise<void> => {
     const { id } = picture;
     const bytes = bytesOf(picture.dataURL);
     busy.add(id);
+    settledIds.delete(id);
     if (!kept.has(id)) {
       unsent.add(id);
       const own = { key: id, type: picture.mimeType, bytes: bytes.buffer };
@@ -99,32 +111,24 @@ export function syncImages(ports: ImagesPorts): Images {
           unsent.delete(id);
           if (settledIds.has(id)) return waiting.drop(id);
           kept.set(id, own);
+          tell();
         },
         () => undefined,
       );
     }
-    const settled = (): void => {
-      failures = 0;
-      settledIds.add(id);
-      if (waits.delete(id)) ports.changed?.();
-      unsent.delete(id);
-      kept.delete(id);
-      waiting.drop(id).catch(() => undefined);
-    };
     try {
       const file = blobOf({ key: id, type: picture.mimeType, bytes: bytes.buffer });
       const fate = await ports.send(file, ended.signal);
       if (fate.kind === "stored" && isOwnAddress(fate.address)) {
+        failures = 0;
         files.set(id, fate.address);
-        return settled();
+        return forget(id);
       }
       if (fate.kind === "refused") {
         // Busy it stays: in this visit the answer would be the same. The copy stays too, and the next visit may find more room.
-        if (waits.delete(id) || !refused.some((one) => one.id === id)) {
-          refused = [...refused.filter((one) => one.id !== id), { id, problem: fate.problem, file }];
-          ports.changed?.();
-        }
-        return;
+        waits.delete(id);
+        refusals.set(id, { id, problem: fate.problem, file });
+        return tell();
       }
     } catch {
       // Given up, or a fault of ours: neither says anything about the picture.
@@ -132,10 +136,8 @@ export function syncImages(ports: ImagesPorts): Images {
     busy.delete(id);
     if (ended.signal.aborted) return;
     failed();
-    if (!waits.has(id)) {
-      waits.add(id);
-      ports.changed?.();
-    }
+    waits.add(id);
+    tell();
   };
 
   const receive = async (id: string, url: string): Promise<void> => {
@@ -144,7 +146,7 @@ export function syncImages(ports: ImagesPorts): Images {
       const response = await ports.fetch(url, { signal: ended.signal });
       const picture = response.ok ? await pictureIn(await response.blob()) : null;
       // What is not a picture is never handed on; its shape stays an empty place.
-      if (picture !== null) return show({ id, mimeType: picture.type, dataURL: await dataUrl(picture) });
+      if (picture !== null) return ports.show({ id, mimeType: picture.type, dataURL: await dataUrl(picture) });
       if (ended.signal.aborted) return;
       // A page of somebody in between, or a server in trouble. What it is is not known, so it is not asked for ever.
       const vain = (tries.get(id) ?? 0) + 1;
@@ -158,8 +160,8 @@ export function syncImages(ports: ImagesPorts): Images {
   };
 
   const look = (): void => {
-    forgetTakenOff();
-    for (const id of named) {
+    tell();
+    for (const id of named ?? []) {
       if (busy.has(id)) continue;
       const url = files.get(id);
       const picture = have(id) ?? keptOf(id);
@@ -168,31 +170,48 @@ export function syncImages(ports: ImagesPorts): Images {
       } else if (picture !== null && allowed) void send(picture);
     }
   };
-  /** What was refused and has left the board is no trouble any more. Undo finds it in this tab, and then it is asked anew. */
-  const forgetTakenOff = (): void => {
-    const gone = refused.filter(({ id }) => !named.has(id));
-    if (gone.length === 0) return;
-    refused = refused.filter(({ id }) => named.has(id));
-    for (const { id } of gone) {
-      busy.delete(id);
-      unsent.delete(id);
-      waiting.drop(id).catch(() => undefined);
-    }
+  /** The server has it, or its author wants it no more. */
+  const forget = (id: string): void => {
+    settledIds.add(id);
+    for (const known of [waits, unsent, kept, refusals]) known.delete(id);
+    waiting.drop(id).catch(() => undefined);
+    tell();
+  };
+  const tell = (): void => {
+    const now = { waits: [...waits].filter((id) => named?.has(id)).length, refused: [...refusals.values()].filter(({ id }) => named?.has(id)), stranded: strandedNow() };
+    const same = <P extends OwnPicture>(some: readonly P[], others: readonly P[]): boolean => some.length === others.length && some.every(({ id }, at) => id === others[at]?.id);
+    const isSame = now.waits === shown.waits && same(now.refused, shown.refused) && same(now.stranded, shown.stranded);
+    if (isSame) return;
+    shown = now;
     ports.changed?.();
+  };
+  const strandedNow = (): readonly OwnPicture[] => {
+    if (named === null) return [];
+    const left: OwnPicture[] = [];
+    for (const id of new Set([...kept.keys(), ...unsent, ...refusals.keys()])) {
+      const refusal = refusals.get(id);
+      // What is on its way may be on the server in a moment.
+      if (named.has(id) || (busy.has(id) && refusal === undefined)) continue;
+      const [waits, picture] = [kept.get(id), have(id)];
+      if (refusal !== undefined) left.push({ id, file: refusal.file });
+      else if (waits !== undefined) left.push({ id, file: blobOf(waits) });
+      else if (picture !== null) left.push({ id, file: new Blob([bytesOf(picture.dataURL)], { type: picture.mimeType }) });
+    }
+    return left;
   };
   /** A picture of an earlier visit, handed to the view on the way. */
   const keptOf = (id: string): Picture | null => {
     const waits = kept.get(id);
     if (waits === undefined) return null;
     const picture = { id, mimeType: waits.type, dataURL: dataUrlOf(waits) };
-    show(picture);
+    ports.show(picture);
     return picture;
   };
   files.observe(look);
   waiting.all().then(
     (all) => {
       for (const waits of all) {
-        if (!files.has(waits.key)) kept.set(waits.key, waits);
+        if (!isOwnAddress(files.get(waits.key))) kept.set(waits.key, waits);
         else waiting.drop(waits.key).catch(() => undefined);
       }
       if (!ended.signal.aborted && kept.size > 0) look();
@@ -211,8 +230,17 @@ export function syncImages(ports: ImagesPorts): Images {
     },
     retry: look,
     unsent: () => unsent.size,
-    waits: () => waits.size,
-    refused: () => refused,
+    waits: () => shown.waits,
+    refused: () => shown.refused,
+    stranded: () => shown.stranded,
+    discard: (ids) => {
+      // Whatever the view still shows: it is not to be sent once more.
+      named = named && new Set([...named].filter((id) => !ids.includes(id)));
+      for (const id of ids) {
+        busy.delete(id);
+        forget(id);
+      }
+    },
     dispose: () => {
       clearTimeout(again);
       files.unobserve(look);

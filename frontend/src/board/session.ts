@@ -8,7 +8,7 @@ import { browserPictures } from "../documents/pictures";
 import type { Room } from "../sync/room";
 import { bindBoard, type BoardHistory, type Unfinished } from "./binding";
 import type { BoardElement } from "./element";
-import { syncImages, type Picture, type RefusedPicture } from "./images";
+import { syncImages, type OwnPicture, type Picture, type RefusedPicture } from "./images";
 import { fitted, retype } from "./lines";
 import { handsOf, othersIn, publisher, type Bounds, type OnBoard, type Pointer } from "./presence";
 
@@ -38,6 +38,9 @@ export interface BoardSession {
   /** Pictures on the board that the server will not take, and a way to be rid of them. */
   readonly refused: () => readonly RefusedPicture[];
   readonly takeOff: (pictures: readonly RefusedPicture[]) => void;
+  /** Pictures that lie on this device and nowhere else, not on the board either, and a way to be rid of them. */
+  readonly stranded: () => readonly OwnPicture[];
+  readonly discard: (pictures: readonly OwnPicture[]) => void;
   readonly dispose: () => void;
 }
 
@@ -168,7 +171,7 @@ export function openSession(ports: {
     },
   });
   const pictureOf = (id: string): Picture | null => api.getFiles()[id] ?? null;
-  let pictured = "";
+  let pictured: string | null = null;
   const lookForPictures = (): void => {
     const named = new Set<string>();
     for (const element of elements()) {
@@ -277,7 +280,10 @@ export function openSession(ports: {
         files.has(element["fileId"]) && !element.isDeleted ? { ...element, isDeleted: true, version: element.version + 1, versionNonce: element.versionNonce + 1 } : element,
       );
       api.updateScene({ elements: without as unknown as readonly OrderedExcalidrawElement[], captureUpdate: CaptureUpdateAction.NEVER });
+      images.discard(pictures.map(({ id }) => id));
     },
+    stranded: images.stranded,
+    discard: (pictures) => images.discard(pictures.map(({ id }) => id)),
     dispose: () => {
       binding.dispose();
       images.dispose();

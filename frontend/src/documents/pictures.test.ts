@@ -134,6 +134,40 @@ test("what is refused while it is put in leaves nothing behind, and only its aut
   expect([store.rows.size, refusals, pictures.refusals.get().size, pictures.waiting.get().size]).toEqual([0, [], 0, 0]);
 });
 
+test("a picture that waits already is not lost to a refusal of the same, put in once more", async () => {
+  const store = device();
+  const problem = { kind: "refused", status: 413, code: "too_large", message: "at most 3" } as const;
+  let up = false;
+  const { pictures, refusals } = stage(store, () => Promise.reject(new ApiError(up ? problem : { kind: "unreachable" })));
+  const address = await pictures.keep(new Blob(["large"]));
+  up = true;
+  // In another tab too, which has not seen the first.
+  const elsewhere = stage(store, () => Promise.reject(new ApiError(problem)));
+  for (const { put } of [pictures, elsewhere.pictures]) expect(await put(new Blob(["large"]))).toEqual({ address });
+  expect([refusals, elsewhere.refusals, store.rows.size]).toEqual([["at most 3"], ["at most 3"], 1]);
+  expect(await (await pictures.local(address ?? ""))?.text()).toBe("large");
+});
+
+test("the same put in twice in one breath: both are told of the refusal, and nothing is left behind", async () => {
+  const store = device();
+  const problem = { kind: "refused", status: 413, code: "too_large", message: "at most 3" } as const;
+  const { pictures } = stage(store, () => Promise.reject(new ApiError(problem)));
+  expect(await Promise.all([pictures.put(new Blob(["large"])), pictures.put(new Blob(["large"]))])).toEqual([{ problem }, { problem }]);
+  expect([store.rows.size, pictures.refusals.get().size]).toEqual([0, 0]);
+});
+
+test("what was refused is discarded by its author's word, and by nothing else", async () => {
+  const store = device();
+  const discards: (() => void)[] = [];
+  const api = { upload: () => Promise.reject(new ApiError({ kind: "refused", status: 413, code: "too_large", message: "at most 3" })) };
+  const pictures = openPictures({ api, document: named("notes"), store, refused: (_message, _picture, discard) => discards.push(discard) });
+  await pictures.keep(new Blob(["large"]));
+  await pictures.send();
+  expect([store.rows.size, discards.length]).toEqual([1, 1]);
+  discards[0]?.();
+  await vi.waitFor(() => expect([store.rows.size, pictures.refusals.get().size, pictures.waiting.get().size]).toEqual([0, 0, 0]));
+});
+
 test("a browser without a store keeps nothing and says so", async () => {
   const none: PictureStore = { keep: () => Promise.reject(new Error("full")), of: () => Promise.reject(new Error("none")), drop: () => Promise.resolve(), forget: () => Promise.resolve() };
   const { pictures } = stage(none, stored);

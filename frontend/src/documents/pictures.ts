@@ -45,8 +45,8 @@ export function openPictures(ports: {
   readonly api: Pick<Api, "upload">;
   readonly document: DocumentName;
   readonly store: PictureStore;
-  /** The server has answered that it will never take a picture; the words are its own. It stays on this device. */
-  readonly refused: (message: string, picture: Blob) => void;
+  /** The server has answered that it will never take a picture; the words are its own. It stays on this device until `discard`. */
+  readonly refused: (message: string, picture: Blob, discard: () => void) => void;
   /** How long {@link Pictures.put} waits for the server, in ms. */
   readonly moment?: number;
 }): Pictures {
@@ -54,8 +54,8 @@ export function openPictures(ports: {
   const refusals = createStore<ReadonlyMap<string, string>>(new Map());
   const atHand = createStore<ReadonlyMap<string, WaitingPicture>>(new Map());
   let sending: Promise<boolean> | null = null;
-  /** Being put in at this moment: whoever does so is told of a refusal, and nothing of it stays. */
-  const fresh = new Map<string, Problem | null>();
+  /** Put in for the first time, at this moment: whoever does so is told of a refusal, and nothing of it stays. */
+  const fresh = new Map<string, { problem: Problem | null; askers: number }>();
   let again = false;
 
   const waiting = (): Promise<readonly WaitingPicture[]> => store.of(document).catch(() => []);
@@ -69,17 +69,23 @@ export function openPictures(ports: {
     await store.drop(document, key);
     atHand.set(new Map([...(await hand())].filter(([other]) => other !== key)));
   };
-  const keep = async (file: Blob): Promise<string | null> => {
+  const keep = async (file: Blob): Promise<{ readonly key: string; readonly isNew: boolean } | null> => {
     try {
       const bytes = await file.arrayBuffer();
       const key = await addressOf(document, bytes);
       const picture = { key, type: file.type, bytes };
+      // The same picture may wait here already, for another place that names it.
+      const isNew = !(await store.of(document)).some((other) => other.key === key);
       await store.keep(document, picture);
       atHand.set(new Map([...(await hand()), [key, picture]]));
-      return key;
+      return { key, isNew };
     } catch {
       return null;
     }
+  };
+  const discard = async (key: string): Promise<void> => {
+    await drop(key);
+    refusals.set(new Map([...refusals.get()].filter(([other]) => other !== key)));
   };
   const send = (): Promise<boolean> => {
     again = true;
@@ -99,12 +105,15 @@ export function openPictures(ports: {
           // Nobody there: nobody is there for the others either, and the next good moment is another call.
           if (fate.problem.kind === "unreachable") return false;
         } else if (fate.kind === "stored") await drop(picture.key);
-        else if (fresh.has(picture.key)) {
-          fresh.set(picture.key, fate.problem);
-          await drop(picture.key);
-        } else {
-          refusals.set(new Map([...refusals.get(), [picture.key, fate.problem.message]]));
-          refused(fate.problem.message, blobOf(picture));
+        else {
+          const attempt = fresh.get(picture.key);
+          if (attempt === undefined) {
+            refusals.set(new Map([...refusals.get(), [picture.key, fate.problem.message]]));
+            refused(fate.problem.message, blobOf(picture), () => void discard(picture.key).catch(() => undefined));
+          } else {
+            attempt.problem = fate.problem;
+            await drop(picture.key);
+          }
         }
       }
     } while (again);
@@ -113,19 +122,25 @@ export function openPictures(ports: {
 
   return {
     put: async (file) => {
-      const address = await keep(file);
-      if (address === null) {
+      const kept = await keep(file);
+      if (kept === null) {
         // Nothing is stored here: it gets there now, or not at all.
         const fate = await sendPicture(api, document, file);
         return fate.kind === "stored" ? { address: fate.address } : { problem: fate.problem };
       }
-      fresh.set(address, null);
+      const { key: address, isNew } = kept;
+      const attempt = fresh.get(address) ?? (isNew ? { problem: null, askers: 0 } : null);
+      if (attempt !== null) {
+        attempt.askers += 1;
+        fresh.set(address, attempt);
+      }
       await Promise.race([send(), new Promise((resolve) => setTimeout(resolve, ports.moment ?? MOMENT))]);
-      const problem = fresh.get(address) ?? null;
-      fresh.delete(address);
-      return problem === null ? { address } : { problem };
+      if (attempt === null) return { address };
+      attempt.askers -= 1;
+      if (attempt.askers === 0) fresh.delete(address);
+      return attempt.problem === null ? { address } : { problem: attempt.problem };
     },
-    keep,
+    keep: async (file) => (await keep(file))?.key ?? null,
     local: async (address) => {
       const found = (await hand()).get(address);
       return found === undefined ? null : blobOf(found);

@@ -178,11 +178,12 @@ function usePictures(api: Api, name: DocumentName, room: Room, t: TFunction<"wor
         api,
         document: name,
         store: browserPictures,
-        refused: (message, picture) =>
+        refused: (message, picture, discard) =>
           showToast({
             text: words.current("image.refused", { message: refusalIn(message, words.current) }),
             stays: true,
             action: { label: words.current("image.save"), run: () => savePicture(words.current("image.name"), picture) },
+            other: { label: words.current("image.discard"), run: discard },
           }),
       }),
     [api, name],
