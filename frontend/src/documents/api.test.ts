@@ -67,6 +67,24 @@ test("an update and a file are sent as they are", async () => {
   expect(images.asked[0]).toMatchObject({ method: "POST", url: "/api/v1/documents/x/attachments" });
 });
 
+test("whatever answers with a page of its own has done nothing, although it calls that a success", async () => {
+  const page = (body: string, type: string) => createApi(() => Promise.resolve(new Response(body, { headers: { "content-type": type } })));
+  for (const portal of [page("<h1>Please log in</h1>", "text/html"), page('{"login":"/now"}', "application/json")]) {
+    const asked = [portal.contribute(named("x"), new Uint8Array([1])), portal.state(named("x")), portal.moveToTrash(named("x")), portal.restore(named("x")), portal.deleteForEver(named("x"))];
+    for (const answer of asked) expect(await problem(answer)).toEqual({ kind: "garbled" });
+  }
+  expect(await page("\x00\x00", "application/octet-stream").state(named("x"))).toEqual(new Uint8Array([0, 0]));
+});
+
+test("when to come again is heard, in seconds or as a date, and nobody is sent away for a day", async () => {
+  const after = (value: string, status = 503) => problem(createApi(() => Promise.resolve(new Response("", { status, headers: { "retry-after": value } }))).list("live"));
+  expect(await after("7")).toEqual({ kind: "unreachable", retryAfter: 7_000 });
+  expect(await after("7", 429)).toEqual({ kind: "unreachable", retryAfter: 7_000 });
+  expect(await after("86400")).toEqual({ kind: "unreachable", retryAfter: 300_000 });
+  expect(await after(new Date(0).toUTCString())).toEqual({ kind: "unreachable", retryAfter: 0 });
+  expect(await after("soon")).toEqual({ kind: "unreachable" });
+});
+
 test("an image that would lie elsewhere is not believed: everybody who opens the document would load it", async () => {
   for (const url of ["https://elsewhere.example/x", "//elsewhere.example/x", "/\\elsewhere.example", "data:image/png;base64,AA"]) {
     const { api } = answering(201, { id: "1", url, type: "image/png", bytes: 3 });

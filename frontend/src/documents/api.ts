@@ -43,12 +43,12 @@ export interface Attachment {
 
 export type Shelf = "live" | "trash";
 
-/** Sorted by what the reader can do about it. */
+/** Sorted by what the reader can do about it. `retryAfter` is what the server asks for before the next try, in ms. */
 export type Problem =
   /** No answer: no network, or no server. Trying again later may help. */
-  | { readonly kind: "unreachable" }
+  | { readonly kind: "unreachable"; readonly retryAfter?: number }
   /** The server answered and said no; `code` is its word for why. */
-  | { readonly kind: "refused"; readonly status: number; readonly code: string; readonly message: string }
+  | { readonly kind: "refused"; readonly status: number; readonly code: string; readonly message: string; readonly retryAfter?: number }
   /** An answer that is not Weft's: something else is listening there, or the page is older than the server. */
   | { readonly kind: "garbled" };
 
@@ -103,8 +103,10 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
       throw new ApiError({ kind: "unreachable" });
     }
     const value = parsed(text);
+    // The page of a network that wants a login first comes with a 200, too: what was asked for is not done then.
+    if (response.ok && value === undefined && response.status !== 204) throw new ApiError({ kind: "garbled" });
     if (response.ok) return value;
-    throw new ApiError(refusal(response.status, value));
+    throw new ApiError(refusal(response, value));
   };
   const at = (name: DocumentName): string => `/${encodeURIComponent(name)}`;
 
@@ -116,19 +118,30 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
     read: async (name, signal) => summaryOf(await call("GET", at(name), undefined, signal)),
     state: async (name) => {
       let response: Response;
+      let bytes: ArrayBuffer;
       try {
         response = await fetch(`/api/v1/documents${at(name)}/state`, { signal: timeout(PATIENCE * 10) });
-        if (response.ok) return new Uint8Array(await response.arrayBuffer());
+        bytes = await response.arrayBuffer();
       } catch {
         throw new ApiError({ kind: "unreachable" });
       }
-      throw new ApiError(refusal(response.status, parsed(await response.text().catch(() => ""))));
+      if (!response.ok) throw new ApiError(refusal(response, parsed(new TextDecoder().decode(bytes))));
+      // As above: the page of somebody else.
+      if (!/^application\/octet-stream\b/.test(response.headers.get("content-type") ?? "")) throw new ApiError({ kind: "garbled" });
+      return new Uint8Array(bytes);
     },
-    contribute: async (name, update) => void (await call("POST", `${at(name)}/updates`, new Blob([update]))),
+    contribute: async (name, update) => {
+      const answer = await call("POST", `${at(name)}/updates`, new Blob([update]));
+      // Whoever hears that it is durable lets go of their own: only Weft says so.
+      if (!isRecord(answer) || answer["durable"] !== true) throw new ApiError({ kind: "garbled" });
+    },
     upload: async (name, file, signal) => attachmentOf(await call("POST", `${at(name)}/attachments`, file, signal)),
-    moveToTrash: async (name) => void (await call("DELETE", at(name))),
-    restore: async (name) => void (await call("POST", `${at(name)}/restore`)),
-    deleteForEver: async (name) => void (await call("DELETE", `${at(name)}?permanent=true`)),
+    moveToTrash: async (name) => void summaryOf(await call("DELETE", at(name))),
+    restore: async (name) => void summaryOf(await call("POST", `${at(name)}/restore`)),
+    deleteForEver: async (name) => {
+      // Done, there is nothing left to say.
+      if ((await call("DELETE", `${at(name)}?permanent=true`)) !== undefined) throw new ApiError({ kind: "garbled" });
+    },
   };
 }
 
@@ -140,12 +153,24 @@ function parsed(text: string): unknown {
   }
 }
 
-function refusal(status: number, body: unknown): Problem {
+function refusal({ status, headers }: Response, body: unknown): Problem {
+  const after = retryAfter(headers.get("retry-after"));
+  const asked = after === null ? {} : { retryAfter: after };
   const error = isRecord(body) && isRecord(body["error"]) ? body["error"] : null;
   const [code, message] = [error?.["code"], error?.["message"]];
-  if (typeof code === "string" && typeof message === "string") return { kind: "refused", status, code, message };
+  if (typeof code === "string" && typeof message === "string") return { kind: "refused", status, code, message, ...asked };
   // A proxy in between speaks for a server that is not there.
-  return status >= 502 && status <= 504 ? { kind: "unreachable" } : { kind: "garbled" };
+  return status === 429 || (status >= 502 && status <= 504) ? { kind: "unreachable", ...asked } : { kind: "garbled" };
+}
+
+/** Whatever stands there, nobody is made to wait for longer. In ms. */
+const LONGEST_PAUSE = 5 * 60_000;
+
+/** Seconds, or a date. */
+function retryAfter(header: string | null): number | null {
+  if (header === null) return null;
+  const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isNaN(ms) ? null : Math.min(Math.max(0, ms), LONGEST_PAUSE);
 }
 
 function pageOf(value: unknown): DocumentPage {
