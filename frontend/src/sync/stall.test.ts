@@ -83,3 +83,26 @@ test("an answer that comes after the acknowledgement says nothing any more", asy
   await pass(10 * LOOK);
   expect(told).toHaveLength(1);
 });
+
+test("a line that drops before each look does not put the question off, and time without one does not count", async () => {
+  const { watch, told, asked, answers, pass } = stage();
+  answers(true);
+  for (let times = 0; times < 3; times++) {
+    watch.waiting(null);
+    await pass(10 * LOOK);
+    expect(told).toEqual([]);
+    watch.waiting(1);
+    await pass(LOOK * 0.4);
+  }
+  expect([told, asked()]).toEqual([["not-stored"], 1]);
+  // The next line is told what is known of it, until something is acknowledged on it.
+  watch.waiting(null);
+  watch.waiting(1);
+  await pass(0);
+  expect(told).toEqual(["not-stored", "not-stored"]);
+  watch.waiting(0);
+  watch.waiting(null);
+  watch.waiting(1);
+  await pass(LOOK - 1);
+  expect([told.length, asked()]).toEqual([2, 1]);
+});

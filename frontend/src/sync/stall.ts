@@ -5,8 +5,8 @@
 export type Stall = "not-stored" | "unconfirmed";
 
 export interface StallWatch {
-  /** How many changes wait for their acknowledgement on a line that is in step; 0 on every other. */
-  readonly waiting: (count: number) => void;
+  /** How many changes wait for their acknowledgement on a line that is in step; `null` while there is none. */
+  readonly waiting: (count: number | null) => void;
   readonly dispose: () => void;
 }
 
@@ -24,36 +24,72 @@ export const LOOK = 5_000;
 const LOOKS = 3;
 
 export function watchStalls(ports: StallPorts): StallWatch {
-  let count = 0;
+  let count: number | null = 0;
+  /** The silence that the server is being asked about. */
+  let asking: number | null = null;
+  let over = false;
   let looks = 0;
+  /** What the last look found, for as long as the silence lasts. */
+  let found: Stall | null = null;
+  /** How much of the wait for the next look is left, and since when it runs. Without a line it does not. */
+  let left = LOOK;
+  let since = 0;
   /** Which silence is being waited out: an answer that comes when it has ended says nothing about the next. */
   let silence = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const end = (): void => {
+  const pause = (): void => {
+    if (timer !== undefined) left -= Date.now() - since;
     clearTimeout(timer);
     timer = undefined;
+  };
+  const end = (): void => {
+    pause();
+    left = LOOK;
     looks = 0;
+    found = null;
+    asking = null;
     silence += 1;
+  };
+  const wait = (): void => {
+    if (timer !== undefined || asking !== null) return;
+    since = Date.now();
+    timer = setTimeout(() => void look(), Math.max(0, left));
   };
   const look = async (): Promise<void> => {
     const asked = silence;
+    timer = undefined;
+    left = LOOK;
     looks += 1;
+    asking = asked;
     const refuses = await ports.refusesToStore().catch(() => false);
-    if (asked !== silence) return;
-    if (refuses) ports.stalled("not-stored");
-    else if (looks >= LOOKS) ports.stalled("unconfirmed");
-    // Whoever was told may have ended this watch.
-    if (asked === silence) timer = setTimeout(() => void look(), LOOK);
+    if (asked === silence) {
+      asking = null;
+      found = refuses ? "not-stored" : looks >= LOOKS ? "unconfirmed" : null;
+      if (found !== null && count !== null) ports.stalled(found);
+    }
+    // Whoever was told may have ended this watch, or another silence have begun.
+    if (!over && count !== null && count > 0) wait();
   };
 
   return {
     waiting: (now) => {
+      // A line that drops has acknowledged nothing. The next begins to count anew, and what is known of this silence holds.
+      if (now === null) {
+        count = null;
+        return pause();
+      }
+      const back = count === null;
       // Whatever is acknowledged, the server stores.
-      if (now === 0 || now < count) end();
+      if (now === 0 || (count !== null && now < count)) end();
       count = now;
-      if (now > 0) timer ??= setTimeout(() => void look(), LOOK);
+      if (now === 0) return;
+      wait();
+      if (back) queueMicrotask(() => found !== null && count !== null && ports.stalled(found));
     },
-    dispose: end,
+    dispose: () => {
+      over = true;
+      end();
+    },
   };
 }
