@@ -53,7 +53,7 @@ export function remembering(api: Api): Api {
     restore: async (name) => {
       await api.restore(name);
       rememberTrashed(name, false);
-      if (unsentDocuments().includes(name)) void import("./send-unsent").then(({ askAgain }) => askAgain(name).then(sendSoon)).catch(() => undefined);
+      if (unsentDocuments().includes(name)) void import("./send-unsent").then(({ askAgain }) => askAgain(name).then(() => sendSoon(name))).catch(() => undefined);
     },
     deleteForEver: async (name) => {
       await api.deleteForEver(name);

@@ -5,7 +5,7 @@ import { forgetKept } from "./device";
 import type { DocumentName } from "./name";
 import { browserPictures } from "./pictures";
 import { forgetMade } from "./made";
-import { forgetUnsent } from "./unsent";
+import { forgetUnsent, tellUnsent } from "./unsent";
 
 /** Call it only after the document was disposed of. */
 export async function forgetDocument(name: DocumentName): Promise<void> {
@@ -15,4 +15,5 @@ export async function forgetDocument(name: DocumentName): Promise<void> {
   await browserPictures.forget(name).catch(() => undefined);
   await removeCopy(name);
   forgetUnsent(name);
+  tellUnsent();
 }

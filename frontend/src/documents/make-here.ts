@@ -23,7 +23,7 @@ export async function makeHere({ kind, title, update }: Beginning, name: Documen
     doc.destroy();
   }
   // Asked for once more: what can be read back will also be there when the page has gone on.
-  const found = await inspectCopy(name);
+  const found = await inspectCopy(name).catch(() => null);
   if (found === null || found.kept === 0 || found.bytes === 0 || !rememberMade(name)) return false;
   rememberKept(name, title, kind);
   rememberUnsent(name);

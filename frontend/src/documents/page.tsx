@@ -85,7 +85,9 @@ function AskForName(): React.JSX.Element | null {
 async function readState(name: DocumentName): Promise<Uint8Array | null> {
   try {
     const response = await fetch(`/api/v1/documents/${encodeURIComponent(name)}/state`);
-    return response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
+    // The page of a network that wants a login first comes with a 200, too.
+    const ours = response.ok && /^application\/octet-stream\b/.test(response.headers.get("content-type") ?? "");
+    return ours ? new Uint8Array(await response.arrayBuffer()) : null;
   } catch {
     return null;
   }
@@ -111,7 +113,7 @@ function useRoom(name: DocumentName): Room | null {
         dispose: () => {
           room.dispose();
           release();
-          sendSoon();
+          sendSoon(name);
         },
       };
     });

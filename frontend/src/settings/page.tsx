@@ -86,13 +86,13 @@ export function SettingsPage(): React.JSX.Element {
 interface Copy extends KeptDocument {
   /** `null` while it is being looked up, or where the browser will not say. */
   readonly bytes: number | null;
-  /** Own changes the server does not have. */
-  readonly unsent: number;
+  /** Own changes the server does not have; `null` as long as that is not known, and where it cannot be read. */
+  readonly unsent: number | null;
 }
 
 function OnThisDevice(): React.JSX.Element {
   const { t, i18n } = useTranslation();
-  const [copies, setCopies] = useState<readonly Copy[]>(() => keptDocuments().map((kept) => ({ ...kept, bytes: null, unsent: 0 })));
+  const [copies, setCopies] = useState<readonly Copy[]>(() => keptDocuments().map((kept) => ({ ...kept, bytes: null, unsent: null })));
   const [doomed, setDoomed] = useState<Copy | null>(null);
   const now = Date.now();
 
@@ -100,11 +100,14 @@ function OnThisDevice(): React.JSX.Element {
     let over = false;
     const look = async (): Promise<void> => {
       for (const { name } of keptDocuments()) {
-        const found = await inspectCopy(name);
-        const pictures = await browserPictures.of(name).catch(() => []);
-        const unsent = (found?.kept ?? 0) + pictures.length + waitingFor(name);
+        const read = async (): Promise<Pick<Copy, "bytes" | "unsent">> => {
+          const found = await inspectCopy(name);
+          const pictures = await browserPictures.of(name);
+          return { bytes: found?.bytes ?? null, unsent: (found?.kept ?? 0) + pictures.length + waitingFor(name) };
+        };
+        const found = await read().catch(() => ({ bytes: null, unsent: null }));
         if (over) return;
-        setCopies((before) => before.map((copy) => (copy.name === name ? { ...copy, bytes: found?.bytes ?? null, unsent } : copy)));
+        setCopies((before) => before.map((copy) => (copy.name === name ? { ...copy, ...found } : copy)));
       }
     };
     void look();
@@ -138,9 +141,9 @@ function OnThisDevice(): React.JSX.Element {
               <span className="row-meta">
                 {copy.bytes !== null && `${size(copy.bytes, i18n.language)} · `}
                 {t("row.seen", { when: relativeTime(copy.seen, now, i18n.language) ?? t("row.justNow") })}
-                {copy.unsent > 0 && ` · ${t("status.kept", { count: copy.unsent })}`}
+                {copy.unsent !== null && copy.unsent > 0 && ` · ${t("status.kept", { count: copy.unsent })}`}
               </span>
-              <button type="button" className="button small danger" onClick={() => (copy.unsent > 0 ? setDoomed(copy) : remove(copy))}>
+              <button type="button" className="button small danger" onClick={() => (copy.unsent === 0 ? remove(copy) : setDoomed(copy))}>
                 {t("settings.remove")}
                 <span className="visually-hidden"> {title}</span>
               </button>
@@ -151,7 +154,7 @@ function OnThisDevice(): React.JSX.Element {
       {doomed && (
         <Confirm
           title={t("settings.removeUnsent", { title: doomed.title ?? t("row.untitled") })}
-          body={t("settings.removeUnsentHint", { count: doomed.unsent })}
+          body={doomed.unsent === null ? t("settings.removeUnreadHint") : t("settings.removeUnsentHint", { count: doomed.unsent })}
           yes={t("settings.remove")}
           onYes={() => remove(doomed)}
           onClose={() => setDoomed(null)}

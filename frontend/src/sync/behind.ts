@@ -1,7 +1,7 @@
 // Sending what a copy on this device holds without opening the document: from the first page and from any
-// other. What nobody else had seen at that moment is written down with the copy first: whoever deleted the block
-// it stands in did not see it, and its author, who is not there now, is asked about it when they open the document next.
-import { applyUpdate, decodeStateVector, Doc, encodeStateVectorFromUpdate, mergeUpdates, type Transaction } from "yjs";
+// other. What nobody else had seen at that moment is written down with the copy first: whoever deletes the block
+// it stands in may not have seen it, and its author, who is not there now, is asked about it when they open the document next.
+import { AbstractType, applyUpdate, decodeStateVector, Doc, encodeStateVectorFromUpdate, Item, iterateDeletedStructs, mergeUpdates, type Transaction } from "yjs";
 
 /** What one client wrote, from one clock up to another. */
 export interface Range {
@@ -35,9 +35,22 @@ export type Sending =
   | "nothing"
   /** The server has it, durably. */
   | "sent"
-  /** Nobody there, or a trouble that passes. */
-  | "later"
+  | Later
   | CopyRefusal;
+
+/** It did not work, for a reason that passes. */
+export interface Later {
+  /** Nobody there, or somebody who wants to be left alone: it would be the same with every other document. */
+  readonly everywhere: boolean;
+  /** Not to be tried again before so many ms are over. */
+  readonly after: number;
+}
+
+/** A trouble with this document, which says nothing about any other. */
+export const LATER: Later = { everywhere: false, after: 0 };
+
+export const isLater = (sending: Sending): sending is Later => typeof sending === "object" && "everywhere" in sending;
+export const isRefusal = (sending: Sending): sending is CopyRefusal => typeof sending === "object" && "code" in sending;
 
 export interface SendPorts {
   /** What the server has, as one update; `null` for a document that it does not know. */
@@ -45,9 +58,10 @@ export interface SendPorts {
   /** Resolves when the server calls it durable. */
   readonly contribute: (update: Uint8Array<ArrayBuffer>) => Promise<void>;
   /** What a failure of either means. Whatever is no answer is rethrown. */
-  readonly verdict: (error: unknown) => "later" | CopyRefusal;
+  readonly verdict: (error: unknown) => Later | CopyRefusal;
 }
 
+/** Throws when the copy cannot be read or written: a full disk, a row that is broken. Nothing is sent then. */
 export async function sendCopy(document: string, ports: SendPorts): Promise<Sending> {
   const database = await openCopy(document);
   if (database === null) return "nothing";
@@ -57,19 +71,14 @@ export async function sendCopy(document: string, ports: SendPorts): Promise<Send
     // Asked once. It is asked anew when somebody opens the document, or brings it back.
     if (refused !== null) return refused;
     const merged = new Uint8Array(mergeUpdates([...updates]));
-    try {
-      const state = await ports.state();
-      // Words written into what is gone by now would die unseen: their author is there when the document is opened, and is
-      // offered them then.
-      if (state !== null && deletesHere(updates, state)) return CHANGED;
-      const unseen = missing(merged, state);
-      await put(database, BEHIND, [...behind, ...unseen]);
-      await ports.contribute(merged);
-    } catch (error) {
-      const verdict = ports.verdict(error);
-      if (verdict !== "later") await put(database, REFUSED, verdict);
-      return verdict;
-    }
+    const state = await ports.state().catch(ports.verdict);
+    if (state !== null && !(state instanceof Uint8Array)) return await refuse(database, state);
+    const unseen = missing(merged, state);
+    // Words written into what is gone by now would die unseen: it waits until their author is there.
+    if (state !== null && die(unseen, merged, state)) return CHANGED;
+    await put(database, BEHIND, joined(behind, unseen));
+    const trouble = await ports.contribute(merged).then(() => null, ports.verdict);
+    if (trouble !== null) return await refuse(database, trouble);
     await acknowledge(database, last, kept);
     return "sent";
   } finally {
@@ -77,25 +86,69 @@ export async function sendCopy(document: string, ports: SendPorts): Promise<Send
   }
 }
 
+/** Writes down what was said, where it can be: whoever asked knows it in any case. */
+async function refuse(database: IDBDatabase, said: Later | CopyRefusal): Promise<Sending> {
+  if (isRefusal(said)) await put(database, REFUSED, said).catch(() => undefined);
+  return said;
+}
+
 /** Asks the server again about what it refused. */
 export async function forgetRefusal(document: string): Promise<void> {
   const database = await openCopy(document);
   if (database === null) return;
-  await put(database, REFUSED, undefined);
-  database.close();
+  try {
+    await put(database, REFUSED, undefined);
+  } finally {
+    database.close();
+  }
 }
 
-/** Somebody deleted a part of it meanwhile. Asked anew each time; the answer ends when it is opened. */
-export const CHANGED: CopyRefusal = { status: 409, code: "changed_meanwhile", message: "somebody deleted a part of it meanwhile; open it to send what waits" };
+/** How many own changes wait in a copy, and why; `null` where there is none. Rejects where that cannot be found out. */
+export async function waitingIn(document: string): Promise<Pick<Copy, "kept" | "refused"> | null> {
+  const database = await openCopy(document);
+  if (database === null) return null;
+  try {
+    return await new Promise((resolve, reject) => {
+      const transaction = database.transaction("custom");
+      const [kept, refused] = [KEPT, REFUSED].map((key) => transaction.objectStore("custom").get(key));
+      transaction.oncomplete = () => resolve({ kept: countIn(kept?.result), refused: refusalIn(refused?.result) });
+      transaction.onabort = () => reject(transaction.error ?? new Error("no store"));
+    });
+  } finally {
+    database.close();
+  }
+}
 
-function deletesHere(updates: readonly Uint8Array[], state: Uint8Array): boolean {
+/** What somebody wrote into here is deleted by now. */
+export const CHANGED: CopyRefusal = { status: 409, code: "changed_meanwhile", message: "a part that this was written into was deleted meanwhile; open the document to send it" };
+
+/**
+ * Whether something that only this device knows goes down with what stood around it. A value that lost against another, and
+ * whatever else was deleted elsewhere, does not count.
+ */
+function die(unseen: readonly Range[], update: Uint8Array, state: Uint8Array): boolean {
   const doc = new Doc();
-  for (const update of updates) applyUpdate(doc, update);
-  let deletes = false;
-  doc.on("afterTransaction", ({ deleteSet }: Transaction) => (deletes ||= deleteSet.clients.size > 0));
+  applyUpdate(doc, update);
+  let dead = false;
+  doc.on("afterTransaction", (transaction: Transaction) =>
+    iterateDeletedStructs(transaction, transaction.deleteSet, (struct) => {
+      const within = struct instanceof Item && struct.parent instanceof AbstractType && struct.parent._item?.deleted === true;
+      const { client, clock } = struct.id;
+      dead ||= within && unseen.some((range) => range.client === client && range.from < clock + struct.length && clock < range.to);
+    }),
+  );
   applyUpdate(doc, state);
   doc.destroy();
-  return deletes;
+  return dead;
+}
+
+/** Both, those that touch as one: a try that was not the last leaves nothing beside what the last one says. */
+function joined(known: readonly Range[], more: readonly Range[]): readonly Range[] {
+  return more.reduce<readonly Range[]>((ranges, one) => {
+    const touches = (other: Range): boolean => other.client === one.client && other.from <= one.to && one.from <= other.to;
+    const same = [one, ...ranges.filter(touches)];
+    return [...ranges.filter((other) => !touches(other)), { client: one.client, from: Math.min(...same.map(({ from }) => from)), to: Math.max(...same.map(({ to }) => to)) }];
+  }, known);
 }
 
 /** What `state` lacks of an update, by client. */
@@ -116,18 +169,37 @@ interface Copy {
   readonly behind: readonly Range[];
 }
 
-/** Opens the database of a copy, if there is one. */
-export function openCopy(document: string): Promise<IDBDatabase | null> {
-  return new Promise((resolve) => {
-    try {
-      const request = indexedDB.open(databaseName(document));
+/** How long the browser may take to open a copy, in ms. A healthy one needs under 100. */
+export const PATIENCE = 3_000;
+
+/** Opens the database of a copy; `null` where there is none. Rejects where that cannot be found out: none is not unreadable. */
+export function openCopy(document: string, patience = PATIENCE): Promise<IDBDatabase | null> {
+  return new Promise((resolve, reject) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      reject(new Error("the store does not answer"));
+    }, patience);
+    const request = indexedDB.open(databaseName(document));
+    let none = false;
+    request.onupgradeneeded = () => {
+      none = true;
       // Nothing there: the database that asking for it made is not kept.
-      request.onupgradeneeded = () => request.transaction?.abort();
-      request.onerror = () => resolve(null);
-      request.onsuccess = () => resolve(request.result);
-    } catch {
-      resolve(null);
-    }
+      request.transaction?.abort();
+    };
+    request.onerror = () => {
+      clearTimeout(timer);
+      if (none) resolve(null);
+      else reject(request.error ?? new Error("no store"));
+    };
+    request.onsuccess = () => {
+      clearTimeout(timer);
+      const database = request.result;
+      if (late) return database.close();
+      // Somebody removes the copy: they need not wait until the server has answered.
+      database.onversionchange = () => database.close();
+      resolve(database);
+    };
   });
 }
 
@@ -138,9 +210,9 @@ function read(database: IDBDatabase): Promise<Copy> {
     const [updates, keys, kept, refused, behind] = [rows.getAll(), rows.getAllKeys(), values.get(KEPT), values.get(REFUSED), values.get(BEHIND)];
     transaction.oncomplete = () =>
       resolve({
-        updates: (updates.result as unknown[]).filter((row) => row instanceof Uint8Array),
+        updates: updates.result as Uint8Array[],
         last: keys.result.at(-1) ?? null,
-        kept: typeof kept.result === "number" ? kept.result : 0,
+        kept: countIn(kept.result),
         refused: refusalIn(refused.result),
         behind: rangesIn(behind.result),
       });
@@ -170,6 +242,10 @@ function acknowledge(database: IDBDatabase, last: IDBValidKey | null, kept: numb
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error ?? new Error("no store"));
   });
+}
+
+function countIn(value: unknown): number {
+  return typeof value === "number" && value > 0 ? value : 0;
 }
 
 export function refusalIn(value: unknown): CopyRefusal | null {

@@ -1,7 +1,7 @@
 // The document's copy on this device: y-indexeddb for the content, two custom values beside it.
 import { IndexeddbPersistence, clearDocument, fetchUpdates } from "y-indexeddb";
 import { encodeStateAsUpdate, type Doc } from "yjs";
-import { BEHIND, databaseName, KEPT, openCopy, rangesIn, REFUSED, refusalIn, type CopyRefusal, type Range } from "./behind";
+import { BEHIND, databaseName, KEPT, openCopy, PATIENCE, rangesIn, REFUSED, refusalIn, type Range } from "./behind";
 
 export interface LoadedCopy {
   /** Whether this browser has ever had the document, even if it was empty then. */
@@ -23,6 +23,8 @@ export interface CopyPorts {
   readonly tell: (event: CopyEvent) => void;
   /** Whether a copy that somebody removed should be there again. */
   readonly wanted: () => boolean;
+  /** Own changes that wait for the server are stored by now, and so is that they wait. */
+  readonly waits?: () => void;
 }
 
 export interface LocalCopy {
@@ -34,9 +36,6 @@ export interface LocalCopy {
   refresh(): Promise<void>;
   dispose(): void;
 }
-
-/** How long to wait for the browser's store before going on without it, in ms. A healthy one needs under 100. */
-const PATIENCE = 3_000;
 
 /** How long after a refusal storing is tried again, in ms. */
 const AGAIN = 5_000;
@@ -83,6 +82,7 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
     if (!done) return refuse();
     refused = false;
     tell("stored");
+    if (kept !== null && kept > 0) ports.waits?.();
   };
   const renew = (): void => {
     // Lets go of the document first: what is written into a closed store throws.
@@ -115,7 +115,12 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
     keep: (count) => {
       kept = count;
       // It goes along with the content when that is stored again.
-      if (!refused) persistence?.set(KEPT, count).catch(() => undefined);
+      if (!refused) {
+        persistence?.set(KEPT, count).then(
+          () => void (count > 0 && ports.waits?.()),
+          () => undefined,
+        );
+      }
       // In step, and asked about.
       if (count === 0 && behind) {
         behind = false;
@@ -154,29 +159,24 @@ export async function removeCopy(document: string): Promise<void> {
   await clearDocument(databaseName(document));
 }
 
-/** What a copy holds, without opening the document. `null` where there is none. */
-export async function inspectCopy(document: string): Promise<{ readonly bytes: number; readonly kept: number; readonly refused: CopyRefusal | null } | null> {
+/** What a copy holds, without opening the document. `null` where there is none. Rejects where that cannot be found out. */
+export async function inspectCopy(document: string): Promise<{ readonly bytes: number; readonly kept: number } | null> {
   const database = await openCopy(document);
   if (database === null) return null;
-  return new Promise((resolve) => {
-    const done = (found: { readonly bytes: number; readonly kept: number; readonly refused: CopyRefusal | null } | null): void => {
-      resolve(found);
-      database.close();
-    };
-    try {
+  try {
+    return await new Promise((resolve, reject) => {
       const transaction = database.transaction(["updates", "custom"]);
-      const updates = transaction.objectStore("updates").getAll();
-      const [kept, refused] = [KEPT, REFUSED].map((key) => transaction.objectStore("custom").get(key));
+      const [updates, kept] = [transaction.objectStore("updates").getAll(), transaction.objectStore("custom").get(KEPT)];
       transaction.oncomplete = () => {
         const stored: readonly unknown[] = updates.result;
         const bytes = stored.reduce((sum: number, update) => sum + (update instanceof Uint8Array ? update.byteLength : 0), 0);
-        done({ bytes, kept: typeof kept?.result === "number" ? kept.result : 0, refused: refusalIn(refused?.result) });
+        resolve({ bytes, kept: typeof kept.result === "number" ? kept.result : 0 });
       };
-      transaction.onabort = () => done(null);
-    } catch {
-      done(null);
-    }
-  });
+      transaction.onabort = () => reject(transaction.error ?? new Error("no store"));
+    });
+  } finally {
+    database.close();
+  }
 }
 
 function canOpen(name: string): Promise<boolean> {

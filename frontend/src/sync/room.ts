@@ -87,7 +87,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       clearTimeout(slow);
       slow = undefined;
     } else slow ??= setTimeout(() => advance({ type: "waited" }), SLOW);
-    stalls.waiting(facts.link.phase === "live" ? facts.unsaved : 0);
+    stalls.waiting(facts.link.phase === "live" ? facts.unsaved : null);
     if (event.type === "closed" && !facts.everOpened && facts.failures >= PATIENCE && !facts.blocked) {
       void ports.reachable?.().then((reachable) => reachable && advance({ type: "blocked" }));
     }
@@ -131,6 +131,8 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   const copy = ports.openCopy(document, doc, {
     tell: (event) => advance({ type: event === "refused" ? "copy-refused" : "copy-stored" }),
     wanted: () => facts.link.phase !== "refused" || facts.link.why.kind !== "gone",
+    // Said once more: whoever looked before it was stored has found nothing, and taken the name out.
+    waits: () => ports.onUnsent?.(document),
   });
   const tabs = openTabs({
     document,

@@ -3,7 +3,7 @@
 
 const nameOf = (document: string): string => `weft:sending:${document}`;
 
-const locks = (): LockManager | undefined => (globalThis.navigator as Navigator | undefined)?.locks;
+const locks = (): LockManager | null => (globalThis.navigator as Partial<Navigator> | undefined)?.locks ?? null;
 
 /** Says that the document is open here, until the answer is called. */
 export function holdTurn(document: string): () => void {
@@ -22,7 +22,7 @@ export function holdTurn(document: string): () => void {
 /** Does it unless somebody else is at it or has the document open; then the answer is `null`. */
 export async function inTurn<T>(document: string, act: () => Promise<T>): Promise<T | null> {
   const manager = locks();
-  if (manager === undefined) return act();
+  if (manager === null) return act();
   // What is done with a lock may fail; having none is no failure.
   return (await manager.request(nameOf(document), { ifAvailable: true }, async (lock) => (lock === null ? null : act())));
 }
