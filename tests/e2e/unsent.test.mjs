@@ -78,7 +78,7 @@ test("where a colleague deleted what was written in, it waits for its author, an
     await bo.page.keyboard.press("Control+Alt+2");
     await status(bo, "saved");
     await proxy.revive();
-    await sign(ann).getByText("13 changes not sent yet: a part was deleted meanwhile, open it to send them").waitFor();
+    await sign(ann).getByText("13 changes not sent yet: a part you wrote in was deleted meanwhile, open it to send them").waitFor();
     await sign(ann).click();
     await status(ann, "saved");
     await ann.page.locator(".doc-bar a.back").click();
@@ -123,6 +123,76 @@ test("it is sent from the settings too, with the chat messages that wait", async
     await until("the words are there", async () => /Typed here/.test(await json("from settings")));
     await until("the message is there", async () => /Said here/.test(JSON.stringify(await api(server, "GET", "/from%20settings/chat"))));
     assert.equal(await ann.page.evaluate(() => JSON.parse(localStorage.getItem("weft.chat:from settings")).waiting.length), 0);
+  } finally {
+    await proxy.dispose();
+  }
+});
+
+test("the first page keeps the place of its news from the beginning, the keyboard somewhere, and the filter only while it says something", async () => {
+  const { ann, proxy } = await annOnHome("kept in place", "Typed here.");
+  try {
+    const news = ann.page.locator(".unsent-note [role=status]");
+    const only = ann.page.getByRole("button", { name: "Show only these" });
+    await news.getByText("1 document has changes").waitFor();
+    assert.equal(await news.getByRole("button").count(), 0);
+    await only.focus();
+    await ann.page.keyboard.press("Enter");
+    await until("only that one is shown", async () => (await ann.page.locator(".row").count()) === 1);
+    await proxy.revive();
+    await only.waitFor({ state: "detached" });
+    // The same place, empty.
+    assert.equal(await news.textContent(), "");
+    assert.equal(await ann.page.evaluate(() => document.activeElement.id), "content");
+    // What waits next is not filtered for by itself.
+    await ann.page.evaluate(() => {
+      const waiting = [{ id: "ann-0123456789abcdef-0e7490", text: "Said here.", at: Date.now(), refused: "too_long" }];
+      localStorage.setItem("weft.chat:kept in place", JSON.stringify({ waiting, read: null, said: [] }));
+      localStorage.setItem("weft.unsent:kept in place", "");
+      window.dispatchEvent(new StorageEvent("storage", { key: "weft.unsent:kept in place" }));
+    });
+    await only.waitFor();
+    assert.equal(await only.getAttribute("aria-pressed"), "false");
+    await openHome({ ...ann, server: proxy }, "/");
+    await ann.page.evaluate(() => localStorage.clear());
+    await ann.page.reload();
+    await ann.page.getByRole("heading", { level: 1 }).waitFor();
+    assert.equal(await news.textContent(), "");
+  } finally {
+    await proxy.dispose();
+  }
+});
+
+test("a server that is away is asked about one of the documents that wait, not about each", async () => {
+  const { ann, proxy } = await annOnHome("one of many", "Typed here.");
+  try {
+    for (const name of ["two", "three", "four"]) {
+      await ann.page.evaluate(async (name) => {
+        const copies = await new Promise((resolve, reject) => {
+          const opening = indexedDB.open(`weft:document:${name}`);
+          opening.onupgradeneeded = () => {
+            opening.result.createObjectStore("updates", { autoIncrement: true });
+            opening.result.createObjectStore("custom");
+          };
+          opening.onsuccess = () => resolve(opening.result);
+          opening.onerror = () => reject(opening.error);
+        });
+        const transaction = copies.transaction(["updates", "custom"], "readwrite");
+        // "hi" in a text "t", by client 7.
+        transaction.objectStore("updates").add(new Uint8Array([1, 1, 7, 0, 4, 1, 1, 116, 2, 104, 105, 0]));
+        transaction.objectStore("custom").put(1, "kept");
+        await new Promise((resolve) => (transaction.oncomplete = resolve));
+        copies.close();
+        localStorage.setItem(`weft.unsent:${name}`, "");
+      }, name);
+    }
+    const asked = [];
+    ann.page.on("request", (request) => /\/state$/.test(request.url()) && asked.push(Date.now()));
+    await until("it was asked several times", () => asked.length >= 4);
+    // The pauses between two tries grow; four at once would be one for each document.
+    assert.ok(asked[3] - asked[0] > 1_000, String(asked.map((at) => at - asked[0])));
+    await proxy.revive();
+    for (const name of ["two", "three", "four"]) await until(`${name} is there`, async () => (await fetch(`${server.url}/api/v1/documents/${name}`)).ok);
+    await sign(ann).waitFor({ state: "detached" });
   } finally {
     await proxy.dispose();
   }

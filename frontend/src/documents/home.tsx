@@ -11,7 +11,7 @@ import { MissingPart, part, tellMissing, whyMissing } from "../ui/missing";
 import { announce } from "../ui/live-region";
 import { Panel } from "../ui/panel";
 import { copyToClipboard } from "../ui/clipboard";
-import { useArrivalFocus } from "../ui/return-focus";
+import { useArrivalFocus, useFocusStays } from "../ui/return-focus";
 import { showToast } from "../ui/toast";
 import { ApiError, type Api, type DocumentSummary, type Problem } from "./api";
 import { documentsChanged } from "./changes";
@@ -69,9 +69,12 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const creating = useCreate(api, reload);
   const unsent = useUnsent();
   const [onlyUnsent, setOnlyUnsent] = useState(false);
-  const filtered = onlyUnsent && unsent.size > 0 && tab === "recent";
+  // Nothing waits any more: what waits later is not asked for by this.
+  if (onlyUnsent && unsent.size === 0) setOnlyUnsent(false);
+  const filtered = onlyUnsent && tab === "recent";
   useAtRest(state.phase === "ready");
   useArrivalFocus();
+  useFocusStays();
   const heading = tab === "trash" ? t("home.trash") : tab === "starred" ? t("home.starred") : t(`home.${partOfDay(new Date(now).getHours())}`);
 
   useEffect(() => {
@@ -144,7 +147,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
           {(anything || query !== "") && <SearchField value={query} onChange={setQuery} />}
         </div>
 
-        {unsent.size > 0 && tab === "recent" && <UnsentNote unsent={unsent} only={onlyUnsent} onOnly={setOnlyUnsent} />}
+        {tab === "recent" && <UnsentNote unsent={unsent} only={onlyUnsent} onOnly={setOnlyUnsent} />}
         {state.problem !== null && anything && <Banner problem={state.problem} onRetry={reload} />}
         {state.phase === "loading" && <Skeleton />}
         {state.phase === "failed" && !anything && query === "" && <Failed problem={state.problem} onRetry={reload} />}

@@ -27,16 +27,20 @@ export function useUnsent(): ReadonlyMap<DocumentName, Unsent> {
   return found;
 }
 
+/** There from the beginning, empty: a screen reader tells what comes into it, not what comes with it. */
 export function UnsentNote(props: { readonly unsent: ReadonlyMap<DocumentName, Unsent>; readonly only: boolean; readonly onOnly: (only: boolean) => void }): React.JSX.Element {
   const { t } = useTranslation();
   const { unsent, only, onOnly } = props;
+  const count = unsent.size;
   return (
-    <div className="unsent-note" role="status">
-      <CloudUpload aria-hidden="true" />
-      <p>{t("home.unsent", { count: unsent.size })}</p>
-      <button type="button" className="button small" aria-pressed={only} onClick={() => onOnly(!only)}>
-        {t("home.unsentOnly")}
-      </button>
+    <div className="unsent-note" data-empty={count === 0 ? "" : undefined}>
+      {count > 0 && <CloudUpload aria-hidden="true" />}
+      <p role="status">{count > 0 && t("home.unsent", { count })}</p>
+      {count > 0 && (
+        <button type="button" className="button small" aria-pressed={only} onClick={() => onOnly(!only)}>
+          {t("home.unsentOnly")}
+        </button>
+      )}
     </div>
   );
 }
@@ -46,11 +50,12 @@ export function UnsentSign(props: { readonly unsent: Unsent | undefined }): Reac
   const { t } = useTranslation();
   if (props.unsent === undefined) return null;
   const { count, refused } = props.unsent;
-  const words = t("row.unsent", { count });
+  const words = count === null ? t("row.unsentUnread") : t("row.unsent", { count });
   const why = refused === null ? null : refused.code === "chat_closed" ? t("chat.ended") : refused.code === "changed_meanwhile" ? t("row.unsentChanged") : problemWords({ kind: "refused", ...refused }, t);
+  const troubled = refused !== null || count === null;
   return (
-    <span className="row-unsent" data-refused={refused === null ? undefined : ""}>
-      {refused === null ? <CloudUpload aria-hidden="true" /> : <CloudAlert aria-hidden="true" />}
+    <span className="row-unsent" data-refused={troubled ? "" : undefined}>
+      {troubled ? <CloudAlert aria-hidden="true" /> : <CloudUpload aria-hidden="true" />}
       {why === null ? words : t("row.unsentRefused", { words, why })}
     </span>
   );

@@ -1,6 +1,6 @@
 // Where the keyboard goes when what had it is gone: a dialog closes, a page comes in the place of another. Left alone it
 // would be nowhere, and the next Tab would begin at the top of the page.
-import { useEffect, useState } from "react";
+import { useEffect, useLayoutEffect, useState } from "react";
 
 /** Where somebody was before the layers that are open now: one layer may be opened from another. */
 let origin: HTMLElement | null = null;
@@ -42,5 +42,27 @@ if (typeof window !== "undefined") {
 export function useArrivalFocus(): void {
   useEffect(() => {
     if (moved && isFocusFree()) focusPage();
+  }, []);
+}
+
+/** For pages whose rows and buttons go by themselves: the focus does not go with them. */
+export function useFocusStays(): void {
+  useLayoutEffect(() => {
+    let had: Element | null = null;
+    const note = ({ target }: FocusEvent): void => {
+      had = target instanceof Element ? target : null;
+    };
+    const page = document.getElementById("content");
+    const watch = new MutationObserver(() => {
+      if (had === null || had.isConnected) return;
+      had = null;
+      if (isFocusFree()) focusPage();
+    });
+    page?.addEventListener("focusin", note);
+    if (page !== null) watch.observe(page, { childList: true, subtree: true });
+    return () => {
+      page?.removeEventListener("focusin", note);
+      watch.disconnect();
+    };
   }, []);
 }
