@@ -9,7 +9,9 @@ use crate::{
 pub fn close_reason(error: &JoinError) -> CloseReason {
     match error {
         JoinError::Gone | JoinError::Missing => CloseReason::Gone,
-        JoinError::Full(_) | JoinError::Busy | JoinError::Unstored => CloseReason::TryAgainLater,
+        JoinError::Full(_) | JoinError::Busy | JoinError::Overloaded | JoinError::Unstored => {
+            CloseReason::TryAgainLater
+        }
         JoinError::Open(OpenError::Draining) => CloseReason::ServiceRestart,
         JoinError::Open(OpenError::Closed) => CloseReason::Reset,
         JoinError::Open(OpenError::Store(_) | OpenError::Unloadable(_)) => CloseReason::Internal,
@@ -22,9 +24,10 @@ pub fn denial(error: &JoinError) -> String {
     let word = match error {
         JoinError::Gone | JoinError::Missing => "document-deleted",
         JoinError::Full(_) => "document-full",
-        JoinError::Busy | JoinError::Unstored | JoinError::Open(OpenError::Draining | OpenError::Closed) => {
-            "try-again"
-        }
+        JoinError::Busy
+        | JoinError::Overloaded
+        | JoinError::Unstored
+        | JoinError::Open(OpenError::Draining | OpenError::Closed) => "try-again",
         JoinError::Open(OpenError::Store(_) | OpenError::Unloadable(_)) => "document-unavailable",
     };
     format!("{word}: {error}")

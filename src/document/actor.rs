@@ -88,6 +88,8 @@ pub struct DocumentActor {
     /// What it takes of the memory for open documents.
     share: Share,
     idle_since: Option<Instant>,
+    /// It counts among the open documents.
+    was_started: bool,
 }
 
 /// Where in its life a document is.
@@ -175,6 +177,7 @@ impl DocumentActor {
             tick_scheduled: false,
             presence_scheduled: false,
             idle_since: None,
+            was_started: false,
         }
     }
 
@@ -211,6 +214,12 @@ impl DocumentActor {
             let mut effects = serving.state.replace_replica(replica, now());
             self.carry_out(&mut effects, ctx);
             self.try_suspects(suspects.into(), ctx);
+            // What came meanwhile waited for it.
+            if matches!(&self.phase, Phase::Serving(serving) if serving.state.waits_long()) {
+                self.apply_apart(None, ctx);
+            } else {
+                self.schedule_flush(ctx);
+            }
             return;
         }
         let now = now();
@@ -283,6 +292,10 @@ impl DocumentActor {
                 self.acknowledge(suspect.session, suspect.update.bytes().clone(), Outcome::Rejected("panic"));
                 return self.reload(&what, suspects.into(), ctx);
             }
+            if let Some(Effect::Poisoned { suspects: more, .. }) = effects.last_mut() {
+                // It broke behind the update, which is applied. The others are not to blame for that.
+                more.splice(0..0, suspects.drain(..));
+            }
             self.carry_out(&mut effects, ctx);
         }
     }
@@ -332,7 +345,7 @@ impl DocumentActor {
                     self.metrics.refused(reason);
                     self.registry.complain(&self.name, "input", reason, Instant::now());
                 }
-                Effect::Close { session, reason } => self.close_session(session, reason),
+                Effect::Close { session, reason } => self.send_away(session, reason),
                 Effect::Poisoned { what, suspects } => self.reload(&what, suspects, ctx),
             }
         }
@@ -439,6 +452,13 @@ impl DocumentActor {
         if let Some(queue) = self.text_queues.get(&session) {
             queue.close(reason);
         }
+    }
+
+    /// Ends a session for a reason that is its document's.
+    fn send_away(&mut self, session: SessionId, reason: CloseReason) {
+        self.close_session(session, reason);
+        // A request has no connection that would end: it is told.
+        self.answer_request(session, Err(JoinError::Overloaded));
     }
 
     fn close_everybody(&self, reason: CloseReason) {
@@ -721,7 +741,10 @@ impl DocumentActor {
         };
         let busy = match &self.phase {
             Phase::Serving(serving) => {
-                !serving.journal.is_empty() || serving.checkpointing || serving.state.has_waiting()
+                !serving.journal.is_empty()
+                    || serving.checkpointing
+                    || serving.state.has_waiting()
+                    || serving.state.is_poisoned()
             }
             _ => false,
         };
@@ -735,8 +758,9 @@ impl DocumentActor {
             // A shorter log makes the next opening quick. Come back when it is written; if it cannot be, the
             // document leaves memory without it.
             self.checkpoint(ctx);
+            // Nor does one leave that is just being loaded again.
             if let Phase::Serving(serving) = &self.phase
-                && serving.checkpointing
+                && (serving.checkpointing || serving.state.is_poisoned())
             {
                 return false;
             }
@@ -809,6 +833,7 @@ impl DocumentActor {
         };
         let work = self.registry.work();
         let metrics = self.metrics.clone();
+        let suspects = batch.clone();
         let applied = async move {
             work.run(move || {
                 let started = Instant::now();
@@ -835,8 +860,8 @@ impl DocumentActor {
                         actor.deliver(session, messages, ctx);
                     }
                 }
-                // The process ends, or yrs panicked where it is not expected: nothing of the batch was kept.
-                Err(error) => actor.reload(&error.to_string(), Vec::new(), ctx),
+                // The replica is gone, and nothing of the batch was kept.
+                Err(error) => actor.reload(&error.to_string(), suspects, ctx),
             }
         }));
     }
@@ -864,15 +889,23 @@ impl Actor for DocumentActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(64);
+        self.was_started = true;
         self.metrics.documents.inc();
         self.load(Vec::new(), ctx);
     }
+}
 
-    fn stopped(&mut self, _: &mut Context<Self>) {
-        self.metrics.documents.dec();
+/// However it ends: actix tells an actor that it stopped, but not one that panicked, and a document whose entry stayed
+/// behind could never be opened again.
+impl Drop for DocumentActor {
+    fn drop(&mut self) {
+        if self.was_started {
+            self.metrics.documents.dec();
+        }
         if let Phase::Serving(serving) = &self.phase {
             self.metrics.journal_backlog_bytes.dec_by(serving.backlog_reported as i64);
         }
+        self.close_everybody(CloseReason::Reset);
         self.registry.forget(&self.name, &self.lease);
     }
 }
@@ -1198,7 +1231,7 @@ impl Handler<Contribute> for DocumentActor {
         let Phase::Serving(serving) = &mut self.phase else { return Err(OpenError::Closed.into()) };
         let session = SessionId::new();
         // A session until the answer; what it would be told besides goes nowhere.
-        drop(serving.state.join(session, Access::Write, Dialect::YWebSocket { echo: true }));
+        serving.state.join_request(session);
         let receiver = self.requests.add(session);
         self.schedule_tick(ctx);
         self.deliver(session, [Message::SyncStep2(update)].into(), ctx);
@@ -1324,7 +1357,9 @@ impl DocumentActor {
         const LOOK_AGAIN: Duration = Duration::from_millis(5);
         self.flush(ctx);
         let busy = match &self.phase {
-            Phase::Serving(serving) => !serving.journal.is_empty() || serving.checkpointing,
+            Phase::Serving(serving) => {
+                !serving.journal.is_empty() || serving.checkpointing || serving.state.is_poisoned()
+            }
             _ => false,
         };
         if busy && !done.is_closed() {
@@ -1332,5 +1367,19 @@ impl DocumentActor {
         } else {
             self.close(ctx);
         }
+    }
+}
+
+/// The tests' way to a panic of the actor itself.
+#[cfg(test)]
+#[derive(actix::Message)]
+#[rtype(result = "()")]
+pub(super) struct Break;
+
+#[cfg(test)]
+impl Handler<Break> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, _: Break, _: &mut Context<Self>) -> Self::Result {
+        panic!("a test asked for it");
     }
 }

@@ -6,7 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::rate::{Bucket, Rate};
+use super::{
+    rate::{Bucket, Rate},
+    replica::{dear, speed},
+};
 
 /// What is applied on a thread that serves others must be done within this time.
 const HERE: Duration = Duration::from_millis(5);
@@ -18,12 +21,13 @@ const UNKNOWN: f64 = 10_000.0;
 /// a batch of many.
 const BATCH: f64 = 50_000.0;
 
-/// Seconds of the processor's time that a session may take beyond what its changes are worth. Somebody who types into
-/// a spot where thousands of others stand needs a hundredth of it.
-const SESSION: Rate = Rate { burst: 0.5, per_second: 0.1 };
+/// Seconds of the processor's time that a session may take beyond what its changes are worth: one large update that is
+/// as dear as it may be, and then some. Somebody who types into a spot where thousands of others stand needs a hundredth
+/// of what comes again each second.
+const SESSION: Rate = Rate { burst: dear::EXCESS.as_millis() as f64 / 1000.0 + 1.0, per_second: 0.1 };
 
 /// The same for all sessions of a document together.
-const DOCUMENT: Rate = Rate { burst: 5.0, per_second: 0.5 };
+const DOCUMENT: Rate = Rate { burst: 10.0, per_second: 0.5 };
 
 /// Whether somebody may change a document that others have made dear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,53 +41,80 @@ pub enum Standing {
 }
 
 /// What is left of what one session may take.
-#[derive(Debug, Default)]
-pub struct Purse(Option<Bucket>);
+#[derive(Debug)]
+pub struct Purse {
+    left: Option<Bucket>,
+    rate: Rate,
+}
+
+impl Default for Purse {
+    fn default() -> Self {
+        Self { left: None, rate: SESSION }
+    }
+}
+
+impl Purse {
+    /// For all requests without a connection together: nobody can tell them apart.
+    pub fn of_requests() -> Self {
+        Self { left: None, rate: DOCUMENT }
+    }
+}
 
 /// What changes cost in a document.
 #[derive(Debug)]
 pub struct Costs {
     /// Nanoseconds for a struct or a range.
     per_part: f64,
+    /// How many structs and ranges may be applied here, because more of them once took too long. That is not forgotten
+    /// while the document is open: whoever made it so dear could have it look cheap again by a few plain changes.
+    most: f64,
     /// What is left for everybody.
     document: Option<Bucket>,
 }
 
 impl Default for Costs {
     fn default() -> Self {
-        Self { per_part: UNKNOWN, document: None }
+        Self { per_part: UNKNOWN, most: f64::INFINITY, document: None }
     }
 }
 
 impl Costs {
     /// Whether so many structs and ranges will be applied so soon that nobody else on the thread notices.
     pub fn is_little(&self, parts: usize) -> bool {
-        self.per_part * parts as f64 <= HERE.as_nanos() as f64
+        let parts = parts as f64;
+        parts <= self.most && self.per_part * parts <= HERE.as_nanos() as f64
     }
 
     /// So many structs and ranges took so long, of the processor's time.
     pub fn learn(&mut self, parts: usize, took: Duration) {
-        let measured = (took.as_nanos() as f64 - BATCH).max(0.0) / parts.max(1) as f64;
+        let (parts, took) = (parts.max(1) as f64, took.as_nanos() as f64);
+        let limit = HERE.as_nanos() as f64;
+        if took > limit {
+            self.most = self.most.min(parts * limit / took);
+        }
+        let measured = (took - BATCH * speed::slowness()).max(0.0) / parts;
         // What became dear is believed at once, what became cheap after some more.
         self.per_part =
             if measured > self.per_part { measured } else { (3.0 * self.per_part + measured) / 4.0 };
     }
 
-    /// A session's change took so much more than it is worth.
+    /// A session's change took so much more than it is worth. What is slow because the machine is, nobody answers for.
     pub fn charge(&mut self, purse: &mut Purse, excess: Duration, now: Instant) {
         if !excess.is_zero() {
-            for (bucket, rate) in [(&mut purse.0, SESSION), (&mut self.document, DOCUMENT)] {
-                bucket.get_or_insert_with(|| Bucket::new(rate, now)).spend(excess.as_secs_f64(), now);
+            let excess = excess.as_secs_f64() / speed::slowness();
+            let own = purse.rate;
+            for (bucket, rate) in [(&mut purse.left, own), (&mut self.document, DOCUMENT)] {
+                bucket.get_or_insert_with(|| Bucket::new(rate, now)).spend(excess, now);
             }
         }
     }
 
     /// Whether the session with this purse may change the document.
     pub fn standing(&mut self, purse: &mut Purse, now: Instant) -> Standing {
-        let Some(own) = &mut purse.0 else { return Standing::Fine };
+        let Some(own) = &mut purse.left else { return Standing::Fine };
         if own.left(now) <= 0.0 {
             Standing::Overdrawn
-        } else if own.left(now) < SESSION.burst
+        } else if own.left(now) < purse.rate.burst
             && self.document.as_mut().is_some_and(|all| all.left(now) <= 0.0)
         {
             Standing::Later
@@ -115,16 +146,51 @@ mod tests {
     }
 
     #[test]
+    fn what_once_took_too_long_is_never_again_believed_to_be_quick() {
+        let mut costs = Costs::default();
+        costs.learn(2048, 500 * MS);
+        for _ in 0..1000 {
+            costs.learn(1, Duration::from_micros(30));
+        }
+        assert!(costs.is_little(20), "twenty take 5 ms at worst");
+        assert!(!costs.is_little(21));
+    }
+
+    /// So much as somebody here has to answer for.
+    fn here(there: Duration) -> Duration {
+        there.mul_f64(speed::slowness())
+    }
+
+    #[test]
     fn whoever_asks_for_too_much_is_overdrawn_and_nobody_else() {
         let start = Instant::now();
         let (mut costs, mut mallory, mut bob) = (Costs::default(), Purse::default(), Purse::default());
-        costs.charge(&mut mallory, 499 * MS, start);
+        costs.charge(&mut mallory, here(2_499 * MS), start);
         assert_eq!(costs.standing(&mut mallory, start), Standing::Fine);
-        costs.charge(&mut mallory, 101 * MS, start);
+        costs.charge(&mut mallory, here(101 * MS), start);
         assert_eq!(costs.standing(&mut mallory, start), Standing::Overdrawn);
         assert_eq!(costs.standing(&mut bob, start), Standing::Fine);
         assert_eq!(costs.standing(&mut mallory, start + 990 * MS), Standing::Overdrawn);
         assert_eq!(costs.standing(&mut mallory, start + 1010 * MS), Standing::Fine);
+    }
+
+    #[test]
+    fn whoever_brought_one_large_update_as_dear_as_it_may_be_goes_on_typing() {
+        let start = Instant::now();
+        let (mut costs, mut ann) = (Costs::default(), Purse::default());
+        costs.charge(&mut ann, here(dear::EXCESS + 500 * MS), start);
+        assert_eq!(costs.standing(&mut ann, start), Standing::Fine);
+    }
+
+    #[test]
+    fn requests_answer_for_each_other() {
+        let start = Instant::now();
+        let (mut costs, mut requests) = (Costs::default(), Purse::of_requests());
+        for _ in 0..7 {
+            assert_eq!(costs.standing(&mut requests, start), Standing::Fine);
+            costs.charge(&mut requests, here(dear::EXCESS), start);
+        }
+        assert_eq!(costs.standing(&mut requests, start), Standing::Overdrawn);
     }
 
     #[test]
@@ -133,7 +199,7 @@ mod tests {
         let (mut costs, mut bob) = (Costs::default(), Purse::default());
         for _ in 0..10_000 {
             assert_eq!(costs.standing(&mut bob, now), Standing::Fine);
-            costs.charge(&mut bob, 5 * MS, now);
+            costs.charge(&mut bob, here(5 * MS), now);
             now += 100 * MS;
         }
     }
@@ -144,7 +210,7 @@ mod tests {
         let mut costs = Costs::default();
         let mut crowd: Vec<Purse> = (0..20).map(|_| Purse::default()).collect();
         for purse in &mut crowd {
-            costs.charge(purse, 300 * MS, start);
+            costs.charge(purse, here(600 * MS), start);
         }
         assert!(crowd.iter_mut().all(|purse| costs.standing(purse, start) == Standing::Later));
         assert_eq!(
@@ -152,7 +218,7 @@ mod tests {
             Standing::Fine,
             "somebody who had no part in it"
         );
-        let later = start + Duration::from_secs(3);
+        let later = start + Duration::from_secs(5);
         assert!(crowd.iter_mut().all(|purse| costs.standing(purse, later) == Standing::Fine));
     }
 }

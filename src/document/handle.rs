@@ -124,6 +124,9 @@ pub enum JoinError {
     /// More waits for the store than may wait.
     #[error("the document cannot be stored at present, and takes no more changes until it can")]
     Busy,
+    /// Changing it costs too much at present, by what others did, or the store has too much to do.
+    #[error("changing the document takes too long at present; try again in a few seconds")]
+    Overloaded,
     /// The change is applied and shown, and could not be stored in time.
     #[error(
         "the change was taken, but could not be stored in time; it is tried again, and sending it once more does no harm"
@@ -174,6 +177,12 @@ pub struct DocumentHandle {
 impl DocumentHandle {
     pub(super) fn new(addr: Addr<DocumentActor>) -> Self {
         Self { addr }
+    }
+
+    /// Panics where nothing is expected to, so that the actor ends without being told.
+    #[cfg(test)]
+    pub(super) async fn breaks(&self) {
+        let _ = self.addr.send(super::actor::Break).await;
     }
 
     /// Opens the document for a session.

@@ -279,3 +279,25 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        document::testing::{Writer, check, text_of},
+        store::memory::MemoryStore,
+    };
+
+    #[actix_web::test]
+    async fn a_document_whose_actor_panicked_is_opened_anew() {
+        let metrics = Metrics::new();
+        let registry = Registry::new(Config::default(), Arc::new(MemoryStore::new()), metrics.clone());
+        let name = DocumentName::parse("notes").unwrap();
+        let said = Writer::new(1).insert(0, "said");
+        registry.ask(&name, async |handle| handle.contribute(check(said.clone())).await).await.unwrap();
+        registry.open(&name).unwrap().breaks().await;
+        let state = registry.ask(&name, async |handle| handle.state().await).await.unwrap();
+        assert_eq!(text_of([&state]), "said");
+        assert_eq!((registry.len(), metrics.documents.get()), (1, 1));
+    }
+}

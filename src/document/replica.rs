@@ -13,6 +13,7 @@
 
 pub mod dear;
 mod editing;
+pub mod speed;
 
 use std::{
     collections::HashMap,
@@ -27,14 +28,15 @@ use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 use smallvec::SmallVec;
 use yrs::{
-    Any, Doc, GetString, Map, Observable, OffsetKind, Options, Out, ReadTxn, StateVector, Text, Transact,
-    types::text::YChange, updates::encoder::Encode,
+    Any, Doc, GetString, IdSet, Map, Observable, OffsetKind, Options, Out, ReadTxn, StateVector, Text,
+    Transact, types::text::YChange, updates::encoder::Encode,
 };
 
 use super::{
     deleted::Deleted,
     outbox::Lag,
     plain_text::{self, Delta, Edit, PlainText},
+    work::words,
 };
 use crate::protocol::{
     guard::{self, Limits, Readiness, Refusal, Shape, Update},
@@ -105,6 +107,7 @@ struct Cache {
     state: Option<Bytes>,
     vector: Option<Bytes>,
     differences: Vec<(StateVector, Bytes)>,
+    deleted: Option<IdSet>,
 }
 
 /// What became of one update of a batch.
@@ -262,7 +265,7 @@ impl Replica {
                             verdict = Verdict::Malformed;
                         }
                         #[cfg(feature = "test-hooks")]
-                        panic_if_asked(ready);
+                        panic_if_asked(ready, PANIC_ROOT);
                     }
                     Err(_) => verdict = Verdict::Malformed,
                 }
@@ -369,11 +372,11 @@ impl Replica {
         if !update.has_deletions() {
             return Ok(true);
         }
-        let Ok(decoded) = update.decode() else { return Ok(false) };
-        self.contain(|doc, _| {
-            let here = doc.transact().snapshot().delete_set;
-            decoded.delete_set().diff(&here).is_empty()
-        })
+        if self.cache.deleted.is_none() {
+            self.cache.deleted = Some(self.contain(|doc, _| doc.transact().snapshot().delete_set)?);
+        }
+        let deleted = self.cache.deleted.get_or_insert_default();
+        Ok(update.deletes_only(|client, start, end| is_within(deleted, client, start, end)))
     }
 
     /// From here on, changes of the text at this root are noted for [`Self::take_heard`].
@@ -513,6 +516,11 @@ impl Replica {
         (update.bytes().len() as u64).saturating_mul(new).checked_div(all).unwrap_or(0) as usize
     }
 
+    /// Whether it can be asked anything: it did not panic, and is not used elsewhere.
+    pub fn is_usable(&self) -> bool {
+        self.doc.is_some()
+    }
+
     /// Whether the document has nothing in it and never had.
     pub fn is_empty(&self) -> bool {
         self.clocks.is_empty()
@@ -531,14 +539,16 @@ impl Replica {
             return Err(Poisoned("already poisoned".to_owned()));
         };
         let clocks = &mut self.clocks;
-        catch_unwind(AssertUnwindSafe(|| work(doc, clocks))).map_err(|panic| {
-            // Leaked, not dropped: an open transaction still points into it.
-            std::mem::forget(self.doc.take());
-            self.cache = Cache::default();
-            let what = panic.downcast_ref::<String>().map(String::as_str);
-            let what = what.or_else(|| panic.downcast_ref::<&str>().copied());
-            Poisoned(what.unwrap_or("no message").to_owned())
-        })
+        let done = catch_unwind(AssertUnwindSafe(|| work(doc, clocks)));
+        done.map_err(|panic| self.poison(&*panic))
+    }
+
+    /// Something panicked while it worked with the document.
+    fn poison(&mut self, panic: &(dyn std::any::Any + Send)) -> Poisoned {
+        // Leaked, not dropped: an open transaction still points into it.
+        std::mem::forget(self.doc.take());
+        self.cache = Cache::default();
+        Poisoned(words(panic))
     }
 }
 
@@ -577,9 +587,13 @@ fn note_ends(update: &Update, ends: &mut HashMap<ClientId, u32>) {
 #[cfg(feature = "test-hooks")]
 pub const PANIC_ROOT: &str = "panic on being applied";
 
+/// The same outside of yrs, where a large update is taken apart.
 #[cfg(feature = "test-hooks")]
-fn panic_if_asked(update: &Update) {
-    let asked = update.bytes().windows(PANIC_ROOT.len()).any(|window| window == PANIC_ROOT.as_bytes());
+pub const PANIC_APART_ROOT: &str = "panic on being taken apart";
+
+#[cfg(feature = "test-hooks")]
+fn panic_if_asked(update: &Update, root: &str) {
+    let asked = update.bytes().windows(root.len()).any(|window| window == root.as_bytes());
     assert!(!asked, "a test asked for it");
 }
 
@@ -602,6 +616,15 @@ fn boundless() -> Limits {
         type_depth: usize::MAX,
         ..Limits::default()
     }
+}
+
+/// Whether all from one clock of a client to another is in a set. Its ranges are in order and do not touch.
+fn is_within(set: &IdSet, client: ClientId, start: u32, end: u32) -> bool {
+    set.get(&client).is_some_and(|ranges| {
+        let ranges = ranges.as_slice();
+        let behind = ranges.partition_point(|(range, ())| range.start <= start);
+        behind > 0 && end <= ranges[behind - 1].0.end
+    })
 }
 
 fn known(clocks: &HashMap<ClientId, u32>, client: ClientId) -> u32 {

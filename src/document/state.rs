@@ -168,6 +168,8 @@ struct Member {
     shows: Option<Bucket>,
     /// What is left of what its changes may cost.
     purse: Purse,
+    /// A request without a connection: it answers for its changes together with all others.
+    is_request: bool,
 }
 
 impl Member {
@@ -181,6 +183,7 @@ impl Member {
             in_batch: 0,
             shows: None,
             purse: Purse::default(),
+            is_request: false,
         }
     }
 
@@ -201,6 +204,8 @@ pub struct DocumentState {
     replica: Replica,
     size: Size,
     costs: Costs,
+    /// What is left of what changes may cost that come without a connection.
+    requests: Purse,
     presence: Presence,
     /// How often one session may say something of itself.
     show_rate: Rate,
@@ -232,6 +237,7 @@ impl DocumentState {
             replica,
             size: Size::new(usize::MAX),
             costs: Costs::default(),
+            requests: Purse::of_requests(),
             presence: Presence::new(presence),
             show_rate: presence.rate,
             untold: Paced::new(pace::PACE),
@@ -268,6 +274,12 @@ impl DocumentState {
             effects.push(self.tell_presence(session));
         }
         effects
+    }
+
+    /// Somebody without a connection brings an update, and is a session until it is answered.
+    pub fn join_request(&mut self, session: SessionId) {
+        let member = Member::new(Access::Write, Dialect::YWebSocket { echo: true });
+        self.members.insert(session, Member { is_request: true, ..member });
     }
 
     /// A session says something. Updates wait for the next [`Self::flush`].
@@ -524,9 +536,15 @@ impl DocumentState {
         effects: &mut Effects,
     ) {
         let Some(member) = self.members.get_mut(&session) else { return };
-        if update.is_empty() {
-            // Every client that lacks nothing answers so. It has nothing to be applied, but it must not be
-            // acknowledged before what the same session said before it.
+        // A client that lacks nothing answers so, and still repeats every deletion there was: two hundred who come back at
+        // once to a text of some years bring millions.
+        let is_known = is_answer
+            && member.access.may_write()
+            && member.in_batch != self.batch
+            && dear::is_large(&update)
+            && matches!(self.replica.contains(&update), Ok(true));
+        if update.is_empty() || is_known {
+            // It has nothing to be applied, but it must not be acknowledged before what the same session said before it.
             if member.dialect.is_acknowledged() && member.in_batch == self.batch {
                 self.waiting.push(Suspect { session, update, is_answer });
             } else if member.dialect.is_acknowledged() {
@@ -555,16 +573,18 @@ impl DocumentState {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
         } else {
-            match self.costs.standing(&mut member.purse, now.instant) {
+            let is_request = member.is_request;
+            let purse = if is_request { &mut self.requests } else { &mut member.purse };
+            match self.costs.standing(purse, now.instant) {
                 Standing::Fine => {}
-                Standing::Later => {
+                Standing::Overdrawn if !is_request => {
+                    let update = update.bytes().clone();
+                    return self.reject(session, update, "too_dear", effects);
+                }
+                Standing::Later | Standing::Overdrawn => {
                     effects.push(Effect::Refused("document_busy"));
                     effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
                     return;
-                }
-                Standing::Overdrawn => {
-                    let update = update.bytes().clone();
-                    return self.reject(session, update, "too_dear", effects);
                 }
             }
             let in_batch = self.batch;
@@ -599,7 +619,8 @@ impl DocumentState {
         for suspect in batch {
             let share = dear::parts(&suspect.update) as f64 / parts.max(1) as f64;
             if let Some(member) = self.members.get_mut(&suspect.session) {
-                self.costs.charge(&mut member.purse, (took - worth).mul_f64(share), now.instant);
+                let purse = if member.is_request { &mut self.requests } else { &mut member.purse };
+                self.costs.charge(purse, (took - worth).mul_f64(share), now.instant);
             }
         }
     }
@@ -864,7 +885,20 @@ impl DocumentState {
 
     /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.
     pub fn retry(&mut self, suspect: Suspect, now: Now) -> Effects {
-        self.apply(&[suspect], now)
+        if !dear::is_large(&suspect.update) {
+            return self.apply(&[suspect], now);
+        }
+        let mut replica = std::mem::replace(&mut self.replica, Replica::away());
+        let (applied, panicked) = match replica.apply_dear(&suspect.update) {
+            Ok(applied) => (vec![applied], None),
+            Err(poisoned) => (Vec::new(), Some(poisoned)),
+        };
+        self.take_back(replica, vec![suspect], applied, panicked, now)
+    }
+
+    /// Whether the replica panicked and has not been replaced yet.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned || !self.replica.is_usable()
     }
 
     /// Whether more can be kept. While not, writers are turned away.

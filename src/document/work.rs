@@ -1,7 +1,7 @@
 //! Threads for work that takes long: a large document is loaded, a dear change applied. They give way to the threads that
 //! serve, so that whatever is asked of a document, its neighbours are answered as before.
 
-use std::{panic::resume_unwind, sync::Arc};
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
@@ -20,10 +20,16 @@ pub struct Work(Arc<Threads>);
 #[derive(Debug)]
 struct Threads(Option<Runtime>);
 
-/// The process ends, and the work was given up.
+/// There is no answer, and what the work was given is gone.
 #[derive(Debug, thiserror::Error)]
-#[error("the server stops")]
-pub struct Stopped;
+pub enum NoAnswer {
+    /// The process ends.
+    #[error("the server stops")]
+    Stopped,
+    /// The work panicked, where nothing is expected to.
+    #[error("{0}")]
+    Panicked(String),
+}
 
 impl Work {
     /// No thread is started before there is work.
@@ -38,20 +44,27 @@ impl Work {
         Self(Arc::new(Threads(runtime.ok())))
     }
 
-    /// Runs `work` on one of the threads. A panic of it is one of the caller.
+    /// Runs `work` on one of the threads. A panic of it is for the caller to deal with: one that went on in an actor would
+    /// end it.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Stopped> {
+    ) -> Result<T, NoAnswer> {
         let running = match &self.0.0 {
             Some(runtime) => runtime.spawn_blocking(work),
             None => tokio::task::spawn_blocking(work),
         };
         running.await.map_err(|error| match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            Err(_) => Stopped,
+            Ok(panic) => NoAnswer::Panicked(words(&*panic)),
+            Err(_) => NoAnswer::Stopped,
         })
     }
+}
+
+/// What a panic says.
+pub(super) fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let what = panic.downcast_ref::<String>().map(String::as_str);
+    what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
 }
 
 impl Default for Work {
@@ -94,8 +107,8 @@ mod tests {
     }
 
     #[tokio::test]
-    #[should_panic(expected = "it broke")]
-    async fn a_panic_is_not_swallowed() {
-        let _ = Work::new().run(|| panic!("it broke")).await;
+    async fn a_panic_is_an_answer() {
+        let answer = Work::new().run(|| panic!("it broke")).await;
+        assert!(matches!(answer, Err::<(), _>(NoAnswer::Panicked(what)) if what == "it broke"));
     }
 }

@@ -166,6 +166,7 @@ impl From<JoinError> for ApiError {
             JoinError::Gone => Self::in_trash(),
             JoinError::Missing => Self::not_found(),
             JoinError::Full(_) => Self::unavailable("document_full", error.to_string()),
+            JoinError::Overloaded => Self::unavailable("busy", error.to_string()),
             JoinError::Busy | JoinError::Unstored => Self::unavailable("store_unwritable", error.to_string()),
             JoinError::Open(OpenError::Store(error)) => error.into(),
             JoinError::Open(OpenError::Unloadable(error)) => Self::damaged(&error),

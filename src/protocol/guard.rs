@@ -53,6 +53,7 @@ use super::{
     wire::{self, Reader},
 };
 pub use outline::{Outline, Shape};
+pub use readiness::Pieces;
 use structs::{Block, Kind};
 
 /// How much one message may hold. The defaults let through what honest clients send (a whole document of
@@ -315,26 +316,20 @@ impl Update {
         self.summary.ranges
     }
 
-    /// The next structs that a document whose state vector is `known` can take, at most so many, as an update of its own;
-    /// nothing once it has all that it can take. Applying a large update piece by piece, one knows after each what it has
-    /// cost.
-    pub fn next_structs(&self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Self> {
-        readiness::next_structs(self, &known, most)
-    }
-
-    /// The same for its deletions: at most so many ranges, from the range numbered `from` on, and the number to go on with.
-    pub fn next_deletions(
-        &self,
-        known: impl Fn(ClientId) -> u32,
-        from: usize,
-        most: usize,
-    ) -> Option<(Self, usize)> {
-        readiness::next_deletions(self, &known, from, most)
+    /// The update piece by piece, for a document whose state vector is `known`. Applying a large update so, one knows after
+    /// each piece what it has cost.
+    pub fn pieces(&self, known: impl Fn(ClientId) -> u32) -> Pieces<'_> {
+        Pieces::new(self, &known)
     }
 
     /// Whether all that it deletes is among what a document knows.
     pub fn deletes_within(&self, known: impl Fn(ClientId) -> u32) -> bool {
         self.summary.deletes.iter().all(|mark| mark.clock <= known(mark.client))
+    }
+
+    /// Whether all ranges that it deletes are such: a client, from which clock, up to which.
+    pub fn deletes_only(&self, mut is_such: impl FnMut(ClientId, u32, u32) -> bool) -> bool {
+        readiness::deletes_only(self, &mut is_such).unwrap_or(false)
     }
 
     /// Whether it deletes anything.

@@ -1,7 +1,10 @@
 //! A panic inside one document is that document's alone: it is loaded again, nothing of it is lost, and the
 //! bytes that did it are kept for a person to look at.
 
-use weft::{document::replica::PANIC_ROOT, store::faulty::WriteFault};
+use weft::{
+    document::replica::{PANIC_APART_ROOT, PANIC_ROOT},
+    store::faulty::WriteFault,
+};
 use yrs::{Doc, ReadTxn, StateVector, Text, Transact};
 
 use crate::support::{Client, Raw, TestServer, frames, rest, server::name, settle, until, until_answer};
@@ -115,4 +118,37 @@ async fn a_program_that_posts_it_is_told() {
     bob.types(" goes on");
     let carl = server.client("carl", "victim").await;
     settle(&[&bob, &carl]).await;
+}
+
+#[tokio::test]
+async fn what_breaks_on_another_thread_breaks_nothing_else() {
+    let server = TestServer::start().await;
+    let bob = server.client("bob", "victim").await;
+    bob.types("text");
+    bob.hears_all_so_far().await;
+    // So many structs that it is taken piece by piece, away from those who serve.
+    let doc = Doc::with_client_id(7);
+    let text = doc.get_or_insert_text(PANIC_APART_ROOT);
+    for _ in 0..3000 {
+        text.insert(&mut doc.transact_mut(), 0, "x");
+    }
+    let large = doc.transact().encode_state_as_update_v1(&StateVector::default());
+    let mut mallory = Raw::open(&server, "victim").await;
+    let carl = Client::named("carl");
+    carl.sets("said", "in the same breath");
+    mallory.send([frames::update(&large), frames::update(&carl.state())].concat()).await;
+    assert_eq!(mallory.closed().await, Some(4422));
+    let kept = until_answer("it is quarantined", async || {
+        let kept = server.store().quarantined(name("victim")).await.unwrap();
+        (kept.len() == 1).then_some(kept)
+    });
+    assert_eq!(kept.await[0].bytes, large);
+    // A program that posts it is told, and not left waiting.
+    let answer = rest::request(&server, "POST", "/api/v1/documents/victim/updates").body(large).send().await;
+    assert!(answer.error().0 == 422, "{}", answer.text());
+    until("the rest is there", || bob.content()["map"]["said"] == "in the same breath").await;
+    bob.types(" goes on");
+    let dora = server.client("dora", "victim").await;
+    settle(&[&bob, &dora]).await;
+    assert_eq!(dora.text(), "text goes on");
 }

@@ -1,5 +1,8 @@
 //! Dear work: it is bounded, and it holds nobody else up.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use crate::support::{Client, Raw, TestServer, frames, rest};
 
 /// A letter at the beginning of a text, of somebody who saw nothing there.
@@ -73,11 +76,11 @@ async fn many_small_dear_changes_are_cut_short_like_a_large_one() {
     let mut mallory = Raw::open(&server, "notes").await;
     let (mut keys, mut next) = (0, CROWD + 1);
     while server.refused("too_dear") == 0 {
-        assert!(next < CROWD + 4_000, "all were taken");
-        for client in next..next + 8 {
-            mallory.send([vec![0, 2], frames::buffer(&letters(client..=client))].concat()).await;
+        assert!(keys < 30_000, "all were taken");
+        if next < CROWD + 40_000 {
+            mallory.send(frames::update(&letters(next..=next + 49))).await;
+            next += 50;
         }
-        next += 8;
         bob.types("x");
         bob.saved().await;
         keys += 1;
@@ -91,4 +94,135 @@ async fn many_small_dear_changes_are_cut_short_like_a_large_one() {
     ann.hears_all_so_far().await;
     let text = rest::get(&server, "/api/v1/documents/notes/text").await.expect(200);
     assert_eq!(text.text(), format!("and on{before}"));
+}
+
+/// Something large that somebody honest may bring. `weft-load giants` brings them at full size.
+const fn large(released: usize, debugged: usize) -> usize {
+    if cfg!(debug_assertions) { debugged } else { released }
+}
+
+/// A text in one piece.
+fn long_text(bytes: usize) -> Vec<u8> {
+    let words = "lorem ipsum ".repeat(bytes / 12 + 1);
+    let head = [1, 1, 1, 0, 4, 1, 4, b't', b'e', b'x', b't'];
+    [&head[..], &frames::buffer(&words.as_bytes()[..bytes]), &[0]].concat()
+}
+
+/// Somebody who has written for years: letters behind each other, every few of them somewhere else, and every tenth
+/// deleted since.
+fn long_history(seed: u64, letters: u32) -> Vec<u8> {
+    let random = &mut ChaCha8Rng::seed_from_u64(seed);
+    // Behind each letter, the next in the text.
+    let mut next = vec![None; letters as usize];
+    let (mut structs, mut body, mut clock) = (0, Vec::new(), 0);
+    while clock < letters {
+        let length = random.random_range(1..=5).min(letters - clock);
+        structs += 1;
+        let left = (clock > 0).then(|| random.random_range(0..clock));
+        match left {
+            None => body.extend([4, 1, 4, b't', b'e', b'x', b't']),
+            Some(left) => {
+                let right: Option<u32> = next[left as usize];
+                body.push(if right.is_some() { 0xc4 } else { 0x84 });
+                for neighbour in [Some(left), right].into_iter().flatten() {
+                    body.extend([frames::uint(1), frames::uint(u64::from(neighbour))].concat());
+                }
+                next[(clock + length - 1) as usize] = right;
+                next[left as usize] = Some(clock);
+            }
+        }
+        for letter in clock..clock + length - 1 {
+            next[letter as usize] = Some(letter + 1);
+        }
+        body.extend(frames::buffer(&b"words"[..length as usize]));
+        clock += length;
+    }
+    let deleted: Vec<u8> =
+        (0..letters).step_by(10).flat_map(|at| [frames::uint(u64::from(at)), vec![1]].concat()).collect();
+    let ranges = frames::uint(u64::from(letters.div_ceil(10)));
+    [vec![1], frames::uint(structs), vec![1, 0], body, vec![1, 1], ranges, deleted].concat()
+}
+
+/// What somebody put on top of a list, entry by entry, without having seen what others did.
+fn on_top_of_a_list(client: u8, entries: u64) -> Vec<u8> {
+    let mut bytes =
+        [vec![1], frames::uint(entries), vec![client, 0, 8, 1, 1, b'l', 1, 119, 1, b'x']].concat();
+    for clock in 1..entries {
+        bytes.extend([vec![0x48, client], frames::uint(clock - 1), vec![1, 119, 1, b'x']].concat());
+    }
+    bytes.push(0);
+    bytes
+}
+
+/// Answered only when all that was sent before has been applied.
+async fn asks_for_all(socket: &mut Raw) {
+    socket.send(frames::empty_step1()).await;
+    socket.hears(|frame| frame.starts_with(&[0, 1])).await;
+}
+
+#[tokio::test]
+async fn what_is_large_and_honest_is_taken_live_and_over_http() {
+    let server = TestServer::start().await;
+    let seed = 20_261_128;
+    eprintln!("seed {seed}");
+    let giants = [
+        ("text", long_text(large(50 << 20, 4 << 20))),
+        ("history", long_history(seed, large(2_000_000, 60_000) as u32)),
+    ];
+    for (name, update) in giants {
+        let mut author = Raw::open(&server, &format!("{name}-live")).await;
+        author.send(frames::step2(&update)).await;
+        asks_for_all(&mut author).await;
+        let path = format!("/api/v1/documents/{name}-posted");
+        let posted = rest::request(&server, "POST", &format!("{path}/updates")).body(update).send().await;
+        posted.expect(200);
+        let live = rest::get(&server, &format!("/api/v1/documents/{name}-live/text")).await.expect(200);
+        let posted = rest::get(&server, &format!("{path}/text")).await.expect(200);
+        assert!(live.text() == posted.text() && live.text().len() > 50_000, "{name}");
+    }
+    // Each entry of one is compared with each of the other, here and in every browser.
+    let entries = large(4000, 2500) as u64;
+    for client in [1, 2] {
+        let mut author = Raw::open(&server, "list").await;
+        author.send(frames::step2(&on_top_of_a_list(client, entries))).await;
+        asks_for_all(&mut author).await;
+        // They go on from there.
+        author
+            .send(frames::update(
+                &[vec![1, 1, client], frames::uint(entries), vec![8, 1, 1, b'm', 1, 125, 1, 0]].concat(),
+            ))
+            .await;
+        asks_for_all(&mut author).await;
+    }
+    assert_eq!(server.refused("too_dear") + server.refused("document_busy"), 0);
+}
+
+#[tokio::test]
+async fn a_crowd_that_comes_back_after_a_restart_and_a_program_that_posts_on_and_on_are_taken() {
+    let mut server = TestServer::start().await;
+    let all = long_history(1, 30_000);
+    rest::request(&server, "POST", "/api/v1/documents/notes/updates")
+        .body(all.clone())
+        .send()
+        .await
+        .expect(200);
+    server.restart().await;
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        let mut socket = Raw::open(&server, "notes").await;
+        // What a client repeats that has written nothing: every deletion there was.
+        socket.send(frames::step2(&all)).await;
+        socket.send(frames::empty_step1()).await;
+        crowd.push(socket);
+    }
+    for socket in &mut crowd {
+        socket.hears(|frame| frame.starts_with(&[0, 1])).await;
+    }
+    let program = Client::named("program");
+    for _ in 0..large(1000, 200) {
+        program.types("x");
+        let posted = rest::request(&server, "POST", "/api/v1/documents/notes/updates").body(program.state());
+        posted.send().await.expect(200);
+    }
+    assert_eq!(server.refused("too_dear") + server.refused("document_busy"), 0);
 }

@@ -775,3 +775,25 @@ fn documents_without_them_are_not_looked_at_again() {
     assert!(replica.has_stand_ins);
     assert!(Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap().has_stand_ins);
 }
+
+#[test]
+fn what_is_contained_is_told_range_by_range() {
+    let ann = Writer::new(1);
+    ann.insert(0, "0123456789");
+    for at in [8, 5, 4, 1] {
+        ann.remove(at, 1);
+    }
+    let before = ann.state();
+    let mut replica = Replica::load([&before], Deleted::Collected).unwrap();
+    assert!(replica.contains(&check(before.clone())).unwrap());
+    let deletes = |start: u8, length: u8| check(Bytes::from(vec![0, 1, 1, 1, start, length]));
+    for (start, length, is_there) in
+        [(1, 1, true), (4, 2, true), (5, 1, true), (4, 3, false), (3, 2, false), (0, 1, false), (8, 2, false)]
+    {
+        assert_eq!(replica.contains(&deletes(start, length)).unwrap(), is_there, "{start} + {length}");
+    }
+    // What is known of it changes with the document.
+    replica.apply(&[&deletes(0, 1)]).unwrap();
+    assert!(replica.contains(&deletes(0, 2)).unwrap());
+    assert!(!replica.contains(&check(Bytes::from(vec![0, 1, 2, 1, 0, 1]))).unwrap(), "of somebody unknown");
+}

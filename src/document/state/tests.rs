@@ -34,6 +34,30 @@ fn stories_of_presence() {
     tell_all("src/document/scenarios/presence", Story::new);
 }
 
+#[test]
+fn whoever_comes_back_with_nothing_new_costs_nothing_however_much_was_deleted() {
+    let ann = Writer::new(1);
+    ann.insert(0, &"words ".repeat(1000));
+    for at in 0..3000 {
+        ann.remove(at, 1);
+    }
+    let all = ann.state();
+    let replica = Replica::load([&all], Deleted::Collected).unwrap();
+    let mut state = DocumentState::new(replica, presence::Config::default());
+    let now = Now { instant: Instant::now(), wall: Timestamp(0) };
+    let bob = SessionId::new();
+    state.join(bob, Access::Write, Dialect::Hocuspocus);
+    let mut effects = Effects::new();
+    state.receive(bob, Message::SyncStep2(check(all.clone())), now, &mut effects);
+    assert!(!state.has_waiting());
+    assert!(matches!(&effects[..], [Effect::Acknowledge { outcome: Outcome::Applied, .. }]), "{effects:?}");
+    // Behind something of theirs that waits, it waits too, and what is new is applied.
+    let ann_goes_on = ann.insert(0, "and on");
+    state.receive(bob, Message::Update(check(ann_goes_on)), now, &mut effects);
+    state.receive(bob, Message::SyncStep2(check(all)), now, &mut effects);
+    assert_eq!((state.waiting().0, effects.len(), state.waits_long()), (2, 1, true));
+}
+
 /// Times as people write them: `30s`, `100ms`.
 #[derive(Debug)]
 pub(in crate::document) struct Span(pub(in crate::document) Duration);

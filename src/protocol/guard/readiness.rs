@@ -23,7 +23,7 @@ use super::{
 /// Answers for updates that are not plainly ready. Takes time linear in the bytes, times the logarithm of
 /// the number of clients that wait for each other.
 pub(super) fn largest_part(update: &Update, known: &impl Fn(ClientId) -> u32) -> Readiness {
-    let mut runs = Runs::new(update, known, usize::MAX);
+    let mut runs = Runs::new(update, known);
     runs.advance_all(known);
 
     let everything = runs.runs.iter().all(Run::is_exhausted);
@@ -41,67 +41,126 @@ pub(super) fn largest_part(update: &Update, known: &impl Fn(ClientId) -> u32) ->
     }
 }
 
-/// The next structs of an update that a document can take, at most so many, as an update without deletions; nothing once
-/// all have been taken that can be.
-pub(super) fn next_structs(update: &Update, known: &impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
-    let mut runs = Runs::new(update, known, most);
-    runs.advance_all(known);
-    let mut none = Vec::new();
-    wire::put_uint(&mut none, 0);
-    let part = runs.encode(&none);
-    Update::check(part, &Limits::unlimited()).ok().filter(|part| !part.is_empty())
-}
-
-/// The deletions of an update among what a document knows, at most so many ranges from the range numbered `from` on; and
-/// the number of the range to go on with. Nothing once there are no more ranges.
-pub(super) fn next_deletions(
+/// Whether all ranges of its delete set are such; nothing if they cannot be read, which was seen to before.
+pub(super) fn deletes_only(
     update: &Update,
-    known: &impl Fn(ClientId) -> u32,
-    from: usize,
-    most: usize,
-) -> Option<(Update, usize)> {
+    is_such: &mut impl FnMut(ClientId, u32, u32) -> bool,
+) -> Option<bool> {
     let mut reader = Reader::starting_at(&update.bytes, update.summary.deletes_at);
-    let (mut number, mut clients) = (0, 0u64);
-    let mut body = Vec::new();
     for _ in 0..reader.uint().ok()? {
         let (client, ranges) = (read_client(&mut reader).ok()?, reader.uint().ok()?);
-        let reached = known(client);
-        let (mut kept, mut clipped) = (0u64, Vec::new());
         for _ in 0..ranges {
             let (start, end) = read_range(&mut reader).ok()?;
-            if (from..from.saturating_add(most)).contains(&number) && start < reached {
-                kept += 1;
-                wire::put_uint(&mut clipped, u64::from(start));
-                wire::put_uint(&mut clipped, u64::from(end.min(reached) - start));
+            if !is_such(client, start, end) {
+                return Some(false);
             }
-            number += 1;
-        }
-        if kept > 0 {
-            clients += 1;
-            wire::put_uint(&mut body, client.get());
-            wire::put_uint(&mut body, kept);
-            body.extend_from_slice(&clipped);
         }
     }
-    if from >= number {
-        return None;
-    }
-    let mut out = Vec::with_capacity(body.len() + 6);
-    wire::put_uint(&mut out, 0);
-    wire::put_uint(&mut out, clients);
-    out.extend_from_slice(&body);
-    let part = Update::check(out.into(), &Limits::unlimited()).ok()?;
-    Some((part, from.saturating_add(most)))
+    Some(true)
 }
 
+/// An update that is taken piece by piece: each of its bytes is looked at once, however many pieces there are.
+#[derive(Debug)]
+pub struct Pieces<'a> {
+    runs: Runs<'a>,
+    deletions: Deletions<'a>,
+}
+
+impl<'a> Pieces<'a> {
+    pub(super) fn new(update: &'a Update, known: &impl Fn(ClientId) -> u32) -> Self {
+        Self { runs: Runs::new(update, known), deletions: Deletions::new(update) }
+    }
+
+    /// The next structs that the document can take, at most so many, as an update without deletions; nothing once all have
+    /// been given out that can be taken. `known` is the document's state vector, which may have changed by what was
+    /// given out before, and by nothing else.
+    pub fn next_structs(&mut self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
+        self.runs.forget_kept();
+        self.runs.left = most;
+        self.runs.advance_all(&known);
+        let mut none = Vec::new();
+        wire::put_uint(&mut none, 0);
+        let part = self.runs.encode(&none);
+        Update::check(part, &Limits::unlimited()).ok().filter(|part| !part.is_empty())
+    }
+
+    /// The next of its deletions, at most so many ranges, as far as they are among what the document knows; nothing once
+    /// there are no more ranges.
+    pub fn next_deletions(&mut self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
+        self.deletions.next(&known, most)
+    }
+}
+
+/// The ranges of a delete set that have not been given out.
+#[derive(Debug)]
+struct Deletions<'a> {
+    reader: Reader<'a>,
+    /// Clients not begun.
+    clients: u64,
+    /// Whose ranges come next, and how many.
+    client: ClientId,
+    ranges: u64,
+}
+
+impl<'a> Deletions<'a> {
+    fn new(update: &'a Update) -> Self {
+        let mut reader = Reader::starting_at(&update.bytes, update.summary.deletes_at);
+        // These bytes have been read before, so this succeeds, here and below.
+        let clients = reader.uint().unwrap_or(0);
+        Self { reader, clients, client: ClientId::new(0), ranges: 0 }
+    }
+
+    fn next(&mut self, known: &impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
+        let (mut left, mut clients, mut body) = (most as u64, 0u64, Vec::new());
+        while left > 0 {
+            if self.ranges == 0 {
+                let Some(clients) = self.clients.checked_sub(1) else { break };
+                self.clients = clients;
+                (self.client, self.ranges) = (read_client(&mut self.reader).ok()?, self.reader.uint().ok()?);
+                continue;
+            }
+            let reached = known(self.client);
+            let now = self.ranges.min(left);
+            let (mut kept, mut clipped) = (0u64, Vec::new());
+            for _ in 0..now {
+                let (start, end) = read_range(&mut self.reader).ok()?;
+                if start < reached {
+                    kept += 1;
+                    wire::put_uint(&mut clipped, u64::from(start));
+                    wire::put_uint(&mut clipped, u64::from(end.min(reached) - start));
+                }
+            }
+            (self.ranges, left) = (self.ranges - now, left - now);
+            if kept > 0 {
+                clients += 1;
+                wire::put_uint(&mut body, self.client.get());
+                wire::put_uint(&mut body, kept);
+                body.extend_from_slice(&clipped);
+            }
+        }
+        if left == most as u64 {
+            return None;
+        }
+        let mut out = Vec::with_capacity(body.len() + 6);
+        wire::put_uint(&mut out, 0);
+        wire::put_uint(&mut out, clients);
+        out.extend_from_slice(&body);
+        Update::check(out.into(), &Limits::unlimited()).ok()
+    }
+}
+
+#[derive(Debug)]
 struct Runs<'a> {
     update: &'a Update,
     runs: Vec<Run<'a>>,
+    /// Runs that have not come as far as they go, the next one last.
+    ready: Vec<usize>,
     /// How many new structs may still be taken.
     left: usize,
 }
 
 /// How far one client's structs have come.
+#[derive(Debug)]
 struct Run<'a> {
     client: ClientId,
     reader: Reader<'a>,
@@ -121,6 +180,7 @@ struct Run<'a> {
 }
 
 /// The structs of a run that are new and integrate.
+#[derive(Debug)]
 struct Kept {
     structs: u64,
     clock: u32,
@@ -154,7 +214,7 @@ impl<'a> Run<'a> {
 }
 
 impl<'a> Runs<'a> {
-    fn new(update: &'a Update, known: &impl Fn(ClientId) -> u32, left: usize) -> Self {
+    fn new(update: &'a Update, known: &impl Fn(ClientId) -> u32) -> Self {
         let summary = &update.summary;
         let runs = summary.sections.iter().zip(&summary.extents).map(|(section, extent)| Run {
             client: section.client,
@@ -167,16 +227,29 @@ impl<'a> Runs<'a> {
             kept: Kept::none(section.start, extent.at),
             waiters: BinaryHeap::new(),
         });
-        Self { update, runs: runs.collect(), left }
+        let runs: Vec<_> = runs.collect();
+        let ready = (0..runs.len()).rev().collect();
+        Self { update, runs, ready, left: usize::MAX }
+    }
+
+    /// What was kept has been given out; what is taken from here on is the next piece.
+    fn forget_kept(&mut self) {
+        for run in self.runs.iter_mut().filter(|run| run.kept.structs > 0) {
+            run.kept = Kept::none(run.reached, run.kept.until);
+        }
     }
 
     fn advance_all(&mut self, known: &impl Fn(ClientId) -> u32) {
-        let mut ready: Vec<usize> = (0..self.runs.len()).rev().collect();
-        while let Some(index) = ready.pop() {
+        while self.left > 0
+            && let Some(index) = self.ready.pop()
+        {
             self.advance(index, known);
+            if self.left == 0 {
+                self.ready.push(index);
+            }
             let run = &mut self.runs[index];
             while run.waiters.peek().is_some_and(|Reverse((clock, _))| *clock < run.reached) {
-                ready.extend(run.waiters.pop().map(|Reverse((_, waiter))| waiter));
+                self.ready.extend(run.waiters.pop().map(|Reverse((_, waiter))| waiter));
             }
         }
     }
