@@ -71,6 +71,14 @@ impl Heartbeat {
         self.deadline = None;
     }
 
+    /// For so long nobody listened, because a document had something else to do: the peer is not to blame for its silence.
+    pub fn held_up(&mut self, time: Duration) {
+        self.heard += time;
+        if let Some(deadline) = &mut self.deadline {
+            *deadline += time;
+        }
+    }
+
     /// An interval is over, during which something was or was not sent.
     pub fn tick(&mut self, sent: bool, now: Instant) -> Beat {
         let mut beat = Beat { keepalive: !sent, ..Beat::default() };
@@ -130,6 +138,16 @@ mod tests {
         heartbeat.heard(start + 31 * SECOND);
         assert_eq!(heartbeat.tick(true, start + 50 * SECOND), Beat::default());
         assert!(heartbeat.tick(true, start + 60 * SECOND).ping);
+    }
+
+    #[test]
+    fn silence_while_nobody_listened_is_nobodys_fault() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(Config::default(), start);
+        assert!(heartbeat.tick(true, start + 30 * SECOND).ping);
+        heartbeat.held_up(40 * SECOND);
+        assert_eq!(heartbeat.tick(true, start + 72 * SECOND), Beat::default(), "its answer may lie there");
+        assert!(heartbeat.tick(true, start + 101 * SECOND).dead);
     }
 
     #[test]

@@ -145,11 +145,18 @@ impl<T: Talk> Reader<'_, T> {
                 notice = poll_fn(|context| match self.queue.notice(context.waker()) {
                     Some(notice) => Poll::Ready(notice),
                     None => Poll::Pending,
-                }) => self.heed(notice, messages).await,
-                news = self.talk.news() => match self.talk.take_news(news, Instant::now()).await {
-                    Ok(()) => Ok(Again::Same),
-                    Err(reason) => Err(reason.into()),
-                },
+                }) => {
+                    let since = Instant::now();
+                    let outcome = self.heed(notice, messages).await;
+                    self.heartbeat.held_up(since.elapsed());
+                    outcome
+                }
+                news = self.talk.news() => {
+                    let since = Instant::now();
+                    let outcome = self.talk.take_news(news, since).await;
+                    self.heartbeat.held_up(since.elapsed());
+                    outcome.map(|()| Again::Same).map_err(End::from)
+                }
                 () = &mut clock => {
                     let outcome = self.beat();
                     clock.as_mut().reset(self.heartbeat.next(Instant::now()).into());
@@ -219,6 +226,7 @@ impl<T: Talk> Reader<'_, T> {
         }
         // What came before a bad frame was said and stands.
         self.talk.act().await?;
+        self.heartbeat.held_up(now.elapsed());
         end.map_or(Ok(Again::Same), Err)
     }
 
