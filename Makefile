@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill space damage
+.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -88,6 +88,11 @@ fuzz:
 ROUNDS ?= 500
 damage:
 	WEFT_ROUNDS=$(ROUNDS) $(CARGO) test --locked --lib no_more_is_lost -- --nocapture
+
+## Send what is large and what costs more than it is worth to a server with one worker; a bystander must not notice
+giants:
+	$(CARGO) build --locked --release --workspace
+	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load giants
 
 ## The space workload: disk against live bytes over time
 space:

@@ -7,13 +7,14 @@
 //! weft-load fanout --url ws://127.0.0.1:1234 --pid 4711    or against one that runs
 //! weft-load saturate --peer weft --dialect hocuspocus      the same server, spoken to in its other dialect
 //! weft-load kill --cycles 1000                             kill -9, again and again
+//! weft-load giants                                         what is large, and what costs more than it is worth
 //! weft-load floor --drop-every 10                          the forwarder, here with a fault
 //! ```
 //!
 //! How it is built, from the wire up: [`frame`] and [`wire`] are bytes, [`dialect`] is how they are addressed; [`fleet`] moves thousands of sockets on one
 //! core; [`ranges`] knows what one reader has of one author; [`crowd`] are the editors, who check all they receive;
 //! [`replica`] are newcomers, and whole documents; [`scenario`] is what a server is put through; [`peers`] are the
-//! servers, [`floor`] the least of them; [`process`] asks the operating system; [`bench`] and [`kill`] are the two
+//! servers, [`floor`] the least of them; [`process`] asks the operating system; [`bench`], [`kill`] and [`giants`] are the
 //! programs that other people run.
 
 mod bench;
@@ -22,6 +23,7 @@ mod dialect;
 mod fleet;
 mod floor;
 mod frame;
+mod giants;
 mod kill;
 mod peers;
 mod process;
@@ -74,6 +76,8 @@ enum Command {
     Cold(Cold),
     /// Kill -9 again and again: is everything acknowledged there?
     Kill(kill::Kill),
+    /// Large updates and dear ones: are the first taken, the others refused, and does a bystander notice?
+    Giants(giants::Giants),
     /// All scenarios on all servers that are here, as one Markdown table
     Bench(bench::Bench),
     /// Serve as the bare forwarder
@@ -186,6 +190,7 @@ fn run(command: Command) -> Result<bool> {
             println!("{verdict}");
             Ok(verdict.is_clean())
         }
+        Command::Giants(plan) => giants::giants(&plan, cores),
         Command::Bench(plan) => bench::bench(&plan, cores),
         Command::Floor(_) => Ok(true),
     }

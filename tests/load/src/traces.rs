@@ -10,6 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use yrs::block::ClientID;
+use yrs::updates::decoder::Decode as _;
 use yrs::{Doc, GetString as _, OffsetKind, Options, Text as _, Transact as _};
 
 use crate::peers::in_repository;
@@ -47,12 +48,7 @@ impl Trace {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-        let mut json = String::new();
-        GzDecoder::new(file)
-            .read_to_string(&mut json)
-            .with_context(|| format!("unpack {}", path.display()))?;
-        serde_json::from_str(&json).with_context(|| format!("read {}", path.display()))
+        unpack(path)
     }
 
     /// A person's way of writing: mostly on at the caret, now and then elsewhere, every eighth keystroke a deletion.
@@ -116,6 +112,13 @@ impl Trace {
     }
 }
 
+fn unpack<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let mut json = String::new();
+    GzDecoder::new(file).read_to_string(&mut json).with_context(|| format!("unpack {}", path.display()))?;
+    serde_json::from_str(&json).with_context(|| format!("read {}", path.display()))
+}
+
 /// A document as one update, with the text it holds.
 pub(crate) struct BigDocument {
     pub(crate) state: Vec<u8>,
@@ -139,6 +142,73 @@ pub(crate) fn automerge_paper() -> Result<BigDocument> {
     fs::create_dir_all(cache.parent().context("a cache without a folder")?)?;
     fs::write(&cache, &state).with_context(|| format!("write {}", cache.display()))?;
     Ok(BigDocument { state, text: trace.end_content })
+}
+
+/// The document of the friendsforever trace, which two people wrote at once: each edit was made to what its author had
+/// seen. A generated history stands in for it where it is absent.
+pub(crate) fn friends_forever() -> Result<Vec<u8>> {
+    let path = directory().join("friendsforever.json.gz");
+    if !path.is_file() {
+        eprintln!("{} is absent: using a generated history instead", path.display());
+        return Ok(replica::state_of(&Trace::generate(26_000, 20_261_128).updates()?.1));
+    }
+    let friends: Friends = unpack(&path)?;
+    let writer = |agent: usize| {
+        let client_id = ClientID::new(AUTHOR + agent as u64);
+        Doc::with_options(Options { client_id, offset_kind: OffsetKind::Utf16, ..Default::default() })
+    };
+    let docs: Vec<Doc> = (0..friends.num_agents).map(writer).collect();
+    let texts: Vec<_> = docs.iter().map(|doc| doc.get_or_insert_text(TEXT)).collect();
+    let mut updates: Vec<(usize, Vec<u8>)> = Vec::with_capacity(friends.txns.len());
+    // How far each has read what all wrote.
+    let mut read = vec![vec![0; docs.len()]; docs.len()];
+    for edit in &friends.txns {
+        for &parent in edit.parents.iter().filter(|&&parent| updates[parent].0 != edit.agent) {
+            let (author, from) = (updates[parent].0, read[edit.agent][updates[parent].0]);
+            for (_, update) in updates[from..=parent.max(from)].iter().filter(|(by, _)| *by == author) {
+                docs[edit.agent].transact_mut().apply_update(yrs::Update::decode_v1(update)?)?;
+            }
+            read[edit.agent][author] = from.max(parent + 1);
+        }
+        let mut transaction = docs[edit.agent].transact_mut();
+        for (position, deleted, inserted) in &edit.patches {
+            if *deleted > 0 {
+                texts[edit.agent].remove_range(&mut transaction, *position, *deleted);
+            }
+            if !inserted.is_empty() {
+                texts[edit.agent].insert(&mut transaction, *position, inserted);
+            }
+        }
+        updates.push((edit.agent, transaction.encode_update_v1()));
+    }
+    let whole = writer(docs.len());
+    let text = whole.get_or_insert_text(TEXT);
+    for (_, update) in &updates {
+        whole.transact_mut().apply_update(yrs::Update::decode_v1(update)?)?;
+    }
+    let written = text.get_string(&whole.transact());
+    ensure!(
+        written.chars().count() == friends.end_content.chars().count(),
+        "the trace does not give its own end text"
+    );
+    Ok(replica::state_of(&whole))
+}
+
+/// What several did at once.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Friends {
+    end_content: String,
+    num_agents: usize,
+    txns: Vec<FriendsTransaction>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FriendsTransaction {
+    /// The transactions whose merge it was made to, by number.
+    parents: Vec<usize>,
+    agent: usize,
+    patches: Vec<(u32, u32, String)>,
 }
 
 fn directory() -> PathBuf {
