@@ -6,6 +6,7 @@ import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
 import { excalidraw } from "./scripts/excalidraw.ts";
 import { fetchedLater } from "./scripts/fetched-later.ts";
+import { WORKER_PARTS, workerParts } from "./scripts/worker-parts.ts";
 
 /** Where `npm run dev` finds the Weft server; the same default as `weft --listen`. */
 const SERVER = "127.0.0.1:8080";
@@ -36,6 +37,7 @@ export default defineConfig({
       load: (id) => (id === "\0weft:no-schemas" ? "export const $custom = () => undefined;" : null),
     },
     fetchedLater((file) => /^assets\/(board|fonts\/Excalifont)\//.test(file)),
+    workerParts(),
     VitePWA({
       registerType: "prompt",
       // src/ui/offline.ts registers: the page's policy forbids inline scripts, and only the tab that asks is reloaded.
@@ -62,7 +64,9 @@ export default defineConfig({
       workbox: {
         globPatterns: ["**/*.{js,css,html,svg,webmanifest}"],
         // Heavy, and not everybody draws: the app must not wait for it to be installed. Fetched at rest (src/ui/offline.ts).
-        globIgnores: ["assets/board/**"],
+        globIgnores: ["assets/board/**", ...WORKER_PARTS],
+        // Woken without a page, it sends what waits here.
+        importScripts: ["/worker-sync.js"],
         dontCacheBustURLsMatching: /^assets\//,
         navigateFallback: "index.html",
         navigateFallbackDenylist: [NOT_THE_PAGE],
