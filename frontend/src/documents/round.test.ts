@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LATER, type Sending } from "../sync/behind";
+import { LATER, type Sending } from "../sync/send-copy";
 import { parseName, type DocumentName } from "./name";
 import { openRounds } from "./round";
 

@@ -1,6 +1,6 @@
 // One round of sending: each document that waits, one after the other, in its turn. A trouble of one document is its own;
 // a server that is not there, or wants to be left alone, ends the round, and the next begins behind where this one ended.
-import { isLater, LATER, type Later, type Sending } from "../sync/behind";
+import { isLater, LATER, type Later, type Sending } from "../sync/send-copy";
 import { inTurn } from "../sync/turn";
 import type { DocumentName } from "./name";
 

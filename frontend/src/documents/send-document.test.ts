@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { applyUpdate, Doc } from "yjs";
-import { LATER, type CopyRefusal } from "../sync/behind";
+import { type CopyRefusal } from "../sync/behind";
+import { LATER } from "../sync/send-copy";
 import { ApiError, type Problem } from "./api";
 import { parseName, type DocumentName } from "./name";
 import { sendPictures } from "./send-document";

@@ -2,7 +2,8 @@
 // service worker. Nothing leaves this device before the server has called it durable.
 import { Doc, encodeStateAsUpdate } from "yjs";
 import { FILES } from "../board/files";
-import { isLater, isRefusal, LATER, sendCopy, type CopyRefusal, type Later, type Sending } from "../sync/behind";
+import { type CopyRefusal } from "../sync/behind";
+import { isLater, isRefusal, LATER, sendCopy, type Later, type Sending } from "../sync/send-copy";
 import { ApiError, type Api, type Problem } from "./api";
 import type { DocumentName } from "./name";
 import { isFinal, sendPicture } from "./picture-fate";

@@ -3,7 +3,8 @@
 import "fake-indexeddb/auto";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { applyUpdate, Doc, encodeStateAsUpdate } from "yjs";
-import { databaseName, waitingIn } from "../sync/behind";
+import { databaseName } from "../sync/behind";
+import { waitingIn } from "../sync/send-copy";
 import { openIndexedDbCopy } from "../sync/copy";
 import { ApiError, type Api, type Problem } from "./api";
 import { parseName, type DocumentName } from "./name";

@@ -2,7 +2,8 @@
 import { openChat } from "../chat/chat";
 import { readKept } from "../chat/kept";
 import { COLOURS } from "../presence/colours";
-import { forgetRefusal, isLater, isRefusal, LATER, waitingIn, type CopyRefusal, type Sending } from "../sync/behind";
+import { type CopyRefusal } from "../sync/behind";
+import { forgetRefusal, isLater, isRefusal, LATER, waitingIn, type Sending } from "../sync/send-copy";
 import { browserSignals } from "../ui/signals";
 import { settings } from "../ui/settings";
 import type { Api } from "./api";

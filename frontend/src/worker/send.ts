@@ -6,7 +6,8 @@ import { parseName, type DocumentName } from "../documents/name";
 import { browserPictures } from "../documents/pictures";
 import { openRounds } from "../documents/round";
 import { sendChanges, sendPictures } from "../documents/send-document";
-import { documentOf, isLater, isRefusal, waitingIn, type Sending } from "../sync/behind";
+import { documentOf } from "../sync/behind";
+import { isLater, isRefusal, waitingIn, type Sending } from "../sync/send-copy";
 import { SENT_CHANNEL } from "../ui/background-sync";
 
 const api = createApi();

@@ -2,7 +2,8 @@
 import "fake-indexeddb/auto";
 import { afterEach, expect, test, vi } from "vitest";
 import { applyUpdate, Doc, encodeStateAsUpdate, XmlElement, XmlText } from "yjs";
-import { BEHIND, CHANGED, KEPT, LATER, openCopy, REFUSED, sendCopy, waitingIn, type Sending, type SendPorts } from "./behind";
+import { BEHIND, KEPT, openCopy, REFUSED } from "./behind";
+import { CHANGED, LATER, sendCopy, waitingIn, type Sending, type SendPorts } from "./send-copy";
 import { inspectCopy, openIndexedDbCopy } from "./copy";
 
 afterEach(() => void vi.restoreAllMocks());
