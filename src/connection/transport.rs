@@ -1,10 +1,12 @@
 //! The TCP stream under a connection, so that its end is ours to decide.
 //!
-//! The HTTP server reads and writes a [`Transport`] as it would the stream itself. A conversation that is over holds
-//! the [`Hangup`] of its transport, and with it what the HTTP server does not offer: to end the stream as soon as the
-//! last byte is written, and to take it away from a peer that reads nothing, or that talks on and on.
+//! The HTTP server reads and writes a [`Transport`] as it would the stream itself. From an upgrade on it is written by
+//! the carrier of the conversation, and read by its [`Reading`]. A conversation that is over holds the [`Hangup`] of its
+//! transport, and with it the means to end the stream once the last byte is written, and to take it away from a peer
+//! that reads nothing, or that talks on and on.
 
 use std::{
+    cell::RefCell,
     future::poll_fn,
     io,
     pin::Pin,
@@ -13,11 +15,21 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use futures_util::Stream;
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+
+/// How much is read at once, at the most.
+const AT_ONCE: usize = 64 << 10;
+
+thread_local! {
+    /// What arrives is copied out of here: a connection that is silent holds no memory for what it may say.
+    static ARRIVED: RefCell<Box<[u8]>> = RefCell::new(vec![0; AT_ONCE].into());
+}
 
 /// A TCP stream as the HTTP server sees it, with whatever is to be given back at its end.
 pub struct Transport<P> {
@@ -37,8 +49,9 @@ struct Shared {
     read_dry: bool,
     /// Writing failed; what the peer said before it went is still to be read.
     broken: bool,
-    /// The task that reads and writes.
-    server: Option<Waker>,
+    /// The task that reads, and the one that writes; in the HTTP server's hands they are one.
+    reader: Option<Waker>,
+    writer: Option<Waker>,
     /// Who waits for the last message.
     body: Option<Waker>,
     /// Who waits for the end.
@@ -53,8 +66,6 @@ enum Phase {
     Conversation,
     /// Everything was said: the stream ends behind it.
     Concluded,
-    /// The peer has been told that nothing more comes.
-    Ended,
 }
 
 impl<P> Transport<P> {
@@ -67,7 +78,8 @@ impl<P> Transport<P> {
             phase: Phase::Http,
             read_dry: false,
             broken: false,
-            server: None,
+            reader: None,
+            writer: None,
             body: None,
             watcher: None,
         };
@@ -82,6 +94,47 @@ impl<P> Transport<P> {
     /// What it holds until its end.
     pub fn place(&self) -> &P {
         &self.place
+    }
+
+    /// Its reading half, for a conversation. `behind` was read already.
+    pub fn reading(&self, behind: Bytes) -> Reading {
+        Reading { shared: self.shared.clone(), behind, pauses: false }
+    }
+}
+
+/// What arrives on a stream, until its end.
+pub struct Reading {
+    shared: Arc<Mutex<Shared>>,
+    behind: Bytes,
+    /// A buffer was full: what it held is to be looked at before more is read.
+    pauses: bool,
+}
+
+impl Stream for Reading {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !self.behind.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.behind))));
+        }
+        // Whoever reads until nothing more comes would gather all that a fast peer sends.
+        if std::mem::take(&mut self.pauses) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = ARRIVED.with_borrow_mut(|arrived| {
+            let mut buffer = ReadBuf::new(arrived);
+            self.shared.lock().read(context, &mut buffer).map_ok(|()| Bytes::copy_from_slice(buffer.filled()))
+        });
+        match read {
+            Poll::Ready(Ok(bytes)) if bytes.is_empty() => Poll::Ready(None),
+            Poll::Ready(Ok(bytes)) => {
+                self.pauses = bytes.len() == AT_ONCE;
+                Poll::Ready(Some(Ok(bytes)))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error))),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -98,18 +151,18 @@ impl Hangup {
 
     /// Everything was said. What is on its way is still written, then the stream ends for the peer.
     pub(super) fn conclude(&self) {
-        let wakers = {
+        let waker = {
             let mut shared = self.0.lock();
             shared.phase = Phase::Concluded;
-            [shared.body.take(), shared.server.clone()]
+            shared.body.take()
         };
-        wakers.into_iter().flatten().for_each(Waker::wake);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Whether everything was said. Registers the waker if not.
     pub(super) fn poll_concluded(&self, context: &Context<'_>) -> Poll<()> {
         let mut shared = self.0.lock();
-        if matches!(shared.phase, Phase::Concluded | Phase::Ended) || shared.stream.is_none() {
+        if shared.phase == Phase::Concluded || shared.stream.is_none() {
             return Poll::Ready(());
         }
         register(&mut shared.body, context.waker());
@@ -138,7 +191,7 @@ impl Hangup {
                 // It may be broken already.
                 let _ = stream.set_zero_linger();
             }
-            [shared.server.take(), shared.body.take(), shared.watcher.take()]
+            [shared.reader.take(), shared.writer.take(), shared.body.take(), shared.watcher.take()]
         };
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
@@ -165,62 +218,55 @@ impl<P: Unpin> AsyncRead for Transport<P> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut shared = self.shared.lock();
-        let before = buffer.filled().len();
-        let Some(stream) = shared.stream(context) else { return Poll::Ready(Err(over())) };
-        let read = Pin::new(stream).poll_read(context, buffer);
-        match &read {
-            Poll::Ready(Ok(())) if buffer.filled().len() > before => {}
-            Poll::Ready(_) => shared.read_dry = true,
-            Poll::Pending => {}
-        }
-        read
+        self.shared.lock().read(context, buffer)
     }
 }
 
 impl<P: Unpin> AsyncWrite for Transport<P> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut shared = self.shared.lock();
-        let broken = shared.broken;
-        let Some(stream) = shared.stream(context) else { return Poll::Ready(Err(over())) };
-        if broken {
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        let written = Pin::new(stream).poll_write(context, bytes);
-        // An error would make the HTTP server throw the connection away, together with what it has not read: a page
-        // that closes says so, and is gone before we know.
-        if matches!(written, Poll::Ready(Err(_))) && shared.phase != Phase::Http && !shared.read_dry {
-            shared.broken = true;
-            context.waker().wake_by_ref();
-            return Poll::Ready(Ok(bytes.len()));
-        }
-        written
+        self.shared.lock().write(context, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut shared = self.shared.lock();
-        let phase = shared.phase;
-        let Some(stream) = shared.stream(context) else { return Poll::Ready(Err(over())) };
-        if phase == Phase::Concluded {
-            // Flushed is asked for once everything is written. A peer that has gone needs not be told.
-            let _ = Pin::new(stream).poll_shutdown(context);
-            shared.phase = Phase::Ended;
-        }
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shared = self.shared.lock();
+        Poll::Ready(if shared.stream.is_some() { Ok(()) } else { Err(over()) })
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut shared = self.shared.lock();
-        let Some(stream) = shared.stream(context) else { return Poll::Ready(Ok(())) };
+        let Some(stream) = &mut shared.stream else { return Poll::Ready(Ok(())) };
         Pin::new(stream).poll_shutdown(context)
     }
 }
 
 impl Shared {
-    /// The stream, for a task that is to be woken when it is taken away.
-    fn stream(&mut self, context: &Context<'_>) -> Option<&mut TcpStream> {
-        register(&mut self.server, context.waker());
-        self.stream.as_mut()
+    fn read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        register(&mut self.reader, context.waker());
+        let before = buffer.filled().len();
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(over())) };
+        let read = Pin::new(stream).poll_read(context, buffer);
+        match &read {
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => {}
+            Poll::Ready(_) => self.read_dry = true,
+            Poll::Pending => {}
+        }
+        read
+    }
+
+    fn write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        register(&mut self.writer, context.waker());
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(over())) };
+        if self.broken {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(stream).poll_write(context, bytes);
+        // An error would throw the connection away, together with what was not read: a page that closes says so, and
+        // is gone before we know.
+        if matches!(written, Poll::Ready(Err(_))) && self.phase != Phase::Http && !self.read_dry {
+            self.broken = true;
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        written
     }
 }
 
@@ -229,7 +275,7 @@ impl<P> Drop for Transport<P> {
         let wakers = {
             let mut shared = self.shared.lock();
             shared.stream = None;
-            shared.server = None;
+            (shared.reader, shared.writer) = (None, None);
             [shared.body.take(), shared.watcher.take()]
         };
         wakers.into_iter().flatten().for_each(Waker::wake);

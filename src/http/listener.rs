@@ -4,18 +4,21 @@
 //! three things that are needed: the socket in the hands of the handlers ([`Transport`]), an answer to
 //! `Expect: 100-continue` before the body is sent, and the reason for which a connection ended.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
 use actix_http::{HttpService, Request, Response, body::BoxBody, error::DispatchError};
 use actix_server::{Server, ServerBuilder};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
+};
 use actix_web::{App as WebApp, dev::AppConfig, error::Error, middleware, web};
 use tokio::net::{TcpSocket, TcpStream};
+use tracing::debug;
 
 use super::{
     App, body, door,
     places::{self, Place, SPARE},
-    routes,
+    routes, upgraded,
 };
 use crate::connection::transport::Transport;
 
@@ -58,12 +61,17 @@ pub fn listen(
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();
         let expected = app.clone();
-        let serve = WebApp::new()
-            .app_data(web::Data::new(app.clone()))
-            .wrap(middleware::from_fn(places::check))
-            .wrap(middleware::from_fn(door::pass))
-            .configure(routes);
-        let serve = serve.into_factory().map_err(|error: Error| error.error_response());
+        // Twice: for requests, and for those of them that ask for an upgrade.
+        let serve = || {
+            let serve = WebApp::new()
+                .app_data(web::Data::new(app.clone()))
+                .wrap(middleware::from_fn(places::check))
+                .wrap(middleware::from_fn(door::pass))
+                .configure(routes);
+            let serve = serve.into_factory().map_err(|error: Error| error.error_response());
+            map_config(serve, |()| AppConfig::default())
+        };
+        let upgrades = serve();
         let http = HttpService::<Transport<Place>, _, _>::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -86,7 +94,23 @@ pub fn listen(
                     Some(refusal) => Err(Response::<BoxBody>::from(Error::from(refusal))),
                 })
             }))
-            .finish(map_config(serve, |()| AppConfig::default()))
+            .upgrade(fn_factory(move || {
+                let routes = upgrades.new_service(());
+                async move {
+                    let routes = Rc::new(routes.await?);
+                    Ok::<_, ()>(fn_service(move |(request, framed)| {
+                        let routes = routes.clone();
+                        async move {
+                            if let Err(error) = upgraded::carry(&*routes, request, framed).await {
+                                // The HTTP server would make an error of it.
+                                debug!(%error, "connection ended");
+                            }
+                            Ok::<_, Error>(())
+                        }
+                    }))
+                }
+            }))
+            .finish(serve())
             .map_err(ended);
         let (places, takes_nothing) = (app.places.clone(), app.connection.outbox.deadline);
         fn_service(move |stream: TcpStream| {
@@ -104,6 +128,6 @@ pub fn listen(
 /// A connection that ended otherwise than by being closed. It is the peer's doing, a request that is none
 /// most of all, and nothing to look after.
 fn ended(error: DispatchError) -> DispatchError {
-    tracing::debug!(%error, "connection ended");
+    debug!(%error, "connection ended");
     error
 }

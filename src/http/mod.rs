@@ -20,6 +20,7 @@ pub mod origin;
 mod pieces;
 pub mod places;
 pub mod upgrade;
+mod upgraded;
 
 use std::sync::Arc;
 
