@@ -319,6 +319,37 @@ test("pasted Markdown is read, bytes that are no picture are refused, and who ha
   await until("it is said how it stands", async () => (await page.getByTestId("live-region").textContent()).startsWith("Saved"));
 });
 
+test("a picture whose place a colleague deleted, or that arrives when its page was left, is offered to who put it in", async () => {
+  const [ann, bo] = await annAndBo("placeless");
+  // No store to keep it in, so that it is in hand as long as the server takes.
+  await ann.page.evaluate(() => void (indexedDB.open = () => { throw new Error("no store"); }));
+  const held = [];
+  await ann.page.route("**/attachments", (route) => new Promise((resolve) => held.push(() => resolve(route.continue()))));
+  const offer = ann.page.locator(".toast", { hasText: "A picture was not put in" });
+  const answered = async () => {
+    const [download] = await Promise.all([ann.page.waitForEvent("download"), offer.getByRole("button", { name: "Save the picture" }).click()]);
+    assert.ok((await readFile(await download.path())).equals(PICTURE));
+    await offer.waitFor({ state: "detached" });
+  };
+  await write(ann, "Before ");
+  await words(bo, "Before").waitFor();
+  await paste(ann, PICTURE.toString("base64"));
+  await ann.page.locator(".image-place").waitFor();
+  await text(bo).click();
+  await bo.page.keyboard.press("Control+a");
+  await bo.page.keyboard.press("Delete");
+  await ann.page.locator(".image-place").waitFor({ state: "detached" });
+  await until("it is on its way", () => held.length === 1);
+  held[0]();
+  await answered();
+  await paste(ann, PICTURE.toString("base64"));
+  await until("it is on its way", () => held.length === 2);
+  await ann.page.getByRole("link", { name: "All documents" }).click();
+  await ann.page.locator(".prose").waitFor({ state: "detached" });
+  held[1]();
+  await answered();
+});
+
 test("a server that stores no images says so in words, and nothing is left behind", async () => {
   const ann = await browser.person(server);
   ann.mayLoseNetwork = true;

@@ -11,6 +11,8 @@ export interface ImagesPorts extends PicturesPort {
   /** The words of the place held, and what is said when an image was refused. */
   readonly uploading: () => string;
   readonly refused: (reason: string) => void;
+  /** An image that got through, of which the place is gone by then: with the block around it, or with the page. */
+  readonly placeless: (file: File) => void;
 }
 
 type Meta = { readonly add: { readonly id: object; readonly at: number } } | { readonly remove: object };
@@ -107,7 +109,10 @@ async function insert(editor: Editor, file: File, ports: ImagesPorts, at: number
   const { dispatch } = editor.view;
   dispatch(editor.state.tr.setMeta(key, { add: { id, at } } satisfies Meta));
   const result = await ports.upload(file);
-  if (editor.isDestroyed) return null;
+  if (editor.isDestroyed) {
+    if (!("refused" in result)) ports.placeless(file);
+    return null;
+  }
   const [held] = key.getState(editor.state)?.find(undefined, undefined, heldBy(id)) ?? [];
   const done = editor.state.tr.setMeta(key, { remove: id } satisfies Meta);
   if ("refused" in result) {
@@ -115,11 +120,12 @@ async function insert(editor: Editor, file: File, ports: ImagesPorts, at: number
     ports.refused(result.refused);
     return held?.from ?? null;
   }
-  // Whoever deleted the place meanwhile did not want the image.
+  // Somebody else may have deleted the place: only who put the image in can say that it is not wanted.
   const image = editor.schema.nodes["image"];
   const made = held && image ? image.create({ src: result.address, alt: describe(file.name) }) : null;
   if (held && made) done.replaceWith(held.from, held.from, made);
   editor.view.dispatch(done);
+  if (!held) ports.placeless(file);
   return held && made ? held.from + made.nodeSize : null;
 }
 

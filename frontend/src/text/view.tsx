@@ -71,6 +71,12 @@ export function TextView(props: ViewProps): React.JSX.Element {
       refusal: (message) => latest.current.t("image.onlyHere", { message: refusalIn(message, latest.current.t) }),
       uploading: () => latest.current.t("image.uploading"),
       refused: (text) => showToast({ text }),
+      placeless: (file) =>
+        showToast({
+          text: latest.current.t("image.placeless"),
+          stays: true,
+          action: { label: latest.current.t("image.save"), run: () => savePicture(latest.current.t("image.name"), file) },
+        }),
     }),
     [pictures],
   );
