@@ -12,6 +12,7 @@ pub fn close_reason(error: &JoinError) -> CloseReason {
         JoinError::Full(_) | JoinError::Busy | JoinError::Overloaded | JoinError::Unstored => {
             CloseReason::TryAgainLater
         }
+        JoinError::Open(OpenError::Store(error)) if error.passes() => CloseReason::TryAgainLater,
         JoinError::Open(OpenError::Draining) => CloseReason::ServiceRestart,
         JoinError::Open(OpenError::Closed) => CloseReason::Reset,
         JoinError::Open(OpenError::Store(_) | OpenError::Unloadable(_)) => CloseReason::Internal,
@@ -28,6 +29,7 @@ pub fn denial(error: &JoinError) -> String {
         | JoinError::Overloaded
         | JoinError::Unstored
         | JoinError::Open(OpenError::Draining | OpenError::Closed) => "try-again",
+        JoinError::Open(OpenError::Store(error)) if error.passes() => "try-again",
         JoinError::Open(OpenError::Store(_) | OpenError::Unloadable(_)) => "document-unavailable",
     };
     format!("{word}: {error}")

@@ -49,7 +49,7 @@ use crate::{
         message::{Message, Outgoing, Shown},
         ysync,
     },
-    store::{Append, Life, Presence as Shelf, Sequence, Store, StoreError, Stored, Summary},
+    store::{Append, Head, Life, Presence as Shelf, Sequence, Store, StoreError, Stored, Summary},
     telemetry::Metrics,
 };
 
@@ -126,12 +126,29 @@ struct Serving {
     journals: u64,
     /// Which life of the document the store has.
     life: Life,
+    /// What the store was asked to do with the document as a whole, and has not answered for so long that nothing else
+    /// waits for it any more.
+    governing: Option<Governing>,
+}
+
+/// An order that the store has not carried out yet.
+#[derive(Clone, Copy, Debug)]
+struct Governing {
+    order: Order,
+    /// Where the document was before.
+    before: Shelf,
 }
 
 impl Serving {
     /// Whether nothing was ever written here, so that there is nothing to begin anew.
     fn replica_is_new(&mut self) -> bool {
         self.state.replica().is_empty() && self.journal.is_empty()
+    }
+
+    /// Whether it is not decided whether the document is there to be opened and written.
+    fn is_undecided(&self) -> bool {
+        self.governing
+            .is_some_and(|Governing { order, before }| order != Order::Create || before != Shelf::Live)
     }
 
     /// Reads what lists show anew. From a replica that is poisoned nothing is learnt.
@@ -192,8 +209,12 @@ impl DocumentActor {
             _ => Vec::new(),
         };
         let (deleted, work) = (self.config.keep_deleted.of(&self.name), self.registry.work());
+        self.lease.set_waits(true);
+        let lease = self.lease.clone();
         let loaded = async move {
-            let stored = loading.await.map_err(OpenError::Store)?;
+            let stored = loading.await;
+            lease.set_waits(false);
+            let stored = stored.map_err(OpenError::Store)?;
             let replica = replay(stored.as_ref(), unsaved, deleted, &work).await?;
             Ok((stored, replica))
         };
@@ -242,6 +263,7 @@ impl DocumentActor {
             reloads: 0,
             journals: 0,
             life: head.map_or(Life::FIRST, |head| head.life),
+            governing: None,
         };
         serving.state.set_size(self.config.max_bytes, serving.state_bytes + serving.log_bytes);
         if serving.title.is_none() || serving.kind.is_none() {
@@ -743,6 +765,7 @@ impl DocumentActor {
             Phase::Serving(serving) => {
                 !serving.journal.is_empty()
                     || serving.checkpointing
+                    || serving.governing.is_some()
                     || serving.state.has_waiting()
                     || serving.state.is_poisoned()
             }
@@ -870,6 +893,9 @@ impl DocumentActor {
     fn admit(&mut self, max_sessions: usize) -> Result<&mut Serving, JoinError> {
         let sessions = self.sessions();
         let serving = self.serving()?;
+        if serving.is_undecided() {
+            return Err(JoinError::Busy);
+        }
         if serving.shelf != Shelf::Live {
             return Err(JoinError::Gone);
         }
@@ -1202,7 +1228,8 @@ impl DocumentActor {
             bytes: serving.state_bytes.max(serving.log_bytes) as u64,
             created: serving.created,
             modified: serving.modified,
-            shelf: serving.shelf,
+            // What the store has not answered has not happened.
+            shelf: serving.governing.map_or(serving.shelf, |governing| governing.before),
             editors,
             people: serving.state.people(),
         })
@@ -1220,6 +1247,9 @@ impl Handler<Contribute> for DocumentActor {
     type Result = Result<oneshot::Receiver<Answer>, JoinError>;
     fn handle(&mut self, Contribute { update }: Contribute, ctx: &mut Context<Self>) -> Self::Result {
         let serving = self.serving()?;
+        if serving.is_undecided() {
+            return Err(JoinError::Busy);
+        }
         if serving.shelf != Shelf::Live {
             return Err(JoinError::Gone);
         }
@@ -1265,7 +1295,13 @@ impl Handler<Govern> for DocumentActor {
     fn handle(&mut self, Govern { order, answer }: Govern, ctx: &mut Context<Self>) {
         self.flush(ctx);
         let (store, name, at) = (self.store.clone(), self.name.clone(), now().wall);
+        let within = self.config.answer_within;
         let before = match self.serving() {
+            // The one before is not answered yet: what this one would do cannot be known.
+            Ok(serving) if serving.governing.is_some() => {
+                let _ = answer.send(Err(StoreError::Unanswered(within).into()));
+                return;
+            }
             Ok(serving) => serving.shelf,
             Err(error) => {
                 let _ = answer.send(Err(error.into()));
@@ -1279,58 +1315,104 @@ impl Handler<Govern> for DocumentActor {
                 serving.shelf = Shelf::Trashed(at);
             }
         }
-        let done = async move {
+        let mut done = Box::pin(async move {
             match order {
                 Order::Create => store.create(name, at).await,
                 Order::Trash => store.set_presence(name, Shelf::Trashed(at)).await.map(|head| (head, false)),
                 Order::Restore => store.set_presence(name, Shelf::Live).await.map(|head| (head, false)),
                 Order::Delete => store.set_presence(name, Shelf::Deleted(at)).await.map(|head| (head, false)),
             }
-        };
-        // The mailbox waits, so that nobody joins between the decision and its record.
-        ctx.wait(done.into_actor(self).map(move |done, actor, ctx| {
-            let answered = done.map_err(JoinError::from).and_then(|(head, made)| {
-                // Text that the store has not taken yet is no old content: the document has never existed there,
-                // and making it must not empty it. One that was deleted was emptied then.
-                let fresh = order == Order::Delete;
-                if fresh {
-                    // Nothing of the old content is left, and nobody waits for it.
-                    actor.owed.clear();
-                    for request in actor.requests.sessions() {
-                        actor.answer_request(request, Ok(Outcome::Refused));
-                    }
-                }
-                if head.presence != Shelf::Live {
-                    actor.registry.close_chat(&actor.name, CloseReason::Gone);
-                }
-                let journal = Journal::new(actor.config.journal, head.last);
-                let serving = actor.serving()?;
-                serving.shelf = head.presence;
-                serving.created = head.created;
-                serving.modified = head.modified;
-                serving.exists = !matches!(head.presence, Shelf::Deleted(_));
-                serving.life = head.life;
-                if fresh && !serving.replica_is_new() {
-                    serving.state.begin_anew();
-                    serving.journal = journal;
-                    serving.journals += 1;
-                    (serving.checkpointing, serving.next_checkpoint) = (false, None);
-                    (serving.title, serving.kind) = (None, None);
-                    serving.state_bytes = 0;
-                    serving.log_bytes = 0;
-                }
-                Ok((actor.details()?, made))
-            });
-            if answered.is_err()
-                && let Ok(serving) = actor.serving()
-            {
-                serving.shelf = before;
+        });
+        let done = async move {
+            match tokio::time::timeout(within, &mut done).await {
+                Ok(done) => Ok(done),
+                Err(_) => Err(done),
             }
-            info!(document = %actor.name, ?order, ok = answered.is_ok(), "document governed");
-            let _ = answer.send(answered);
-            actor.report_memory();
-            actor.write(ctx);
+        };
+        // The mailbox waits, so that nobody joins between the decision and its record; but not for ever.
+        ctx.wait(done.into_actor(self).map(move |done, actor, ctx| {
+            let late = match done {
+                Ok(done) => {
+                    let answered = actor.governed(order, before, done, ctx);
+                    let _ = answer.send(answered);
+                    return;
+                }
+                Err(late) => late,
+            };
+            warn!(document = %actor.name, ?order, "the store does not answer; whoever asked is told so");
+            if let Ok(serving) = actor.serving() {
+                serving.governing = Some(Governing { order, before });
+            }
+            let _ = answer.send(Err(StoreError::Unanswered(within).into()));
+            turns::spawn(
+                ctx,
+                late.into_actor(actor).map(move |done, actor, ctx| {
+                    if let Ok(serving) = actor.serving() {
+                        serving.governing = None;
+                    }
+                    // Who asked has been answered; the next one who asks is told how it is.
+                    let _ = actor.governed(order, before, done, ctx);
+                }),
+            );
         }));
+    }
+}
+
+impl DocumentActor {
+    /// The store has carried out an order, or not.
+    fn governed(
+        &mut self,
+        order: Order,
+        before: Shelf,
+        done: Result<(Head, bool), StoreError>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(Details, bool), JoinError> {
+        let answered = done.map_err(JoinError::from).and_then(|(head, made)| {
+            self.take_note(order, &head)?;
+            Ok((self.details()?, made))
+        });
+        if answered.is_err()
+            && let Ok(serving) = self.serving()
+        {
+            serving.shelf = before;
+        }
+        info!(document = %self.name, ?order, ok = answered.is_ok(), "document governed");
+        self.report_memory();
+        self.write(ctx);
+        answered
+    }
+
+    fn take_note(&mut self, order: Order, head: &Head) -> Result<(), OpenError> {
+        // Text that the store has not taken yet is no old content: the document has never existed there,
+        // and making it must not empty it. One that was deleted was emptied then.
+        let fresh = order == Order::Delete;
+        if fresh {
+            // Nothing of the old content is left, and nobody waits for it.
+            self.owed.clear();
+            for request in self.requests.sessions() {
+                self.answer_request(request, Ok(Outcome::Refused));
+            }
+        }
+        if head.presence != Shelf::Live {
+            self.registry.close_chat(&self.name, CloseReason::Gone);
+        }
+        let journal = Journal::new(self.config.journal, head.last);
+        let serving = self.serving()?;
+        serving.shelf = head.presence;
+        serving.created = head.created;
+        serving.modified = head.modified;
+        serving.exists = !matches!(head.presence, Shelf::Deleted(_));
+        serving.life = head.life;
+        if fresh && !serving.replica_is_new() {
+            serving.state.begin_anew();
+            serving.journal = journal;
+            serving.journals += 1;
+            (serving.checkpointing, serving.next_checkpoint) = (false, None);
+            (serving.title, serving.kind) = (None, None);
+            serving.state_bytes = 0;
+            serving.log_bytes = 0;
+        }
+        Ok(())
     }
 }
 
@@ -1358,7 +1440,10 @@ impl DocumentActor {
         self.flush(ctx);
         let busy = match &self.phase {
             Phase::Serving(serving) => {
-                !serving.journal.is_empty() || serving.checkpointing || serving.state.is_poisoned()
+                !serving.journal.is_empty()
+                    || serving.checkpointing
+                    || serving.governing.is_some()
+                    || serving.state.is_poisoned()
             }
             _ => false,
         };

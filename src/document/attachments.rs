@@ -115,7 +115,7 @@ impl Registry {
             records: limits.document_count,
             bytes: limits.document_bytes,
         };
-        match self.store().keep(document.clone(), created, records, room).await? {
+        match self.stored(self.store().keep(document.clone(), created, records, room)).await? {
             Kept::New => Ok((Attachment { id, description }, true)),
             Kept::NoRoom => Err(AttachError::Full(limits)),
             Kept::Known => {
@@ -133,7 +133,8 @@ impl Registry {
         let (mut attachments, mut before) = (Vec::new(), None);
         loop {
             let collection = Collection::Attachments;
-            let page = self.store().records(document.clone(), collection, before, AT_ONCE).await?;
+            let page = self.store().records(document.clone(), collection, before, AT_ONCE);
+            let page = self.fetched(page).await?;
             for record in &page {
                 attachments.push(decode(document, record.key, &record.value)?);
             }
@@ -152,7 +153,8 @@ impl Registry {
         document: &DocumentName,
         id: Uuid,
     ) -> Result<Option<Attachment>, StoreError> {
-        let found = self.store().record(document.clone(), Collection::Attachments, id).await?;
+        let found = self.store().record(document.clone(), Collection::Attachments, id);
+        let found = self.fetched(found).await?;
         found.map(|value| decode(document, id, &value)).transpose()
     }
 
@@ -163,8 +165,8 @@ impl Registry {
         id: Uuid,
     ) -> Result<Option<Bytes>, StoreError> {
         let read = async {
-            let found = self.store().record(document.clone(), Collection::AttachmentBytes, id).await;
-            found.map_err(Some)?.ok_or(None)
+            let found = self.store().record(document.clone(), Collection::AttachmentBytes, id);
+            self.fetched(found).await.map_err(Some)?.ok_or(None)
         };
         match self.reading().share(document, id, read).await {
             Ok(bytes) => Ok(Some(bytes)),
@@ -176,7 +178,7 @@ impl Registry {
     /// Forgets an attachment for ever; whether it was there.
     pub async fn detach(&self, document: &DocumentName, id: Uuid) -> Result<bool, StoreError> {
         let both = vec![(Collection::Attachments, id), (Collection::AttachmentBytes, id)];
-        self.store().forget(document.clone(), both).await
+        self.stored(self.store().forget(document.clone(), both)).await
     }
 }
 

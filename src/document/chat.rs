@@ -147,7 +147,8 @@ impl Registry {
         limit: usize,
     ) -> Result<(Vec<Message>, bool), StoreError> {
         let collection = Collection::Messages;
-        let mut records = self.store().records(document.clone(), collection, before, limit + 1).await?;
+        let records = self.store().records(document.clone(), collection, before, limit + 1);
+        let mut records = self.fetched(records).await?;
         let more = records.len() > limit;
         records.truncate(limit);
         let decoded = records.iter().rev().map(|record| decode(document, &record.value));
@@ -299,7 +300,8 @@ impl Seat {
         let limits = self.registry.config().chat;
         let space = Space { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
         let document = self.room.document.clone();
-        match self.registry.store().keep(document, now, records, space).await {
+        let kept = self.registry.store().keep(document, now, records, space);
+        match self.registry.stored(kept).await {
             Ok(Kept::New) => {
                 self.told(message);
                 Ok(())
@@ -346,13 +348,15 @@ impl Seat {
 
     /// The message that was made of what a client called so.
     async fn known(&self, origin: Uuid) -> Result<Message, StoreError> {
-        let (store, document) = (self.registry.store(), &self.room.document);
+        let (registry, document) = (&self.registry, &self.room.document);
+        let store = registry.store();
         let damaged = |what: &str| StoreError::Damaged { document: document.clone(), what: what.to_owned() };
-        let id = store.record(document.clone(), Collection::MessageOrigins, origin).await?;
+        let id = store.record(document.clone(), Collection::MessageOrigins, origin);
+        let id = registry.fetched(id).await?;
         let id = id
             .and_then(|id| Uuid::from_slice(&id).ok())
             .ok_or_else(|| damaged("a message's origin is gone"))?;
-        let value = store.record(document.clone(), Collection::Messages, id).await?;
+        let value = registry.fetched(store.record(document.clone(), Collection::Messages, id)).await?;
         decode(document, &value.ok_or_else(|| damaged("a message is gone"))?)
     }
 

@@ -7,9 +7,9 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::Actor;
@@ -33,6 +33,9 @@ use crate::{
     store::Store,
     telemetry::Metrics,
 };
+
+/// How long a list waits for the people in one document.
+const PEOPLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// The open documents. Clones share them.
 #[derive(Clone)]
@@ -65,6 +68,7 @@ pub(super) struct Lease {
     generation: u64,
     editors: Arc<AtomicUsize>,
     unsaved: Arc<AtomicUsize>,
+    waits: Arc<AtomicBool>,
 }
 
 impl Lease {
@@ -76,6 +80,11 @@ impl Lease {
     /// Says how many bytes of changes are not stored, for whoever has to stop before they are.
     pub(super) fn set_unsaved(&self, bytes: usize) {
         self.unsaved.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Says whether it answers nobody because the store does not answer it.
+    pub(super) fn set_waits(&self, waits: bool) {
+        self.waits.store(waits, Ordering::Relaxed);
     }
 }
 
@@ -101,18 +110,23 @@ impl Registry {
     /// The open document of this name, started if need be. It may still be loading; the first question put
     /// to it waits for that. Must be called on a thread that runs an actix system.
     pub fn open(&self, name: &DocumentName) -> Result<DocumentHandle, OpenError> {
+        self.open_entry(name).map(|(handle, _)| handle)
+    }
+
+    fn open_entry(&self, name: &DocumentName) -> Result<(DocumentHandle, Lease), OpenError> {
         let mut open = self.0.open.lock();
         // Asked under the lock under which a drain takes the list of those it ends: nothing starts behind it.
         if self.is_draining() {
             return Err(OpenError::Draining);
         }
         if let Some(entry) = open.get(name) {
-            return Ok(entry.handle.clone());
+            return Ok((entry.handle.clone(), entry.lease.clone()));
         }
         let lease = Lease {
             generation: self.0.generations.fetch_add(1, Ordering::Relaxed),
             editors: Arc::default(),
             unsaved: Arc::default(),
+            waits: Arc::default(),
         };
         let actor = DocumentActor::new(
             name.clone(),
@@ -123,11 +137,13 @@ impl Registry {
             lease.clone(),
         );
         let handle = DocumentHandle::new(actor.start());
-        open.insert(name.clone(), Entry { handle: handle.clone(), lease });
-        Ok(handle)
+        open.insert(name.clone(), Entry { handle: handle.clone(), lease: lease.clone() });
+        Ok((handle, lease))
     }
 
-    /// Opens the document and asks it something; if it was being put away at that moment, opens it again.
+    /// Opens the document and asks it something; if it was being put away at that moment, opens it again. Whoever asks
+    /// is not kept waiting for a disk that does not answer: the document goes on with what it is asked, and with what it
+    /// was loading.
     pub async fn ask<T, E>(
         &self,
         name: &DocumentName,
@@ -140,13 +156,57 @@ impl Registry {
         const ATTEMPTS: usize = 8;
         let mut last = JoinError::Open(OpenError::Closed);
         for _ in 0..ATTEMPTS {
-            match question(self.open(name)?).await.map_err(JoinError::from) {
+            let (handle, lease) = self.open_entry(name)?;
+            match self.answered(question(handle), &lease).await {
                 Err(error) if error.is_closed() => last = error,
                 answer => return answer,
             }
             tokio::task::yield_now().await;
         }
         Err(last)
+    }
+
+    /// What a document answers, unless it waits for the disk for longer than anybody should for it.
+    async fn answered<T, E>(
+        &self,
+        asked: impl Future<Output = Result<T, E>>,
+        lease: &Lease,
+    ) -> Result<T, JoinError>
+    where
+        JoinError: From<E>,
+    {
+        /// How often it is looked whether a document that takes its time has begun to wait for the disk.
+        const LOOK_AGAIN: Duration = Duration::from_millis(250);
+        let within = self.0.config.answer_within;
+        let mut asked = std::pin::pin!(asked);
+        let mut wait = within;
+        loop {
+            match tokio::time::timeout(wait, &mut asked).await {
+                Ok(answer) => return answer.map_err(JoinError::from),
+                Err(_) if lease.waits.load(Ordering::Relaxed) => {
+                    return Err(StoreError::Unanswered(within).into());
+                }
+                Err(_) => wait = LOOK_AGAIN,
+            }
+        }
+    }
+
+    /// What the store answers, unless it takes longer than anybody should wait for it.
+    pub(super) async fn stored<T>(
+        &self,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let within = self.0.config.answer_within;
+        tokio::time::timeout(within, asked).await.unwrap_or(Err(StoreError::Unanswered(within)))
+    }
+
+    /// What the store reads of what may be megabytes, behind whatever others have it read: so slow is no disk that answers.
+    pub(super) async fn fetched<T>(
+        &self,
+        asked: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        const WITHIN: Duration = Duration::from_secs(15);
+        tokio::time::timeout(WITHIN, asked).await.unwrap_or(Err(StoreError::Unanswered(WITHIN)))
     }
 
     /// The settings of documents.
@@ -199,8 +259,12 @@ impl Registry {
     pub async fn people(&self, name: &DocumentName) -> Vec<Shown> {
         let handle = self.0.open.lock().get(name).map(|entry| entry.handle.clone());
         match handle {
-            // A document that is just being put away has nobody in it.
-            Some(handle) => handle.people().await.unwrap_or_default(),
+            // A document that is just being put away has nobody in it, and one that waits for the disk does not hold up
+            // the list of all.
+            Some(handle) => {
+                let people = tokio::time::timeout(PEOPLE_WITHIN, handle.people()).await;
+                people.ok().and_then(Result::ok).unwrap_or_default()
+            }
             None => Vec::new(),
         }
     }

@@ -141,6 +141,10 @@ impl From<StoreError> for ApiError {
                 tracing::warn!(%error, "request refused");
                 Self::unavailable("store_unwritable", "changes cannot be stored at present; try again later")
             }
+            StoreError::Unanswered(_) => {
+                tracing::warn!(%error, "request given up");
+                Self::unavailable("store_unwritable", error.to_string())
+            }
             StoreError::Closed => {
                 Self::unavailable("shutting_down", "the server is shutting down; try again shortly")
             }

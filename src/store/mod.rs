@@ -285,6 +285,11 @@ pub enum StoreError {
         /// What was found, for a person to read.
         what: String,
     },
+    /// The disk has not answered for so long. What was asked for may still happen; asking once more does no harm.
+    #[error(
+        "the disk has not answered for {0:?}; what was asked for may still be done, and asking once more does no harm"
+    )]
+    Unanswered(Duration),
     /// The document does not exist (never written, or deleted for ever).
     #[error("no document named {0}")]
     Missing(DocumentName),
@@ -294,6 +299,13 @@ pub enum StoreError {
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether it says something about the disk at this moment, and nothing about what is stored.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unanswered(_))
+    }
 }
 
 /// The result of everything a store does.

@@ -250,18 +250,22 @@ struct GroupLimits {
 fn write_until_closed(mut engine: Engine, queue: &mpsc::Receiver<Queued>, limits: GroupLimits) {
     let mut pending = None;
     let mut last = None;
+    let shared = engine.shared();
     loop {
+        shared.set_turn(false);
         let turn = catch_unwind(AssertUnwindSafe(|| {
             let first = match pending.take() {
                 Some(queued) => Some(queued),
                 None if engine.is_busy() => queue.try_recv().ok(),
                 None => queue.recv_timeout(engine.patience()).ok(),
             };
+            shared.set_turn(true);
             if let Some(first) = first
                 && commit_group(&mut engine, first, queue, limits, &mut last, &mut pending)
             {
                 return true;
             }
+            shared.set_turn(true);
             engine.step();
             false
         }));
@@ -474,7 +478,7 @@ impl Store for SledStore {
         if self.closed.load(Ordering::Acquire) {
             return Err(StoreError::Closed);
         }
-        self.shared.writable()
+        self.shared.writes_answer()
     }
 
     fn usage(&self) -> Usage {

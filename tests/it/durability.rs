@@ -259,6 +259,92 @@ async fn a_request_is_not_kept_waiting_for_a_store_that_does_not_answer() {
 }
 
 #[tokio::test]
+async fn no_order_waits_for_a_disk_that_does_not_answer_and_all_are_carried_out_when_it_does() {
+    let mut server = TestServer::setup().faulty().start().await;
+    let documents = "/api/v1/documents";
+    let of = |name: &str| format!("{documents}/{name}");
+    for name in ["trashed", "restored", "deleted", "attached"] {
+        let ann = Client::named("ann").acknowledged().opens(&server, name).await;
+        ann.types("words");
+        ann.saved().await;
+    }
+    rest::delete(&server, &of("restored")).await.expect(200);
+    let attached = rest::request(&server, "POST", &format!("{documents}/attached/attachments"));
+    let attached = attached.body("of before").send().await.expect(201).json();
+    let attachment = format!("{documents}/attached/attachments/{}", attached["id"].as_str().unwrap());
+
+    let address = server.address();
+    let ask = async |method: &str, path: &str, body: &str| {
+        let begun = Instant::now();
+        let request = rest::request(&address, method, path).body(body.to_owned());
+        let request =
+            if body.starts_with('{') { request.header("content-type", "application/json") } else { request };
+        let answer = request.send().await;
+        assert!(begun.elapsed() < Duration::from_secs(5), "{method} {path} took {:?}", begun.elapsed());
+        answer
+    };
+    let attachments = of("attached/attachments");
+    let orders = [
+        ("POST", documents, r#"{"name":"made"}"#),
+        ("DELETE", &of("trashed"), ""),
+        ("POST", &of("restored/restore"), ""),
+        ("DELETE", &of("deleted?permanent=true"), ""),
+        ("POST", &attachments, "a file"),
+        ("DELETE", &attachment, ""),
+    ];
+    server.faults().writes(WriteFault::Stall);
+    let all = orders.map(|(method, path, body)| ask(method, path, body));
+    for (answer, order) in futures_util::future::join_all(all).await.iter().zip(&orders) {
+        assert_eq!(answer.error(), (503, "store_unwritable".to_owned()), "{order:?}");
+        assert!(!answer.header("retry-after").is_empty(), "{order:?}");
+        assert!(answer.text().contains("asking once more does no harm"), "{}", answer.text());
+    }
+    // Neither does anybody else who asks about them, and what is not known to be done is not said to be.
+    for (name, state) in [("trashed", "live"), ("restored", "trashed"), ("deleted", "live")] {
+        let document = ask("GET", &of(name), "").await.expect(200).json();
+        assert_eq!(document["state"], state, "{name}");
+    }
+    assert_eq!(ask("DELETE", &of("trashed"), "").await.error(), (503, "store_unwritable".to_owned()));
+    assert_eq!(
+        ask("POST", documents, r#"{"name":"made"}"#).await.error(),
+        (503, "store_unwritable".to_owned())
+    );
+    let mut raw = Raw::open(&server, "deleted").await;
+    raw.send(frames::empty_step1()).await;
+    assert_eq!(raw.next().await, Err(Some(1013)), "whether it is still there is not known");
+    assert_eq!(server.faults().stored_appends(), 4);
+
+    server.faults().heal();
+    for (name, state) in [("made", 200), ("trashed", 200), ("restored", 200), ("deleted", 410)] {
+        until_answer(name, async || {
+            let answer = rest::get(&address, &of(name)).await;
+            let expected = match name {
+                "trashed" => "trashed",
+                "deleted" => return (answer.status == 410).then_some(()),
+                _ => "live",
+            };
+            (answer.status == state && answer.json()["state"] == expected).then_some(())
+        })
+        .await;
+    }
+    // Asked once more, it is as if they had been asked once.
+    ask("POST", documents, r#"{"name":"made"}"#).await.expect(200);
+    ask("DELETE", &of("trashed"), "").await.expect(200);
+    ask("POST", &of("restored/restore"), "").await.expect(200);
+    assert_eq!(ask("DELETE", &of("deleted?permanent=true"), "").await.error().0, 410);
+    ask("POST", &attachments, "a file").await.expect(200);
+    assert_eq!(ask("DELETE", &attachment, "").await.error(), (404, "no_such_attachment".to_owned()));
+    // The deleted one begins anew, empty.
+    ask("POST", documents, r#"{"name":"deleted"}"#).await.expect(201);
+    let new = Client::named("new").acknowledged().opens(&server, "deleted").await;
+    new.types("anew");
+    new.saved().await;
+    server.restart().await;
+    assert_eq!(server.client("fresh", "deleted").await.text(), "anew");
+    assert_eq!(server.client("fresh", "restored").await.text(), "words");
+}
+
+#[tokio::test]
 async fn a_state_that_was_encoded_before_a_deletion_is_not_that_of_the_next_document() {
     let setup = TestServer::setup().faulty().with(|config| config.document.checkpoint_bytes = 1_000);
     let mut server = setup.start().await;

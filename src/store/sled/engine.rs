@@ -82,6 +82,8 @@ const MEASURE_BYTES: u64 = 1 << 20;
 const SETTLE_AFTER: Duration = Duration::from_secs(2);
 /// Pending updates are settled once the log holds this many bytes.
 const SETTLE_BYTES: u64 = 4 << 20;
+/// So long a disk may take for one thing. Longer, and it does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Who waits for an answer.
 pub(super) type Reply<T> = oneshot::Sender<StoreResult<T>>;
 
@@ -153,6 +155,8 @@ pub(super) struct Shared {
     epochs: RwLock<Vec<Arc<Epoch>>>,
     /// Why nothing is written now, and since when.
     stopped: RwLock<Option<Stopped>>,
+    /// Since when the storage thread does what it does now; nothing while it waits to be asked.
+    turn: RwLock<Option<Instant>>,
     pub(super) usage: RwLock<Usage>,
     min_free_bytes: u64,
 }
@@ -164,6 +168,23 @@ impl Shared {
             None => Ok(()),
             Some(stopped) => Err(StoreError::Unwritable(stopped.to_string())),
         }
+    }
+
+    /// Whether an append would be accepted now, and stored in the time that people have.
+    pub(super) fn writes_answer(&self) -> StoreResult<()> {
+        self.writable()?;
+        match self.turn.read().map(|since| since.elapsed()) {
+            Some(stuck) if stuck > PATIENCE => {
+                let seconds = stuck.as_secs();
+                Err(StoreError::Unwritable(format!("the disk has not answered for {seconds} seconds")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that the storage thread begins with something, or has nothing to do.
+    pub(super) fn set_turn(&self, begins: bool) {
+        *self.turn.write() = begins.then(Instant::now);
     }
 
     /// Whether an append would be accepted now.
@@ -296,6 +317,7 @@ impl Engine {
             arriving: RwLock::default(),
             epochs: RwLock::default(),
             stopped: RwLock::new(None),
+            turn: RwLock::new(None),
             usage: RwLock::new(Usage::default()),
             min_free_bytes: config.min_free_bytes,
         });

@@ -1353,3 +1353,44 @@ fn what_is_deleted_leaves_the_disk_by_itself_also_when_it_is_full() {
     }
     assert_eq!(load(&mut engine, "kept").unwrap().unwrap().tail.len(), 1);
 }
+
+#[tokio::test]
+async fn a_disk_that_does_not_answer_is_not_said_to_take_writes() {
+    use std::{
+        sync::mpsc,
+        time::{Duration, Instant},
+    };
+
+    let home = TempDir::new().unwrap();
+    let (stuck, (answer, answers)) = (Arc::new(AtomicU64::new(0)), mpsc::channel::<()>());
+    let hangs = stuck.clone();
+    let answers = parking_lot::Mutex::new(answers);
+    let free_space = Box::new(move |path: &Path| {
+        if hangs.load(Ordering::Acquire) > 0 {
+            // As a mount does whose server is gone.
+            let _ = answers.lock().recv();
+        }
+        free_bytes(path)
+    });
+    let store = SledStore::open_with(config(home.path()), Arc::new(Unobserved), free_space).unwrap();
+    store.create(name("a"), Timestamp(1)).await.unwrap();
+    assert!(store.health().is_ok());
+    stuck.store(1, Ordering::Release);
+    let begun = Instant::now();
+    let refused = loop {
+        match store.health() {
+            Err(refused) => break refused,
+            Ok(()) => assert!(begun.elapsed() < Duration::from_secs(20), "it says that all is well"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(refused.to_string().contains("has not answered for"), "{refused}");
+    // What is asked meanwhile waits, and is done when it answers.
+    let created = store.create(name("b"), Timestamp(2));
+    stuck.store(0, Ordering::Release);
+    drop(answer);
+    assert!(created.await.unwrap().1);
+    while store.health().is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
