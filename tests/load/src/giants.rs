@@ -67,7 +67,7 @@ pub(crate) fn giants(plan: &Giants, cores: Option<Cores>) -> Result<bool> {
                 continue;
             }
             let documents: Vec<String> = (0..if how == How::Crowd { ROGUES } else { 1 })
-                .map(|one| format!("giant-{number}-{}-{one}", how.name()))
+                .map(|one| format!("giant-{number}-{}-{one}", how.name().replace(' ', "-")))
                 .collect();
             let doors: Vec<Door> = documents
                 .iter()
@@ -159,44 +159,61 @@ fn text(bytes: usize) -> Vec<u8> {
     update
 }
 
-/// Somebody who has written for years: most letters behind the last, every third somewhere else, every tenth deleted
-/// later.
+/// What a client of Yjs has of somebody who wrote for years: a few letters behind each other, then somewhere else, and
+/// every tenth deleted later. It stands there in as many pieces as later letters have cut it into.
 fn operations(count: u32) -> Vec<u8> {
-    const NONE: u32 = u32::MAX;
     let mut random = ChaCha8Rng::seed_from_u64(20_261_128);
-    // The text as a chain: behind each letter, the next.
-    let mut next: Vec<u32> = Vec::with_capacity(count as usize);
-    let (mut structs, mut body) = (0u64, Vec::new());
+    // Behind each letter, the next of the text; and between which two each was written.
+    let mut next: Vec<Option<u32>> = vec![None; count as usize];
+    let mut origins: Vec<(Option<u32>, Option<u32>)> = Vec::with_capacity(count as usize);
     let mut clock = 0;
     while clock < count {
         let length = (1 + random.random_range(0..5)).min(count - clock);
-        structs += 1;
-        if clock == 0 {
-            body.extend([4, 1]);
-            wire::write_sized(&mut body, TEXT.as_bytes());
-        } else {
-            let left = random.random_range(0..clock);
-            let right = next[left as usize];
-            body.push(if right == NONE { 0x84 } else { 0xc4 });
-            for neighbour in [left, right].into_iter().filter(|&neighbour| neighbour != NONE) {
-                wire::write_uint(&mut body, 1);
-                wire::write_uint(&mut body, u64::from(neighbour));
-            }
-            next[left as usize] = clock;
-            next.extend((1..length).map(|n| clock + n));
-            next.push(right);
+        let left = (clock > 0).then(|| random.random_range(0..clock));
+        let right = left.and_then(|left| next[left as usize]);
+        for letter in clock..clock + length {
+            origins.push((if letter == clock { left } else { Some(letter - 1) }, right));
+            next[letter as usize] = if letter + 1 == clock + length { right } else { Some(letter + 1) };
         }
-        if clock == 0 {
-            next.extend((1..length).chain([NONE]));
+        if let Some(left) = left {
+            next[left as usize] = Some(clock);
         }
-        wire::write_sized(&mut body, &b"words"[..length as usize]);
         clock += length;
+    }
+    let is_deleted = |letter: u32| letter.is_multiple_of(10);
+    let goes_on = |letter: u32| {
+        let (before, after) = (origins[letter as usize - 1], origins[letter as usize]);
+        after == (Some(letter - 1), before.1)
+            && next[letter as usize - 1] == Some(letter)
+            && is_deleted(letter - 1) == is_deleted(letter)
+    };
+    let (mut structs, mut body, mut clock) = (0u64, Vec::new(), 0);
+    while clock < count {
+        let end = (clock + 1..count).find(|&letter| !goes_on(letter)).unwrap_or(count);
+        let (left, right) = origins[clock as usize];
+        let content = if is_deleted(clock) { 1 } else { 4 };
+        body.push(content | if left.is_some() { 0x80 } else { 0 } | if right.is_some() { 0x40 } else { 0 });
+        for neighbour in [left, right].into_iter().flatten() {
+            wire::write_uint(&mut body, 1);
+            wire::write_uint(&mut body, u64::from(neighbour));
+        }
+        if left.or(right).is_none() {
+            body.push(1);
+            wire::write_sized(&mut body, TEXT.as_bytes());
+        }
+        if content == 1 {
+            wire::write_uint(&mut body, u64::from(end - clock));
+        } else {
+            wire::write_sized(&mut body, "x".repeat((end - clock) as usize).as_bytes());
+        }
+        structs += 1;
+        clock = end;
     }
     let mut update = vec![1];
     wire::write_uint(&mut update, structs);
     update.extend([1, 0]);
     update.extend(body);
-    let deleted: Vec<u32> = (0..count).step_by(10).collect();
+    let deleted: Vec<u32> = (0..count).filter(|&letter| is_deleted(letter)).collect();
     write_deletions(&mut update, &deleted);
     update
 }
@@ -378,7 +395,14 @@ impl Bystander {
             self.thread.as_ref().is_some_and(|thread| !thread.is_finished()),
             "the bystander was sent away"
         );
-        let waited = self.shared.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = || self.shared.waited.lock().unwrap_or_else(PoisonError::into_inner);
+        // The letter that is under way now counts too.
+        let (before, begun) = (lock().len(), Instant::now());
+        while lock().len() < before + 2 {
+            ensure!(begun.elapsed() < PATIENCE, "the bystander is not answered");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let waited = lock();
         Ok((waited.value_at_quantile(0.5) as f64 / 1e6, waited.max() as f64 / 1e6))
     }
 }
