@@ -148,6 +148,12 @@ impl From<StoreError> for ApiError {
             StoreError::Closed => {
                 Self::unavailable("shutting_down", "the server is shutting down; try again shortly")
             }
+            StoreError::Unreadable(_) => {
+                tracing::error!(%error, "request refused");
+                let message =
+                    "the disk does not read what is stored at present; nothing is lost, try again later";
+                Self::unavailable("store_unreadable", message)
+            }
             StoreError::Damaged { .. } | StoreError::Unopenable(_) => Self::damaged(&error),
         }
     }

@@ -299,12 +299,15 @@ pub enum StoreError {
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,
+    /// The disk did not read what is stored, asked several times. That is not damage: later it may.
+    #[error("the disk does not read what is stored: {0}")]
+    Unreadable(String),
 }
 
 impl StoreError {
     /// Whether it says something about the disk at this moment, and nothing about what is stored.
     pub fn passes(&self) -> bool {
-        matches!(self, Self::Unanswered(_))
+        matches!(self, Self::Unanswered(_) | Self::Unreadable(_))
     }
 }
 

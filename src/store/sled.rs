@@ -56,7 +56,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
-use self::engine::{Engine, Group, Reply, Request, Shared};
+use self::engine::{Engine, Group, Reply, Request, Shared, Unreadable};
 pub use self::{
     offline::{Report, Vacuumed, Verify, check, vacuum},
     repair::{Mend, Repaired, repair},
@@ -349,7 +349,11 @@ fn read_until_closed(shared: &Shared, queue: &Mutex<mpsc::Receiver<Load>>, reque
             if let Err(damaged) = slot.entry.refuse_damage() {
                 return Some(Err(damaged));
             }
-            slot.read().ok().map(|stored| Ok(Some(stored)))
+            match slot.read() {
+                Ok(stored) => Some(Ok(Some(stored))),
+                Err(Unreadable::Disk(what)) => Some(Err(StoreError::Unreadable(what))),
+                Err(Unreadable::Damage(_)) => None,
+            }
         }));
         match read.ok().flatten() {
             Some(answer) => {

@@ -33,6 +33,8 @@ mod recovery;
 mod rotation;
 mod settling;
 
+pub(super) use entry::Unreadable;
+
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map},
     sync::Arc,
@@ -56,7 +58,7 @@ use self::{
 use super::{
     FreeSpace,
     directory::{Directory, unopenable},
-    epoch::{Epoch, Failure, Row, tally_row},
+    epoch::{Epoch, Failure, Row, Unread, tally_row},
     wal::{self, Wal},
 };
 use crate::{
@@ -597,7 +599,7 @@ impl Engine {
             let wanted = self.wants_checkpoint(&job.document, job.life, job.upto)?;
             let Some(mut entry) = wanted else { return Ok(None) };
             entry.head.checkpoint = job.upto;
-            let tail = self.tail_rows(&entry).map_err(|damage| self.damaged(&entry, damage))?;
+            let tail = self.tail_rows(&entry).map_err(|unreadable| self.unreadable(&entry, unreadable))?;
             Ok(Some((entry, tail)))
         };
         let (mut entry, tail) = match finish() {
@@ -628,7 +630,7 @@ impl Engine {
     }
 
     /// The log rows that hold something after the checkpoint.
-    fn tail_rows(&self, entry: &Entry) -> Result<Vec<Row>, Damage> {
+    fn tail_rows(&self, entry: &Entry) -> Result<Vec<Row>, Unreadable> {
         let mut rows = Vec::new();
         if entry.settled > entry.head.checkpoint.0 {
             let to = layout::log_key(&entry.head.document, entry.life(), entry.settled, u32::MAX);
@@ -644,11 +646,19 @@ impl Engine {
     fn load(&self, document: &DocumentName) -> StoreResult<Option<Stored>> {
         let Some(slot) = self.shared.index.read().get(document).cloned() else { return Ok(None) };
         slot.entry.refuse_damage()?;
-        slot.read().map(Some).map_err(|damage| match self.shared.writes_work() {
-            Ok(()) => self.damaged(&slot.entry, damage),
+        slot.read().map(Some).map_err(|unreadable| match self.shared.writes_work() {
+            Ok(()) => self.unreadable(&slot.entry, unreadable),
             // Nobody knows before the files have been opened again.
             Err(stopped) => stopped,
         })
+    }
+
+    /// Only damage is remembered: what the disk did not read now is asked for again.
+    fn unreadable(&self, entry: &Entry, unreadable: Unreadable) -> StoreError {
+        match unreadable {
+            Unreadable::Damage(damage) => self.damaged(entry, damage),
+            Unreadable::Disk(what) => StoreError::Unreadable(what),
+        }
     }
 
     fn damaged(&self, entry: &Entry, Damage(what): Damage) -> StoreError {
@@ -797,7 +807,7 @@ impl Engine {
 
     /// Whether [`step`](Self::step) has something to do.
     pub(super) fn is_busy(&self) -> bool {
-        self.broken.is_none() && (!self.states.is_empty() || self.settling.is_some() || self.drain.is_some())
+        self.broken.is_none() && (!self.states.is_empty() || self.settling.is_some() || self.drains())
     }
 
     /// Does about [`STEP_BYTES`] of the work that can wait, and measures from time to time.
@@ -813,7 +823,7 @@ impl Engine {
             self.state_step();
         } else if self.settling.is_some() {
             self.settle_step();
-        } else {
+        } else if self.drains() {
             self.drain_step();
         }
         self.release_retired();

@@ -44,6 +44,38 @@ const FLUSH_BYTES: u64 = 8 << 20;
 /// No memory, no permission, no descriptors, no space: errors of the system that say nothing about the file.
 const NOT_ITS_FAULT: [i32; 8] = [12, 13, 23, 24, 27, 28, 30, 122];
 
+/// Why rows could not be shown.
+#[derive(Clone, Debug)]
+pub(super) enum Unread {
+    /// The disk did not read them, asked several times. That says nothing about what is stored: it may be read in a
+    /// while.
+    Disk(String),
+    /// Something is wrong with what is stored.
+    Failure(Failure),
+}
+
+impl Unread {
+    /// In words.
+    pub(super) fn what(self) -> String {
+        match self {
+            Self::Disk(what) | Self::Failure(Failure(what)) => what,
+        }
+    }
+}
+
+impl From<Failure> for Unread {
+    fn from(failure: Failure) -> Self {
+        const READ_ERROR: &str = "os error 5)";
+        if failure.0.contains(READ_ERROR) { Self::Disk(failure.0) } else { Self::Failure(failure) }
+    }
+}
+
+impl From<Unread> for Failure {
+    fn from(unread: Unread) -> Self {
+        Self(unread.what())
+    }
+}
+
 /// A key and its sealed value.
 pub(super) type Row = (Vec<u8>, Vec<u8>);
 
@@ -215,7 +247,7 @@ impl Epoch {
         key: &[u8],
         decode: impl Fn(&[u8]) -> Result<T, layout::Damage>,
     ) -> Result<T, String> {
-        let value = self.get(key).map_err(|Failure(what)| what)?;
+        let value = self.get(key).map_err(Unread::what)?;
         let value = value.ok_or("it was cut short: its first rows are missing")?;
         let payload = layout::unseal(Kind::Store, key, &value);
         payload.and_then(decode).map_err(|damage| format!("its first rows are damaged: {damage}"))
@@ -236,25 +268,41 @@ impl Epoch {
 
     // ---- reading ----
 
-    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unread> {
         let places = self.places.read();
         let found = places.as_ref().ok_or_else(reopening)?.get(key)?;
-        Ok(found.map(|placed| self.value(placed)))
+        found.map(|placed| self.value(placed)).transpose()
     }
 
-    fn value(&self, placed: Placed) -> Vec<u8> {
-        match placed.value {
-            Some(value) => value,
-            // What cannot be read is no different from what was damaged: its checksum says so.
-            None => self.rows.read(placed.place).unwrap_or_else(|error| {
-                tracing::error!(epoch = self.number, at = placed.place.at, %error, "a row cannot be read");
-                Vec::new()
-            }),
+    fn value(&self, placed: Placed) -> Result<Vec<u8>, Unread> {
+        if let Some(value) = placed.value {
+            return Ok(value);
         }
+        self.rows.read(placed.place).map_err(|error| {
+            let (epoch, at) = (self.number, placed.place.at);
+            tracing::error!(epoch, at, %error, "a row cannot be read");
+            Unread::Disk(format!("byte {at} of the rows of epoch {epoch}: {error}"))
+        })
     }
 
-    /// Shows the rows from `from` to `to`, both included, in order, until `each` breaks.
+    /// Shows the rows from `from` to `to`, both included, in order, until `each` breaks or one cannot be read.
     pub(super) fn scan<B>(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> ControlFlow<B>,
+    ) -> Result<Option<B>, Unread> {
+        let places = self.places.read();
+        let places = places.as_ref().ok_or_else(reopening)?;
+        let found = places.scan(from, to, |key, placed| match self.value(placed) {
+            Ok(value) => each(key, &value).map_break(Ok),
+            Err(unread) => ControlFlow::Break(Err(unread)),
+        })?;
+        found.transpose()
+    }
+
+    /// The same for whoever makes do with what there is: what cannot be read is shown empty, and so never whole.
+    pub(super) fn scan_what_can_be_read<B>(
         &self,
         from: &[u8],
         to: &[u8],
@@ -262,7 +310,7 @@ impl Epoch {
     ) -> Result<Option<B>, Failure> {
         let places = self.places.read();
         let places = places.as_ref().ok_or_else(reopening)?;
-        places.scan(from, to, |key, placed| each(key, &self.value(placed)))
+        places.scan(from, to, |key, placed| each(key, &self.value(placed).unwrap_or_default()))
     }
 
     /// The last key from `from` to `to`, both included.
@@ -275,7 +323,7 @@ impl Epoch {
         let mut heads: HashMap<DocumentName, HeadRows> = HashMap::new();
         let mut nameless = 0;
         let (from, to) = ([Kind::Meta as u8], [Kind::End as u8 + 1]);
-        self.scan::<()>(&from, &to, |key, value| {
+        self.scan_what_can_be_read::<()>(&from, &to, |key, value| {
             match layout::parse_key(key) {
                 Ok(Key::Meta(name)) => heads.entry(name).or_default().meta = Some(value.to_vec()),
                 Ok(Key::End(name)) => heads.entry(name).or_default().end = Some(value.to_vec()),
@@ -291,7 +339,7 @@ impl Epoch {
         let mut besides = HashMap::new();
         let mut nameless = 0;
         let (from, to) = ([Kind::Beside as u8], [Kind::Beside as u8 + 1]);
-        self.scan::<()>(&from, &to, |key, value| {
+        self.scan_what_can_be_read::<()>(&from, &to, |key, value| {
             match layout::parse_key(key) {
                 Ok(Key::Beside(name)) => drop(besides.insert(name, value.to_vec())),
                 _ => nameless += 1,

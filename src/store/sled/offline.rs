@@ -6,7 +6,7 @@ use std::{collections::HashMap, ops::ControlFlow, path::Path, sync::Arc};
 
 use super::{
     directory::{Directory, free_bytes, unopenable},
-    engine::{Engine, Group},
+    engine::{Engine, Group, Unreadable},
     epoch::Failure,
 };
 use crate::{
@@ -75,7 +75,7 @@ pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report>
         Report { live_bytes: usage.live_bytes, disk_bytes: usage.disk_bytes, ..Report::default() };
     let mut broken_rows: HashMap<DocumentName, u64> = HashMap::new();
     for epoch in engine.epochs() {
-        let scanned = epoch.scan::<()>(&[], &[0xff; 2], |key, value| {
+        let scanned = epoch.scan_what_can_be_read::<()>(&[], &[0xff; 2], |key, value| {
             report.rows += 1;
             let (kind, name) = match layout::parse_key(key) {
                 Ok(Key::Schema | Key::Commit) => (Kind::Store, None),
@@ -107,7 +107,7 @@ pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report>
         report.documents += 1;
         let stored = match (&slot.entry.damaged, slot.read()) {
             (Some(what), _) => Err(what.clone()),
-            (None, read) => read.map_err(|damage| damage.0),
+            (None, read) => read.map_err(Unreadable::what),
         };
         let verified = stored.and_then(|stored| {
             report.updates += stored.tail.len() as u64;
@@ -150,7 +150,8 @@ pub fn vacuum(data: &Path) -> StoreResult<Vacuumed> {
         while engine.is_busy() {
             engine.step();
         }
-        shared.writable()
+        shared.writable()?;
+        engine.is_drained()
     };
     finish(&mut engine)?; // a rotation that was under way
     engine.rotate();

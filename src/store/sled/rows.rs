@@ -17,6 +17,8 @@ use std::{
     os::unix::fs::FileExt,
     path::Path,
     sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -30,6 +32,9 @@ use crate::store::layout;
 
 /// The greatest version of a frame.
 const VERSION: u8 = 1;
+/// How long to wait before a row that the disk did not read is asked for again.
+const READ_PAUSES: [Duration; 3] =
+    [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(200)];
 const REMOVED: u32 = u32::MAX;
 const ROW_HEADER_BYTES: usize = 6;
 /// No key is longer: a kind, a name of 256 bytes with its length, and numbers.
@@ -128,13 +133,18 @@ impl Rows {
         disk::sync_data(&self.file)
     }
 
-    /// A value. What a cut took is empty, and so never whole.
+    /// A value, asked for several times if the disk does not read it. What a cut took is empty, and so never whole.
     pub(super) fn read(&self, place: Place) -> io::Result<Vec<u8>> {
         let mut value = vec![0; place.length as usize];
-        match self.file.read_exact_at(&mut value, place.at) {
-            Ok(()) => Ok(value),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Vec::new()),
-            Err(error) => Err(error),
+        let mut pauses = READ_PAUSES.into_iter();
+        loop {
+            let error = match disk::read_exact_at(&self.file, &mut value, place.at) {
+                Ok(()) => return Ok(value),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Vec::new()),
+                Err(error) => error,
+            };
+            let Some(pause) = pauses.next() else { return Err(error) };
+            thread::sleep(pause);
         }
     }
 

@@ -20,8 +20,9 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Repaired, SledStore, check,
+    Repaired, Report, SledStore, check,
     directory::{Directory, free_bytes},
+    disk::fail_reads,
     engine::{Engine, Group, Reply, Request},
     repair, vacuum,
 };
@@ -768,6 +769,71 @@ fn a_damaged_document_is_refused_kept_and_alone() {
             vacuum(home.path()).unwrap();
         }
     }
+}
+
+/// Reads of one row that fail, one after the other, before it is given up for now.
+const READS: u32 = 4;
+
+#[test]
+fn what_the_disk_does_not_read_is_not_damaged_and_is_asked_for_again() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["1", "2"]).unwrap();
+    checkpoint(&mut engine, "a", 1, b"state".to_vec()).unwrap();
+    append(&mut engine, "a", &["3"]).unwrap();
+    engine.settle_all();
+    let whole = load(&mut engine, "a").unwrap().unwrap();
+    for reads in [1, READS - 1] {
+        fail_reads(reads);
+        assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail, whole.tail, "asked {reads} times more");
+    }
+    fail_reads(READS);
+    let unread = load(&mut engine, "a");
+    assert!(matches!(&unread, Err(error @ StoreError::Unreadable(_)) if error.passes()), "{unread:?}");
+    // It goes on, and is all there once the disk reads again.
+    append(&mut engine, "a", &["4"]).unwrap();
+    let after = load(&mut engine, "a").unwrap().unwrap();
+    assert_eq!((after.checkpoint, after.tail.len()), (whole.checkpoint, whole.tail.len() + 1));
+    assert!(check_of(engine, home.path()).is_clean());
+}
+
+/// What was copied empty would be gone with the epoch it was copied from.
+#[test]
+fn nothing_is_thrown_away_that_the_disk_did_not_read() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    for document in ["a", "b", "c"] {
+        append(&mut engine, document, &["1", "2"]).unwrap();
+        checkpoint(&mut engine, document, 1, b"state".to_vec()).unwrap();
+        append(&mut engine, document, &["3"]).unwrap();
+    }
+    engine.settle_all();
+    engine.rotate();
+    let read: Vec<_> = ["a", "b", "c"].map(|document| load(&mut engine, document).unwrap().unwrap()).into();
+    fail_reads(READS);
+    engine.step();
+    assert!(!engine.is_busy() && engine.epochs().count() == 2, "it rests, and the old epoch stays");
+    for (document, before) in ["a", "b", "c"].iter().zip(read) {
+        let now = load(&mut engine, document).unwrap().unwrap();
+        assert_eq!((now.checkpoint, now.tail), (before.checkpoint, before.tail), "{document}");
+        append(&mut engine, document, &["4"]).unwrap();
+    }
+    // It begins anew by itself.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while engine.epochs().count() == 2 {
+        assert!(std::time::Instant::now() < deadline, "it does not go on");
+        std::thread::sleep(engine.patience());
+        engine.step();
+    }
+    for document in ["a", "b", "c"] {
+        assert_eq!(load(&mut engine, document).unwrap().unwrap().tail.len(), 3, "{document}");
+    }
+    assert!(check_of(engine, home.path()).is_clean());
+}
+
+fn check_of(engine: Engine, data: &Path) -> Report {
+    drop(engine);
+    check(data, None).unwrap()
 }
 
 /// A database that goes on without a piece from its middle looks like one that is a little older.

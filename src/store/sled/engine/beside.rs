@@ -20,7 +20,7 @@ use std::{
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Engine, Epoch, Failure, Group, STEP_BYTES, Shared, after};
+use super::{Engine, Epoch, Group, STEP_BYTES, Shared, Unread, Unreadable, after};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
@@ -90,13 +90,13 @@ impl Shared {
     ) -> StoreResult<Option<Bytes>> {
         let Some(life) = self.life(document)? else { return Ok(None) };
         let read = read_record(&self.epochs(), document, life, collection, key);
-        let found = read.map_err(|damage| self.damaged_record(document, damage))?;
+        let found = read.map_err(|unreadable| self.unreadable_record(document, unreadable))?;
         Ok(found.filter(|_| self.is_durable(document, life, collection, key)))
     }
 
-    fn damaged_record(&self, document: &DocumentName, damage: Damage) -> StoreError {
+    fn unreadable_record(&self, document: &DocumentName, unreadable: Unreadable) -> StoreError {
         // While the files are opened again nobody knows.
-        self.writes_work().err().unwrap_or_else(|| damaged(document, damage))
+        self.writes_work().err().unwrap_or_else(|| unreadable_record(document, unreadable))
     }
 
     /// Whether a record that was read is durable. Asked after it was read: it was noted before it could be.
@@ -121,9 +121,11 @@ impl Shared {
             && found.len() < limit
         {
             let newest = newest(&epochs, document, life, collection, last);
-            let Some(key) = newest.map_err(|damage| self.damaged_record(document, damage))? else { break };
+            let Some(key) = newest.map_err(|unreadable| self.unreadable_record(document, unreadable))? else {
+                break;
+            };
             let read = read_record(&epochs, document, life, collection, key);
-            if let Some(value) = read.map_err(|damage| self.damaged_record(document, damage))?
+            if let Some(value) = read.map_err(|unreadable| self.unreadable_record(document, unreadable))?
                 && self.is_durable(document, life, collection, key)
             {
                 found.push(Record { collection, key, value });
@@ -184,7 +186,7 @@ impl Engine {
         let is_there = |record: &Record| -> StoreResult<bool> {
             let row = layout::record_key(&document, entry.life(), record.collection, record.key, 0);
             let found = if group.records.coming.contains(&row) { Ok(true) } else { is_kept(&epochs, &row) };
-            found.map_err(|damage| damaged(&document, damage))
+            found.map_err(|unreadable| unreadable_record(&document, unreadable))
         };
         let mut fresh = Vec::new();
         for (number, record) in records.into_iter().enumerate() {
@@ -241,7 +243,9 @@ impl Engine {
         let mut going = HashSet::new();
         for (number, &(collection, key)) in records.iter().enumerate() {
             let read = read_record(&epochs, &document, entry.life(), collection, key);
-            let Some(value) = read.map_err(|damage| damaged(&document, damage))? else { continue };
+            let Some(value) = read.map_err(|unreadable| unreadable_record(&document, unreadable))? else {
+                continue;
+            };
             if !going.insert((collection, key)) {
                 continue;
             }
@@ -333,7 +337,7 @@ impl Engine {
         old: &Epoch,
         from: Vec<u8>,
         group: &mut Group,
-    ) -> Result<Option<Vec<u8>>, Failure> {
+    ) -> Result<Option<Vec<u8>>, Unread> {
         let young = Arc::clone(&self.young.epoch);
         let mut seen = 0;
         // The record under way, without the number of the part, and whether it is wanted.
@@ -361,7 +365,7 @@ impl Engine {
     }
 
     /// Whether the record whose first row this is goes into the young epoch. Damage goes along as it is.
-    fn is_wanted(&self, young: &Epoch, key: &[u8], value: &[u8]) -> Result<bool, Failure> {
+    fn is_wanted(&self, young: &Epoch, key: &[u8], value: &[u8]) -> Result<bool, Unread> {
         let Ok(Key::Record { name, life, collection, key: record, .. }) = layout::parse_key(key) else {
             return Ok(false);
         };
@@ -382,7 +386,7 @@ impl Engine {
     }
 
     /// Carries the counts over; true once all are.
-    pub(super) fn copy_beside(&self, old: &Epoch, group: &mut Group) -> Result<bool, Failure> {
+    pub(super) fn copy_beside(&self, old: &Epoch, group: &mut Group) -> Result<bool, Unread> {
         const AT_ONCE: usize = 2048;
         let left: Vec<(DocumentName, Held)> = {
             let known = self.shared.beside.read();
@@ -408,20 +412,24 @@ fn below(key: Uuid) -> Option<Uuid> {
     key.as_u128().checked_sub(1).map(Uuid::from_u128)
 }
 
-fn damaged(document: &DocumentName, Damage(what): Damage) -> StoreError {
+fn unreadable_record(document: &DocumentName, unreadable: Unreadable) -> StoreError {
+    let what = match unreadable {
+        Unreadable::Damage(Damage(what)) => what,
+        Unreadable::Disk(what) => return StoreError::Unreadable(what),
+    };
     tracing::error!(%document, what, "a record is damaged, its bytes are kept");
     StoreError::Damaged { document: document.clone(), what }
 }
 
 /// Whether the record whose first row this would be is there.
-fn is_kept(epochs: &[Arc<Epoch>], row: &[u8]) -> Result<bool, Damage> {
+fn is_kept(epochs: &[Arc<Epoch>], row: &[u8]) -> Result<bool, Unreadable> {
     Ok(first_row(epochs, row)?.is_some())
 }
 
 /// The epoch that holds a record, and how many parts it has there.
-fn first_row<'a>(epochs: &'a [Arc<Epoch>], row: &[u8]) -> Result<Option<(&'a Epoch, u32)>, Damage> {
+fn first_row<'a>(epochs: &'a [Arc<Epoch>], row: &[u8]) -> Result<Option<(&'a Epoch, u32)>, Unreadable> {
     for epoch in epochs {
-        let found = epoch.get(row).map_err(|Failure(what)| Damage(what))?;
+        let found = epoch.get(row)?;
         if let Some(value) = found {
             let parts = layout::count_parts(layout::unseal(Kind::Record, row, &value)?)?;
             return Ok((parts > 0).then_some((epoch, parts)));
@@ -436,7 +444,7 @@ fn read_record(
     life: u32,
     collection: Collection,
     key: Uuid,
-) -> Result<Option<Bytes>, Damage> {
+) -> Result<Option<Bytes>, Unreadable> {
     let row = |part| layout::record_key(document, life, collection, key, part);
     let Some((epoch, count)) = first_row(epochs, &row(0))? else { return Ok(None) };
     let mut parts = Parts::default();
@@ -451,9 +459,9 @@ fn read_record(
             Err(damage) => ControlFlow::Break(Err(damage)),
         }
     });
-    match whole.map_err(|Failure(what)| Damage(what))? {
-        Some(whole) => whole.map(Some),
-        None => Err(Damage("a part of a record is missing".into())),
+    match whole? {
+        Some(whole) => Ok(Some(whole?)),
+        None => Err(Damage("a part of a record is missing".into()).into()),
     }
 }
 
@@ -464,12 +472,12 @@ fn newest(
     life: u32,
     collection: Collection,
     last: Uuid,
-) -> Result<Option<Uuid>, Damage> {
+) -> Result<Option<Uuid>, Unreadable> {
     let from = layout::record_key(document, life, collection, Uuid::nil(), 0);
     let to = layout::record_key(document, life, collection, last, u32::MAX);
     let mut newest = None;
     for epoch in epochs {
-        let found = epoch.last_key(&from, &to).map_err(|Failure(what)| Damage(what))?;
+        let found = epoch.last_key(&from, &to).map_err(Unread::from)?;
         if let Some(Key::Record { key, .. }) = found.as_deref().map(layout::parse_key).transpose()? {
             newest = newest.max(Some(key));
         }

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Epoch, Failure};
+use super::{Epoch, Unread};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
@@ -16,6 +16,39 @@ use crate::{
 
 /// What a document costs beside its state and its log: two head rows.
 const HEAD_BYTES: u64 = 200;
+
+/// Why what is stored of a document is not there to be had.
+#[derive(Clone, Debug)]
+pub(in crate::store::sled) enum Unreadable {
+    /// It is damaged.
+    Damage(Damage),
+    /// The disk did not read it. In a while it may.
+    Disk(String),
+}
+
+impl Unreadable {
+    /// In words.
+    pub(in crate::store::sled) fn what(self) -> String {
+        match self {
+            Self::Damage(Damage(what)) | Self::Disk(what) => what,
+        }
+    }
+}
+
+impl From<Damage> for Unreadable {
+    fn from(damage: Damage) -> Self {
+        Self::Damage(damage)
+    }
+}
+
+impl From<Unread> for Unreadable {
+    fn from(unread: Unread) -> Self {
+        match unread {
+            Unread::Disk(what) => Self::Disk(what),
+            Unread::Failure(failure) => Self::Damage(Damage(failure.0)),
+        }
+    }
+}
 
 /// What is known about a document, and its updates that are not settled yet.
 #[derive(Clone, Debug)]
@@ -34,7 +67,7 @@ impl Indexed for Slot {
 impl Slot {
     /// Reads the document as this slot knows it. Safe on any thread, but only the storage thread knows
     /// that what is missing was not just replaced.
-    pub(in crate::store::sled) fn read(&self) -> Result<Stored, Damage> {
+    pub(in crate::store::sled) fn read(&self) -> Result<Stored, Unreadable> {
         let entry = &self.entry;
         let checkpoint = if entry.generation == 0 { None } else { Some(entry.read_state()?) };
         let mut tail = entry.read_tail()?;
@@ -172,7 +205,7 @@ impl Entry {
             && self.damaged == other.damaged
     }
 
-    fn read_state(&self) -> Result<Bytes, Damage> {
+    fn read_state(&self) -> Result<Bytes, Unreadable> {
         let name = &self.head.document;
         let (from, to) = self.state_range();
         let mut parts = Parts::default();
@@ -186,13 +219,13 @@ impl Entry {
         })?;
         let whole = whole.ok_or_else(|| Damage(format!("part {next} of its full state is missing")))?;
         if whole.len() as u64 != self.state_len || crc32c::crc32c(&whole) != self.state_crc {
-            return Err(Damage(format!("the full state of {name} is not the one its head speaks of")));
+            return Err(Damage(format!("the full state of {name} is not the one its head speaks of")).into());
         }
         Ok(whole)
     }
 
     /// The settled updates after the checkpoint.
-    fn read_tail(&self) -> Result<Vec<LoggedUpdate>, Damage> {
+    fn read_tail(&self) -> Result<Vec<LoggedUpdate>, Unreadable> {
         let (checkpoint, last) = (self.head.checkpoint.0, self.settled);
         if checkpoint == last {
             return Ok(Vec::new());
@@ -225,13 +258,13 @@ impl Entry {
         })?;
         let stored = checkpoint + tail.len() as u64;
         if stored != last || !parts.is_empty() {
-            return Err(Damage(format!("updates {} to {last} are missing", stored.min(last) + 1)));
+            return Err(Damage(format!("updates {} to {last} are missing", stored.min(last) + 1)).into());
         }
         Ok(tail)
     }
 
     /// Key of the log entry that holds the first update after the checkpoint, or of where it would be.
-    pub(super) fn tail_start(&self) -> Result<Vec<u8>, Damage> {
+    pub(super) fn tail_start(&self) -> Result<Vec<u8>, Unreadable> {
         let name = &self.head.document;
         let wanted = self.head.checkpoint.0 + 1;
         if self.settled < wanted {
@@ -239,7 +272,7 @@ impl Entry {
         }
         let (from, to) =
             (layout::log_key(name, self.life(), 0, 0), layout::log_key(name, self.life(), wanted, u32::MAX));
-        let found = self.epoch.last_key(&from, &to).map_err(|Failure(what)| Damage(what))?;
+        let found = self.epoch.last_key(&from, &to).map_err(Unread::from)?;
         match found.as_deref().map(layout::parse_key).transpose()? {
             Some(Key::Log { first, .. }) => Ok(layout::log_key(name, self.life(), first, 0)),
             _ => Ok(layout::log_key(name, self.life(), wanted, 0)),
@@ -257,12 +290,12 @@ impl Entry {
         from: &[u8],
         to: &[u8],
         mut each: impl FnMut(&[u8], &[u8]) -> Result<Option<T>, Damage>,
-    ) -> Result<Option<T>, Damage> {
+    ) -> Result<Option<T>, Unreadable> {
         let found = self.epoch.scan(from, to, |key, value| match each(key, value) {
             Ok(None) => ControlFlow::Continue(()),
             Ok(Some(found)) => ControlFlow::Break(Ok(found)),
             Err(damage) => ControlFlow::Break(Err(damage)),
         });
-        found.map_err(|Failure(what)| Damage(what))?.transpose()
+        Ok(found?.transpose()?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use super::{Engine, Failure, Group, after};
+use super::{Engine, Failure, Group, Unread, after};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
@@ -57,7 +57,10 @@ impl Engine {
                 rows.insert(key.to_vec(), value.to_vec());
                 ControlFlow::Continue(())
             });
-            scanned.map_err(|Failure(what)| StoreError::Damaged { document: document.clone(), what })?;
+            scanned.map_err(|unread| match unread {
+                Unread::Disk(what) => StoreError::Unreadable(what),
+                Unread::Failure(Failure(what)) => StoreError::Damaged { document: document.clone(), what },
+            })?;
         }
         let mut parts = Parts::default();
         let mut found = Vec::new();
@@ -80,7 +83,7 @@ impl Engine {
         let (from, to) = ([Kind::Quarantine as u8], after(&[Kind::Quarantine as u8]));
         let mut size = QuarantineSize::default();
         for writer in self.old.iter().chain([&self.young]) {
-            let scanned = writer.epoch.scan::<()>(&from, &to, |key, value| {
+            let scanned = writer.epoch.scan_what_can_be_read::<()>(&from, &to, |key, value| {
                 if let Ok(Key::Quarantine { number, part, .. }) = layout::parse_key(key) {
                     size.entries += u64::from(part == 0);
                     size.bytes += value.len() as u64;

@@ -5,14 +5,22 @@
 //! step leaves it whole in one of the two. While it is being copied, appends still go to the old epoch and are copied
 //! with the rest.
 
-use std::{collections::VecDeque, ops::ControlFlow, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use super::{Engine, Entry, Epoch, Failure, Group, STEP_BYTES, Slot, Writer, after, opening::SUSPECT};
+use super::{
+    Engine, Entry, Epoch, Failure, Group, STEP_BYTES, Slot, Unread, Unreadable, Writer, after,
+    opening::SUSPECT,
+};
 use crate::{
     ids::DocumentName,
     store::{
-        Presence, Usage,
-        layout::{self, Damage, Kind, Tally},
+        Presence, StoreError, StoreResult, Usage,
+        layout::{self, Kind, Tally},
         sled::{directory::disk_bytes, epoch::HeadRows},
     },
 };
@@ -23,6 +31,11 @@ const IDLE_SLACK: u64 = 16;
 const SLACK_MIN: u64 = 64 << 10;
 /// What a fresh epoch takes beside its rows, and what else may be written meanwhile.
 const COPY_BYTES: u64 = 16 << 20;
+
+/// The pause before a copy goes on that the disk did not read something for; doubled for each further one.
+const PAUSE_MIN: Duration = Duration::from_secs(5);
+/// The longest of these pauses.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
 
 /// The emptying of the old epoch.
 pub(super) struct Drain {
@@ -35,6 +48,8 @@ pub(super) struct Drain {
     /// Whether an earlier process may have left parts of copies behind.
     resumed: bool,
     disk_before: u64,
+    /// How long it rests, and until when, because the disk did not read something.
+    rest: Option<(Duration, Instant)>,
 }
 
 /// A document on its way from the old epoch to the young one.
@@ -127,7 +142,40 @@ impl Engine {
         let disk_before = self.shared.usage.read().disk_bytes;
         let quarantine = Some(vec![Kind::Quarantine as u8]);
         let records = Some(vec![Kind::Record as u8]);
-        self.drain = Some(Drain { documents, copying: None, quarantine, records, resumed, disk_before });
+        self.drain =
+            Some(Drain { documents, copying: None, quarantine, records, resumed, disk_before, rest: None });
+    }
+
+    /// Whether there is something to copy now.
+    pub(super) fn drains(&self) -> bool {
+        let rests = |drain: &Drain| drain.rest.is_some_and(|(_, until)| Instant::now() < until);
+        self.drain.as_ref().is_some_and(|drain| !rests(drain))
+    }
+
+    /// Says why not everything is in one epoch, where nobody waits for the rest.
+    pub(in crate::store::sled) fn is_drained(&self) -> StoreResult<()> {
+        match &self.drain {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Unreadable(
+                "what is to be copied; nothing was removed, look at the log and at the disk".into(),
+            )),
+        }
+    }
+
+    /// Begins the copy anew in a while. What the disk does not read now stays where it is, and nothing is removed before
+    /// it is copied; everything else goes on, in two epochs.
+    fn rest_drain(&mut self, before: &Drain, what: &str) {
+        let pause = before.rest.map_or(PAUSE_MIN, |(pause, _)| (2 * pause).min(PAUSE_MAX));
+        tracing::error!(
+            what,
+            ?pause,
+            "the disk does not read what is to be copied; it is tried again by itself"
+        );
+        self.begin_drain(true);
+        if let Some(drain) = &mut self.drain {
+            drain.disk_before = before.disk_before;
+            drain.rest = Some((pause, Instant::now() + pause));
+        }
     }
 
     /// Copies about [`STEP_BYTES`] from the old epoch to the young one.
@@ -137,7 +185,8 @@ impl Engine {
         let mut group = Group::default();
         let done = match self.copy(&mut drain, &old, &mut group) {
             Ok(done) => done,
-            Err(Failure(reason)) => return self.fail(&reason),
+            Err(Unread::Disk(what)) => return self.rest_drain(&drain, &what),
+            Err(Unread::Failure(Failure(reason))) => return self.fail(&reason),
         };
         drop(old);
         self.commit(group);
@@ -152,7 +201,7 @@ impl Engine {
     }
 
     /// Whether all is copied, once the group is committed.
-    fn copy(&self, drain: &mut Drain, old: &Arc<Epoch>, group: &mut Group) -> Result<bool, Failure> {
+    fn copy(&self, drain: &mut Drain, old: &Arc<Epoch>, group: &mut Group) -> Result<bool, Unread> {
         while group.row_bytes < STEP_BYTES {
             let Some(mut copying) = self.next_copy(drain, old)? else { break };
             while let Some((from, to)) = copying.ranges.pop_front() {
@@ -201,7 +250,7 @@ impl Engine {
     }
 
     /// The document under way if it still is as it was, else the next one.
-    fn next_copy(&self, drain: &mut Drain, old: &Arc<Epoch>) -> Result<Option<Copying>, Failure> {
+    fn next_copy(&self, drain: &mut Drain, old: &Arc<Epoch>) -> Result<Option<Copying>, Unread> {
         let mut again = None;
         if let Some(copying) = drain.copying.take() {
             let now = self.durable(&copying.entry.head.document);
@@ -216,12 +265,14 @@ impl Engine {
             if drain.resumed {
                 for kind in [Kind::Log, Kind::State] {
                     let prefix = layout::prefix(kind, &document);
-                    self.young.epoch.clear(&prefix, &after(&prefix), self.config.durability)?;
+                    let cleared = self.young.epoch.clear(&prefix, &after(&prefix), self.config.durability);
+                    cleared.map_err(Unread::Failure)?;
                 }
             }
             match live_ranges(&entry) {
                 Ok(ranges) => return Ok(Some(Copying { entry, ranges })),
-                Err(damage) => {
+                Err(Unreadable::Disk(what)) => return Err(Unread::Disk(what)),
+                Err(Unreadable::Damage(damage)) => {
                     self.damaged(&entry, damage);
                     again = Some(document); // and now as a damaged one
                 }
@@ -270,7 +321,7 @@ impl Engine {
 }
 
 /// What has to be copied of a document. Of a damaged one, everything there is.
-fn live_ranges(entry: &Entry) -> Result<VecDeque<KeyRange>, Damage> {
+fn live_ranges(entry: &Entry) -> Result<VecDeque<KeyRange>, Unreadable> {
     let name = &entry.head.document;
     if entry.damaged.is_some() {
         let all = |kind| {
@@ -292,7 +343,7 @@ fn live_ranges(entry: &Entry) -> Result<VecDeque<KeyRange>, Damage> {
 }
 
 /// Copies rows until the group is full; gives where to go on, if there may be more.
-fn copy_range(old: &Epoch, from: Vec<u8>, to: &[u8], group: &mut Group) -> Result<Option<Vec<u8>>, Failure> {
+fn copy_range(old: &Epoch, from: Vec<u8>, to: &[u8], group: &mut Group) -> Result<Option<Vec<u8>>, Unread> {
     old.scan(&from, to, |key, value| {
         if group.row_bytes >= STEP_BYTES {
             return ControlFlow::Break(key.to_vec());
