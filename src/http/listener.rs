@@ -35,7 +35,7 @@ const FIRST_REQUEST: Duration = Duration::from_secs(15);
 /// How long an ordinary connection lingers for a peer that has more to say; conversations end by their
 /// [`Hangup`](crate::connection::transport::Hangup). Longer than the HTTP server's clock is late, which moves in steps
 /// of half a second: a deadline that has passed when it is set is never noticed.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves on `address` with so many worker threads and `room` connections at the most; the server, to be awaited, and where it listens, which is
 /// another port if that was 0. Must be called inside an actix system.
