@@ -17,6 +17,7 @@ import { showToast } from "../ui/toast";
 import { bringIn } from "./file";
 import { isWriting, passKeys, takenFrom } from "./keys";
 import { NOTE, pickNoteTool, putNote } from "./note";
+import type { OwnPicture } from "./images";
 import { openSession, type BoardSession } from "./session";
 import { undoActions } from "./undo";
 import { useDarkness } from "./use-darkness";
@@ -289,15 +290,12 @@ function RefusedPictures(props: { readonly session: BoardSession }): React.JSX.E
   const [first] = refused;
   if (first === undefined) return null;
   return (
-    <div className="banner board-crowded board-refused" role="alert">
-      <p>{t("board.refused", { count: refused.length, reason: pictureProblem(first.problem, t) })}</p>
-      <button type="button" className="button small" onClick={() => refused.forEach(({ file }) => savePicture(t("image.name"), file))}>
-        {t("image.save")}
-      </button>
-      <button type="button" className="button small" onClick={() => session.takeOff(refused)}>
-        {t("board.takeOff")}
-      </button>
-    </div>
+    <OwnPictures
+      pictures={refused}
+      urgent
+      words={t("board.refused", { count: refused.length, reason: pictureProblem(first.problem, t) })}
+      other={{ label: t("board.takeOff"), run: () => session.takeOff(refused) }}
+    />
   );
 }
 
@@ -307,14 +305,26 @@ function StrandedPictures(props: { readonly session: BoardSession }): React.JSX.
   const { session } = props;
   const stranded = useSyncExternalStore(session.subscribe, session.stranded);
   if (stranded.length === 0) return null;
+  return <OwnPictures pictures={stranded} words={t("board.stranded", { count: stranded.length })} other={{ label: t("image.discard"), run: () => session.discard(stranded) }} />;
+}
+
+/** Pictures that no server has, to be saved as files or dealt with otherwise. */
+function OwnPictures(props: {
+  readonly pictures: readonly OwnPicture[];
+  readonly urgent?: boolean;
+  readonly words: string;
+  readonly other: { readonly label: string; readonly run: () => void };
+}): React.JSX.Element {
+  const { t } = useTranslation();
+  const { pictures, urgent, words, other } = props;
   return (
-    <div className="banner board-crowded board-refused board-stranded" role="status">
-      <p>{t("board.stranded", { count: stranded.length })}</p>
-      <button type="button" className="button small" onClick={() => stranded.forEach(({ file }) => savePicture(t("image.name"), file))}>
+    <div className={`banner board-crowded board-refused${urgent ? "" : " board-stranded"}`} role={urgent ? "alert" : "status"}>
+      <p>{words}</p>
+      <button type="button" className="button small" onClick={() => pictures.forEach(({ file }) => savePicture(t("image.name"), file))}>
         {t("image.save")}
       </button>
-      <button type="button" className="button small" onClick={() => session.discard(stranded)}>
-        {t("image.discard")}
+      <button type="button" className="button small" onClick={other.run}>
+        {other.label}
       </button>
     </div>
   );
