@@ -37,7 +37,7 @@ export interface ImagesPorts {
   readonly fetch: typeof globalThis.fetch;
   /** What of this document waits on this device. Each may fail where a browser stores nothing. */
   readonly waiting: {
-    readonly keep: (picture: WaitingPicture) => Promise<void>;
+    readonly keep: (picture: WaitingPicture) => Promise<unknown>;
     readonly all: () => Promise<readonly WaitingPicture[]>;
     readonly drop: (id: string) => Promise<void>;
   };

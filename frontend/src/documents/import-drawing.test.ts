@@ -31,7 +31,7 @@ async function sent(answers: Readonly<Record<string, Problem | undefined>>, stor
     },
     contribute: (_, update) => fails("addresses") ?? Promise.resolve(applyUpdate(doc, update)),
   };
-  const store = { keep: (_: string, { key }: { readonly key: string }) => (stores ? Promise.resolve(void waits.push(key)) : Promise.reject(new Error("no store"))) };
+  const store = { keep: (_: string, { key }: { readonly key: string }) => (stores ? Promise.resolve(waits.push(key) > 0) : Promise.reject(new Error("no store"))) };
   return { lost: await sendPictures(api, NAME, pictures, store), waits, doc, asked };
 }
 

@@ -33,7 +33,7 @@ export async function sendPictures(
   const doc = new Doc();
   const addresses = doc.getMap<string>(FILES);
   let lost = 0;
-  const wait = ({ id, type, bytes }: ScenePicture): Promise<void> => store.keep(name, { key: id, type, bytes: bytes.buffer }).catch(() => void lost++);
+  const wait = ({ id, type, bytes }: ScenePicture): Promise<unknown> => store.keep(name, { key: id, type, bytes: bytes.buffer }).catch(() => void lost++);
   const sent: ScenePicture[] = [];
   let away = false;
   for (const picture of pictures) {

@@ -19,7 +19,11 @@ function device(): PictureStore & { readonly rows: Map<string, WaitingPicture> }
   const at = (document: string, key: string): string => `${document}\n${key}`;
   return {
     rows,
-    keep: (document, picture) => Promise.resolve(void rows.set(at(document, picture.key), picture)),
+    keep: (document, picture) => {
+      const isNew = !rows.has(at(document, picture.key));
+      rows.set(at(document, picture.key), picture);
+      return Promise.resolve(isNew);
+    },
     of: (document) => Promise.resolve([...rows].filter(([key]) => key.startsWith(`${document}\n`)).map(([, row]) => row)),
     drop: (document, key) => Promise.resolve(void rows.delete(at(document, key))),
     forget: () => Promise.resolve(),

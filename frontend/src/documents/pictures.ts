@@ -17,7 +17,8 @@ export interface WaitingPicture {
 
 /** Where they lie. Everything may fail: a browser may have no store, or a full one. */
 export interface PictureStore {
-  readonly keep: (document: string, picture: WaitingPicture) => Promise<void>;
+  /** `false` if the same picture waited there already, for another place that names it. */
+  readonly keep: (document: string, picture: WaitingPicture) => Promise<boolean>;
   readonly of: (document: string) => Promise<readonly WaitingPicture[]>;
   readonly drop: (document: string, key: string) => Promise<void>;
   readonly forget: (document: string) => Promise<void>;
@@ -74,9 +75,7 @@ export function openPictures(ports: {
       const bytes = await file.arrayBuffer();
       const key = await addressOf(document, bytes);
       const picture = { key, type: file.type, bytes };
-      // The same picture may wait here already, for another place that names it.
-      const isNew = !(await store.of(document)).some((other) => other.key === key);
-      await store.keep(document, picture);
+      const isNew = await store.keep(document, picture);
       atHand.set(new Map([...(await hand()), [key, picture]]));
       return { key, isNew };
     } catch {
@@ -185,7 +184,15 @@ const STORE = "waiting";
 
 /** The browser's store. Opened for each errand: they are few, and an open one would be in the way of a newer version. */
 export const browserPictures: PictureStore = {
-  keep: (document, picture) => inStore("readwrite", (store) => store.put({ document, ...picture })).then(() => rememberUnsent(document)),
+  keep: (document, picture) =>
+    inStore("readwrite", (store) => {
+      const alike = store.count([document, picture.key]);
+      store.put({ document, ...picture });
+      return alike;
+    }).then((count) => {
+      rememberUnsent(document);
+      return count === 0;
+    }),
   of: (document) =>
     inStore<unknown[]>("readonly", (store) => store.getAll(rowsOf(document))).then((rows) =>
       (rows as WaitingPicture[]).map(({ key, type, bytes }) => ({ key, type, bytes })),
