@@ -433,6 +433,11 @@ impl Collab {
         let Some(field) = self.fields.get_mut(&name) else {
             return refused("not_joined", not_joined.to_owned(), id);
         };
+        if epoch.is_some_and(|epoch| epoch != field.history.epoch()) {
+            let message = "the revision is of another epoch: the text has been put away meanwhile; compare it with \
+                           the content of the last init before sending this again";
+            return refused("other_epoch", message.to_owned(), id);
+        }
         let named = id.clone().map(|id| OperationName::new(id, revision, &operation));
         match named.as_ref().and_then(|named| field.history.find(&editor, named)) {
             Some(Found::Same(revision)) => {
@@ -446,11 +451,6 @@ impl Collab {
                 return refused("repeated_id", message, id);
             }
             None => {}
-        }
-        if epoch.is_some_and(|epoch| epoch != field.history.epoch()) {
-            let message = "the revision is of another epoch: the text has been put away meanwhile; compare it with \
-                           the content of the last init before sending this again";
-            return refused("other_epoch", message.to_owned(), id);
         }
         // A root in which nothing is left may have been XML all the time, or have become it.
         if field.kind == Kind::Plain && field.text.characters.is_empty() && field.stale {
