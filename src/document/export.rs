@@ -127,12 +127,12 @@ fn open(state: Bytes) -> Result<(Doc, Vec<(String, Root)>), String> {
     Ok((doc, roots))
 }
 
-/// A document may be larger than any message that made it, and somewhat deeper: the replica looks at its depth
-/// only now and then.
+/// A document may be larger than any message that made it; and deeper, if an update of the greatest depth was hung below
+/// what was deep already.
 fn whole_document() -> Limits {
     let all = usize::MAX;
     let (clients, structs, delete_ranges, values) = (all, all, all, all);
-    let type_depth = 8 * Limits::default().type_depth;
+    let type_depth = 2 * Limits::default().type_depth;
     Limits { update_bytes: all, clients, structs, delete_ranges, values, type_depth, ..Limits::default() }
 }
 

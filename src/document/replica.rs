@@ -231,6 +231,11 @@ impl Replica {
 
     /// Applies a batch in one transaction.
     pub fn apply(&mut self, batch: &[&Update]) -> Result<Applied, Poisoned> {
+        self.apply_batch(batch, false)
+    }
+
+    /// `looked`: how deep types will lie was looked at for all of which the batch is a piece.
+    fn apply_batch(&mut self, batch: &[&Update], looked: bool) -> Result<Applied, Poisoned> {
         let mut new_types = self.new_types;
         self.has_stand_ins |= batch.iter().any(|update| update.needs_stand_ins());
         let begun = processor_time();
@@ -251,7 +256,7 @@ impl Replica {
                 };
                 mended |= ready.is_some();
                 let ready = ready.as_ref().unwrap_or(update);
-                if ready.types() > 0 && new_types + ready.types() > TYPES_BETWEEN_LOOKS {
+                if !looked && is_time_to_look(new_types, ready) {
                     if is_nested_too_deep(&*txn) {
                         verdicts.push(Verdict::Malformed);
                         continue;
@@ -438,7 +443,7 @@ impl Replica {
 
     /// What a root has been used as, told from the whole state; `None` if there is nothing in it.
     pub fn shape(&mut self, field: &FieldName) -> Result<Option<Shape>, Poisoned> {
-        let limits = Limits { type_depth: 8 * Limits::default().type_depth, ..boundless() };
+        let limits = Limits { type_depth: 2 * Limits::default().type_depth, ..boundless() };
         let outline = Update::check(self.state()?, &limits).and_then(|state| state.outline(&limits));
         match outline {
             Ok(outline) if outline.is_readable => Ok(outline.roots.get(field.as_str()).copied()),
@@ -597,9 +602,15 @@ fn panic_if_asked(update: &Update, root: &str) {
     assert!(!asked, "a test asked for it");
 }
 
-/// Whether shared types lie deeper in each other than one update may nest them.
+/// Whether the nesting of the whole document is to be looked at before an update is applied.
+fn is_time_to_look(new_types: usize, update: &Update) -> bool {
+    update.types() > 0 && new_types + update.types() > TYPES_BETWEEN_LOOKS
+}
+
+/// Whether shared types lie so deep in each other that with all that comes before the next look they might not fit into
+/// one update any more.
 fn is_nested_too_deep(txn: &impl ReadTxn) -> bool {
-    let limits = Limits { type_depth: Limits::default().type_depth, ..boundless() };
+    let limits = Limits { type_depth: Limits::default().type_depth - TYPES_BETWEEN_LOOKS, ..boundless() };
     let state = txn.encode_state_as_update_v1(&StateVector::default());
     matches!(Update::check(state.into(), &limits), Err(Refusal::TypeDepth))
 }

@@ -81,7 +81,8 @@ pub struct Limits {
     pub value_depth: usize,
     /// The same in presence. 64.
     pub awareness_depth: usize,
-    /// How deep shared types may be nested in each other within one update. 512.
+    /// How deep shared types may be nested in each other within one update. A document in which they lie half as deep takes
+    /// no deeper ones, so that the state of a document always fits into one update. 2,048.
     pub type_depth: usize,
     /// Clients in one presence message. A y-websocket client repeats to the server what it heard about
     /// everybody else, so this must be at least the greatest number of people in one document. 16,384.
@@ -103,7 +104,7 @@ impl Default for Limits {
             values: 2_000_000,
             value_depth: 512,
             awareness_depth: 64,
-            type_depth: 512,
+            type_depth: 2_048,
             awareness_clients: 16_384,
             awareness_bytes: 64 << 10,
             echo_bytes: 1024,

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use yrs::Transact as _;
+
 use super::{Applied, Poisoned, Replica, Verdict, known, processor_time, speed};
 use crate::protocol::guard::Update;
 
@@ -81,6 +83,12 @@ impl Replica {
         // What was taken counts, not what is still to come: the rest of a large update buys no time for what is dear in it.
         let mut allowance = EXCESS.mul_f64(speed::slowness());
         let begun = processor_time();
+        if super::is_time_to_look(self.new_types, update) {
+            if self.contain(|doc, _| super::is_nested_too_deep(&doc.transact()))? {
+                return Ok(AppliedDear { pieces: Vec::new(), verdict: Verdict::Malformed });
+            }
+            self.new_types = 0;
+        }
         let is_over = |allowance| processor_time().saturating_sub(begun) > allowance;
         let mut size = Size(FIRST);
         let mut applied = Vec::new();
@@ -90,7 +98,7 @@ impl Replica {
                 return Ok(AppliedDear { pieces: applied, verdict: Verdict::TooDear });
             }
             allowance += worth(&piece);
-            let done = self.apply(&[&piece])?;
+            let done = self.apply_batch(&[&piece], true)?;
             size.adapt(done.took);
             let is_malformed = done.verdicts.contains(&Verdict::Malformed);
             applied.push(done);
@@ -104,7 +112,7 @@ impl Replica {
             }
             allowance += worth(&piece);
             if !piece.is_empty() {
-                let done = self.apply(&[&piece])?;
+                let done = self.apply_batch(&[&piece], true)?;
                 size.adapt(done.took);
                 applied.push(done);
             }
