@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 use tracing::warn;
 
-/// Threads at most: each has a document's work under way, and all together one share of the machine.
-const THREADS: usize = 64;
+/// Threads at most, for each processor. Several, so that a document which is loaded need not wait for the dear changes of
+/// all others; not many, because each takes its share from the threads that serve.
+const THREADS: usize = 4;
 
 /// How far they stand back: while others want the processor too, they get a third of what those get (nice(2) of Linux,
 /// which is of one thread there).
@@ -34,9 +35,10 @@ pub enum NoAnswer {
 impl Work {
     /// No thread is started before there is work.
     pub fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let runtime = Builder::new_current_thread()
             .thread_name("weft-work")
-            .max_blocking_threads(THREADS)
+            .max_blocking_threads(THREADS * processors)
             .on_thread_start(stand_back)
             .build();
         let runtime =
