@@ -858,7 +858,7 @@ impl DocumentActor {
         let metrics = self.metrics.clone();
         let suspects = batch.clone();
         let applied = async move {
-            work.run(move || {
+            work.run_dear(move || {
                 let started = Instant::now();
                 let mut applied = Vec::with_capacity(batch.len());
                 for suspect in &batch {

@@ -7,6 +7,7 @@ use std::{
     fmt::Write,
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use yrs::{
     XmlFragmentRef, XmlOut, types::ToJson,
 };
 
+use super::{replica::processor_time, work};
 use crate::protocol::guard::{Limits, Shape, Update};
 
 /// Stack of the reading thread. Only what is touched is paid for; it is deep enough for every nesting that
@@ -27,9 +29,12 @@ const STACK: usize = 256 * 1024 * 1024;
 #[error("the document could not be read: {0}")]
 pub struct Unreadable(String);
 
+/// What was read, and the processor's time it took.
+pub type Reading<T> = (Result<T, Unreadable>, Duration);
+
 /// The text of all root types, in the order of their names: Y.Text as it is, XML as its text with a line per
 /// block. Maps and arrays have no text.
-pub async fn to_text(state: Bytes) -> Result<String, Unreadable> {
+pub async fn to_text(state: Bytes) -> Reading<String> {
     read(state, |roots, txn| {
         let mut text = String::new();
         for (_, root) in roots {
@@ -56,13 +61,14 @@ pub async fn root_to_text(state: Bytes, name: String) -> Result<String, Unreadab
         text
     })
     .await
+    .0
 }
 
 /// The root types by name, as `Y.Doc.toJSON` gives them, as JSON text: text as strings, XML as its markup. A
 /// root in which nothing is left is not there.
 ///
 /// As text, because a value may be nested deeper than the stack of whoever would walk over it or drop it.
-pub async fn to_json(state: Bytes) -> Result<String, Unreadable> {
+pub async fn to_json(state: Bytes) -> Reading<String> {
     read(state, |roots, txn| {
         let json = roots.into_iter().map(|(name, root)| {
             let value = match root {
@@ -81,22 +87,24 @@ pub async fn to_json(state: Bytes) -> Result<String, Unreadable> {
 async fn read<T: Send + 'static>(
     state: Bytes,
     reader: impl FnOnce(Vec<(String, Root)>, &Transaction<'_>) -> T + Send + 'static,
-) -> Result<T, Unreadable> {
+) -> Reading<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("weft-export".to_owned())
-        .stack_size(STACK)
-        .spawn(move || {
+    let thread =
+        std::thread::Builder::new().name("weft-export".to_owned()).stack_size(STACK).spawn(move || {
+            work::stand_back();
             let result = catch_unwind(AssertUnwindSafe(|| {
                 let (doc, roots) = open(state)?;
                 let txn = doc.transact();
                 Ok(reader(roots, &txn))
             }));
             let result = result.unwrap_or_else(|_| Err("it holds values that contradict each other".into()));
-            let _ = sender.send(result.map_err(Unreadable));
-        })
-        .map_err(|error| Unreadable(error.to_string()))?;
-    receiver.await.map_err(|_| Unreadable("the reading thread ended".to_owned()))?
+            let _ = sender.send((result.map_err(Unreadable), processor_time()));
+        });
+    let failed = |what: String| (Err(Unreadable(what)), Duration::ZERO);
+    match thread {
+        Ok(_) => receiver.await.unwrap_or_else(|_| failed("the reading thread ended".to_owned())),
+        Err(error) => failed(error.to_string()),
+    }
 }
 
 /// A copy of the document, and its roots as they are to be read.

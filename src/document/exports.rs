@@ -5,16 +5,20 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::export::{self, Unreadable};
+use super::{
+    export::{self, Unreadable},
+    replica::speed,
+};
 use crate::ids::DocumentName;
 
 /// Readings under way at the same time.
@@ -23,6 +27,9 @@ const RUNNING: usize = 2;
 const WAITING: usize = 32;
 /// Bytes of states and of what was read of them that are kept.
 const KEPT: usize = 64 << 20;
+/// A reading that took more of the processor's time than this is not begun again at once when the document has changed: the document rests for as
+/// long as the reading took. There are documents of 200 KB that take seconds.
+const LONG: Duration = Duration::from_millis(500);
 
 /// As what a document is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +46,9 @@ pub enum NoExport {
     /// Too many others wait.
     #[error("too many documents are being read; ask again in a few seconds")]
     Busy,
+    /// It was read a moment ago, which took long.
+    #[error("the document takes long to read and was read a moment ago; ask again in a few seconds")]
+    Resting,
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
@@ -66,6 +76,10 @@ struct Export {
     form: Form,
     state: Bytes,
     read: OnceCell<Result<Bytes, Unreadable>>,
+    /// Until when the document rests after this reading.
+    rests: OnceLock<Instant>,
+    /// Until when it rests after an earlier one.
+    not_before: Option<Instant>,
 }
 
 impl Export {
@@ -95,25 +109,35 @@ impl Exports {
         if let Some(found) = kept.iter().find(|export| export.is_of(document, form, &state)) {
             return found.clone();
         }
+        let earlier = kept.iter().filter(|export| export.document == *document);
+        let not_before =
+            earlier.filter_map(|export| export.rests.get().copied().max(export.not_before)).max();
         // An older state of the same document is asked for by nobody any more.
         kept.retain(|export| export.document != *document || export.form != form);
-        let read = OnceCell::new();
-        let export = Arc::new(Export { document: document.clone(), form, state, read });
+        let (read, rests) = (OnceCell::new(), OnceLock::new());
+        let export = Arc::new(Export { document: document.clone(), form, state, read, rests, not_before });
         kept.push_back(export.clone());
         export
     }
 
-    async fn read(&self, export: &Export) -> Result<Result<Bytes, Unreadable>, NoExport> {
+    async fn read(&self, export: &Arc<Export>) -> Result<Result<Bytes, Unreadable>, NoExport> {
+        if export.not_before.is_some_and(|rested| Instant::now() < rested) {
+            return Err(NoExport::Resting);
+        }
         let place = Waiting::enter(&self.waiting).ok_or(NoExport::Busy)?;
         // Never closed.
         let running = self.running.clone().acquire_owned().await.map_err(|_| NoExport::Busy)?;
-        let (form, state) = (export.form, export.state.clone());
+        let export = export.clone();
         // A task of its own: whoever asked may go, the thread reads on, and keeps its place until it is done.
         let reading = tokio::spawn(async move {
-            let read = match form {
+            let state = export.state.clone();
+            let (read, took) = match export.form {
                 Form::Text => export::to_text(state).await,
                 Form::Json => export::to_json(state).await,
             };
+            if took > LONG.mul_f64(speed::slowness()) {
+                let _ = export.rests.set(Instant::now() + took);
+            }
             drop(running);
             read.map(Bytes::from)
         });
@@ -214,6 +238,23 @@ mod tests {
         assert_eq!(exports.running.available_permits(), RUNNING - 1);
         assert!(exports.get(&notes, Form::Text, said).await.unwrap().starts_with(b"said"));
         let _all = exports.running.acquire_many(RUNNING as u32).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_document_that_takes_long_to_read_rests_as_long_before_it_is_read_again() {
+        let exports = Exports::default();
+        let (notes, other) = (name("notes"), name("other"));
+        let until = Instant::now() + Duration::from_secs(600);
+        exports.get(&notes, Form::Text, state("dear")).await.unwrap();
+        exports.kept.lock()[0].rests.set(until).unwrap();
+        let same = exports.kept.lock()[0].state.clone();
+        let kept = exports.get(&notes, Form::Text, same).await;
+        assert!(kept.unwrap().starts_with(b"dear"), "what was read can be had");
+        for (form, said) in [(Form::Text, "dear and more"), (Form::Json, "dear"), (Form::Text, "and more")] {
+            let read = exports.get(&notes, form, state(said)).await;
+            assert!(matches!(read, Err(NoExport::Resting)), "{read:?}");
+        }
+        assert!(exports.get(&other, Form::Text, state("dear")).await.is_ok());
     }
 
     #[tokio::test]

@@ -665,7 +665,7 @@ pub fn titled(title: &str) -> Bytes {
 }
 
 /// How long this thread has run: what others do on the machine does not count.
-fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }

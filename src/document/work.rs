@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+};
 use tracing::warn;
 
 /// Threads at most, for each processor. Several, so that a document which is loaded need not wait for the dear changes of
@@ -19,7 +22,12 @@ const NICE: i32 = 5;
 pub struct Work(Arc<Threads>);
 
 #[derive(Debug)]
-struct Threads(Option<Runtime>);
+struct Threads {
+    runtime: Option<Runtime>,
+    /// For dear changes, one for each processor: whoever brings them into many documents at once holds up others who do,
+    /// and nobody who opens a document.
+    dear: Semaphore,
+}
 
 /// There is no answer, and what the work was given is gone.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +51,16 @@ impl Work {
             .build();
         let runtime =
             runtime.inspect_err(|error| warn!(%error, "no threads of their own for work that takes long"));
-        Self(Arc::new(Threads(runtime.ok())))
+        Self(Arc::new(Threads { runtime: runtime.ok(), dear: Semaphore::new(processors) }))
+    }
+
+    /// Like [`Self::run`], for what somebody asks for who may ask for anything.
+    pub async fn run_dear<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        let _permit = self.0.dear.acquire().await.map_err(|_| NoAnswer::Stopped)?;
+        self.run(work).await
     }
 
     /// Runs `work` on one of the threads. A panic of it is for the caller to deal with: one that went on in an actor would
@@ -52,7 +69,7 @@ impl Work {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoAnswer> {
-        let running = match &self.0.0 {
+        let running = match &self.0.runtime {
             Some(runtime) => runtime.spawn_blocking(work),
             None => tokio::task::spawn_blocking(work),
         };
@@ -77,7 +94,7 @@ impl Default for Work {
 
 impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        if let Some(runtime) = self.runtime.take() {
             // Without waiting: it may be dropped on a thread that serves.
             runtime.shutdown_background();
         }
@@ -85,7 +102,7 @@ impl Drop for Threads {
 }
 
 #[cfg(target_os = "linux")]
-fn stand_back() {
+pub(super) fn stand_back() {
     if let Err(error) = rustix::process::nice(NICE) {
         warn!(%error, "work that takes long competes with the rest");
     }
@@ -93,7 +110,7 @@ fn stand_back() {
 
 /// Elsewhere it would be the whole process.
 #[cfg(not(target_os = "linux"))]
-fn stand_back() {}
+pub(super) fn stand_back() {}
 
 #[cfg(test)]
 mod tests {
@@ -106,6 +123,31 @@ mod tests {
         let here = of_thread();
         assert_eq!(work.run(of_thread).await.unwrap(), (here + NICE).min(19));
         assert_eq!(of_thread(), here, "and nobody else");
+    }
+
+    #[tokio::test]
+    async fn whoever_opens_a_document_does_not_wait_for_dear_changes_of_others() {
+        let work = Work::new();
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(parking_lot::Mutex::new(gate));
+        let many = THREADS * std::thread::available_parallelism().unwrap().get();
+        let mut dear: Vec<_> = (0..many)
+            .map(|_| {
+                let gate = gate.clone();
+                Box::pin(work.run_dear(move || gate.lock().recv().is_ok()))
+            })
+            .collect();
+        for change in &mut dear {
+            assert!(futures_util::poll!(change).is_pending());
+        }
+        let loaded = tokio::time::timeout(std::time::Duration::from_secs(20), work.run(|| "loaded"));
+        assert_eq!(loaded.await.expect("it waits for all of them").unwrap(), "loaded");
+        for _ in 0..many {
+            go.send(()).unwrap();
+        }
+        for change in dear {
+            assert!(change.await.unwrap());
+        }
     }
 
     #[tokio::test]

@@ -76,7 +76,7 @@ impl ApiError {
 impl From<NoExport> for ApiError {
     fn from(error: NoExport) -> Self {
         match error {
-            NoExport::Busy => Self::unavailable("busy", error.to_string()),
+            NoExport::Busy | NoExport::Resting => Self::unavailable("busy", error.to_string()),
             NoExport::Unreadable(unreadable) => Self::internal(unreadable),
         }
     }

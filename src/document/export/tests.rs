@@ -16,6 +16,10 @@ fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
 }
 
+fn found<T>(reading: impl Future<Output = Reading<T>>) -> Result<T, Unreadable> {
+    wait(reading).0
+}
+
 fn state(write: impl FnOnce(&mut TransactionMut<'_>)) -> Bytes {
     let ann = Writer::new(1);
     ann.edit(|_, txn| write(txn));
@@ -23,11 +27,11 @@ fn state(write: impl FnOnce(&mut TransactionMut<'_>)) -> Bytes {
 }
 
 fn text(write: impl FnOnce(&mut TransactionMut<'_>)) -> String {
-    wait(to_text(state(write))).unwrap()
+    found(to_text(state(write))).unwrap()
 }
 
 fn as_json(write: impl FnOnce(&mut TransactionMut<'_>)) -> Value {
-    serde_json::from_str(&wait(to_json(state(write))).unwrap()).unwrap()
+    serde_json::from_str(&found(to_json(state(write))).unwrap()).unwrap()
 }
 
 fn bold() -> Attrs {
@@ -85,7 +89,7 @@ fn all_texts_come_in_the_order_of_their_names() {
 fn an_empty_document_is_empty() {
     assert_eq!(text(|_| {}), "");
     assert_eq!(as_json(|_| {}), json!({}));
-    assert_eq!(wait(to_text(Bytes::from_static(&[0, 0]))).unwrap(), "");
+    assert_eq!(found(to_text(Bytes::from_static(&[0, 0]))).unwrap(), "");
     let emptied = as_json(|txn| {
         let text = txn.get_or_insert_text("body");
         text.insert(txn, 0, "gone");
@@ -225,8 +229,8 @@ fn what_javascript_wrote_is_read() {
             };
             let state = Bytes::from(corpus::unhex(state));
             let name = &case["name"];
-            let text = wait(to_text(state.clone()));
-            let json = wait(to_json(state));
+            let text = found(to_text(state.clone()));
+            let json = found(to_json(state));
             if json.is_err() {
                 // Yjs 14 puts text everywhere; where yrs cannot read that, we say so.
                 assert!(recorded.file.contains("yjs-14"), "{name}: {json:?}");
@@ -261,7 +265,7 @@ fn a_hostile_state_is_unreadable_and_does_no_harm() {
             continue;
         }
         let bytes = Bytes::from(killer.bytes);
-        let (text, json) = (wait(to_text(bytes.clone())), wait(to_json(bytes)));
+        let (text, json) = (found(to_text(bytes.clone())), found(to_json(bytes)));
         assert_eq!(text.is_err(), json.is_err(), "{}", killer.name);
         if let Err(error) = text {
             assert!(error.to_string().starts_with("the document could not be read: "), "{error}");
@@ -282,8 +286,8 @@ fn text_where_only_values_can_be_read_is_unreadable() {
     let writer = Writer::new(3);
     writer.receive(&array_of_text);
     writer.receive(&string);
-    assert!(wait(to_json(writer.state())).is_err());
-    assert!(wait(to_text(writer.state())).is_err());
+    assert!(found(to_json(writer.state())).is_err());
+    assert!(found(to_text(writer.state())).is_err());
 }
 
 #[test]
@@ -296,20 +300,20 @@ fn shared_types_nested_too_deep_are_unreadable() {
             last = Some(parent.push_back(txn, ArrayPrelim::default()));
         });
     }
-    let error = wait(to_json(writer.state())).unwrap_err();
+    let error = found(to_json(writer.state())).unwrap_err();
     assert!(error.to_string().contains("nested too deep"), "{error}");
 }
 
 #[test]
 fn bytes_that_are_no_update_are_unreadable() {
     for bytes in [&b""[..], b"\xff", b"\x01\x01", b"not an update"] {
-        assert!(wait(to_text(Bytes::copy_from_slice(bytes))).is_err());
+        assert!(found(to_text(Bytes::copy_from_slice(bytes))).is_err());
     }
 }
 
 #[test]
 fn a_panic_while_reading_is_unreadable() {
-    let outcome = wait(read(Bytes::from_static(&[0, 0]), |_, _| -> () { panic!("while reading") }));
+    let outcome = found(read(Bytes::from_static(&[0, 0]), |_, _| -> () { panic!("while reading") }));
     assert!(outcome.unwrap_err().to_string().contains("contradict"));
 }
 
@@ -323,7 +327,7 @@ fn subdocuments_are_their_guid_and_options_and_hooks_elements() {
                07 01 01 78 05 04 68 6f 6f 6b 28 00 05 06 01 6b 01 77 01 76 \
                87 05 06 03 01 70 07 00 05 08 06 04 00 05 09 02 69 6e 00";
     let state = Bytes::from(corpus::unhex(hex));
-    let json: Value = serde_json::from_str(&wait(to_json(state.clone())).unwrap()).unwrap();
+    let json: Value = serde_json::from_str(&found(to_json(state.clone())).unwrap()).unwrap();
     let looks: Vec<u8> = [b"\0weft's stand-in\0d", &[1, b'a', 118, 0][..]].concat();
     let expected = json!({
         "m": { "docs": { "guid": "g1", "gc": false } },
@@ -331,5 +335,5 @@ fn subdocuments_are_their_guid_and_options_and_hooks_elements() {
         "x": "<hook k=\"v\"></hook><p>in</p>",
     });
     assert_eq!(json, expected);
-    assert_eq!(wait(to_text(state)).unwrap(), "in");
+    assert_eq!(found(to_text(state)).unwrap(), "in");
 }
