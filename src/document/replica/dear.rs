@@ -221,6 +221,46 @@ mod tests {
     }
 
     #[test]
+    fn deletions_come_with_what_they_delete_and_no_more_of_them_than_may() {
+        let (_, update) = long_session(3, 6000);
+        let mut pieces = update.pieces(|_| 0);
+        let (mut reached, mut ranges) = (0, 0);
+        while let Some(piece) = pieces.next_structs(|_| reached, 256) {
+            reached = piece.sections()[0].end;
+            assert!(piece.ranges() <= 256 && piece.deletes_within(|_| reached));
+            ranges += piece.ranges();
+        }
+        // One that spans two pieces is given out in two.
+        assert!(ranges >= update.ranges(), "{ranges} of {}", update.ranges());
+        assert!(pieces.next_deletions(|_| reached, 256).is_none());
+
+        // One struct of which more is deleted than may come in one piece.
+        let (letters, most) = (1000, 16);
+        let mut bytes = vec![1, 1, 7, 0, 4, 1, 1, b't'];
+        wire::put_uint(&mut bytes, letters);
+        bytes.extend(std::iter::repeat_n(b'x', letters as usize));
+        bytes.extend([1, 7]);
+        wire::put_uint(&mut bytes, letters / 2);
+        for at in 0..letters / 2 {
+            wire::put_uint(&mut bytes, 2 * at);
+            wire::put_uint(&mut bytes, 1);
+        }
+        let update = check(bytes);
+        let mut pieces = update.pieces(|_| 0);
+        let mut ranges = vec![pieces.next_structs(|_| 0, most).unwrap().ranges()];
+        assert!(pieces.next_structs(|_| letters as u32, most).is_none());
+        while let Some(piece) = pieces.next_deletions(|_| letters as u32, most) {
+            ranges.push(piece.ranges());
+        }
+        assert!(ranges.iter().all(|&ranges| ranges <= most), "{ranges:?}");
+        assert_eq!(ranges.iter().sum::<usize>() as u64, letters / 2);
+        // As much as in one go.
+        let mut replica = Replica::default();
+        assert_eq!(replica.apply_dear(&update).unwrap().verdict, Verdict::Complete);
+        assert_eq!(shows(&mut replica), "x".repeat(letters as usize / 2));
+    }
+
+    #[test]
     fn what_builds_upon_something_missing_is_taken_as_far_as_it_goes() {
         let (_, update) = long_session(2, 6000);
         let mut replica = Replica::default();

@@ -6,7 +6,10 @@
 //! structs, the bytes of each struct as they were. The result does not depend on the order of the steps,
 //! and it is what yrs itself would integrate before it keeps the rest as pending.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+};
 
 use bytes::Bytes;
 
@@ -71,81 +74,152 @@ impl<'a> Pieces<'a> {
         Self { runs: Runs::new(update, known), deletions: Deletions::new(update) }
     }
 
-    /// The next structs that the document can take, at most so many, as an update without deletions; nothing once all have
-    /// been given out that can be taken. `known` is the document's state vector, which may have changed by what was
-    /// given out before, and by nothing else.
+    /// The next structs that the document can take, at most so many, as an update; nothing once all have been given out
+    /// that can be taken. Deletions of what they bring come with them, at most so many ranges: between two transactions
+    /// what was deleted would be merged with what stands beside it, to be cut out again. `known` is the document's state
+    /// vector, which may have changed by what was given out before, and by nothing else.
     pub fn next_structs(&mut self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
         self.runs.forget_kept();
         self.runs.left = most;
         self.runs.advance_all(&known);
-        let mut none = Vec::new();
-        wire::put_uint(&mut none, 0);
-        let part = self.runs.encode(&none);
+        let mut set = DeleteSet::of(most);
+        for run in self.runs.runs.iter().filter(|run| run.kept.structs > 0) {
+            self.deletions.take(run.client, run.reached, &mut set);
+        }
+        let part = self.runs.encode(&set.encode());
         Update::check(part, &Limits::unlimited()).ok().filter(|part| !part.is_empty())
     }
 
-    /// The next of its deletions, at most so many ranges, as far as they are among what the document knows; nothing once
-    /// there are no more ranges.
+    /// The next of the deletions that are left, at most so many ranges, as far as they are among what the document knows;
+    /// nothing once there are no more.
     pub fn next_deletions(&mut self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
-        self.deletions.next(&known, most)
+        let mut set = DeleteSet::of(most);
+        self.deletions.take_next(known, &mut set);
+        if set.clients == 0 {
+            return None;
+        }
+        let mut out = Vec::with_capacity(set.body.len() + 12);
+        wire::put_uint(&mut out, 0);
+        out.extend_from_slice(&set.encode());
+        Update::check(out.into(), &Limits::unlimited()).ok()
     }
 }
 
 /// The ranges of a delete set that have not been given out.
 #[derive(Debug)]
 struct Deletions<'a> {
-    reader: Reader<'a>,
-    /// Clients not begun.
-    clients: u64,
-    /// Whose ranges come next, and how many.
+    clients: Vec<Ranges<'a>>,
+    by_client: HashMap<ClientId, usize>,
+    /// Before this one all are given out.
+    next: usize,
+}
+
+/// Those of one client, in ascending order.
+#[derive(Debug)]
+struct Ranges<'a> {
     client: ClientId,
-    ranges: u64,
+    reader: Reader<'a>,
+    unread: u64,
+    /// What is left of one that was read.
+    rest: Option<(u32, u32)>,
+}
+
+/// A delete set in the making.
+struct DeleteSet {
+    /// How many ranges it may still take.
+    left: usize,
+    clients: u64,
+    body: Vec<u8>,
 }
 
 impl<'a> Deletions<'a> {
     fn new(update: &'a Update) -> Self {
         let mut reader = Reader::starting_at(&update.bytes, update.summary.deletes_at);
-        // These bytes have been read before, so this succeeds, here and below.
-        let clients = reader.uint().unwrap_or(0);
-        Self { reader, clients, client: ClientId::new(0), ranges: 0 }
+        let mut clients = Vec::new();
+        // These bytes have been read before, so this succeeds.
+        for _ in 0..reader.uint().unwrap_or(0) {
+            let (Ok(client), Ok(unread)) = (read_client(&mut reader), reader.uint()) else { break };
+            let begin = Reader::starting_at(&update.bytes, reader.position());
+            clients.push(Ranges { client, reader: begin, unread, rest: None });
+            for _ in 0..unread {
+                let Ok(_) = read_range(&mut reader) else { break };
+            }
+        }
+        let by_client = clients.iter().enumerate().map(|(at, ranges)| (ranges.client, at)).collect();
+        Self { clients, by_client, next: 0 }
     }
 
-    fn next(&mut self, known: &impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
-        let (mut left, mut clients, mut body) = (most as u64, 0u64, Vec::new());
-        while left > 0 {
-            if self.ranges == 0 {
-                let Some(clients) = self.clients.checked_sub(1) else { break };
-                self.clients = clients;
-                (self.client, self.ranges) = (read_client(&mut self.reader).ok()?, self.reader.uint().ok()?);
-                continue;
-            }
-            let reached = known(self.client);
-            let now = self.ranges.min(left);
-            let (mut kept, mut clipped) = (0u64, Vec::new());
-            for _ in 0..now {
-                let (start, end) = read_range(&mut self.reader).ok()?;
-                if start < reached {
-                    kept += 1;
-                    wire::put_uint(&mut clipped, u64::from(start));
-                    wire::put_uint(&mut clipped, u64::from(end.min(reached) - start));
-                }
-            }
-            (self.ranges, left) = (self.ranges - now, left - now);
-            if kept > 0 {
-                clients += 1;
-                wire::put_uint(&mut body, self.client.get());
-                wire::put_uint(&mut body, kept);
-                body.extend_from_slice(&clipped);
+    /// Ranges of one client below the clock that it has reached.
+    fn take(&mut self, client: ClientId, reached: u32, set: &mut DeleteSet) {
+        if let Some(&at) = self.by_client.get(&client) {
+            self.clients[at].take(reached, set);
+        }
+    }
+
+    fn take_next(&mut self, known: impl Fn(ClientId) -> u32, set: &mut DeleteSet) {
+        while set.left > 0
+            && let Some(ranges) = self.clients.get_mut(self.next)
+        {
+            ranges.take(known(ranges.client), set);
+            if set.left > 0 {
+                self.next += 1;
             }
         }
-        if left == most as u64 {
-            return None;
+    }
+}
+
+impl Ranges<'_> {
+    fn take(&mut self, reached: u32, set: &mut DeleteSet) {
+        let (mut count, mut body) = (0u64, Vec::new());
+        while set.left > 0
+            && let Some((start, end)) = self.next()
+        {
+            if start >= reached {
+                self.rest = Some((start, end));
+                break;
+            }
+            let until = end.min(reached);
+            wire::put_uint(&mut body, u64::from(start));
+            wire::put_uint(&mut body, u64::from(until - start));
+            count += 1;
+            set.left -= 1;
+            if end > until {
+                self.rest = Some((until, end));
+                break;
+            }
         }
-        let mut out = Vec::with_capacity(body.len() + 6);
-        wire::put_uint(&mut out, 0);
-        wire::put_uint(&mut out, clients);
-        out.extend_from_slice(&body);
-        Update::check(out.into(), &Limits::unlimited()).ok()
+        set.add(self.client, count, &body);
+    }
+
+    fn next(&mut self) -> Option<(u32, u32)> {
+        if let Some(rest) = self.rest.take() {
+            return Some(rest);
+        }
+        self.unread = self.unread.checked_sub(1)?;
+        read_range(&mut self.reader).ok()
+    }
+}
+
+impl DeleteSet {
+    /// Empty, for at most so many ranges.
+    fn of(most: usize) -> Self {
+        Self { left: most, clients: 0, body: Vec::new() }
+    }
+
+    fn add(&mut self, client: ClientId, ranges: u64, encoded: &[u8]) {
+        if ranges > 0 {
+            self.clients += 1;
+            wire::put_uint(&mut self.body, client.get());
+            wire::put_uint(&mut self.body, ranges);
+            self.body.extend_from_slice(encoded);
+        }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut encoded = Vec::with_capacity(self.body.len() + 6);
+        wire::put_uint(&mut encoded, self.clients);
+        encoded.extend_from_slice(&self.body);
+        encoded
     }
 }
 
