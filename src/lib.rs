@@ -47,9 +47,9 @@
 //!    document alone; it is loaded again from the store.
 //! 8. An incoming update that changes nothing (deletions included) costs no write, no broadcast and no event.
 //! 9. A stored value begins with its format version and carries a checksum.
-//! 10. Work is bounded like bytes: a large update is applied piece by piece and only as long as it costs what its size is
-//!     worth ([`document::replica::dear`]), on a thread that stands back behind those that serve; a session that asks for
-//!     more again and again is refused ([`document::costs`]).
+//! 10. Work is bounded like bytes: a large update that is not plainly linear is applied piece by piece and only as long as
+//!     it costs what its size is worth ([`document::replica::dear`]), on a thread that stands back behind those that serve;
+//!     a session that asks for more again and again is refused ([`document::costs`]).
 //!
 //! # Vocabulary
 //!

@@ -16,7 +16,7 @@ mod editing;
 pub mod speed;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -529,6 +529,14 @@ impl Replica {
     /// Whether the document has nothing in it and never had.
     pub fn is_empty(&self) -> bool {
         self.clocks.is_empty()
+    }
+
+    /// The names of the types at the root that something may be in.
+    fn roots(&mut self) -> Result<HashSet<String>, Poisoned> {
+        if self.is_empty() {
+            return Ok(HashSet::new());
+        }
+        self.contain(|doc, _| doc.transact().root_refs().map(|(name, _)| name.to_owned()).collect())
     }
 
     fn state_vector(&self) -> StateVector {

@@ -38,6 +38,7 @@
 //!   as [`Update::outline`] says; on the server edit by inserting, not by removing from arrays and XML.
 //! - Shared types nested deeper and deeper by many updates, and documents that grow too big.
 
+mod linear;
 mod order;
 mod outline;
 mod readiness;
@@ -321,6 +322,13 @@ impl Update {
     /// each piece what it has cost.
     pub fn pieces(&self, known: impl Fn(ClientId) -> u32) -> Pieces<'_> {
         Pieces::new(self, &known)
+    }
+
+    /// Whether it takes yrs only a time linear in its size to apply this as a whole to a document in which nothing is of the
+    /// same authors, and the types at the root of these names are new: nothing is compared, nothing cut. If so, how many structs
+    /// are moved when what belongs together is joined at the end.
+    pub fn moves_as_a_whole(&self, is_new_root: impl Fn(&str) -> bool) -> Option<u64> {
+        linear::moves(self, &is_new_root)
     }
 
     /// Whether all that it deletes is among what a document knows.

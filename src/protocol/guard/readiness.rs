@@ -62,6 +62,16 @@ pub(super) fn deletes_only(
     Some(true)
 }
 
+/// Tells of each struct in an order in which a document can take them, and of which section it is, as long as the answer is
+/// yes; of those that it cannot take, nothing.
+pub(super) fn each_in_order<'a>(
+    update: &'a Update,
+    known: &impl Fn(ClientId) -> u32,
+    takes: impl FnMut(usize, &Block<'a>) -> bool,
+) {
+    Runs::new(update, known).advance_each(known, takes);
+}
+
 /// An update that is taken piece by piece: each of its bytes is looked at once, however many pieces there are.
 #[derive(Debug)]
 pub struct Pieces<'a> {
@@ -74,11 +84,11 @@ impl<'a> Pieces<'a> {
         Self { runs: Runs::new(update, known), deletions: Deletions::new(update) }
     }
 
-    /// The next structs that the document can take, at most so many, as an update; nothing once all have been given out
-    /// that can be taken. Deletions of what they bring come with them, at most so many ranges: between two transactions
-    /// what was deleted would be merged with what stands beside it, to be cut out again. `known` is the document's state
-    /// vector, which may have changed by what was given out before, and by nothing else.
-    pub fn next_structs(&mut self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
+    /// What the document can take next, at most so many structs and so many ranges; nothing once all has been given out that
+    /// can be taken. Deletions come with the structs that they delete, as far as they may: between two transactions what was
+    /// deleted would be merged with what stands beside it, to be cut out again. The others come last. `known` is the document's
+    /// state vector, which may have changed by what was given out before, and by nothing else.
+    pub fn next(&mut self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
         self.runs.forget_kept();
         self.runs.left = most;
         self.runs.advance_all(&known);
@@ -86,28 +96,17 @@ impl<'a> Pieces<'a> {
         for run in self.runs.runs.iter().filter(|run| run.kept.structs > 0) {
             self.deletions.take(run.client, run.reached, &mut set);
         }
+        if self.runs.left == most {
+            self.deletions.take_next(known, &mut set);
+        }
         let part = self.runs.encode(&set.encode());
         Update::check(part, &Limits::unlimited()).ok().filter(|part| !part.is_empty())
-    }
-
-    /// The next of the deletions that are left, at most so many ranges, as far as they are among what the document knows;
-    /// nothing once there are no more.
-    pub fn next_deletions(&mut self, known: impl Fn(ClientId) -> u32, most: usize) -> Option<Update> {
-        let mut set = DeleteSet::of(most);
-        self.deletions.take_next(known, &mut set);
-        if set.clients == 0 {
-            return None;
-        }
-        let mut out = Vec::with_capacity(set.body.len() + 12);
-        wire::put_uint(&mut out, 0);
-        out.extend_from_slice(&set.encode());
-        Update::check(out.into(), &Limits::unlimited()).ok()
     }
 }
 
 /// The ranges of a delete set that have not been given out.
 #[derive(Debug)]
-struct Deletions<'a> {
+pub(super) struct Deletions<'a> {
     clients: Vec<Ranges<'a>>,
     by_client: HashMap<ClientId, usize>,
     /// Before this one all are given out.
@@ -133,7 +132,7 @@ struct DeleteSet {
 }
 
 impl<'a> Deletions<'a> {
-    fn new(update: &'a Update) -> Self {
+    pub(super) fn new(update: &'a Update) -> Self {
         let mut reader = Reader::starting_at(&update.bytes, update.summary.deletes_at);
         let mut clients = Vec::new();
         // These bytes have been read before, so this succeeds.
@@ -156,6 +155,15 @@ impl<'a> Deletions<'a> {
         }
     }
 
+    /// Whether all of what stands from one clock of a client to another is deleted by one range, or nothing of it; neither, if
+    /// a range ends within. To be asked in ascending order.
+    pub(super) fn all_or_nothing(&mut self, client: ClientId, start: u32, end: u32) -> Option<bool> {
+        match self.by_client.get(&client) {
+            Some(&at) => self.clients[at].all_or_nothing(start, end),
+            None => Some(false),
+        }
+    }
+
     fn take_next(&mut self, known: impl Fn(ClientId) -> u32, set: &mut DeleteSet) {
         while set.left > 0
             && let Some(ranges) = self.clients.get_mut(self.next)
@@ -169,6 +177,18 @@ impl<'a> Deletions<'a> {
 }
 
 impl Ranges<'_> {
+    fn all_or_nothing(&mut self, start: u32, end: u32) -> Option<bool> {
+        while let Some((from, until)) = self.next() {
+            if until > start {
+                // It may reach further.
+                self.rest = Some((from, until));
+                let is_all = from <= start && end <= until;
+                return (is_all || from >= end).then_some(is_all);
+            }
+        }
+        Some(false)
+    }
+
     fn take(&mut self, reached: u32, set: &mut DeleteSet) {
         let (mut count, mut body) = (0u64, Vec::new());
         while set.left > 0
@@ -314,10 +334,19 @@ impl<'a> Runs<'a> {
     }
 
     fn advance_all(&mut self, known: &impl Fn(ClientId) -> u32) {
+        self.advance_each(known, |_, _| true);
+    }
+
+    /// Tells of each struct that is taken, and by which run. No more are taken once the answer is no.
+    fn advance_each(
+        &mut self,
+        known: &impl Fn(ClientId) -> u32,
+        mut takes: impl FnMut(usize, &Block<'a>) -> bool,
+    ) {
         while self.left > 0
             && let Some(index) = self.ready.pop()
         {
-            self.advance(index, known);
+            self.advance(index, known, &mut takes);
             if self.left == 0 {
                 self.ready.push(index);
             }
@@ -329,7 +358,12 @@ impl<'a> Runs<'a> {
     }
 
     /// Takes one run as far as it goes now.
-    fn advance(&mut self, index: usize, known: &impl Fn(ClientId) -> u32) {
+    fn advance(
+        &mut self,
+        index: usize,
+        known: &impl Fn(ClientId) -> u32,
+        takes: &mut impl FnMut(usize, &Block<'a>) -> bool,
+    ) {
         while let Some(block) = self.runs[index].next() {
             let run = &mut self.runs[index];
             if block.end <= run.reached {
@@ -363,7 +397,7 @@ impl<'a> Runs<'a> {
                 }
                 return;
             }
-            self.left -= 1;
+            self.left = if takes(index, &block) { self.left - 1 } else { 0 };
             let run = &mut self.runs[index];
             run.kept.structs += 1;
             run.kept.until = run.reader.position();

@@ -13,7 +13,7 @@ pub(super) trait Visitor<'a> {
 }
 
 /// The place of a struct among all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Id {
     pub(super) client: ClientId,
     pub(super) clock: u32,
@@ -30,6 +30,8 @@ pub(super) struct Block<'a> {
     pub(super) parent: Parent<'a>,
     /// It is the value of a key, not an element of a sequence, or says so.
     pub(super) is_keyed: bool,
+    /// Under which key, if it says so: those that have a neighbour do not.
+    pub(super) key: &'a str,
     /// At which byte its content begins, behind everything that says where it belongs.
     pub(super) content_at: usize,
     /// yrs is given something else in its place: [`stand_ins`].
@@ -56,7 +58,7 @@ pub(super) enum Kind {
 }
 
 /// Where an item belongs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Parent<'a> {
     /// Where its neighbours belong, or nowhere.
     Inherited,
@@ -158,6 +160,7 @@ fn read_block<'a>(
         right_origin: None,
         parent: Parent::Inherited,
         is_keyed: info & HAS_PARENT_SUB != 0,
+        key: "",
         content_at: reader.position(),
         needs_stand_in: false,
     };
@@ -180,7 +183,7 @@ fn read_block<'a>(
             number => return Err(Refusal::Unknown { what: "parent", number }),
         };
         if block.is_keyed {
-            reader.string(usize::MAX)?;
+            block.key = reader.string(usize::MAX)?;
         }
     }
     let number = info & CONTENT;
