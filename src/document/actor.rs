@@ -324,7 +324,8 @@ impl DocumentActor {
 
     fn quarantine(&self, suspect: &Suspect, what: String, ctx: &mut Context<Self>) {
         let bytes = suspect.update.bytes().clone();
-        let kept = self.store.quarantine(self.name.clone(), what, bytes, now().wall);
+        let Phase::Serving(serving) = &self.phase else { return };
+        let kept = self.store.quarantine(self.name.clone(), serving.life, what, bytes, now().wall);
         let report = |kept: Result<(), StoreError>, actor: &mut Self, _: &mut Context<Self>| {
             if let Err(error) = kept {
                 error!(document = %actor.name, %error, "failed to quarantine an update");

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     ids::{DocumentName, Timestamp},
-    store::{Collection, Kept, Record, Room},
+    store::{Collection, Kept, Life, Record, Room},
 };
 
 /// How much people may attach.
@@ -86,19 +86,20 @@ impl From<StoreError> for AttachError {
 }
 
 impl Registry {
-    /// Keeps a file beside a document, which begins with it if need be. Resolves when it is durable: to what
-    /// is there now, and whether it is new. The caller has checked its size, and that the document is not in
-    /// the trash.
+    /// Keeps a file beside a document in this life of it, which begins with it if there is none. Resolves when it is
+    /// durable: to what is there now, and whether it is new. The caller has checked its size, and that the document is
+    /// not in the trash.
     pub async fn attach(
         &self,
         document: &DocumentName,
+        life: Option<Life>,
         name: Option<String>,
         bytes: Bytes,
     ) -> Result<(Attachment, bool), AttachError> {
-        if self.head(document).await?.is_none() {
-            // Through the document itself, which may be open and must know that it exists now.
-            self.ask(document, async |handle: DocumentHandle| handle.create().await).await?;
-        }
+        let life = match life {
+            Some(life) => life,
+            None => self.begun(document).await?,
+        };
         let hashed = bytes.clone();
         let id = tokio::task::spawn_blocking(move || id_of(&hashed)).await;
         let id = id.map_err(|_| StoreError::Closed)?;
@@ -115,7 +116,7 @@ impl Registry {
             records: limits.document_count,
             bytes: limits.document_bytes,
         };
-        match self.stored(self.store().keep(document.clone(), created, records, room)).await? {
+        match self.stored(self.store().keep(document.clone(), life, created, records, room)).await? {
             Kept::New => Ok((Attachment { id, description }, true)),
             Kept::NoRoom => Err(AttachError::Full(limits)),
             Kept::Known => {
@@ -124,6 +125,17 @@ impl Registry {
                 Ok((known.unwrap_or(Attachment { id, description }), false))
             }
         }
+    }
+
+    /// The life of the document that has this name now, which begins if there is none.
+    pub(super) async fn begun(&self, document: &DocumentName) -> Result<Life, JoinError> {
+        if let Some(head) = self.head(document).await? {
+            return Ok(head.life);
+        }
+        // Through the document itself, which may be open and must know that it exists now.
+        self.ask(document, async |handle: DocumentHandle| handle.create().await).await?;
+        let head = self.head(document).await?;
+        Ok(head.ok_or_else(|| StoreError::Missing(document.clone()))?.life)
     }
 
     /// What is attached to a document, oldest first.
@@ -176,9 +188,9 @@ impl Registry {
     }
 
     /// Forgets an attachment for ever; whether it was there.
-    pub async fn detach(&self, document: &DocumentName, id: Uuid) -> Result<bool, StoreError> {
+    pub async fn detach(&self, document: &DocumentName, life: Life, id: Uuid) -> Result<bool, StoreError> {
         let both = vec![(Collection::Attachments, id), (Collection::AttachmentBytes, id)];
-        self.stored(self.store().forget(document.clone(), both)).await
+        self.stored(self.store().forget(document.clone(), life, both)).await
     }
 }
 

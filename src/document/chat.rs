@@ -13,7 +13,7 @@ use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 
@@ -23,8 +23,8 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{
-    Presence, StoreError, actor,
-    handle::{DocumentHandle, JoinError, OpenError},
+    Head, Presence, StoreError, actor,
+    handle::{JoinError, OpenError},
     record,
     registry::Registry,
     text_queue::TextQueue,
@@ -36,7 +36,7 @@ use crate::{
         close::CloseReason,
         envelope::Fault,
     },
-    store::{Collection, Kept, Record, Room as Space},
+    store::{Collection, Kept, Life, Record, Room as Space},
 };
 
 /// How many messages one hears on joining.
@@ -74,8 +74,8 @@ struct Room {
     document: DocumentName,
     /// Set once the last messages have been read.
     opened: OnceCell<()>,
-    /// Whether the document is known to exist.
-    exists: AtomicBool,
+    /// The life of the document whose chat this is; 0 if it is not known to exist.
+    life: AtomicU32,
     inside: Mutex<Inside>,
     /// Held from giving a message its id until it is stored and told.
     speaking: tokio::sync::Mutex<Speaking>,
@@ -199,7 +199,7 @@ impl Room {
         Self {
             document,
             opened: OnceCell::new(),
-            exists: AtomicBool::new(false),
+            life: AtomicU32::new(0),
             inside: Mutex::default(),
             speaking: tokio::sync::Mutex::default(),
         }
@@ -252,9 +252,12 @@ impl Inside {
 impl Seat {
     /// That the document is not in the trash.
     async fn look_at_document(&self) -> Result<(), JoinError> {
-        match self.registry.head(&self.room.document).await?.map(|head| head.presence) {
-            Some(Presence::Live) => self.room.exists.store(true, Ordering::Relaxed),
-            Some(Presence::Trashed(_) | Presence::Deleted(_)) => return Err(JoinError::Gone),
+        match self.registry.head(&self.room.document).await? {
+            Some(Head { presence: Presence::Live, life, .. }) => {
+                // The first one counts: this is the chat of that document, whatever comes after it.
+                let _ = self.room.life.compare_exchange(0, life.0, Ordering::Relaxed, Ordering::Relaxed);
+            }
+            Some(_) => return Err(JoinError::Gone),
             None => {}
         }
         Ok(())
@@ -285,7 +288,7 @@ impl Seat {
             // Who was waiting when the document was deleted must not speak in another one of its name.
             return Err(Fault::new("closed", "the chat was closed"));
         }
-        self.exist().await.map_err(|error| fault_of_join(&error))?;
+        let life = self.exist().await.map_err(|error| fault_of_join(&error))?;
         let origin = origin_key(&client_id);
         let now = actor::now().wall;
         // Ordered by time and, should the clock go back, by the order in which things were said.
@@ -300,7 +303,7 @@ impl Seat {
         let limits = self.registry.config().chat;
         let space = Space { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
         let document = self.room.document.clone();
-        let kept = self.registry.store().keep(document, now, records, space);
+        let kept = self.registry.store().keep(document, life, now, records, space);
         match self.registry.stored(kept).await {
             Ok(Kept::New) => {
                 self.told(message);
@@ -361,17 +364,14 @@ impl Seat {
     }
 
     /// Makes sure that the document exists, so that it is in lists and can be deleted.
-    async fn exist(&self) -> Result<(), JoinError> {
-        if self.room.exists.load(Ordering::Relaxed) {
-            return Ok(());
+    async fn exist(&self) -> Result<Life, JoinError> {
+        match self.room.life.load(Ordering::Relaxed) {
+            0 => {}
+            life => return Ok(Life(life)),
         }
-        if self.registry.head(&self.room.document).await?.is_none() {
-            self.registry
-                .ask(&self.room.document, async |handle: DocumentHandle| handle.create().await)
-                .await?;
-        }
-        self.room.exists.store(true, Ordering::Relaxed);
-        Ok(())
+        let life = self.registry.begun(&self.room.document).await?;
+        self.room.life.store(life.0, Ordering::Relaxed);
+        Ok(life)
     }
 }
 

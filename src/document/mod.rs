@@ -49,7 +49,7 @@ mod testing;
 use std::time::Duration;
 
 /// What the answers of documents and of their registry are made of.
-pub use crate::store::{Cursor, Head, Page, Presence, Shelf, StoreError, Usage};
+pub use crate::store::{Cursor, Head, Life, Page, Presence, Shelf, StoreError, Usage};
 
 /// Everything about documents that can be set.
 #[derive(Clone, Debug)]

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     document::{
-        Presence,
+        Life, Presence,
         attachments::{AttachError, Attachment, is_picture},
     },
     ids::{DocumentName, Timestamp},
@@ -82,13 +82,14 @@ pub async fn upload(
     let query = web::Query::<Query>::from_query(request.query_string())
         .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?;
     let name = query.into_inner().name.map(|name| file_name(&name)).transpose()?.flatten();
-    not_gone(&app, &document).await?;
+    // Asked for before the body comes: what is uploaded for one document is not put into the next of its name.
+    let life = not_gone(&app, &document).await?;
 
     let body = app.bodies.read(&request, payload, upload_limit(&app)).await?;
     if body.is_empty() {
         return Err(ApiError::bad_request("invalid_body", "the body is the file, and it is empty"));
     }
-    let (attachment, new) = app.registry.attach(&document, name, body.bytes.clone()).await?;
+    let (attachment, new) = app.registry.attach(&document, life, name, body.bytes.clone()).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let shown = Shown::new(&document, attachment);
     let mut response = answer(status, &shown);
@@ -167,8 +168,8 @@ pub async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     may_change(request.headers(), &app)?;
     let id = wanted(&request)?;
-    there(&app, &document).await?;
-    if app.registry.detach(&document, id).await? {
+    let life = there(&app, &document).await?.ok_or_else(missing)?;
+    if app.registry.detach(&document, life, id).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(missing())
@@ -185,21 +186,22 @@ fn missing() -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, "no_such_attachment", "the document has no such attachment")
 }
 
-/// That the document is there, and not in the trash.
-pub(super) async fn there(app: &App, document: &DocumentName) -> Result<(), ApiError> {
-    if !not_gone(app, document).await? && find(app, document).await?.is_trashed() {
+/// That the document is there, and not in the trash; its life, if the store knows it.
+pub(super) async fn there(app: &App, document: &DocumentName) -> Result<Option<Life>, ApiError> {
+    let life = not_gone(app, document).await?;
+    if life.is_none() && find(app, document).await?.is_trashed() {
         return Err(ApiError::in_trash());
     }
-    Ok(())
+    Ok(life)
 }
 
-/// That the document is neither in the trash nor deleted; whether the store knows it.
-pub(super) async fn not_gone(app: &App, document: &DocumentName) -> Result<bool, ApiError> {
-    match app.registry.head(document).await?.map(|head| head.presence) {
-        Some(Presence::Deleted(_)) => Err(ApiError::deleted()),
-        Some(Presence::Trashed(_)) => Err(ApiError::in_trash()),
-        Some(Presence::Live) => Ok(true),
-        None => Ok(false),
+/// That the document is neither in the trash nor deleted; its life, if the store knows it.
+pub(super) async fn not_gone(app: &App, document: &DocumentName) -> Result<Option<Life>, ApiError> {
+    let Some(head) = app.registry.head(document).await? else { return Ok(None) };
+    match head.presence {
+        Presence::Deleted(_) => Err(ApiError::deleted()),
+        Presence::Trashed(_) => Err(ApiError::in_trash()),
+        Presence::Live => Ok(Some(head.life)),
     }
 }
 

@@ -456,13 +456,14 @@ async fn summaries_stay_until_replaced(mut lab: Lab) {
 
 async fn quarantined_bytes_are_kept(mut lab: Lab) {
     let big = Bytes::from(vec![9; 50_000]);
-    let keep =
-        |what: &str, bytes: Bytes, at| lab.store.quarantine(name("a"), what.into(), bytes, Timestamp(at));
+    let keep = |what: &str, bytes: Bytes, at| {
+        lab.store.quarantine(name("a"), Life::FIRST, what.into(), bytes, Timestamp(at))
+    };
     keep("first", Bytes::from_static(b"1"), 1).await.unwrap();
     keep("second", big.clone(), 2).await.unwrap();
-    lab.store.quarantine(name("b"), "other".into(), Bytes::new(), Timestamp(3)).await.unwrap();
+    lab.store.quarantine(name("b"), Life::FIRST, "other".into(), Bytes::new(), Timestamp(3)).await.unwrap();
     lab.reopen();
-    lab.store.quarantine(name("a"), "third".into(), Bytes::new(), Timestamp(4)).await.unwrap();
+    lab.store.quarantine(name("a"), Life::FIRST, "third".into(), Bytes::new(), Timestamp(4)).await.unwrap();
     let kept = lab.store.quarantined(name("a")).await.unwrap();
     let seen: Vec<_> = kept.iter().map(|kept| (kept.what.as_str(), kept.bytes.len(), kept.at.0)).collect();
     assert_eq!(seen, [("first", 1, 1), ("second", big.len(), 2), ("third", 0, 4)]);
@@ -472,7 +473,8 @@ async fn quarantined_bytes_are_kept(mut lab: Lab) {
 }
 
 async fn quarantine_is_bounded(lab: Lab) {
-    let keep = |number| lab.store.quarantine(name("a"), "x".into(), Bytes::new(), Timestamp(number));
+    let keep =
+        |number| lab.store.quarantine(name("a"), Life::FIRST, "x".into(), Bytes::new(), Timestamp(number));
     let kept = join_all((0..super::QUARANTINE_ENTRIES + 10).map(keep)).await;
     assert!(kept.iter().all(Result::is_ok));
     let kept = lab.store.quarantined(name("a")).await.unwrap();
@@ -493,7 +495,13 @@ fn record(collection: Collection, number: u128, value: impl Into<Bytes>) -> Reco
 const ROOM: Room = Room { collection: CHAT, records: 1000, bytes: 1 << 30 };
 
 async fn keep(store: &dyn Store, document: &str, records: Vec<Record>) -> Kept {
-    store.keep(name(document), Timestamp(7), records, ROOM).await.unwrap()
+    let life = life(store, document).await;
+    store.keep(name(document), life, Timestamp(7), records, ROOM).await.unwrap()
+}
+
+/// The one that a document has, or would begin.
+async fn life(store: &dyn Store, document: &str) -> Life {
+    store.heads(vec![name(document)]).await.unwrap().remove(0).map_or(Life::FIRST, |head| head.life)
 }
 
 async fn values(store: &dyn Store, document: &str, collection: Collection) -> Vec<String> {
@@ -522,8 +530,8 @@ async fn a_record_is_kept_once(mut lab: Lab) {
     }
     // Two at once, with the same key: one of them is first.
     let (one, two) = tokio::join!(
-        lab.store.keep(name("b"), Timestamp(1), vec![record(CHAT, 1, "x")], ROOM),
-        lab.store.keep(name("b"), Timestamp(1), vec![record(CHAT, 1, "x")], ROOM)
+        lab.store.keep(name("b"), Life::FIRST, Timestamp(1), vec![record(CHAT, 1, "x")], ROOM),
+        lab.store.keep(name("b"), Life::FIRST, Timestamp(1), vec![record(CHAT, 1, "x")], ROOM)
     );
     assert_eq!((one.unwrap(), two.unwrap()), (Kept::New, Kept::Known));
     append(&*lab.store, "a", &[update(8, "x")]).await;
@@ -559,25 +567,26 @@ async fn records_are_forgotten_together(mut lab: Lab) {
         keep(&*lab.store, "a", pair).await;
     }
     let both = |number| vec![(CHAT, key(number)), (Collection::MessageOrigins, key(number))];
-    assert!(lab.store.forget(name("a"), both(2)).await.unwrap());
+    assert!(lab.store.forget(name("a"), Life::FIRST, both(2)).await.unwrap());
     for _ in 0..2 {
-        assert!(!lab.store.forget(name("a"), both(2)).await.unwrap(), "twice is once");
+        assert!(!lab.store.forget(name("a"), Life::FIRST, both(2)).await.unwrap(), "twice is once");
         assert_eq!(values(&*lab.store, "a", CHAT).await, ["3", "1"]);
         assert_eq!(values(&*lab.store, "a", Collection::MessageOrigins).await.len(), 2);
         assert_eq!(lab.store.record(name("a"), CHAT, key(2)).await.unwrap(), None);
         lab.reopen();
     }
     // Forgotten and kept again, without waiting in between.
-    let forgotten = lab.store.forget(name("a"), both(1));
-    let kept = lab.store.keep(name("a"), Timestamp(1), vec![record(CHAT, 1, "again")], ROOM);
-    let kept_and_forgotten = lab.store.keep(name("a"), Timestamp(1), vec![record(CHAT, 4, "short")], ROOM);
-    let gone = lab.store.forget(name("a"), vec![(CHAT, key(4))]);
+    let forgotten = lab.store.forget(name("a"), Life::FIRST, both(1));
+    let kept = lab.store.keep(name("a"), Life::FIRST, Timestamp(1), vec![record(CHAT, 1, "again")], ROOM);
+    let kept_and_forgotten =
+        lab.store.keep(name("a"), Life::FIRST, Timestamp(1), vec![record(CHAT, 4, "short")], ROOM);
+    let gone = lab.store.forget(name("a"), Life::FIRST, vec![(CHAT, key(4))]);
     assert!(forgotten.await.unwrap());
     assert_eq!((kept.await.unwrap(), kept_and_forgotten.await.unwrap()), (Kept::New, Kept::New));
     assert!(gone.await.unwrap());
     lab.reopen();
     assert_eq!(values(&*lab.store, "a", CHAT).await, ["3", "again"]);
-    let missing = lab.store.forget(name("none"), both(1)).await;
+    let missing = lab.store.forget(name("none"), Life::FIRST, both(1)).await;
     assert!(matches!(missing, Err(StoreError::Missing(_))), "{missing:?}");
 }
 
@@ -591,13 +600,29 @@ async fn records_live_and_die_with_their_document(mut lab: Lab) {
     for _ in 0..2 {
         assert!(values(&*lab.store, "a", CHAT).await.is_empty());
         assert_eq!(lab.store.record(name("a"), CHAT, key(1)).await.unwrap(), None);
-        let ghost = lab.store.keep(name("a"), Timestamp(4), vec![record(CHAT, 3, "ghost")], ROOM).await;
+        let ghost =
+            lab.store.keep(name("a"), Life::FIRST, Timestamp(4), vec![record(CHAT, 3, "ghost")], ROOM).await;
         assert!(matches!(ghost, Err(StoreError::Missing(_))), "{ghost:?}");
         lab.reopen();
     }
     lab.store.create(name("a"), Timestamp(5)).await.unwrap();
     assert!(values(&*lab.store, "a", CHAT).await.is_empty(), "a new life");
+    // What was meant for the one before comes too late, whatever it is.
+    let late =
+        lab.store.keep(name("a"), Life::FIRST, Timestamp(6), vec![record(CHAT, 1, "late")], ROOM).await;
+    assert!(matches!(late, Err(StoreError::Missing(_))), "{late:?}");
+    let late = lab.store.quarantine(name("a"), Life::FIRST, "late".into(), Bytes::new(), Timestamp(6)).await;
+    assert!(matches!(late, Err(StoreError::Missing(_))), "{late:?}");
+    assert!(lab.store.quarantined(name("a")).await.unwrap().is_empty());
     assert_eq!(keep(&*lab.store, "a", vec![record(CHAT, 1, "new")]).await, Kept::New);
+    let late = lab.store.forget(name("a"), Life::FIRST, vec![(CHAT, key(1))]).await;
+    assert!(matches!(late, Err(StoreError::Missing(_))), "{late:?}");
+    // A name that nobody had begins with its first life and no other.
+    let second = Life::FIRST.next();
+    let early = lab.store.keep(name("b"), second, Timestamp(6), vec![record(CHAT, 1, "early")], ROOM).await;
+    assert!(matches!(early, Err(StoreError::Missing(_))), "{early:?}");
+    let early = lab.store.quarantine(name("b"), second, "early".into(), Bytes::new(), Timestamp(6)).await;
+    assert!(matches!(early, Err(StoreError::Missing(_))), "{early:?}");
     lab.reopen();
     assert_eq!(values(&*lab.store, "a", CHAT).await, ["new"]);
 }
@@ -606,7 +631,7 @@ async fn records_have_no_more_room_than_they_are_given(mut lab: Lab) {
     let room = Room { collection: CHAT, records: 3, bytes: 10 };
     let keep = async |store: &dyn Store, number: u128, length: usize| {
         let records = vec![record(CHAT, number, vec![0; length])];
-        store.keep(name("a"), Timestamp(1), records, room).await.unwrap()
+        store.keep(name("a"), Life::FIRST, Timestamp(1), records, room).await.unwrap()
     };
     assert_eq!(keep(&*lab.store, 1, 11).await, Kept::NoRoom);
     assert_eq!(lab.store.heads(vec![name("a")]).await.unwrap(), [None], "nothing was begun");
@@ -615,13 +640,13 @@ async fn records_have_no_more_room_than_they_are_given(mut lab: Lab) {
     assert_eq!(keep(&*lab.store, 2, 1).await, Kept::NoRoom);
     lab.reopen();
     assert_eq!(keep(&*lab.store, 2, 1).await, Kept::NoRoom);
-    lab.store.forget(name("a"), vec![(CHAT, key(1))]).await.unwrap();
+    lab.store.forget(name("a"), Life::FIRST, vec![(CHAT, key(1))]).await.unwrap();
     for number in 1..=3 {
         assert_eq!(keep(&*lab.store, number, 2).await, Kept::New);
     }
     assert_eq!(keep(&*lab.store, 4, 0).await, Kept::NoRoom, "as many as there may be");
     let other = vec![record(Collection::Attachments, 1, vec![0; 1000])];
-    assert_eq!(lab.store.keep(name("a"), Timestamp(1), other, room).await.unwrap(), Kept::New);
+    assert_eq!(lab.store.keep(name("a"), Life::FIRST, Timestamp(1), other, room).await.unwrap(), Kept::New);
 }
 
 async fn big_records_survive(mut lab: Lab) {
@@ -659,7 +684,8 @@ async fn records_live_a_random_life(mut lab: Lab) {
                 let length = if random.random_bool(0.1) { 100_000 } else { 40 };
                 let value = Bytes::from(vec![step as u8; random.random_range(0..length)]);
                 let records = vec![record(collection, number, value.clone())];
-                let kept = lab.store.keep(name(document), Timestamp(step), records, ROOM).await;
+                let life = life(&*lab.store, document).await;
+                let kept = lab.store.keep(name(document), life, Timestamp(step), records, ROOM).await;
                 if is_deleted == Some(true) {
                     assert!(matches!(kept, Err(StoreError::Missing(_))), "{kept:?}");
                     continue;
@@ -671,7 +697,8 @@ async fn records_live_a_random_life(mut lab: Lab) {
                 model.entry(place).or_insert(value);
             }
             50..75 => {
-                let forgotten = lab.store.forget(name(document), vec![(collection, key(number))]).await;
+                let life = life(&*lab.store, document).await;
+                let forgotten = lab.store.forget(name(document), life, vec![(collection, key(number))]).await;
                 match is_deleted {
                     Some(false) => {
                         let was_there = model.remove(&(document, collection, number)).is_some();
@@ -721,8 +748,13 @@ async fn a_closed_store_says_so(mut lab: Lab) {
     closed(lab.store.heads(vec![name("a")]).await.map(drop));
     closed(lab.store.list(Shelf::Live, None, 1).await.map(drop));
     closed(lab.store.create(name("a"), Timestamp(1)).await.map(drop));
-    closed(lab.store.keep(name("a"), Timestamp(1), vec![record(CHAT, 1, "x")], ROOM).await.map(drop));
-    closed(lab.store.forget(name("a"), vec![(CHAT, key(1))]).await.map(drop));
+    closed(
+        lab.store
+            .keep(name("a"), Life::FIRST, Timestamp(1), vec![record(CHAT, 1, "x")], ROOM)
+            .await
+            .map(drop),
+    );
+    closed(lab.store.forget(name("a"), Life::FIRST, vec![(CHAT, key(1))]).await.map(drop));
     closed(lab.store.record(name("a"), CHAT, key(1)).await.map(drop));
     closed(lab.store.records(name("a"), CHAT, None, 1).await.map(drop));
     closed(lab.store.close().await);

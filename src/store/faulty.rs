@@ -45,6 +45,8 @@ pub struct Faults(Arc<State>);
 struct State {
     writes: watch::Sender<WriteFault>,
     load: Mutex<Option<StoreError>>,
+    /// Whether reads from the disk wait.
+    hanging: watch::Sender<bool>,
     damaged: Mutex<HashSet<DocumentName>>,
     appends: AtomicU64,
     refused: AtomicU64,
@@ -65,6 +67,12 @@ impl Faults {
         *self.0.load.lock() = error;
     }
 
+    /// Lets whatever has to be read from the disk wait, from now on, or go on: documents and records. What is known of
+    /// documents without reading them ([`Store::heads`], [`Store::list`]) is in memory.
+    pub fn hang_reads(&self, hang: bool) {
+        self.0.hanging.send_replace(hang);
+    }
+
     /// Makes a document damaged: every question about it answers so.
     pub fn damage(&self, document: &DocumentName) {
         self.0.damaged.lock().insert(document.clone());
@@ -74,6 +82,7 @@ impl Faults {
     pub fn heal(&self) {
         self.loads(None);
         self.0.damaged.lock().clear();
+        self.hang_reads(false);
         self.writes(WriteFault::None);
     }
 
@@ -121,6 +130,11 @@ impl Faults {
         Ok(())
     }
 
+    /// Waits while reads hang.
+    async fn reads(&self) {
+        let _ = self.0.hanging.subscribe().wait_for(|hanging| !hanging).await;
+    }
+
     /// Waits while writes are stalled.
     async fn answers(&self) {
         let mut writes = self.0.writes.subscribe();
@@ -165,6 +179,7 @@ impl FaultyStore {
         let faults = Faults(Arc::new(State {
             writes: watch::Sender::new(WriteFault::None),
             load: Mutex::new(None),
+            hanging: watch::Sender::new(false),
             damaged: Mutex::new(HashSet::new()),
             appends: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -211,6 +226,7 @@ impl Store for FaultyStore {
         let Self { inner, faults } = self.clone();
         Box::pin(async move {
             faults.check(&document)?;
+            faults.reads().await;
             let error = faults.0.load.lock().clone();
             error.map_or(Ok(()), Err)?;
             inner.load(document).await
@@ -266,12 +282,13 @@ impl Store for FaultyStore {
     fn quarantine(
         &self,
         document: DocumentName,
+        life: Life,
         what: String,
         bytes: Bytes,
         at: Timestamp,
     ) -> BoxFuture<'static, StoreResult<()>> {
         // Kept for damaged documents too: that is what quarantine is for.
-        self.write(Vec::new(), move |inner| inner.quarantine(document, what, bytes, at))
+        self.write(Vec::new(), move |inner| inner.quarantine(document, life, what, bytes, at))
     }
 
     fn quarantined(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Vec<Quarantined>>> {
@@ -281,19 +298,21 @@ impl Store for FaultyStore {
     fn keep(
         &self,
         document: DocumentName,
+        life: Life,
         at: Timestamp,
         records: Vec<Record>,
         room: Room,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
-        self.write(vec![document.clone()], move |inner| inner.keep(document, at, records, room))
+        self.write(vec![document.clone()], move |inner| inner.keep(document, life, at, records, room))
     }
 
     fn forget(
         &self,
         document: DocumentName,
+        life: Life,
         records: Vec<(Collection, Uuid)>,
     ) -> BoxFuture<'static, StoreResult<bool>> {
-        self.write(vec![document.clone()], move |inner| inner.forget(document, records))
+        self.write(vec![document.clone()], move |inner| inner.forget(document, life, records))
     }
 
     fn record(
@@ -302,11 +321,11 @@ impl Store for FaultyStore {
         collection: Collection,
         key: Uuid,
     ) -> BoxFuture<'static, StoreResult<Option<Bytes>>> {
-        let checked = self.faults.check(&document);
-        let found = self.inner.record(document, collection, key);
+        let Self { inner, faults } = self.clone();
         Box::pin(async move {
-            checked?;
-            found.await
+            faults.check(&document)?;
+            faults.reads().await;
+            inner.record(document, collection, key).await
         })
     }
 
@@ -317,11 +336,11 @@ impl Store for FaultyStore {
         before: Option<Uuid>,
         limit: usize,
     ) -> BoxFuture<'static, StoreResult<Vec<Record>>> {
-        let checked = self.faults.check(&document);
-        let found = self.inner.records(document, collection, before, limit);
+        let Self { inner, faults } = self.clone();
         Box::pin(async move {
-            checked?;
-            found.await
+            faults.check(&document)?;
+            faults.reads().await;
+            inner.records(document, collection, before, limit).await
         })
     }
 

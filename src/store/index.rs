@@ -143,6 +143,14 @@ pub(crate) fn append(
     Ok(first)
 }
 
+/// That a document is there, and still the one that had its name in this life.
+pub(crate) fn is_in_life(head: &Head, life: Life) -> StoreResult<()> {
+    match head.presence {
+        Presence::Live | Presence::Trashed(_) if head.life == life => Ok(()),
+        _ => Err(StoreError::Missing(head.document.clone())),
+    }
+}
+
 /// Whether a full state of this life up to `upto` says anything new; an error if it cannot be true.
 pub(crate) fn wants_checkpoint(head: &Head, life: Life, upto: Sequence) -> StoreResult<bool> {
     exists(head)?;

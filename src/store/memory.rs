@@ -139,19 +139,24 @@ impl Inner {
         Ok(head)
     }
 
+    /// What is meant for a document that is not there any more concerns none.
+    fn refuse_another_life(&self, document: &DocumentName, life: Life) -> StoreResult<()> {
+        match self.heads.get(document) {
+            Some(head) => index::is_in_life(head, life),
+            None if life == Life::FIRST => Ok(()),
+            None => Err(StoreError::Missing(document.clone())),
+        }
+    }
+
     fn keep(
         &mut self,
         document: DocumentName,
+        life: Life,
         at: Timestamp,
         records: Vec<Record>,
         room: Room,
     ) -> StoreResult<Kept> {
-        match self.heads.get(&document) {
-            Some(head) if matches!(head.presence, Presence::Deleted(_)) => {
-                return Err(StoreError::Missing(document));
-            }
-            _ => {}
-        }
+        self.refuse_another_life(&document, life)?;
         let held = self.contents.get(&document).map(|content| &content.records);
         let has =
             |record: &Record| held.is_some_and(|held| held.contains_key(&(record.collection, record.key)));
@@ -177,10 +182,13 @@ impl Inner {
         Ok(Kept::New)
     }
 
-    fn forget(&mut self, document: &DocumentName, records: &[(Collection, Uuid)]) -> StoreResult<bool> {
-        if matches!(self.head(document)?.presence, Presence::Deleted(_)) {
-            return Err(StoreError::Missing(document.clone()));
-        }
+    fn forget(
+        &mut self,
+        document: &DocumentName,
+        life: Life,
+        records: &[(Collection, Uuid)],
+    ) -> StoreResult<bool> {
+        index::is_in_life(&self.head(document)?, life)?;
         let Some(content) = self.contents.get_mut(document) else { return Ok(false) };
         let gone: Vec<bool> = records.iter().map(|key| content.records.remove(key).is_some()).collect();
         Ok(gone.first().is_some_and(|gone| *gone))
@@ -245,11 +253,13 @@ impl Store for MemoryStore {
     fn quarantine(
         &self,
         document: DocumentName,
+        life: Life,
         what: String,
         bytes: Bytes,
         at: Timestamp,
     ) -> BoxFuture<'static, StoreResult<()>> {
         self.answer(|inner| {
+            inner.refuse_another_life(&document, life)?;
             let held: usize = inner.quarantine.iter().map(|kept| kept.bytes.len()).sum();
             let room = (inner.quarantine.len() as u64) < QUARANTINE_ENTRIES
                 && (held + bytes.len()) as u64 <= QUARANTINE_BYTES;
@@ -271,19 +281,21 @@ impl Store for MemoryStore {
     fn keep(
         &self,
         document: DocumentName,
+        life: Life,
         at: Timestamp,
         records: Vec<Record>,
         room: Room,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
-        self.answer(|inner| inner.keep(document, at, records, room))
+        self.answer(|inner| inner.keep(document, life, at, records, room))
     }
 
     fn forget(
         &self,
         document: DocumentName,
+        life: Life,
         records: Vec<(Collection, Uuid)>,
     ) -> BoxFuture<'static, StoreResult<bool>> {
-        self.answer(|inner| inner.forget(&document, &records))
+        self.answer(|inner| inner.forget(&document, life, &records))
     }
 
     fn record(

@@ -382,10 +382,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// Keeps bytes that must not be applied, for a person to look at. `what` says why. At most
     /// [`QUARANTINE_ENTRIES`] and [`QUARANTINE_BYTES`] are kept, the first ones, so that nobody can fill the
-    /// disk this way; what is beyond is logged and let go.
+    /// disk this way; what is beyond is logged and let go. The document need not exist. If what has the name
+    /// now is in another life than `life`, or was deleted for ever, the answer is [`StoreError::Missing`].
     fn quarantine(
         &self,
         document: DocumentName,
+        life: Life,
         what: String,
         bytes: Bytes,
         at: Timestamp,
@@ -399,21 +401,23 @@ pub trait Store: Send + Sync + 'static {
     /// if `room.collection` would then hold more than `room` allows, nothing is changed either.
     ///
     /// The document need not exist: it then begins, at `at`. One in the trash takes records like one that is
-    /// live; to one that was deleted for ever the answer is [`StoreError::Missing`]. Deleting a document for
-    /// ever takes its records along.
+    /// live; to one that was deleted for ever the answer is [`StoreError::Missing`], also when another one has the
+    /// name now: `life` says for which of them the records are. Deleting a document for ever takes its records along.
     fn keep(
         &self,
         document: DocumentName,
+        life: Life,
         at: Timestamp,
         records: Vec<Record>,
         room: Room,
     ) -> BoxFuture<'static, StoreResult<Kept>>;
 
     /// Forgets records, together. Whether the first one had been there. [`StoreError::Missing`] if the
-    /// document does not exist.
+    /// document does not exist, or not any more in this life.
     fn forget(
         &self,
         document: DocumentName,
+        life: Life,
         records: Vec<(Collection, Uuid)>,
     ) -> BoxFuture<'static, StoreResult<bool>>;
 

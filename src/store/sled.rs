@@ -429,11 +429,12 @@ impl Store for SledStore {
     fn quarantine(
         &self,
         document: DocumentName,
+        life: Life,
         what: String,
         bytes: Bytes,
         at: Timestamp,
     ) -> BoxFuture<'static, StoreResult<()>> {
-        self.ask(bytes.len(), |reply| Request::Quarantine { document, what, bytes, at, reply })
+        self.ask(bytes.len(), |reply| Request::Quarantine { document, life, what, bytes, at, reply })
     }
 
     fn quarantined(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Vec<Quarantined>>> {
@@ -443,20 +444,22 @@ impl Store for SledStore {
     fn keep(
         &self,
         document: DocumentName,
+        life: Life,
         at: Timestamp,
         records: Vec<Record>,
         room: Room,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
         let bytes = records.iter().map(|record| record.value.len()).sum();
-        self.ask(bytes, |reply| Request::Keep { document, at, records, room, reply })
+        self.ask(bytes, |reply| Request::Keep { document, life, at, records, room, reply })
     }
 
     fn forget(
         &self,
         document: DocumentName,
+        life: Life,
         records: Vec<(Collection, Uuid)>,
     ) -> BoxFuture<'static, StoreResult<bool>> {
-        self.ask(0, |reply| Request::Forget { document, records, reply })
+        self.ask(0, |reply| Request::Forget { document, life, records, reply })
     }
 
     fn record(

@@ -241,6 +241,23 @@ async fn who_asks_whether_to_send_a_body_is_told_the_truth() {
     }
 }
 
+#[tokio::test]
+async fn what_is_uploaded_for_one_document_is_not_put_into_the_next_of_its_name() {
+    let server = TestServer::start().await;
+    let notes = "/api/v1/documents/notes";
+    let make = async || post(&server, "/api/v1/documents", &serde_json::json!({"name": "notes"})).await;
+    make().await.expect(201);
+    let mut upload = Begun::new(&server, ATTACHMENTS, "", 2_000).await;
+    upload.sends(&[7; 1_000]).await;
+    until("it is under way", || server.metrics().body_bytes_pending.get() == 1_000).await;
+    delete(&server, &format!("{notes}?permanent=true")).await.expect(204);
+    make().await.expect(201);
+    upload.sends(&[7; 1_000]).await;
+    assert_eq!(upload.status().await, 404);
+    let attachments = request(&server, "GET", ATTACHMENTS).send().await.expect(200).json();
+    assert_eq!(attachments["attachments"], serde_json::json!([]));
+}
+
 // ---- what is answered ---------------------------------------------------------------------------------
 
 /// Asks for something and reads nothing of it.

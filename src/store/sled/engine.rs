@@ -115,6 +115,7 @@ pub(super) enum Request {
     },
     Quarantine {
         document: DocumentName,
+        life: Life,
         what: String,
         bytes: Bytes,
         at: Timestamp,
@@ -130,6 +131,7 @@ pub(super) enum Request {
     },
     Keep {
         document: DocumentName,
+        life: Life,
         at: Timestamp,
         records: Vec<Record>,
         room: Room,
@@ -137,6 +139,7 @@ pub(super) enum Request {
     },
     Forget {
         document: DocumentName,
+        life: Life,
         records: Vec<(Collection, Uuid)>,
         reply: Reply<bool>,
     },
@@ -425,8 +428,8 @@ impl Engine {
                 let moved = self.set_presence(group, document, presence);
                 group.answer(reply, moved);
             }
-            Request::Quarantine { document, what, bytes, at, reply } => {
-                let kept = self.quarantine(group, &document, &what, &bytes, at);
+            Request::Quarantine { document, life, what, bytes, at, reply } => {
+                let kept = self.quarantine(group, (&document, life), &what, &bytes, at);
                 group.answer(reply, kept);
             }
             // These two read what is durable, as if they had come before the group.
@@ -437,13 +440,13 @@ impl Engine {
                 let _ = reply.send(self.load(&document));
             }
             Request::Keep { ref document, .. } if group.records.is_losing(document) => return Some(request),
-            Request::Keep { document, at, records, room, reply } => {
-                let kept = self.keep(group, document, at, records, room);
+            Request::Keep { document, life, at, records, room, reply } => {
+                let kept = self.keep(group, (document, life), at, records, room);
                 group.answer(reply, kept);
             }
             Request::Forget { ref document, .. } if group.records.concern(document) => return Some(request),
-            Request::Forget { document, records, reply } => {
-                let forgotten = self.forget(group, document, &records);
+            Request::Forget { document, life, records, reply } => {
+                let forgotten = self.forget(group, (document, life), &records);
                 group.answer(reply, forgotten);
             }
             Request::Close { reply } => {

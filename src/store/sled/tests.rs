@@ -98,9 +98,13 @@ fn append(engine: &mut Engine, document: &str, texts: &[&str]) -> StoreResult<()
     ask(engine, |reply| Request::Append { batch, reply }).map(drop)
 }
 
+/// The one that a document has, or would begin.
+fn life(engine: &Engine, document: &str) -> Life {
+    engine.shared().index.read().get(&name(document)).map_or(Life::FIRST, |slot| slot.entry.head.life)
+}
+
 fn checkpoint(engine: &mut Engine, document: &str, upto: u64, state: Vec<u8>) -> StoreResult<()> {
-    let life =
-        engine.shared().index.read().get(&name(document)).map_or(Life::FIRST, |slot| slot.entry.head.life);
+    let life = life(engine, document);
     let (document, upto, state) = (name(document), Sequence(upto), Bytes::from(state));
     let summary = Summary { title: None, kind: None, bytes: state.len() as u64 };
     ask(engine, |reply| Request::Checkpoint { document, life, upto, state, summary, reply })
@@ -136,13 +140,14 @@ fn record(collection: Collection, number: u64, length: usize) -> Record {
 
 fn keep(engine: &mut Engine, document: &str, record: Record) -> StoreResult<Kept> {
     let room = Room { collection: record.collection, records: u64::MAX, bytes: u64::MAX };
-    let (document, records) = (name(document), vec![record]);
-    ask(engine, |reply| Request::Keep { document, at: Timestamp(1), records, room, reply })
+    let (life, document, records) = (life(engine, document), name(document), vec![record]);
+    ask(engine, |reply| Request::Keep { document, life, at: Timestamp(1), records, room, reply })
 }
 
 fn forget(engine: &mut Engine, document: &str, collection: Collection, number: u64) -> StoreResult<bool> {
-    let (document, records) = (name(document), vec![(collection, Uuid::from_u128(u128::from(number)))]);
-    ask(engine, |reply| Request::Forget { document, records, reply })
+    let records = vec![(collection, Uuid::from_u128(u128::from(number)))];
+    let (life, document) = (life(engine, document), name(document));
+    ask(engine, |reply| Request::Forget { document, life, records, reply })
 }
 
 fn content(engine: &mut Engine) -> Content {
@@ -211,16 +216,16 @@ fn furnish(engine: &mut Engine, seed: u64) {
         if number % 4 == 0 {
             assert!(forget(engine, &document, Collection::AttachmentBytes, 0).unwrap());
         }
+        let (what, bytes, at) = ("why".to_owned(), Bytes::from(vec![1; 40_000]), Timestamp(1));
+        let (life, document) = (life(engine, &document), name(&document));
+        let named = document.clone();
+        ask(engine, |reply| Request::Quarantine { document: named, life, what, bytes, at, reply }).unwrap();
         let presence = match number % 10 {
             7 => Presence::Trashed(Timestamp(7)),
             8 => Presence::Deleted(Timestamp(8)),
             _ => Presence::Live,
         };
-        ask(engine, |reply| Request::SetPresence { document: name(&document), presence, reply }).unwrap();
-        let what = "why".to_owned();
-        let bytes = Bytes::from(vec![1; 40_000]);
-        let document = name(&document);
-        ask(engine, |reply| Request::Quarantine { document, what, bytes, at: Timestamp(1), reply }).unwrap();
+        ask(engine, |reply| Request::SetPresence { document, presence, reply }).unwrap();
     }
 }
 
@@ -1147,7 +1152,7 @@ fn a_record_that_is_still_being_written_is_not_shown() {
     let (reply, _answer) = oneshot::channel();
     let (document, records) = (name("a"), vec![record(Collection::Messages, 2, 10)]);
     let room = Room { collection: Collection::Messages, records: 9, bytes: 900 };
-    let request = Request::Keep { document, at: Timestamp(1), records, room, reply };
+    let request = Request::Keep { document, life: Life::FIRST, at: Timestamp(1), records, room, reply };
     assert!(engine.stage(&mut group, request).is_none());
     engine.commit_watched(group, || assert_eq!(seen(), (false, 1)));
     assert_eq!(seen(), (true, 2));

@@ -24,7 +24,7 @@ use super::{Engine, Epoch, Group, STEP_BYTES, Shared, Unread, Unreadable, after}
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Collection, Kept, Presence, Record, Room, StoreError, StoreResult,
+        Collection, Kept, Life, Presence, Record, Room, StoreError, StoreResult, index,
         layout::{self, Beside, Damage, Key, Kind, Parts, Tally},
     },
 };
@@ -171,7 +171,7 @@ impl Engine {
     pub(super) fn keep(
         &mut self,
         group: &mut Group,
-        document: DocumentName,
+        (document, life): (DocumentName, Life),
         at: Timestamp,
         records: Vec<Record>,
         room: Room,
@@ -179,9 +179,7 @@ impl Engine {
         self.shared.writable()?;
         let entry = self.entry(group, &document).unwrap_or_else(|| self.begin(document.clone(), at));
         entry.refuse_damage()?;
-        if let Presence::Deleted(_) = entry.head.presence {
-            return Err(StoreError::Missing(document));
-        }
+        index::is_in_life(&entry.head, life)?;
         let epochs = self.shared.epochs();
         let is_there = |record: &Record| -> StoreResult<bool> {
             let row = layout::record_key(&document, entry.life(), record.collection, record.key, 0);
@@ -228,14 +226,12 @@ impl Engine {
     pub(super) fn forget(
         &mut self,
         group: &mut Group,
-        document: DocumentName,
+        (document, life): (DocumentName, Life),
         records: &[(Collection, Uuid)],
     ) -> StoreResult<bool> {
         let entry = self.entry(group, &document).ok_or_else(|| StoreError::Missing(document.clone()))?;
         entry.refuse_damage()?;
-        if let Presence::Deleted(_) = entry.head.presence {
-            return Err(StoreError::Missing(document));
-        }
+        index::is_in_life(&entry.head, life)?;
         self.shared.writes_work()?;
         let epochs = self.shared.epochs();
         let mut beside = self.beside(group, &document, entry.life());

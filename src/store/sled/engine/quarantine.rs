@@ -6,7 +6,7 @@ use super::{Engine, Failure, Group, Unread, after};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        QUARANTINE_BYTES, QUARANTINE_ENTRIES, Quarantined, StoreError, StoreResult,
+        Life, QUARANTINE_BYTES, QUARANTINE_ENTRIES, Quarantined, StoreError, StoreResult, index,
         layout::{self, Damage, Key, Kind, Parts},
         sled::directory::unopenable,
     },
@@ -23,11 +23,16 @@ impl Engine {
     pub(super) fn quarantine(
         &mut self,
         group: &mut Group,
-        document: &DocumentName,
+        (document, life): (&DocumentName, Life),
         what: &str,
         bytes: &[u8],
         at: Timestamp,
     ) -> StoreResult<()> {
+        let entry = self.entry(group, document).unwrap_or_else(|| self.begin(document.clone(), at));
+        // Nobody knows the life of one that is damaged; what is meant for it is kept.
+        if entry.damaged.is_none() {
+            index::is_in_life(&entry.head, life)?;
+        }
         self.shared.writable()?;
         let held = &mut self.quarantine;
         if held.entries >= QUARANTINE_ENTRIES || held.bytes + bytes.len() as u64 > QUARANTINE_BYTES {
