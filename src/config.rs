@@ -152,6 +152,11 @@ pub struct Settings {
     /// Seconds that a request body may take in all [default: 3600]
     #[arg(long, env = "WEFT_MAX_BODY_SECONDS", value_name = "S")]
     pub max_body_seconds: Option<u64>,
+    /// Bytes of documents and attachments that are being read over HTTP, in all; past it, requests for them wait, then are
+    /// told to come again. A document that has to be opened for its reader takes about four times as much memory
+    /// [default: 134217728]
+    #[arg(long, env = "WEFT_MAX_PENDING_ANSWER_BYTES", value_name = "BYTES")]
+    pub max_pending_answer_bytes: Option<usize>,
     /// Take document names from the URL without decoding them [default: false]
     #[arg(long, env = "WEFT_RAW_NAMES", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub raw_names: Option<bool>,
@@ -251,6 +256,7 @@ impl Settings {
                     hosts: self.hosts(listen.ip())?,
                 },
                 bodies: self.bodies(&connection)?,
+                answers: self.answers(&connection)?,
                 penalties: connection::penalty::Config::default(),
                 raw_names: self.raw_names.unwrap_or(false),
                 connection,
@@ -386,6 +392,16 @@ impl Settings {
             return invalid("max_pending_body_bytes must hold one body of max_document_bytes at least");
         }
         Ok(bodies)
+    }
+
+    fn answers(&self, connection: &connection::Config) -> Result<http::answers::Config, InvalidConfig> {
+        let default = http::answers::Config::default();
+        let total_bytes = self.max_pending_answer_bytes;
+        let total_bytes = total_bytes.unwrap_or(default.total_bytes.max(connection.guard.document_bytes));
+        if total_bytes < connection.guard.document_bytes {
+            return invalid("max_pending_answer_bytes must hold one document of max_document_bytes at least");
+        }
+        Ok(http::answers::Config { total_bytes, ..default })
     }
 
     fn store(&self) -> store::Config {

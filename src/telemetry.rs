@@ -132,6 +132,8 @@ pub struct Figures {
     pub turned_away: Counter,
     /// Bytes of request bodies that are on their way or being worked on.
     pub body_bytes_pending: Gauge,
+    /// Bytes of large answers that are being made or sent.
+    pub answer_bytes_pending: Gauge,
     /// 1 while the store takes writes.
     pub store_writable: Gauge,
     /// Bytes of stored data that are still needed.
@@ -175,6 +177,7 @@ impl Metrics {
         let journal_backlog_bytes = gauge("journal_backlog_bytes", "Bytes applied but not yet durable");
         let body_bytes_pending =
             gauge("body_bytes_pending", "Bytes of request bodies on their way or being worked on");
+        let answer_bytes_pending = gauge("answer_bytes_pending", "Bytes of large answers being made or sent");
         let store_writable = gauge("store_writable", "1 while the store takes writes");
         let store_live_bytes = gauge("store_live_bytes", "Bytes of stored data still needed");
         let store_disk_bytes = gauge("store_disk_bytes", "Bytes the store takes on disk");
@@ -242,6 +245,7 @@ impl Metrics {
             documents_poisoned,
             turned_away,
             body_bytes_pending,
+            answer_bytes_pending,
             store_writable,
             store_live_bytes,
             store_disk_bytes,

@@ -139,14 +139,16 @@ pub async fn serve(
         Wanted::Beyond => return Ok(beyond(length)),
         wanted => wanted,
     };
-    let mut bytes = app.registry.attachment_bytes(&document, id).await?.ok_or_else(missing)?;
+    let room = app.answers.room(request.path(), length).await?;
+    let bytes = app.registry.attachment_bytes(&document, id).await?.ok_or_else(missing)?;
+    let mut answer = room.answer(bytes)?;
     if let Wanted::Part(from, to) = wanted {
-        bytes = bytes.slice(from as usize..=to as usize);
+        answer = answer.part(from as usize..=to as usize);
         response.status(StatusCode::PARTIAL_CONTENT);
         response.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{to}/{length}")));
     }
     response.insert_header(disposition(&description.content_type, description.name.as_deref()));
-    Ok(response.content_type(description.content_type).body(bytes))
+    Ok(response.content_type(description.content_type).body(answer))
 }
 
 /// The answer to who wants a part that is not there.

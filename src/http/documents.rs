@@ -17,7 +17,13 @@ use futures_util::future::join_all;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-use super::{App, body::Limit, error::ApiError, upgrade};
+use super::{
+    App,
+    answers::{Answer, Room},
+    body::Limit,
+    error::ApiError,
+    upgrade,
+};
 use crate::{
     document::{
         Cursor, Head, Presence, Shelf,
@@ -300,21 +306,43 @@ pub async fn restore(
 }
 
 /// `GET /api/v1/documents/{name}/state`: everything, as one Yjs update (v1).
-pub async fn state(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
-    let state = read(&app, &name).await?;
-    Ok(content("application/octet-stream", state))
+pub async fn state(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Stored(name): Stored,
+) -> Result<HttpResponse, ApiError> {
+    let (room, state) = read(&app, &request, &name).await?;
+    Ok(content("application/octet-stream", room.answer(state)?))
 }
 
 /// `GET /api/v1/documents/{name}/text`.
-pub async fn text(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
-    let text = app.registry.exports().get(&name, Form::Text, read(&app, &name).await?).await?;
+pub async fn text(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Stored(name): Stored,
+) -> Result<HttpResponse, ApiError> {
+    let text = export(&app, &request, &name, Form::Text).await?;
     Ok(content("text/plain; charset=utf-8", text))
 }
 
 /// `GET /api/v1/documents/{name}/json`.
-pub async fn json(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
-    let json = app.registry.exports().get(&name, Form::Json, read(&app, &name).await?).await?;
+pub async fn json(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Stored(name): Stored,
+) -> Result<HttpResponse, ApiError> {
+    let json = export(&app, &request, &name, Form::Json).await?;
     Ok(content("application/json", json))
+}
+
+async fn export(
+    app: &App,
+    request: &HttpRequest,
+    name: &DocumentName,
+    form: Form,
+) -> Result<Answer, ApiError> {
+    let (room, state) = read(app, request, name).await?;
+    room.answer(app.registry.exports().get(name, form, state).await?)
 }
 
 /// `POST /api/v1/documents/{name}/updates`: applies a Yjs update (v1); answers when it is durable. A document
@@ -394,12 +422,15 @@ pub(super) async fn find(app: &App, name: &DocumentName) -> Result<Document, Api
     Ok(details.into())
 }
 
-async fn read(app: &App, name: &DocumentName) -> Result<Bytes, ApiError> {
+/// The state of a document, with the room for it, which is made before the document is opened.
+async fn read(app: &App, request: &HttpRequest, name: &DocumentName) -> Result<(Room, Bytes), ApiError> {
+    let stored = app.registry.head(name).await?.map_or(0, |head| head.summary.bytes);
+    let room = app.answers.room(request.path(), stored).await?;
     if find(app, name).await?.is_trashed() {
         return Err(ApiError::in_trash());
     }
     let ask = async |handle: DocumentHandle| handle.state().await;
-    Ok(app.registry.ask(name, ask).await?)
+    Ok((room, app.registry.ask(name, ask).await?))
 }
 
 pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {

@@ -1,5 +1,6 @@
 //! Everything that answers HTTP. The route table is [`routes`], on one page.
 
+pub mod answers;
 pub mod assets;
 pub mod attachments;
 pub mod body;
@@ -47,6 +48,8 @@ pub struct Config {
     pub origins: origin::Policy,
     /// How request bodies may come in.
     pub bodies: body::Config,
+    /// How much may be on its way out.
+    pub answers: answers::Config,
     /// How hard it is to come back with what was refused.
     pub penalties: penalty::Config,
     /// Take the document's name from the URL without decoding it, as `@y/websocket-server` does: for people
@@ -75,6 +78,8 @@ pub struct App {
     pub places: places::Places,
     /// Request bodies on their way in.
     pub bodies: body::Bodies,
+    /// Large answers on their way out.
+    pub answers: answers::Answers,
     /// Connections over plain HTTP.
     pub feeds: Feeds,
     /// Who comes back with what was refused.

@@ -303,3 +303,64 @@ async fn deaf_readers_hold_nothing_and_are_given_up() {
         drop(readers);
     }
 }
+
+/// Forty documents that were read at once took a gigabyte.
+#[tokio::test]
+async fn all_large_answers_together_have_a_bound() {
+    const LARGE: usize = 6 << 20;
+    let setup = TestServer::setup().with(|config| {
+        config.http.answers.total_bytes = 8 << 20;
+        config.http.answers.within = Duration::from_millis(200);
+    });
+    let server = setup.start().await;
+    let of = |document: &str, what: &str| format!("/api/v1/documents/{document}/{what}");
+    let text = "many words ".repeat(LARGE / 11 + 1);
+    for (document, text) in [("first", text.as_str()), ("second", &text), ("small", "few words")] {
+        let author = crate::support::Client::named("ann");
+        author.types(text);
+        let updates = of(document, "updates");
+        request(&server, "POST", &updates).body(author.state().to_vec()).send().await.expect(200);
+    }
+    let file = request(&server, "POST", &of("second", "attachments")).body(vec![7; LARGE]).send().await;
+    let file = file.expect(201).json()["url"].as_str().unwrap().to_owned();
+    let pending = || server.metrics().answer_bytes_pending.get() as usize;
+    until("nothing is on its way", || pending() == 0).await;
+
+    let reader = deaf(&server, &of("first", "state")).await;
+    for what in [of("second", "state"), of("second", "text"), of("second", "json"), file.clone()] {
+        let refused = request(&server, "GET", &what).send().await.expect(503);
+        assert_eq!(refused.json()["error"]["code"], "too_many_answers", "{what}");
+        assert!(refused.header("retry-after").parse::<u64>().is_ok(), "{what}");
+    }
+    // What is small needs no room.
+    let read = request(&server, "GET", &of("small", "text")).send().await.expect(200);
+    assert!(read.text().starts_with("few words"));
+    let held = pending();
+    assert!((LARGE..8 << 20).contains(&held), "{held}");
+
+    drop(reader);
+    until("its room is free", || pending() == 0).await;
+    for what in [of("second", "state"), of("second", "text"), of("second", "json"), file] {
+        let read = request(&server, "GET", &what).send().await.expect(200);
+        assert!(read.body.len() >= LARGE, "{what}");
+        // The end of an answer is seen before its sender has put it away.
+        until("its room is free", || pending() == 0).await;
+    }
+}
+
+/// A crowd that reads one thing at once holds it once.
+#[tokio::test]
+async fn readers_of_the_same_state_share_its_room() {
+    const LARGE: usize = 6 << 20;
+    let setup = TestServer::setup().with(|config| config.http.answers.total_bytes = 8 << 20);
+    let server = setup.start().await;
+    let author = crate::support::Client::named("ann");
+    author.types(&"many words ".repeat(LARGE / 11 + 1));
+    request(&server, "POST", UPDATES).body(author.state().to_vec()).send().await.expect(200);
+    let state = UPDATES.replace("updates", "state");
+    let readers = futures_util::future::join_all((0..20).map(|_| deaf(&server, &state))).await;
+    let pending = || server.metrics().answer_bytes_pending.get() as usize;
+    assert!((LARGE..8 << 20).contains(&pending()), "{}", pending());
+    drop(readers);
+    until("its room is free", || pending() == 0).await;
+}

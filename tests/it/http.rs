@@ -376,6 +376,7 @@ async fn it_says_that_it_lives_and_how_it_fares() {
         "weft_documents_poisoned_total 0",
         "weft_turned_away_total 0",
         "weft_body_bytes_pending 0",
+        "weft_answer_bytes_pending 0",
         "weft_inputs_refused_total{reason=\"text_frame\"} 1",
         "weft_start_time_seconds ",
         "# EOF",
