@@ -175,6 +175,11 @@ impl Server {
             info!("stopped");
             return true;
         }
+        if trouble.is_some() {
+            // A store that could not be closed complains once more, or waits for its disk, when it is let go. The process
+            // ends now, and what follows are its last words.
+            std::mem::forget(self.store.clone());
+        }
         let bytes: usize = left.iter().map(|(_, bytes)| bytes).sum();
         let (documents, named) = (left.len(), in_words(left));
         let trouble = trouble.unwrap_or_else(|| "no time was left".to_owned());

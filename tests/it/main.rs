@@ -16,6 +16,8 @@ mod commands;
 mod config;
 mod convergence;
 mod descriptors;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod disk;
 mod door;
 mod durability;
 mod events;

@@ -46,7 +46,11 @@ pub(crate) fn limited(files: usize, arguments: &[&str]) -> Command {
 
 /// Runs the binary to its end, which must be soon.
 pub(crate) async fn run(folder: &Path, arguments: &[&str]) -> std::process::Output {
-    let mut command = command(arguments);
+    run_command(folder, command(arguments)).await
+}
+
+/// The same for a command that was made by [`command`] and its like.
+pub(crate) async fn run_command(folder: &Path, mut command: Command) -> std::process::Output {
     command.current_dir(folder);
     let running = tokio::task::spawn_blocking(move || command.output().unwrap());
     tokio::time::timeout(PATIENCE, running).await.expect("it ends").unwrap()
@@ -63,7 +67,12 @@ impl Weft {
         Self::start(folder, more, |arguments| limited(files, arguments)).await
     }
 
-    async fn start(folder: &Path, more: &[&str], command: impl FnOnce(&[&str]) -> Command) -> Self {
+    /// The same, by a command that was made in another way of these arguments.
+    pub(crate) async fn start(
+        folder: &Path,
+        more: &[&str],
+        command: impl FnOnce(&[&str]) -> Command,
+    ) -> Self {
         let data = folder.join("data");
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
         arguments.extend(more);
