@@ -84,6 +84,9 @@ pub struct Config {
     /// How long a request without a connection waits for the store once its change is applied, give or take a second;
     /// then it is told that it is not stored yet. Long holds programs and proxies, short says so of a disk that is busy.
     pub answer_within: Duration,
+    /// How long anybody waits for what the store reads of what may be megabytes, behind whatever others have it read:
+    /// so slow is no disk that answers.
+    pub read_within: Duration,
 }
 
 impl Default for Config {
@@ -102,6 +105,7 @@ impl Default for Config {
             batch_updates: 256,
             batch_bytes: 128 * 1024,
             answer_within: Duration::from_secs(3),
+            read_within: Duration::from_secs(15),
         }
     }
 }

@@ -200,13 +200,13 @@ impl Registry {
         tokio::time::timeout(within, asked).await.unwrap_or(Err(StoreError::Unanswered(within)))
     }
 
-    /// What the store reads of what may be megabytes, behind whatever others have it read: so slow is no disk that answers.
+    /// What the store reads of what may be megabytes, unless it takes longer than anybody should wait for that.
     pub(super) async fn fetched<T>(
         &self,
         asked: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        const WITHIN: Duration = Duration::from_secs(15);
-        tokio::time::timeout(WITHIN, asked).await.unwrap_or(Err(StoreError::Unanswered(WITHIN)))
+        let within = self.0.config.read_within;
+        tokio::time::timeout(within, asked).await.unwrap_or(Err(StoreError::Unanswered(within)))
     }
 
     /// The settings of documents.

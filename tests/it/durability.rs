@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use weft::store::{StoreError, faulty::WriteFault};
 
 use crate::support::{
-    Address, Client, PATIENCE, Raw, TestServer, Typist, frames, rest, server::name, settle, until,
+    Address, Client, PATIENCE, Raw, Talk, TestServer, Typist, frames, rest, server::name, settle, until,
     until_answer,
 };
 
@@ -342,6 +343,92 @@ async fn no_order_waits_for_a_disk_that_does_not_answer_and_all_are_carried_out_
     server.restart().await;
     assert_eq!(server.client("fresh", "deleted").await.text(), "anew");
     assert_eq!(server.client("fresh", "restored").await.text(), "words");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_reads_of_a_disk_that_does_not_answer() {
+    let setup = TestServer::setup().faulty().with(|config| {
+        config.document.answer_within = Duration::from_millis(500);
+        config.document.read_within = Duration::from_millis(500);
+    });
+    let mut server = setup.start().await;
+    let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    ann.types("words");
+    ann.saved().await;
+    let of = |what: &str| format!("/api/v1/documents/notes{what}");
+    let attached = rest::request(&server, "POST", &of("/attachments")).body("a file").send().await;
+    let attachment = attached.expect(201).json()["url"].as_str().unwrap().to_owned();
+    let mut talk = Talk::open(&server, "/chat/notes?name=Ann").await;
+    talk.hears("history").await;
+    talk.says("message", json!({"id": "first-message", "text": "hello"})).await;
+    talk.hears("message").await;
+    drop(talk);
+    // Nothing of it is in memory any more.
+    server.restart().await;
+    server.faults().hang_reads(true);
+
+    let address = server.address();
+    let ask = async |method: &str, path: &str| rest::request(&address, method, path).send().await;
+    let (updates, trashed) = (of("/updates"), of(""));
+    let reads = ["", "/state", "/text", "/json", "/attachments", "/chat"].map(of);
+    let reads = reads.iter().chain([&attachment]).map(|path| ("GET", path.as_str()));
+    let all = reads.chain([("POST", updates.as_str()), ("DELETE", trashed.as_str())]);
+    let refused = futures_util::future::join_all(all.map(async |(method, path)| {
+        let body = if method == "POST" { ann.state().to_vec() } else { Vec::new() };
+        let answer = rest::request(&address, method, path).body(body).send().await;
+        assert_eq!(answer.error(), (503, "store_unwritable".to_owned()), "{method} {path}");
+        assert!(!answer.header("retry-after").is_empty(), "{method} {path}");
+    }));
+    let opened = async {
+        let mut raw = Raw::open(&server, "notes").await;
+        raw.send(frames::empty_step1()).await;
+        assert_eq!(raw.next().await, Err(Some(1013)), "y-websocket");
+    };
+    let edited = async {
+        let mut talk = Talk::open(&server, "/collab/notes/ann").await;
+        assert_eq!(talk.closed().await, Some(1013), "JSON editing");
+    };
+    let said = async {
+        let mut talk = Talk::open(&server, "/chat/notes?name=Ann").await;
+        assert_eq!(talk.closed().await, Some(1013), "chat");
+    };
+    tokio::join!(refused, opened, edited, said);
+    // What is known without reading is answered.
+    let listed = ask("GET", "/api/v1/documents").await.expect(200).json();
+    assert_eq!(listed["documents"][0]["name"], "notes");
+    ask("GET", "/readyz").await.expect(200);
+
+    server.faults().heal();
+    assert_eq!(server.client("fresh", "notes").await.text(), "words");
+    assert_eq!(ask("GET", &attachment).await.expect(200).body, b"a file");
+    let chat = ask("GET", &of("/chat")).await.expect(200).json();
+    assert_eq!(chat["messages"][0]["text"], "hello");
+}
+
+#[tokio::test]
+async fn the_list_does_not_wait_for_a_document_that_waits_for_the_disk() {
+    // So that nothing else than the list's own patience ends.
+    let never = Duration::from_secs(3600);
+    let setup = TestServer::setup().faulty().with(move |config| config.document.answer_within = never);
+    let server = setup.start().await;
+    let ann = Client::named("ann").acknowledged().opens(&server, "notes").await;
+    ann.types("words");
+    ann.saved().await;
+    server.faults().writes(WriteFault::Stall);
+    let address = server.address();
+    let making =
+        tokio::spawn(
+            async move { rest::post(&address, "/api/v1/documents", &json!({"name": "notes"})).await },
+        );
+    server.faults().stalled(1).await;
+    let listed = rest::get(&server, "/api/v1/documents").await.expect(200).json();
+    let document = &listed["documents"][0];
+    assert_eq!(
+        (&document["name"], &document["editors"], &document["people"]),
+        (&json!("notes"), &json!(1), &json!([]))
+    );
+    server.faults().heal();
+    making.await.unwrap().expect(200);
 }
 
 #[tokio::test]

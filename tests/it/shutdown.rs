@@ -14,7 +14,7 @@ use weft::{
     store::faulty::WriteFault,
 };
 
-use crate::support::{Client, Raw, TestServer, Weft, frames, process, rest, until_answer};
+use crate::support::{Client, Raw, TestServer, Weft, frames, process, rest, until, until_answer};
 
 /// The default bound is 20 s; an orderly end of an idle server takes far less.
 const SOON: Duration = Duration::from_secs(8);
@@ -100,7 +100,7 @@ async fn what_cannot_be_stored_in_time_is_said_by_the_exit_code() {
 
 #[tokio::test]
 async fn neither_a_dead_disk_nor_a_busy_worker_keeps_it_alive() {
-    for trouble in ["disk", "worker"] {
+    for trouble in ["disk", "reads", "worker"] {
         let setup = TestServer::setup().faulty().settings(|settings| settings.shutdown_seconds = Some(2));
         let stuck = Arc::new(Stuck::default());
         let policy = stuck.clone();
@@ -114,6 +114,12 @@ async fn neither_a_dead_disk_nor_a_busy_worker_keeps_it_alive() {
             server.faults().writes(WriteFault::Stall);
             ann.types("never to be written");
             server.faults().stalled(1).await;
+        } else if trouble == "reads" {
+            server.faults().hang_reads(true);
+            // It is open, and will be read for ever.
+            let mut opening = crate::support::Raw::open(&server, "other").await;
+            opening.send(frames::empty_step1()).await;
+            until("it is being opened", || server.registry().len() == 2).await;
         } else {
             stuck.begins();
             // Whoever joins now holds the only worker up, as dear work would.
