@@ -244,21 +244,29 @@ pub async fn create(
         Some(name) => name,
         None => DocumentName::parse(&uuid::Uuid::new_v4().to_string())?,
     };
+    let title = wanted.title.filter(|title| !title.trim().is_empty());
+    // Two orders to a disk that may not answer, and whoever asks waits for both together.
+    let within = app.registry.config().answer_within * 3 / 2;
+    let made = tokio::time::timeout(within, make(&app, &name, title)).await;
+    let (details, made) = made.unwrap_or(Err(JoinError::Unstored.into()))?;
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(answer(status, &Document::from(details)))
+}
+
+/// Makes sure that a document exists; one that is made now is given the title.
+async fn make(app: &App, name: &DocumentName, title: Option<String>) -> Result<(Details, bool), ApiError> {
     let ask = async |handle: DocumentHandle| handle.create().await;
-    let (mut details, made) = app.registry.ask(&name, ask).await?;
+    let (details, made) = app.registry.ask(name, ask).await?;
     if matches!(details.shelf, Presence::Trashed(_)) {
         return Err(ApiError::in_trash());
     }
-    if let (true, Some(title)) = (made, wanted.title.filter(|title| !title.trim().is_empty())) {
-        let update = Update::check(replica::titled(&title), &app.config.connection.guard)?;
-        let ask = async |handle: DocumentHandle| {
-            handle.contribute(update.clone()).await?;
-            handle.details().await.map_err(JoinError::from)
-        };
-        details = app.registry.ask(&name, ask).await?;
-    }
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(answer(status, &Document::from(details)))
+    let Some(title) = title.filter(|_| made) else { return Ok((details, made)) };
+    let update = Update::check(replica::titled(&title), &app.config.connection.guard)?;
+    let ask = async |handle: DocumentHandle| {
+        handle.contribute(update.clone()).await?;
+        handle.details().await.map_err(JoinError::from)
+    };
+    Ok((app.registry.ask(name, ask).await?, made))
 }
 
 /// `GET /api/v1/documents/{name}`.

@@ -405,6 +405,25 @@ async fn nobody_waits_for_reads_of_a_disk_that_does_not_answer() {
     assert_eq!(chat["messages"][0]["text"], "hello");
 }
 
+/// Two orders, one of which would be answered in time.
+#[tokio::test]
+async fn making_a_document_with_a_title_has_one_bound() {
+    let within = Duration::from_secs(4);
+    let setup = TestServer::setup().faulty().with(move |config| config.document.answer_within = within);
+    let server = setup.start().await;
+    server.faults().writes(WriteFault::Slow(within * 4 / 5));
+    let wanted = json!({"name": "notes", "title": "Notes"});
+    let made = rest::post(&server, "/api/v1/documents", &wanted).await;
+    assert_eq!(made.error(), (503, "store_unwritable".to_owned()));
+    // It was taken all the same.
+    server.faults().heal();
+    until_answer("it has its title", async || {
+        let found = rest::get(&server, "/api/v1/documents/notes").await;
+        (found.status == 200 && found.json()["title"] == "Notes").then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_list_does_not_wait_for_a_document_that_waits_for_the_disk() {
     // So that nothing else than the list's own patience ends.
