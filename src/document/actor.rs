@@ -349,6 +349,10 @@ impl DocumentActor {
                     let payload = ysync::encode(&Outgoing::Awareness(awareness));
                     lagging |= self.broadcast(except, &Frame::Awareness(payload));
                 }
+                Effect::ShowPresence { to, awareness } => {
+                    let frame = Frame::Awareness(ysync::encode(&Outgoing::Awareness(awareness)));
+                    lagging |= self.show(&to, &frame);
+                }
                 Effect::Tell { to, said } => lagging |= self.tell(&to, &said),
                 Effect::ReadRich(field) => self.read_rich(field, ctx),
                 Effect::Store(update) => {
@@ -421,6 +425,18 @@ impl DocumentActor {
         }
         if is_update {
             self.metrics.updates_sent.inc_by(queued);
+        }
+        lagging
+    }
+
+    /// The same for some sessions.
+    fn show(&self, to: &[SessionId], frame: &Frame) -> bool {
+        let now = Instant::now();
+        let mut lagging = false;
+        for session in to {
+            if let Some(outbox) = self.outboxes.get(session) {
+                lagging |= self.note_lag(*session, outbox.push(frame.clone(), now));
+            }
         }
         lagging
     }

@@ -13,13 +13,14 @@
 //! Pure: the replica is asked, effects are returned. The replica is changed in `state.rs` alone.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
+use self::company::Seen;
 use super::{
     pace::{self, Paced},
     plain_text::{Delta, Edit, PlainText},
@@ -33,7 +34,7 @@ use crate::{
     protocol::{
         close::CloseReason,
         guard::Shape,
-        json::{self, Answer, Caret, Editor, EditorName, FieldName, Init, Proposal, Refusal, Whose},
+        json::{self, Answer, Caret, Editor, EditorName, FieldName, Init, Listed, Proposal, Refusal, Whose},
         message::{AwarenessEntry, ClientId, Shown},
         text_operation::TextOperation,
         wire::MAX_UINT,
@@ -56,8 +57,11 @@ pub struct Config {
     /// How often Yjs clients hear of those who edit by operations. They take somebody for gone of whom they
     /// have not heard for 30 s.
     pub renewal: Duration,
-    /// Others of whom a session is told in its `init`; how many there are it is told besides.
+    /// Others of whom a session is told in its `init`; how many there are it is told besides. Of more than that,
+    /// a crowd, those who show nothing of themselves are only counted.
     pub editors: usize,
+    /// After how long at the latest a crowd is told how many it is.
+    pub count: Duration,
     /// Bytes of text that a session may ask for again.
     pub init: Rate,
     /// Refusals in a row that a session is forgiven, before it is closed with 1008.
@@ -75,6 +79,7 @@ impl Default for Config {
             fields: 64,
             renewal: Duration::from_secs(15),
             editors: 200,
+            count: Duration::from_secs(1),
             init: Rate { burst: 8e6, per_second: 1e6 },
             patience: 20,
             forgets: Duration::from_secs(1),
@@ -94,15 +99,6 @@ pub struct Collab {
     untold: Paced<Whose, Seen>,
 }
 
-/// What there is to say of somebody.
-#[derive(Debug)]
-enum Seen {
-    /// It is here; how it shows itself is looked up when it is told.
-    Here,
-    /// It has left this text, or all of them.
-    Gone(Editor, Option<FieldName>),
-}
-
 /// A session that edits by operations.
 #[derive(Debug)]
 struct Member {
@@ -114,6 +110,8 @@ struct Member {
     clock: u32,
     shown: Instant,
     may_write: bool,
+    /// The others have been told of it, each by itself; otherwise it was only counted.
+    known: bool,
     /// The revision of its last `init`, if it has had one.
     greeted: Option<u64>,
     /// What is left of how often it may ask for everything.
@@ -126,6 +124,12 @@ struct Member {
 /// A text that is followed.
 #[derive(Debug)]
 struct Field {
+    /// Who has it open, those who came first before others.
+    inside: BTreeSet<SessionId>,
+    /// Since when there is somebody who came or went of whom nobody was told: they will be told how many they are.
+    counted: Option<Instant>,
+    /// What every newcomer to a crowd is told of the others, encoded, as long as it is so.
+    listed: Option<Arc<Listed>>,
     history: TextHistory,
     text: PlainText,
     kind: Kind,
@@ -228,6 +232,7 @@ impl Collab {
             clock: 0,
             shown: now,
             may_write,
+            known: false,
             greeted: None,
             inits: None,
             strikes: 0,
@@ -236,28 +241,27 @@ impl Collab {
         self.members.insert(session, member);
         if let Some(opened) = self.fields.get_mut(&field) {
             opened.left = None;
+            opened.inside.insert(session);
             if opened.is_unread() {
                 effects.extend(opened.read(&field, self.config.rich_pause, now));
             } else {
                 effects.extend(self.greet(session));
             }
         }
-        effects.extend(self.announce(session, now));
+        effects.extend(self.came(session, now));
         Ok(effects)
     }
 
     /// A session is gone. The others hear of it.
     pub fn leave(&mut self, session: SessionId, now: Instant) -> Effects {
-        let mut effects = Effects::new();
-        let Some(member) = self.members.remove(&session) else { return effects };
-        if !self.members.values().any(|other| other.field == member.field)
-            && let Some(field) = self.fields.get_mut(&member.field)
-        {
-            field.left = Some(now);
+        let Some(member) = self.members.remove(&session) else { return Effects::new() };
+        if let Some(field) = self.fields.get_mut(&member.field) {
+            field.inside.remove(&session);
+            if field.inside.is_empty() {
+                field.left = Some(now);
+            }
         }
-        let gone = Seen::Gone(member.editor, Some(member.field));
-        effects.extend(self.tell(Whose::Session(session), gone, now));
-        effects
+        self.went(session, member, now)
     }
 
     /// Everything again, for a session that asks for it; not too often.
@@ -276,23 +280,14 @@ impl Collab {
 
     /// Everything, for a session that begins anew: it asked, or could not keep up.
     pub fn greet(&mut self, session: SessionId) -> Option<Effect> {
-        let member = self.members.get(&session)?;
-        let field = self.fields.get(&member.field)?;
-        if field.is_unread() {
+        let name = self.members.get(&session)?.field.clone();
+        if self.fields.get(&name)?.is_unread() {
             return None;
         }
-        let others =
-            self.members.iter().filter(|(other, known)| **other != session && known.field == member.field);
-        let mut editors: Vec<&Editor> = others.map(|(_, other)| &other.editor).collect();
-        let inside = 1 + editors.len() + self.people.len();
-        let told = self.config.editors;
-        if editors.len() > told {
-            editors.select_nth_unstable_by_key(told, |editor| editor.session);
-            editors.truncate(told);
-        }
-        editors.sort_by_key(|editor| editor.session);
-        let room = told - editors.len();
-        editors.extend(self.people.values().take(room));
+        let others = self.others(&name, session);
+        let member = self.members.get_mut(&session)?;
+        let field = self.fields.get_mut(&name)?;
+        let inside = field.inside.len() + self.people.len();
         let line = json::encode(&Answer::Init(Init {
             field: &member.field,
             session,
@@ -301,13 +296,10 @@ impl Collab {
             revision: field.history.revision(),
             content: &field.text.characters,
             read_only: !member.may_write || field.kind != Kind::Plain,
-            editors,
+            editors: &others,
             inside,
         }));
-        let revision = field.history.revision();
-        if let Some(member) = self.members.get_mut(&session) {
-            member.greeted = Some(revision);
-        }
+        member.greeted = Some(field.history.revision());
         Some(Effect::Tell { to: vec![session], said: Said::Answer(line) })
     }
 
@@ -341,6 +333,11 @@ impl Collab {
     pub fn unrenewed(&self, now: Instant) -> Vec<SessionId> {
         let is_due = |member: &Member| now.saturating_duration_since(member.shown) >= self.config.renewal;
         self.members.iter().filter(|(_, member)| is_due(member)).map(|(session, _)| *session).collect()
+    }
+
+    /// How many sessions edit by operations.
+    pub fn members(&self) -> usize {
+        self.members.len()
     }
 
     /// Whether a session edits by operations.
@@ -379,20 +376,6 @@ impl Collab {
                 },
             };
             effects.extend(self.tell(Whose::Client(entry.client), seen, now));
-        }
-        effects
-    }
-
-    /// Whether something about those who are here has not been told yet.
-    pub fn has_untold_presence(&self) -> bool {
-        self.untold.is_waiting()
-    }
-
-    /// Tells what there was no room for before, as much as there is room for now.
-    pub fn tell_untold_presence(&mut self, now: Instant) -> Effects {
-        let mut effects = Effects::new();
-        while let Some((whose, seen)) = self.untold.next(self.members.len(), now) {
-            effects.extend(self.say(whose, &seen));
         }
         effects
     }
@@ -633,6 +616,8 @@ impl Collab {
             None => field.text.operation_to(&new, delta),
         };
         field.text = new;
+        // The carets move.
+        field.listed = None;
         let operation = Arc::new(operation);
         let editor = own.as_ref().and_then(|own| self.members.get(&own.session));
         let editor = editor.map(|member| member.name.clone());
@@ -686,45 +671,8 @@ impl Collab {
         Ok(effects)
     }
 
-    /// Tells the others that a session is here, and where.
-    fn announce(&mut self, session: SessionId, now: Instant) -> Option<Effect> {
-        self.tell(Whose::Session(session), Seen::Here, now)
-    }
-
-    /// Tells those whom it concerns, now or as soon as there is room for it.
-    fn tell(&mut self, whose: Whose, seen: Seen, now: Instant) -> Option<Effect> {
-        let seen = self.untold.admit(whose, seen, self.members.len(), now)?;
-        self.say(whose, &seen)
-    }
-
-    /// What there is to say of somebody, to all whom it concerns and who know the text.
-    fn say(&self, whose: Whose, seen: &Seen) -> Option<Effect> {
-        let (editor, field) = match (seen, whose) {
-            (Seen::Gone(editor, field), _) => (editor, field.as_ref()),
-            (Seen::Here, Whose::Session(session)) => {
-                let member = self.members.get(&session)?;
-                (&member.editor, Some(&member.field))
-            }
-            (Seen::Here, Whose::Client(client)) => (self.people.get(&client)?, None),
-        };
-        let others = self.members.iter().filter(|(session, member)| {
-            whose != Whose::Session(**session)
-                && member.greeted.is_some()
-                && field.is_none_or(|field| member.field == *field)
-        });
-        let to: Vec<_> = others.map(|(session, _)| *session).collect();
-        if to.is_empty() {
-            return None;
-        }
-        let line = json::encode(&Answer::Presence { editor, present: matches!(seen, Seen::Here) });
-        Some(Effect::Tell { to, said: Said::Change(line) })
-    }
-
     fn sessions(&self, name: &FieldName) -> Vec<SessionId> {
-        let mut sessions: Vec<_> =
-            self.members.iter().filter(|(_, member)| member.field == *name).map(|(id, _)| *id).collect();
-        sessions.sort_unstable();
-        sessions
+        self.fields.get(name).map_or_else(Vec::new, |field| field.inside.iter().copied().collect())
     }
 }
 
@@ -755,7 +703,16 @@ impl Field {
             _ => Kind::Opaque,
         };
         let history = TextHistory::new(limits, epoch, found.text.length());
-        Ok(Self { history, text: found.text, kind, stale: false, left: None })
+        Ok(Self {
+            inside: BTreeSet::new(),
+            counted: None,
+            listed: None,
+            history,
+            text: found.text,
+            kind,
+            stale: false,
+            left: None,
+        })
     }
 
     /// Whether what it says is not known yet.
@@ -787,5 +744,6 @@ impl Field {
     }
 }
 
+mod company;
 #[cfg(test)]
 mod tests;

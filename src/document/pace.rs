@@ -20,6 +20,13 @@ pub const PACE: Rate = Rate { burst: 50_000.0, per_second: 50_000.0 };
 /// After how long gathered news are looked at again.
 pub const PAUSE: Duration = Duration::from_millis(50);
 
+/// How many pieces of news one message holds at most where all hear the same text: 8 KB of names and carets.
+const MOST: usize = 64;
+
+/// How many pieces of news cost as much in one message as one does alone: it is a frame, a system call and a wakeup to
+/// whoever hears it, beside which some bytes more are little.
+const IN_A_MESSAGE: usize = 8;
+
 /// News about `K`s, of which each is told once with the latest `N`.
 #[derive(Debug)]
 pub struct Paced<K, N> {
@@ -47,13 +54,16 @@ impl<K: Copy + Eq + Hash, N> Paced<K, N> {
         None
     }
 
-    /// The news that waits longest, if it may be told now.
-    pub fn next(&mut self, hearers: usize, now: Instant) -> Option<(K, N)> {
+    /// The news that wait longest, if they may be told now: as many as go into one message. One of many costs an
+    /// [`IN_A_MESSAGE`]th of what it costs alone.
+    pub fn some(&mut self, hearers: usize, now: Instant) -> Vec<(K, N)> {
         if self.order.is_empty() || !self.take(hearers, now) {
-            return None;
+            return Vec::new();
         }
-        let about = self.order.pop_front()?;
-        self.waiting.remove(&about).map(|news| (about, news))
+        let many = self.order.len().min(MOST);
+        self.charge(hearers * (many - 1) / IN_A_MESSAGE, now);
+        let told = self.order.drain(..many);
+        told.filter_map(|about| self.waiting.remove(&about).map(|news| (about, news))).collect()
     }
 
     /// All that waits, if it may be told now in one message.
@@ -69,8 +79,17 @@ impl<K: Copy + Eq + Hash, N> Paced<K, N> {
         !self.order.is_empty()
     }
 
+    /// So many sessions are told something that does not wait for its turn.
+    pub fn charge(&mut self, hearers: usize, now: Instant) {
+        self.bucket(now).spend(hearers as f64, now);
+    }
+
     fn take(&mut self, hearers: usize, now: Instant) -> bool {
-        self.bucket.get_or_insert_with(|| Bucket::new(self.rate, now)).take_many(hearers as f64, now)
+        self.bucket(now).take_many(hearers as f64, now)
+    }
+
+    fn bucket(&mut self, now: Instant) -> &mut Bucket {
+        self.bucket.get_or_insert_with(|| Bucket::new(self.rate, now))
     }
 }
 
@@ -86,14 +105,32 @@ mod tests {
         assert_eq!(news.admit("bob", 1, 3, start), None);
         assert_eq!(news.admit("ann", 2, 3, start), None);
         assert_eq!(news.admit("bob", 2, 3, start), None);
-        assert_eq!(news.next(3, start + Duration::from_millis(1499)), None);
+        assert_eq!(news.some(3, start + Duration::from_millis(1499)), []);
         let later = start + Duration::from_millis(1500);
-        assert_eq!(news.next(3, later), Some(("bob", 2)));
+        assert_eq!(news.some(3, later), [("bob", 2), ("ann", 2)]);
+        news.admit("bob", 1, 3, later);
+        news.admit("ann", 2, 3, later);
         // While somebody waits nobody overtakes, however little it would cost.
         assert_eq!(news.admit("carl", 1, 0, later), None);
         assert_eq!(news.all(1, later), Vec::<i32>::new());
-        assert_eq!(news.all(1, later + Duration::from_millis(500)), [2, 1]);
+        assert_eq!(news.all(1, later + Duration::from_millis(500)), [1, 2, 1]);
         assert!(!news.is_waiting());
         assert_eq!(news.admit("carl", 2, 0, later), Some(2));
+    }
+
+    #[test]
+    fn a_message_holds_only_so_many_and_pays_for_them() {
+        let start = Instant::now();
+        let mut news = Paced::new(Rate { burst: 100.0, per_second: 100.0 });
+        assert_eq!(news.admit(0, 'x', 100, start), Some('x'));
+        for about in 1..=2 * MOST {
+            assert_eq!(news.admit(about, 'x', 100, start), None);
+        }
+        let later = start + Duration::from_secs(1);
+        assert_eq!(news.some(100, later).len(), MOST);
+        let owed = Duration::from_secs_f64((1.0 + (MOST - 1) as f64 / IN_A_MESSAGE as f64) * 0.99);
+        assert_eq!(news.some(100, later + owed).len(), 0, "the first message is not paid for");
+        assert_eq!(news.some(100, later + owed.mul_f64(1.02)).len(), MOST);
+        assert!(!news.is_waiting());
     }
 }

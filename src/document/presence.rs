@@ -15,10 +15,12 @@
 //! Pure: the time is given, and what should be sent is returned.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use smallvec::SmallVec;
 
 use super::rate::Rate;
 use crate::{
@@ -65,6 +67,10 @@ const REMEMBERED: usize = 256;
 pub struct Presence {
     config: Config,
     clients: HashMap<ClientId, Client>,
+    /// The ids that each live session owns.
+    owned: HashMap<SessionId, SmallVec<[ClientId; 1]>>,
+    /// The ids that somebody else claims, and perhaps some that nobody claims any more.
+    contested: HashSet<ClientId>,
     /// The latest removals, oldest first, for as long as somebody who missed one would show a ghost.
     gone: VecDeque<(Instant, AwarenessEntry)>,
 }
@@ -100,12 +106,23 @@ pub struct Outcome {
 impl Presence {
     /// Nobody is here.
     pub fn new(config: Config) -> Self {
-        Self { config, clients: HashMap::new(), gone: VecDeque::new() }
+        Self {
+            config,
+            clients: HashMap::new(),
+            owned: HashMap::new(),
+            contested: HashSet::new(),
+            gone: VecDeque::new(),
+        }
     }
 
     /// Whether nobody is here.
     pub fn is_empty(&self) -> bool {
         self.clients.is_empty()
+    }
+
+    /// How many are here.
+    pub fn len(&self) -> usize {
+        self.clients.len()
     }
 
     /// Takes in what `session` says. `first` is set for the first presence message of a session: clients
@@ -147,6 +164,7 @@ impl Presence {
             let owner = Owner::Live(session);
             let client = Client { clock: entry.clock, state, owner, renewed: now, contender: None };
             self.clients.insert(entry.client, client);
+            self.owned.entry(session).or_default().push(entry.client);
             outcome.changed.entries.push(entry);
             return;
         };
@@ -154,6 +172,7 @@ impl Presence {
             Owner::Live(owner) if owner != session => {
                 let news = entry.clock > client.clock || (first && entry.clock == client.clock);
                 if news && entry.state.is_some() {
+                    self.contested.insert(entry.client);
                     client.contender = Some((session, entry));
                     outcome.probe.push(owner);
                 }
@@ -162,9 +181,13 @@ impl Presence {
                 // The client is back before the grace was over; nobody noticed, so nobody is told.
                 client.owner = Owner::Live(session);
                 client.renewed = now;
+                self.owned.entry(session).or_default().push(entry.client);
             }
-            Owner::Live(_) | Owner::Dropped(_) => match entry.state.clone() {
+            owner @ (Owner::Live(_) | Owner::Dropped(_)) => match entry.state.clone() {
                 Some(state) if entry.clock > client.clock => {
+                    if owner != Owner::Live(session) {
+                        self.owned.entry(session).or_default().push(entry.client);
+                    }
                     client.owner = Owner::Live(session);
                     client.renewed = now;
                     client.contender = None;
@@ -174,6 +197,7 @@ impl Presence {
                 }
                 None if entry.clock >= client.clock => {
                     self.clients.remove(&entry.client);
+                    disown(&mut self.owned, session, entry.client);
                     outcome.changed.entries.push(entry);
                 }
                 _ => {}
@@ -185,24 +209,22 @@ impl Presence {
     /// Either way a contender takes over. Returns what everybody should hear.
     pub fn leave(&mut self, session: SessionId, clean: bool, now: Instant) -> AwarenessUpdate {
         let mut changed = AwarenessUpdate::default();
-        let grace = self.config.grace;
-        self.clients.retain(|&id, client| {
-            if client.contender.as_ref().is_some_and(|(contender, _)| *contender == session) {
-                client.contender = None;
-            }
-            if client.owner != Owner::Live(session) {
-                return true;
-            }
-            if client.hand_over(now, &mut changed) {
-                return true;
-            }
-            if clean {
-                changed.entries.push(removal(id, client.clock));
-                return false;
-            }
-            client.owner = Owner::Dropped(now + grace);
-            true
+        self.contested.retain(|id| {
+            let Some(client) = self.clients.get_mut(id) else { return false };
+            client.contender.take_if(|(contender, _)| *contender == session);
+            client.contender.is_some()
         });
+        for id in self.owned.remove(&session).unwrap_or_default() {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            if let Some(heir) = client.hand_over(now, &mut changed) {
+                self.owned.entry(heir).or_default().push(id);
+            } else if clean {
+                changed.entries.push(removal(id, client.clock));
+                self.clients.remove(&id);
+            } else {
+                client.owner = Owner::Dropped(now + self.config.grace);
+            }
+        }
         self.remember(&changed, now);
         changed
     }
@@ -217,13 +239,18 @@ impl Presence {
                 Owner::Live(_) => now.saturating_duration_since(client.renewed) >= expiry,
             };
             // An owner that says nothing for so long is gone, even if the probe has not found out yet.
-            if over && client.hand_over(now, &mut changed) {
+            if !over {
                 return true;
             }
-            if over {
-                changed.entries.push(removal(id, client.clock));
+            if let Owner::Live(owner) = client.owner {
+                disown(&mut self.owned, owner, id);
             }
-            !over
+            if let Some(heir) = client.hand_over(now, &mut changed) {
+                self.owned.entry(heir).or_default().push(id);
+                return true;
+            }
+            changed.entries.push(removal(id, client.clock));
+            false
         });
         self.remember(&changed, now);
         while self.gone.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) >= expiry) {
@@ -292,19 +319,20 @@ impl Presence {
         {
             return false;
         }
-        let others = self.clients.iter().filter(|(id, client)| **id != entry.client && is_own(client));
-        others.map(|(_, client)| client.state.len()).sum::<usize>() + state.len() > self.config.max_bytes
+        let others = self.owned.get(&session).into_iter().flatten().filter(|id| **id != entry.client);
+        let shown = others.filter_map(|id| self.clients.get(id)).map(|client| client.state.len());
+        shown.sum::<usize>() + state.len() > self.config.max_bytes
     }
 
     fn owned_by(&self, session: SessionId) -> usize {
-        self.clients.values().filter(|client| client.owner == Owner::Live(session)).count()
+        self.owned.get(&session).map_or(0, SmallVec::len)
     }
 }
 
 impl Client {
-    /// The contender, if there is one, becomes the owner. What it said meanwhile is added to `changed`.
-    fn hand_over(&mut self, now: Instant, changed: &mut AwarenessUpdate) -> bool {
-        let Some((contender, entry)) = self.contender.take() else { return false };
+    /// The contender, if there is one, becomes the owner, and is returned. What it said meanwhile is added to `changed`.
+    fn hand_over(&mut self, now: Instant, changed: &mut AwarenessUpdate) -> Option<SessionId> {
+        let (contender, entry) = self.contender.take()?;
         self.owner = Owner::Live(contender);
         self.renewed = now;
         if entry.clock > self.clock {
@@ -314,11 +342,72 @@ impl Client {
             }
             changed.entries.push(entry);
         }
-        true
+        Some(contender)
+    }
+}
+
+fn disown(owned: &mut HashMap<SessionId, SmallVec<[ClientId; 1]>>, session: SessionId, id: ClientId) {
+    if let Some(ids) = owned.get_mut(&session) {
+        ids.retain(|own| *own != id);
+        if ids.is_empty() {
+            owned.remove(&session);
+        }
     }
 }
 
 /// "Gone", at the last known clock, which every client accepts for a state that it holds.
 fn removal(client: ClientId, clock: u32) -> AwarenessEntry {
     AwarenessEntry { client, clock, state: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// What is kept about who owns what is what the entries say, whatever happens.
+    #[test]
+    fn the_index_says_what_the_entries_say() {
+        let seed = rand::random();
+        eprintln!("seed {seed}");
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut now = Instant::now();
+        let config = Config { max_per_session: 3, ..Config::default() };
+        let mut presence = Presence::new(config);
+        for _ in 0..20_000 {
+            let session = SessionId(Uuid::from_u128(random.random_range(0..8)));
+            match random.random_range(0..10) {
+                0 => drop(presence.leave(session, random.random(), now)),
+                1 => {
+                    now += Duration::from_secs(random.random_range(0..10));
+                    presence.tick(now);
+                }
+                _ => {
+                    let entry = AwarenessEntry {
+                        client: ClientId::new(random.random_range(0..12)),
+                        clock: random.random_range(0..6),
+                        state: random.random_bool(0.8).then(|| "{}".into()),
+                    };
+                    presence.apply(session, vec![entry].into(), random.random(), now);
+                }
+            }
+            let mut owned: HashMap<SessionId, Vec<ClientId>> = HashMap::new();
+            for (id, client) in &presence.clients {
+                if let Owner::Live(owner) = client.owner {
+                    owned.entry(owner).or_default().push(*id);
+                }
+                assert!(client.contender.is_none() || presence.contested.contains(id));
+            }
+            owned.values_mut().for_each(|ids| ids.sort_unstable());
+            let index = presence.owned.iter().map(|(session, ids)| {
+                let mut ids = ids.to_vec();
+                ids.sort_unstable();
+                (*session, ids)
+            });
+            assert_eq!(index.collect::<HashMap<_, _>>(), owned);
+        }
+    }
 }

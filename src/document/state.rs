@@ -5,7 +5,7 @@
 //! transaction, one broadcast and one entry in the journal.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -71,6 +71,13 @@ pub enum Effect {
     BroadcastAwareness {
         /// The session that said so, if one did.
         except: Option<SessionId>,
+        /// Encoded presence.
+        awareness: Bytes,
+    },
+    /// Tell some sessions who is here.
+    ShowPresence {
+        /// Whom.
+        to: Vec<SessionId>,
         /// Encoded presence.
         awareness: Bytes,
     },
@@ -211,6 +218,8 @@ pub struct DocumentState {
     show_rate: Rate,
     /// What those with a replica have not been told of who is here.
     untold: Paced<ClientId, AwarenessEntry>,
+    /// Who is to be told of everybody who is here.
+    askers: BTreeSet<SessionId>,
     collab: Collab,
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
@@ -241,6 +250,7 @@ impl DocumentState {
             presence: Presence::new(presence),
             show_rate: presence.rate,
             untold: Paced::new(pace::PACE),
+            askers: BTreeSet::new(),
             collab: Collab::new(collab::Config::default()),
             members: HashMap::new(),
             waiting: Vec::new(),
@@ -271,7 +281,7 @@ impl DocumentState {
         let mut effects =
             vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
-            effects.push(self.tell_presence(session));
+            effects.extend(self.tell_presence(session));
         }
         effects
     }
@@ -308,7 +318,9 @@ impl DocumentState {
                 member.is_known_by(update.sections().first().map(|section| section.client));
                 self.take_in(session, update, false, now, effects);
             }
-            Message::Awareness(_) if !member.may_show(self.show_rate, now.instant) => {
+            Message::Awareness(_) | Message::QueryAwareness
+                if !member.may_show(self.show_rate, now.instant) =>
+            {
                 effects.push(Effect::Refused("presence_rate"));
                 effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
             }
@@ -331,7 +343,7 @@ impl DocumentState {
                 }
                 self.announce(outcome.changed, Some(session), now, effects);
             }
-            Message::QueryAwareness => effects.push(self.tell_presence(session)),
+            Message::QueryAwareness => effects.extend(self.tell_presence(session)),
             Message::Echo(bytes) => {
                 effects.push(Effect::Send { to: session, message: Outgoing::Echo(bytes) });
             }
@@ -351,7 +363,9 @@ impl DocumentState {
         // What it is told first must hold what was said before it came.
         let mut effects = self.flush(now);
         self.members.insert(session, Member::new(access, Dialect::Json));
-        self.collab.know(&self.presence.all().entries);
+        if self.collab.members() == 0 {
+            self.collab.know(&self.presence.all().entries);
+        }
         let who = (session, editor);
         let joined = self.collab.join(who, field, access.may_write(), &mut self.replica, now.instant);
         self.extend(&mut effects, joined);
@@ -413,7 +427,7 @@ impl DocumentState {
     ) {
         effects.extend(self.collab.meet(&changed.entries, now.instant));
         // One message for all of them: the first pays for it.
-        let mut hearers = self.members.len();
+        let mut hearers = self.replicas();
         let admit = |entry: AwarenessEntry| {
             self.untold.admit(entry.client, entry, std::mem::take(&mut hearers), now.instant)
         };
@@ -426,19 +440,28 @@ impl DocumentState {
 
     /// Whether somebody has not been told yet who is here.
     pub fn has_untold_presence(&self) -> bool {
-        self.untold.is_waiting() || self.collab.has_untold_presence()
+        self.untold.is_waiting() || !self.askers.is_empty() || self.collab.has_untold_presence()
     }
 
     /// Tells what waited because too much was to be told about who is here.
     pub fn tell_untold_presence(&mut self, now: Now) -> Effects {
         let mut effects = self.collab.tell_untold_presence(now.instant);
-        let told = self.untold.all(self.members.len(), now.instant);
+        let told = self.untold.all(self.replicas(), now.instant);
         if !told.is_empty() {
             // To those of whom it speaks, too: clients pass over what they know of themselves.
             let awareness = AwarenessUpdate::from(told).encode();
             effects.push(Effect::BroadcastAwareness { except: None, awareness });
         }
+        if !self.askers.is_empty() {
+            let to = std::mem::take(&mut self.askers).into_iter().collect();
+            effects.push(Effect::ShowPresence { to, awareness: self.presence.all().encode() });
+        }
         effects
+    }
+
+    /// How many sessions hear of presence as awareness.
+    fn replicas(&self) -> usize {
+        self.members.len().saturating_sub(self.collab.members())
     }
 
     /// An operation is applied at once, after what came before it.
@@ -818,6 +841,7 @@ impl DocumentState {
         if self.members.remove(&session).is_none() {
             return Effects::new();
         }
+        self.askers.remove(&session);
         // One who edits by operations comes back under another client id, so there is nothing to wait for.
         let clean = clean || self.collab.is_member(session);
         let changed = self.presence.leave(session, clean, now.instant);
@@ -916,8 +940,15 @@ impl DocumentState {
         self.members.len()
     }
 
-    fn tell_presence(&self, to: SessionId) -> Effect {
-        Effect::Send { to, message: Outgoing::Awareness(self.presence.all().encode()) }
+    /// Tells a session who is here. Where they are many, it is encoded once for all who come or ask within a moment.
+    fn tell_presence(&mut self, to: SessionId) -> Option<Effect> {
+        /// To encode so many takes some microseconds.
+        const FEW: usize = 64;
+        if self.presence.len() > FEW {
+            self.askers.insert(to);
+            return None;
+        }
+        Some(Effect::Send { to, message: Outgoing::Awareness(self.presence.all().encode()) })
     }
 
     /// Reported once: a second report would load the document a second time, from before what was applied

@@ -224,6 +224,8 @@ pub enum Answer<'a> {
         /// Whether it is still here.
         present: bool,
     },
+    /// Several of them at once, and in a crowd how many are here.
+    Crowd(Crowd<'a>),
     /// The answer to a ping.
     Pong(&'a RawValue),
     /// What the client sent was not done.
@@ -239,7 +241,7 @@ pub enum Answer<'a> {
 }
 
 /// Everything about a text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Init<'a> {
     /// Which of the document's texts.
@@ -257,8 +259,48 @@ pub struct Init<'a> {
     /// Whether operations will be refused: the client may not write, or this is not plain text.
     pub read_only: bool,
     /// Who else is here, or some of them.
-    pub editors: Vec<&'a Editor>,
+    pub editors: &'a Listed,
     /// How many are here, the client included.
+    pub inside: usize,
+}
+
+/// Some of those who are here, encoded: what one newcomer is told of them may be told to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    encoded: Option<Box<RawValue>>,
+    last: Option<Whose>,
+}
+
+impl Listed {
+    /// Encodes them; they are in order.
+    pub fn new(editors: &[&Editor]) -> Self {
+        let encoded = serde_json::value::to_raw_value(editors).ok();
+        Self { encoded, last: editors.last().map(|editor| editor.session) }
+    }
+
+    /// Whether this session is one of them, or would be if it were here.
+    pub fn reaches(&self, session: SessionId) -> bool {
+        self.last.is_some_and(|last| Whose::Session(session) <= last)
+    }
+}
+
+impl Serialize for Listed {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.encoded {
+            Some(encoded) => encoded.serialize(serializer),
+            None => serializer.collect_seq::<[(); 0]>([]),
+        }
+    }
+}
+
+/// What was gathered about those who are here: one text for all who have the text open.
+#[derive(Clone, Debug, Serialize)]
+pub struct Crowd<'a> {
+    /// Who came or moved.
+    pub here: Vec<&'a Editor>,
+    /// Who went.
+    pub gone: Vec<Whose>,
+    /// How many are here, those included of whom nothing was said.
     pub inside: usize,
 }
 
@@ -323,7 +365,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
             payload => Ok(Request::Ping(payload.map(|raw| Box::new(RawPing(raw.to_owned()))))),
         },
         "init" => Ok(Request::Init),
-        kind @ ("ack" | "pong" | "error") => {
+        kind @ ("ack" | "crowd" | "pong" | "error") => {
             Err(Refusal::new("unknown_type", format!("{kind} messages are sent by the server only")))
         }
         other => {

@@ -421,7 +421,7 @@ async fn the_last_word_is_everybodys() {
                             text = apply(&payload["operation"], &text);
                         }
                         "ack" => break,
-                        "presence" => {}
+                        "presence" | "crowd" => {}
                         _ => panic!("{message}"),
                     }
                 }

@@ -339,6 +339,7 @@ impl Story {
                 Effect::Close { session, reason } => format!("close {session}: {}", reason.code()),
                 Effect::Refused(reason) => format!("refused: {reason}"),
                 Effect::Poisoned { .. } => "poisoned".to_owned(),
+                Effect::ShowPresence { .. } => continue,
                 Effect::BroadcastAwareness { awareness, .. } => {
                     let decoded =
                         AwarenessUpdate::decode(&awareness, &crate::protocol::guard::Limits::default());
@@ -393,6 +394,162 @@ fn a_document_follows_so_many_texts_and_forgets_the_one_first_left() {
     // The one left later is still known, so it is opened without making room.
     assert!(open(&mut state, 1003, 3));
     assert!(!open(&mut state, 1004, 7));
+}
+
+// ---- a crowd ----------------------------------------------------------------------------------------------
+
+/// A text that many have open, what the document says to them, and what that is altogether.
+struct Hall {
+    state: DocumentState,
+    now: Instant,
+    /// Texts that were encoded, and the bytes of them that were sent, once for each who hears one.
+    encoded: usize,
+    sent: usize,
+    /// What each has learned of the others: how many there are, and who.
+    inside: HashMap<SessionId, u64>,
+    seen: HashMap<SessionId, BTreeMap<String, Value>>,
+}
+
+impl Hall {
+    fn new() -> Self {
+        Self {
+            state: DocumentState::new(Replica::default(), presence::Config::default()),
+            now: Instant::now(),
+            encoded: 0,
+            sent: 0,
+            inside: HashMap::new(),
+            seen: HashMap::new(),
+        }
+    }
+
+    fn session(n: usize) -> SessionId {
+        SessionId(Uuid::from_u128(n as u128 + 1))
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: self.now, wall: Timestamp(0) }
+    }
+
+    /// So many come, a thousand a second.
+    fn fills(&mut self, crowd: usize) {
+        for n in 0..crowd {
+            let editor = EditorName::parse(&format!("editor {n}")).unwrap();
+            let field = FieldName::parse("text").unwrap();
+            let effects = self.state.join_text(Self::session(n), Access::Write, editor, field, self.now());
+            self.hears(effects);
+            self.passes(1);
+        }
+    }
+
+    fn passes(&mut self, ms: u64) {
+        self.now += Duration::from_millis(ms);
+        let effects = self.state.tell_untold_presence(self.now());
+        self.hears(effects);
+    }
+
+    fn settles(&mut self) {
+        while self.state.has_untold_presence() {
+            self.passes(50);
+        }
+    }
+
+    fn hears(&mut self, effects: Effects) {
+        for effect in effects {
+            let Effect::Tell { to, said: Said::Answer(text) | Said::Change(text) } = effect else { continue };
+            self.encoded += 1;
+            self.sent += text.len() * to.len();
+            let message: Value = serde_json::from_slice(&text).unwrap();
+            let payload = &message["payload"];
+            for session in to {
+                let seen = self.seen.entry(session).or_default();
+                let list = match message["type"].as_str().unwrap() {
+                    "init" => "editors",
+                    "crowd" => "here",
+                    "presence" => {
+                        let whose = payload["session"].as_str().unwrap();
+                        seen.remove(whose);
+                        if payload["present"] == true {
+                            seen.insert(whose.to_owned(), payload["cursor"].clone());
+                        }
+                        continue;
+                    }
+                    other => panic!("{other}"),
+                };
+                self.inside.insert(session, payload["inside"].as_u64().unwrap());
+                for editor in payload[list].as_array().unwrap() {
+                    seen.insert(editor["session"].as_str().unwrap().to_owned(), editor["cursor"].clone());
+                }
+                for gone in payload["gone"].as_array().into_iter().flatten() {
+                    seen.remove(gone.as_str().unwrap());
+                }
+            }
+        }
+    }
+}
+
+/// Four times as many cause four times as much, not sixteen times.
+#[test]
+fn a_crowd_that_comes_is_told_how_many_it_is() {
+    let [few, many] = [500, 2000].map(|crowd| {
+        let mut hall = Hall::new();
+        hall.fills(crowd);
+        hall.settles();
+        assert!(hall.inside.len() == crowd && hall.inside.values().all(|inside| *inside == crowd as u64));
+        let others = Config::default().editors - 1;
+        assert!(hall.seen.values().all(|seen| seen.len() >= others), "each knows those who came first");
+        (hall.encoded, hall.sent)
+    });
+    assert!(many.0 < 5 * few.0, "{} texts for 500, {} for 2,000", few.0, many.0);
+    assert!(many.1 < 6 * few.1, "{} bytes for 500, {} for 2,000", few.1, many.1);
+}
+
+#[test]
+fn whoever_shows_a_caret_is_told_of_in_any_crowd_and_goes_by_name() {
+    const CROWD: usize = 600;
+    let mut hall = Hall::new();
+    hall.fills(CROWD);
+    hall.settles();
+    let text = r#"{"type":"presence","payload":{"cursor":0}}"#;
+    let encoded = hall.encoded;
+    for n in 0..CROWD {
+        let request = json::decode(text, &Limits::default());
+        let effects = hall.state.receive_text(Hall::session(n), request, hall.now());
+        hall.hears(effects);
+    }
+    hall.settles();
+    let encoded = hall.encoded - encoded;
+    assert!(encoded < CROWD / 4, "{encoded} texts about {CROWD}");
+    for (session, seen) in &hall.seen {
+        let others = seen.iter().filter(|(whose, cursor)| **whose != session.to_string() && **cursor == 0);
+        assert_eq!(others.count(), CROWD - 1);
+    }
+    for n in 100..CROWD {
+        hall.seen.remove(&Hall::session(n));
+        let effects = hall.state.leave(Hall::session(n), true, hall.now());
+        hall.hears(effects);
+    }
+    hall.settles();
+    for (session, seen) in hall.seen.iter().filter(|(session, _)| session.0.as_u128() <= 100) {
+        let others = seen.keys().filter(|whose| **whose != session.to_string());
+        assert_eq!(others.count(), 99);
+    }
+}
+
+#[test]
+fn those_who_were_only_counted_are_told_of_when_the_crowd_is_gone() {
+    let few = Config::default().editors;
+    let mut hall = Hall::new();
+    hall.fills(2 * few);
+    hall.settles();
+    for n in 10..few + 10 {
+        hall.seen.remove(&Hall::session(n));
+        let effects = hall.state.leave(Hall::session(n), true, hall.now());
+        hall.hears(effects);
+    }
+    hall.settles();
+    let first = &hall.seen[&Hall::session(0)];
+    let others = first.keys().filter(|whose| **whose != Hall::session(0).to_string());
+    assert_eq!(others.count(), few - 1);
 }
 
 // ---- everybody at once ------------------------------------------------------------------------------------
@@ -541,7 +698,10 @@ impl Crowd {
                         }
                     }
                 }
-                Effect::Store(_) | Effect::Send { .. } | Effect::BroadcastAwareness { .. } => {}
+                Effect::Store(_)
+                | Effect::Send { .. }
+                | Effect::BroadcastAwareness { .. }
+                | Effect::ShowPresence { .. } => {}
                 effect => panic!("{effect:?}"),
             }
         }

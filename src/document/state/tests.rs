@@ -453,6 +453,10 @@ impl Story {
                 Effect::BroadcastAwareness { except, awareness } => {
                     format!("to {}: presence {}", self.all_but(except), self.presence_in_words(&awareness))
                 }
+                Effect::ShowPresence { to, awareness } => {
+                    let names: Vec<_> = to.iter().map(|to| self.name(*to)).collect();
+                    format!("to {}: presence {}", names.join(", "), self.presence_in_words(&awareness))
+                }
                 Effect::Tell { to, said } => format!("tell {}: {said:?}", to.len()),
                 Effect::ReadRich(field) => format!("read {field}"),
                 Effect::Store(update) => {
@@ -623,4 +627,43 @@ fn presence_of_a_crowd_is_gathered_and_everybody_is_told_the_latest() {
     assert!(messages < 200, "{messages} messages to {CROWD} each");
     assert_eq!(told.len() as u64, CROWD);
     assert!(told.values().all(|state| state == r#"{"round":3}"#), "{told:?}");
+}
+
+/// Who comes to a crowd, or asks who is in it, is told with all others who do: it is encoded once, and every queue
+/// holds the same bytes.
+#[test]
+fn who_is_in_a_crowd_is_encoded_once_for_all_who_come_within_a_moment() {
+    const CROWD: u64 = 300;
+    let start = Instant::now();
+    let at = |ms: u64| Now { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
+    let session = |n: u64| SessionId(Uuid::from_u128(n.into()));
+    let dialect = Dialect::YWebSocket { echo: false };
+    let mut state = DocumentState::new(Replica::default(), presence::Config::default());
+    for n in 0..CROWD {
+        state.join(session(n), Access::Write, dialect);
+        let entry = AwarenessEntry { client: ClientId::new(n + 1), clock: 1, state: Some("{}".into()) };
+        state.receive(session(n), Message::Awareness(vec![entry].into()), at(0), &mut Effects::new());
+    }
+    while state.has_untold_presence() {
+        state.tell_untold_presence(at(10_000));
+    }
+    let mut effects = Effects::new();
+    for n in CROWD..2 * CROWD {
+        effects.extend(state.join(session(n), Access::Write, dialect));
+        state.receive(session(n), Message::QueryAwareness, at(10_000), &mut effects);
+    }
+    state.receive(session(0), Message::QueryAwareness, at(10_000), &mut effects);
+    drop(state.leave(session(CROWD), false, at(10_000)));
+    let is_presence = |effect: &&Effect| {
+        matches!(effect, Effect::Send { message: Outgoing::Awareness(_), .. } | Effect::ShowPresence { .. })
+    };
+    assert_eq!(effects.iter().filter(is_presence).count(), 0, "each is told by itself");
+    assert!(state.has_untold_presence());
+    let told = state.tell_untold_presence(at(10_050));
+    let [Effect::ShowPresence { to, awareness }] = told.as_slice() else { panic!("{told:?}") };
+    let hearers: Vec<_> = std::iter::once(0).chain(CROWD + 1..2 * CROWD).map(session).collect();
+    assert_eq!(*to, hearers);
+    let limits = crate::protocol::guard::Limits { awareness_clients: 1000, ..Default::default() };
+    assert_eq!(AwarenessUpdate::decode(awareness, &limits).unwrap().entries.len() as u64, CROWD);
+    assert!(!state.has_untold_presence());
 }

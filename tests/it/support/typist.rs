@@ -287,7 +287,7 @@ impl Page {
             Some("init") => self.begin(payload),
             Some("operation") => return self.follow(payload),
             Some("ack") => return self.count(payload),
-            Some("presence") => {}
+            Some("presence" | "crowd") => {}
             Some("error") => return self.take_back(payload),
             _ => return Err(format!("{message} came")),
         }
