@@ -58,6 +58,12 @@ impl Purse {
     pub fn of_requests() -> Self {
         Self { left: None, rate: DOCUMENT }
     }
+
+    /// Whether anything was taken out of it.
+    #[cfg(test)]
+    pub fn has_paid(&self) -> bool {
+        self.left.is_some()
+    }
 }
 
 /// What changes cost in a document.
@@ -109,18 +115,27 @@ impl Costs {
         }
     }
 
-    /// Whether the session with this purse may change the document.
-    pub fn standing(&mut self, purse: &mut Purse, now: Instant) -> Standing {
-        let Some(own) = &mut purse.left else { return Standing::Fine };
-        if own.left(now) <= 0.0 {
+    /// Whether the session with this purse may change the document, by so many structs and ranges. Whoever has taken
+    /// nothing yet may do so in a document that has nothing left, but nothing that will take long: it may be somebody who
+    /// has spent a share and connected again. Not who, because behind a proxy everybody has the same address.
+    pub fn standing(&mut self, purse: &mut Purse, parts: usize, now: Instant) -> Standing {
+        let owes = self.owes(now);
+        let Some(own) = &mut purse.left else {
+            return if owes && !self.is_little(parts) { Standing::Later } else { Standing::Fine };
+        };
+        let left = own.left(now);
+        if left <= 0.0 {
             Standing::Overdrawn
-        } else if own.left(now) < purse.rate.burst
-            && self.document.as_mut().is_some_and(|all| all.left(now) <= 0.0)
-        {
+        } else if owes && left < purse.rate.burst {
             Standing::Later
         } else {
             Standing::Fine
         }
+    }
+
+    /// Whether all together have taken more than there is.
+    fn owes(&mut self, now: Instant) -> bool {
+        self.document.as_mut().is_some_and(|all| all.left(now) <= 0.0)
     }
 }
 
@@ -166,12 +181,12 @@ mod tests {
         let start = Instant::now();
         let (mut costs, mut mallory, mut bob) = (Costs::default(), Purse::default(), Purse::default());
         costs.charge(&mut mallory, here(2_499 * MS), start);
-        assert_eq!(costs.standing(&mut mallory, start), Standing::Fine);
+        assert_eq!(costs.standing(&mut mallory, 1, start), Standing::Fine);
         costs.charge(&mut mallory, here(101 * MS), start);
-        assert_eq!(costs.standing(&mut mallory, start), Standing::Overdrawn);
-        assert_eq!(costs.standing(&mut bob, start), Standing::Fine);
-        assert_eq!(costs.standing(&mut mallory, start + 990 * MS), Standing::Overdrawn);
-        assert_eq!(costs.standing(&mut mallory, start + 1010 * MS), Standing::Fine);
+        assert_eq!(costs.standing(&mut mallory, 1, start), Standing::Overdrawn);
+        assert_eq!(costs.standing(&mut bob, 1, start), Standing::Fine);
+        assert_eq!(costs.standing(&mut mallory, 1, start + 990 * MS), Standing::Overdrawn);
+        assert_eq!(costs.standing(&mut mallory, 1, start + 1010 * MS), Standing::Fine);
     }
 
     #[test]
@@ -179,7 +194,7 @@ mod tests {
         let start = Instant::now();
         let (mut costs, mut ann) = (Costs::default(), Purse::default());
         costs.charge(&mut ann, here(dear::EXCESS + 500 * MS), start);
-        assert_eq!(costs.standing(&mut ann, start), Standing::Fine);
+        assert_eq!(costs.standing(&mut ann, 1, start), Standing::Fine);
     }
 
     #[test]
@@ -187,10 +202,10 @@ mod tests {
         let start = Instant::now();
         let (mut costs, mut requests) = (Costs::default(), Purse::of_requests());
         for _ in 0..7 {
-            assert_eq!(costs.standing(&mut requests, start), Standing::Fine);
+            assert_eq!(costs.standing(&mut requests, 1, start), Standing::Fine);
             costs.charge(&mut requests, here(dear::EXCESS), start);
         }
-        assert_eq!(costs.standing(&mut requests, start), Standing::Overdrawn);
+        assert_eq!(costs.standing(&mut requests, 1, start), Standing::Overdrawn);
     }
 
     #[test]
@@ -198,7 +213,7 @@ mod tests {
         let mut now = Instant::now();
         let (mut costs, mut bob) = (Costs::default(), Purse::default());
         for _ in 0..10_000 {
-            assert_eq!(costs.standing(&mut bob, now), Standing::Fine);
+            assert_eq!(costs.standing(&mut bob, 1, now), Standing::Fine);
             costs.charge(&mut bob, here(5 * MS), now);
             now += 100 * MS;
         }
@@ -212,13 +227,37 @@ mod tests {
         for purse in &mut crowd {
             costs.charge(purse, here(600 * MS), start);
         }
-        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, start) == Standing::Later));
+        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, 1, start) == Standing::Later));
         assert_eq!(
-            costs.standing(&mut Purse::default(), start),
+            costs.standing(&mut Purse::default(), 1, start),
             Standing::Fine,
             "somebody who had no part in it"
         );
         let later = start + Duration::from_secs(5);
-        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, later) == Standing::Fine));
+        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, 1, later) == Standing::Fine));
+    }
+
+    #[test]
+    fn whoever_comes_back_in_the_name_of_another_session_does_not_get_another_share() {
+        let start = Instant::now();
+        let mut costs = Costs::default();
+        let (few, many) = (1, 2048);
+        // It leaves before it is overdrawn, again and again.
+        for _ in 0..5 {
+            let mut mallory = Purse::default();
+            assert_eq!(costs.standing(&mut mallory, many, start), Standing::Fine);
+            costs.charge(&mut mallory, here(2400 * MS), start);
+        }
+        let mut mallory = Purse::default();
+        assert_eq!(costs.standing(&mut mallory, many, start), Standing::Later, "what will take long waits");
+        assert_eq!(costs.standing(&mut mallory, few, start), Standing::Fine, "keystrokes do not");
+        costs.charge(&mut mallory, here(5 * MS), start);
+        assert_eq!(
+            costs.standing(&mut mallory, few, start),
+            Standing::Later,
+            "after the first that is dear they do"
+        );
+        let later = start + Duration::from_secs(20);
+        assert_eq!(costs.standing(&mut Purse::default(), many, later), Standing::Fine, "it has recovered");
     }
 }

@@ -466,10 +466,10 @@ impl DocumentState {
 
     /// An operation is applied at once, after what came before it.
     fn propose(&mut self, session: SessionId, proposal: Proposal, now: Now) -> Effects {
-        let Some(access) = self.members.get(&session).map(|member| member.access) else {
-            return Effects::new();
-        };
         let mut effects = self.flush(now);
+        let Some(member) = self.members.get_mut(&session) else { return effects };
+        let access = member.access;
+        let standing = self.costs.standing(&mut member.purse, proposal.operation.len(), now.instant);
         let (id, base) = (proposal.id.clone(), proposal.revision);
         let inserted = proposal.operation.inserted();
         if self.poisoned {
@@ -481,6 +481,11 @@ impl DocumentState {
         } else if self.full {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
+        } else if standing != Standing::Fine {
+            let words =
+                "changes of this document have taken much longer than usual; send it again a little later";
+            let refusal = Refusal::new("rate_limited", words).about(id);
+            effects.extend(self.collab.refuse(session, &refusal, now.instant));
         } else if inserted > 0 && !self.has_room(inserted, now) {
             let words = "the document is full (max_document_bytes): delete something first";
             let refusal = Refusal::new("document_full", words).about(id);
@@ -504,7 +509,8 @@ impl DocumentState {
 
     fn edit(&mut self, session: SessionId, own: Own, now: Now, effects: &mut Effects) {
         let Some((field, edits)) = self.collab.edits(session, &own.operation) else { return };
-        let Applied { update, before, .. } = match self.replica.edit(&field, &edits) {
+        let parts = edits.len();
+        let Applied { update, before, took, .. } = match self.replica.edit(&field, &edits) {
             Ok(Some(applied)) => applied,
             Ok(None) => {
                 let words = "this text is formatted and long, and the operation has too many parts for it: send it in \
@@ -520,6 +526,8 @@ impl DocumentState {
                 return;
             }
         };
+        let worth = dear::worth_of(parts, own.operation.inserted());
+        self.charge(session, took.saturating_sub(worth), now);
         if let Some(update) = update {
             let before = Arc::new(before);
             effects.push(Effect::BroadcastUpdate { except: Some(session), update: update.clone(), before });
@@ -598,7 +606,7 @@ impl DocumentState {
         } else {
             let is_request = member.is_request;
             let purse = if is_request { &mut self.requests } else { &mut member.purse };
-            match self.costs.standing(purse, now.instant) {
+            match self.costs.standing(purse, dear::parts(&update), now.instant) {
                 Standing::Fine => {}
                 Standing::Overdrawn if !is_request => {
                     let update = update.bytes().clone();
@@ -641,10 +649,14 @@ impl DocumentState {
         }
         for suspect in batch {
             let share = dear::parts(&suspect.update) as f64 / parts.max(1) as f64;
-            if let Some(member) = self.members.get_mut(&suspect.session) {
-                let purse = if member.is_request { &mut self.requests } else { &mut member.purse };
-                self.costs.charge(purse, (took - worth).mul_f64(share), now.instant);
-            }
+            self.charge(suspect.session, (took - worth).mul_f64(share), now);
+        }
+    }
+
+    fn charge(&mut self, session: SessionId, excess: Duration, now: Now) {
+        if let Some(member) = self.members.get_mut(&session) {
+            let purse = if member.is_request { &mut self.requests } else { &mut member.purse };
+            self.costs.charge(purse, excess, now.instant);
         }
     }
 

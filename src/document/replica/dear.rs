@@ -49,8 +49,13 @@ pub fn parts(update: &Update) -> usize {
 
 /// What an update of this size is worth in this processor's time.
 pub fn worth(update: &Update) -> Duration {
+    worth_of(parts(update), update.bytes().len())
+}
+
+/// What so many structs and ranges of so many bytes are worth.
+pub fn worth_of(parts: usize, bytes: usize) -> Duration {
     let times = |each: Duration, count: usize| each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
-    let there = WORTH + times(PER_PART, parts(update)) + times(PER_BYTE, update.bytes().len());
+    let there = WORTH + times(PER_PART, parts) + times(PER_BYTE, bytes);
     there.mul_f64(speed::slowness())
 }
 

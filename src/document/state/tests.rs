@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, str::FromStr, time::Duration};
 
 use uuid::Uuid;
-use yrs::{StateVector, updates::decoder::Decode};
+use yrs::{ReadTxn, StateVector, Text, updates::decoder::Decode};
 
 use super::*;
 use crate::{
@@ -666,4 +666,40 @@ fn who_is_in_a_crowd_is_encoded_once_for_all_who_come_within_a_moment() {
     let limits = crate::protocol::guard::Limits { awareness_clients: 1000, ..Default::default() };
     assert_eq!(AwarenessUpdate::decode(awareness, &limits).unwrap().entries.len() as u64, CROWD);
     assert!(!state.has_untold_presence());
+}
+
+/// One who edits by operations answers for what they cost like everybody: here each walks a text of many blocks.
+#[test]
+fn operations_are_paid_for_and_refused_in_words_where_nothing_is_left() {
+    let yan = Writer::new(1);
+    let update = yan.edit(|_, txn| {
+        let text = txn.get_text("text").unwrap();
+        (0..50_000).for_each(|_| text.insert(txn, 0, "x"));
+    });
+    let replica = Replica::load([&update], Deleted::Collected).unwrap();
+    let mut state = DocumentState::new(replica, presence::Config::default());
+    let start = Instant::now();
+    let at = |s: u64| Now { instant: start + Duration::from_secs(s), wall: Timestamp(0) };
+    let ann = SessionId::new();
+    let editor = EditorName::parse("ann").unwrap();
+    state.join_text(ann, Access::Write, editor, FieldName::parse("text").unwrap(), at(0));
+    let propose = |state: &mut DocumentState, revision: usize, now: Now| {
+        let (id, length) = (format!("a{revision}"), 50_000 + revision);
+        let text = format!(
+            r#"{{"type":"operation","payload":{{"id":"{id}","revision":{revision},"operation":[{length},"y"]}}}}"#
+        );
+        let effects = state.receive_text(ann, json::decode(&text, &json::Limits::default()), now);
+        let said = effects.iter().filter_map(|effect| match effect {
+            Effect::Tell { said: Said::Answer(text), .. } => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        });
+        let stored = effects.iter().any(|effect| matches!(effect, Effect::Store(_)));
+        (stored, said.collect::<String>())
+    };
+    assert_eq!(propose(&mut state, 0, at(0)), (true, String::new()));
+    assert!(state.members[&ann].purse.has_paid(), "a walk over 50,000 blocks is worth more than a letter");
+    state.charge(ann, Duration::from_secs(10).mul_f64(crate::document::replica::speed::slowness()), at(0));
+    let (stored, said) = propose(&mut state, 1, at(1));
+    assert!(!stored && said.contains(r#""code":"rate_limited""#) && said.contains(r#""id":"a1""#), "{said}");
+    assert_eq!(propose(&mut state, 1, at(300)), (true, String::new()), "sent again a little later");
 }
