@@ -24,7 +24,7 @@
 //! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,handle,registry,turns}.rs`
 //! and `server.rs`, `actix_ws` in `connection/socket.rs`, `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and
 //! `document/`, `operational_transform` in `protocol/text_operation.rs`,
-//! `sled` in `store/sled/places.rs`, the clock in `actor.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
+//! `sled` in `store/sled/places.rs`, the clock in `actor.rs`, `exports.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
 //! test `tests/it/layering.rs` fails on an import that this table does not allow.
 //!
 //! # Invariants
