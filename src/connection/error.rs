@@ -1,5 +1,7 @@
 //! Every refusal as a close code: one place decides what the other side is told.
 
+use std::time::Duration;
+
 use crate::{
     document::handle::{JoinError, OpenError},
     protocol::close::CloseReason,
@@ -33,6 +35,15 @@ pub fn denial(error: &JoinError) -> String {
         JoinError::Open(OpenError::Store(_) | OpenError::Unloadable(_)) => "document-unavailable",
     };
     format!("{word}: {error}")
+}
+
+/// What a client is told that has to wait, because what it brought was refused again and again.
+pub fn denial_again(wait: Duration) -> String {
+    let seconds = wait.as_secs() + 1;
+    format!(
+        "change-refused: what was last sent from here into this document was refused, again and again; the server's log \
+         says why. Come back in {seconds} s"
+    )
 }
 
 /// The same for a document that ends a session for good.

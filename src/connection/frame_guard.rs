@@ -7,9 +7,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::protocol::close::CloseReason;
 
 /// Follows the frames of a client's byte stream. Holds no payload but that of a close frame, and up to three bytes of
 /// a character that is cut.
@@ -39,8 +38,6 @@ pub struct Large {
     pub places: Arc<Semaphore>,
     /// Whether a message that begins so is one; nothing while that cannot be said.
     pub is_one: Recognise,
-    /// What whoever sends a larger one is told.
-    pub beyond: CloseReason,
 }
 
 /// Says of the beginning of a message whether it is of a kind; nothing while that cannot be said.
@@ -74,7 +71,7 @@ struct Pieces {
 }
 
 /// What is wrong with a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// More was announced than may come.
     #[error("a message of {announced} bytes was announced, at most {limit} may come")]
@@ -84,9 +81,9 @@ pub enum Fault {
         /// What is allowed.
         limit: u64,
     },
-    /// Even a large message may not be that large.
+    /// Even a large message may not be that large. So it begins.
     #[error("a message larger than a document may be was announced")]
-    Beyond(CloseReason),
+    Beyond(Bytes),
     /// As many large messages are coming in as may.
     #[error("too many large messages are coming in")]
     Busy,
@@ -99,7 +96,7 @@ pub enum Fault {
 }
 
 /// Where a stream breaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
     /// How many bytes of the chunk belong to frames before the one that is at fault.
     pub good: usize,
@@ -220,9 +217,8 @@ impl FrameGuard {
         // Control frames are short.
         if announced > self.limit && opcode < 0x8 {
             match &self.large {
-                Some(large) if announced <= large.limit as u64 => self.excess = announced,
                 // A length whose highest bit is set is none (section 5.2), whatever the message is.
-                Some(large) if length >> 63 == 0 => return Err(Fault::Beyond(large.beyond)),
+                Some(_) if length >> 63 == 0 => self.excess = announced,
                 _ => return Err(Fault::TooLarge { announced, limit: self.limit }),
             }
         }
@@ -232,16 +228,19 @@ impl FrameGuard {
     /// A message that is larger than others may be is one of those that may, and has a place, before more of it than
     /// that takes is let in.
     fn find_place(&mut self) -> Result<(), Fault> {
-        let Some(large) = self.large.as_ref().filter(|_| self.excess > 0 && self.place.is_none()) else {
+        let Some(large) = self.large.as_ref().filter(|_| self.excess > 0) else { return Ok(()) };
+        let is_beyond = self.excess > large.limit as u64;
+        if self.place.is_some() && !is_beyond {
             return Ok(());
-        };
+        }
         match (large.is_one)(&self.head) {
+            None if self.head.len() < HEAD => Ok(()),
+            _ if is_beyond => Err(Fault::Beyond(Bytes::copy_from_slice(&self.head))),
             Some(true) => {
                 let place = large.places.clone().try_acquire_owned();
                 self.place = Some(place.map_err(|_| Fault::Busy)?);
                 Ok(())
             }
-            None if self.head.len() < HEAD => Ok(()),
             _ => Err(Fault::TooLarge { announced: self.excess, limit: self.limit }),
         }
     }

@@ -1,6 +1,6 @@
 //! Many documents over one socket: the Hocuspocus dialect. Carries out what [`Multiplex`] decides.
 
-use std::{collections::HashMap, future::pending, sync::Arc, time::Instant};
+use std::{collections::HashMap, future::pending, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
@@ -8,8 +8,9 @@ use tracing::debug;
 
 use super::{
     Config, Stateless,
-    error::denial,
+    error::{denial, denial_again},
     multiplex::{Action, Multiplex},
+    penalty::Penalties,
     session::Inbound,
     talk::{Heard, Talk},
 };
@@ -43,6 +44,10 @@ pub struct Many {
     pub registry: Registry,
     /// Figures.
     pub metrics: Metrics,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// Who has to wait.
+    pub penalties: Penalties,
 }
 
 /// The conversation.
@@ -107,11 +112,14 @@ impl Many {
         let session = SessionId::new();
         let joined = match self.policy.admit(Request { document: document.clone(), token }).await {
             Err(Denied(reason)) => Err(reason),
-            Ok(access) => {
-                let message = Outgoing::Authenticated { may_write: access.may_write() };
-                queue.send(prefix, hocuspocus::encode(&message));
-                self.join(document, session, access, &outbox).await
-            }
+            Ok(access) => match self.penalties.wait(self.address, &document, Instant::now()) {
+                Some(wait) => Err(denial_again(wait)),
+                None => {
+                    let message = Outgoing::Authenticated { may_write: access.may_write() };
+                    queue.send(prefix, hocuspocus::encode(&message));
+                    self.join(document, session, access, &outbox).await
+                }
+            },
         };
         Answer::Entered { address, outbox, session, joined }
     }
@@ -243,6 +251,15 @@ impl Talk for Conversation {
                 if self.actions[before..].iter().any(asks) { Heard::Asked } else { Heard::More }
             }
             Inbound::Text(_) => Heard::Refuse(CloseReason::Unauthorized, "text_frame"),
+            Inbound::TooLarge(head) => {
+                // The socket has to be closed. When its client comes back, it is this document alone that is not let in.
+                if let Some(document) = hocuspocus::document_of(&head) {
+                    let Many { registry, penalties, address, .. } = &self.many;
+                    registry.complain(&document, "message", "document_too_large", now);
+                    penalties.ended(*address, &document, CloseReason::TooBig, now);
+                }
+                Heard::Refuse(CloseReason::TooBig, "document_too_large")
+            }
             Inbound::Ping(payload) => Heard::Pong(payload),
             Inbound::Pong => Heard::More,
             Inbound::Close(code) => Heard::Ended { clean: super::session::is_goodbye(code) },

@@ -26,6 +26,8 @@ pub enum Inbound {
     Ping(Bytes),
     /// Proof of life.
     Pong,
+    /// The beginning of a message that is larger than a document may be. Nothing comes after it.
+    TooLarge(Bytes),
     /// The peer goes, with its close code if it gave one.
     Close(Option<u16>),
 }
@@ -71,6 +73,8 @@ impl Session {
                 Err(error) => Step::Refuse(error.close_reason(), error.reason()),
             },
             Inbound::Text(_) => Step::Refuse(CloseReason::ProtocolError, "text_frame"),
+            // Clients of y-websocket stop at this one.
+            Inbound::TooLarge(_) => Step::Refuse(CloseReason::Refused("too-large"), "document_too_large"),
             Inbound::Ping(payload) => Step::Pong(payload),
             Inbound::Pong => Step::Idle,
             Inbound::Close(code) => Step::Ended { clean: is_goodbye(code) },

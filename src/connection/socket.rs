@@ -80,13 +80,12 @@ pub async fn open(
     opening: Opening,
 ) -> Result<HttpResponse, actix_web::Error> {
     let Opening { connection, with, metrics, config, heartbeat } = opening;
-    // Clients of y-websocket stop at the first, those of Hocuspocus at the second if at anything.
-    let (is_one, beyond): (Recognise, _) = match &with {
-        With::One(_) => (ysync::is_step_2, CloseReason::Refused("too-large")),
-        With::Many(_) => (hocuspocus::is_step_2, CloseReason::TooBig),
+    let is_one: Recognise = match &with {
+        With::One(_) => ysync::is_step_2,
+        With::Many(_) => hocuspocus::is_step_2,
     };
     let (limit, places) = (config.guard.document_bytes, config.large_places.clone());
-    let large = Large { limit, places, is_one, beyond };
+    let large = Large { limit, places, is_one };
     let (accepted, messages) = accept(request, payload, config.max_message_bytes, Some(large)).await?;
     let hangup = accepted.hangup.clone();
     let queue = SendQueue::new(config.outbox);
@@ -155,7 +154,11 @@ impl Stream for Incoming {
                 Some(Ok(message)) => return Poll::Ready(Some(Ok(inbound(message)))),
                 Some(Err(error)) if self.end.is_none() && ends_the_bytes(&error) => {
                     let fault = self.fault.take();
+                    let head = if let Some(Fault::Beyond(head)) = &fault { Some(head.clone()) } else { None };
                     self.end = Some(fault.map_or(Heard::Ended { clean: false }, refuse));
+                    if let Some(head) = head {
+                        return Poll::Ready(Some(Ok(Inbound::TooLarge(head))));
+                    }
                 }
                 Some(Err(_)) if self.end.is_some() => return Poll::Ready(self.end.take().map(Err)),
                 // Not to be expected of bytes that passed the guard.
@@ -182,7 +185,9 @@ pub(super) async fn accept(
     limit: usize,
     large: Option<Large>,
 ) -> Result<(Accepted, Incoming), actix_web::Error> {
-    let most = large.as_ref().map_or(limit, |large| large.limit.max(limit));
+    // Bounded by the guard alone: with a bound of its own the parser would be the first to end the stream, at the header,
+    // before anybody has read whom the message is about.
+    let most = usize::MAX;
     let fault = Rc::new(Cell::new(None));
     let guarded = Guarded {
         payload: payload.into_inner(),
@@ -228,7 +233,7 @@ fn inbound(message: AggregatedMessage) -> Inbound {
 fn refuse(fault: Fault) -> Heard {
     match fault {
         Fault::TooLarge { .. } => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
-        Fault::Beyond(reason) => Heard::Refuse(reason, "document_too_large"),
+        Fault::Beyond(_) => Heard::Refuse(CloseReason::TooBig, "document_too_large"),
         Fault::Busy => Heard::Refuse(CloseReason::TryAgainLater, "too_many_large"),
         Fault::NotUtf8 => Heard::Refuse(CloseReason::InvalidText, "not_utf8"),
         Fault::Protocol(wrong) => {

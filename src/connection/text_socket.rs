@@ -232,6 +232,7 @@ impl Peer {
                 Some(None)
             }
             Some(Ok(Inbound::Pong)) => Some(None),
+            Some(Ok(Inbound::TooLarge(_))) => self.end(CloseReason::TooBig),
             Some(Ok(Inbound::Close(code))) => {
                 (self.left_cleanly, self.farewell) = (is_goodbye(code), Farewell::Theirs);
                 self.end(CloseReason::Normal)

@@ -80,6 +80,8 @@ pub async fn hocuspocus(
         max_sessions: app.config.limits.per_document,
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
+        address: address(&request),
+        penalties: app.penalties.clone(),
     });
     open(&request, payload, &app, connection, with, &Asked::of(&request)).await
 }

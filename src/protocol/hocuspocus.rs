@@ -125,6 +125,11 @@ pub fn is_step_2(head: &[u8]) -> Option<bool> {
     }
 }
 
+/// Which document a frame that begins so is about.
+pub fn document_of(head: &[u8]) -> Option<DocumentName> {
+    document(Reader::new(head).buffer(MAX_ADDRESS).ok()?).ok()
+}
+
 /// The document's name in an address: what stands before the first NUL.
 pub fn document(address: &[u8]) -> Result<DocumentName, InvalidName> {
     let name = address.split(|byte| *byte == 0).next().unwrap_or_default();

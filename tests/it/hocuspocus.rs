@@ -362,6 +362,32 @@ async fn denial(socket: &mut Raw, document: &str) -> String {
 }
 
 #[tokio::test]
+async fn a_document_larger_than_any_may_be_soon_costs_its_people_no_other_document() {
+    let small = |set: &mut weft::config::Settings| {
+        set.max_message_bytes = Some(10_000);
+        set.max_document_bytes = Some(20_000);
+    };
+    let server =
+        TestServer::setup().settings(small).with(|config| config.http.penalties.free = 2).start().await;
+    let huge = frames::step2(&vec![0; 30_000]);
+    // Enough of them for a wait that is longer than this test.
+    for round in 0..10 {
+        let mut socket = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
+        match round % 2 {
+            0 => _ = socket.send(about("album", &huge)).await,
+            _ => socket.send_pieces(&about("album", &huge), 7_000).await,
+        }
+        assert_eq!(socket.closed().await, Some(1009));
+    }
+    assert_eq!(server.refused("document_too_large"), 10);
+    let mut socket = Raw::try_open(&server, "/hocuspocus", &[]).await.unwrap();
+    enters(&mut socket, "another").await;
+    let reason = denial(&mut socket, "album").await;
+    assert!(reason.contains("change-refused: what was last sent"), "{reason}");
+    enters(&mut socket, "a third").await;
+}
+
+#[tokio::test]
 async fn a_document_that_is_full_is_denied_with_a_word_and_the_socket_lives_on() {
     let server = TestServer::setup().settings(|set| set.max_connections_per_document = Some(1)).start().await;
     let _ann = server.client("Ann", "plan").await;
