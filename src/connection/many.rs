@@ -60,6 +60,8 @@ pub(super) struct Conversation {
     /// Attempts to enter and renewals under way.
     asking: FuturesUnordered<LocalBoxFuture<'static, Answer>>,
     actions: Vec<Action>,
+    /// When something was last heard.
+    heard: Instant,
 }
 
 struct Session {
@@ -95,6 +97,7 @@ impl Many {
             sessions: HashMap::new(),
             asking: FuturesUnordered::new(),
             actions: Vec::new(),
+            heard: now,
         }
     }
 
@@ -106,13 +109,14 @@ impl Many {
         address: Bytes,
         document: DocumentName,
         token: Option<String>,
+        now: Instant,
     ) -> Answer {
         let prefix = hocuspocus::prefix(&address);
         let outbox = queue.open(prefix.clone());
         let session = SessionId::new();
         let joined = match self.policy.admit(Request { document: document.clone(), token }).await {
             Err(Denied(reason)) => Err(reason),
-            Ok(access) => match self.penalties.wait(self.address, &document, Instant::now()) {
+            Ok(access) => match self.penalties.wait(self.address, &document, now) {
                 Some(wait) => Err(denial_again(wait)),
                 None => {
                     let message = Outgoing::Authenticated { may_write: access.may_write() };
@@ -163,7 +167,8 @@ impl Conversation {
         for action in std::mem::take(&mut self.actions) {
             match action {
                 Action::Enter { address, document, token } => {
-                    let entering = self.many.clone().enter(self.queue.clone(), address, document, token);
+                    let (many, queue) = (self.many.clone(), self.queue.clone());
+                    let entering = many.enter(queue, address, document, token, self.heard);
                     self.asking.push(entering.boxed_local());
                 }
                 Action::Renew { address, document, token } => {
@@ -238,6 +243,7 @@ impl Talk for Conversation {
     }
 
     fn hear(&mut self, inbound: Inbound, now: Instant) -> Heard {
+        self.heard = now;
         match inbound {
             Inbound::Binary(bytes) => {
                 let before = self.actions.len();
