@@ -113,11 +113,18 @@ for (const [kind, use] of Object.entries(KINDS)) {
       await ann.page.getByRole("link", { name: "All documents" }).click();
       await ann.page.locator(`a[href="/d/${encodeURIComponent(`left ${kind}`)}"]`).first().waitFor();
     };
-    for (let times = 0; times < WARM_UP; times++) await visit();
-    const before = await held(ann);
-    for (let times = 0; times < VISITS; times++) await visit();
-    const after = await held(ann);
-    // What stays of each visit grows with them; a cache that is filled on the way does not.
-    for (const what of Object.keys(after)) assert.ok(after[what] < before[what] + VISITS, `${what}: ${before[what]}, and ${after[what]} after ${VISITS} more visits`);
+    const visits = async (count) => {
+      for (let times = 0; times < count; times++) await visit();
+      return held(ann);
+    };
+    /** What stays of each visit grows with them; a cache that is filled on the way does not. */
+    const grown = (before, after) => Object.keys(after).filter((what) => after[what] >= before[what] + VISITS);
+    const before = await visits(WARM_UP);
+    const after = await visits(VISITS);
+    if (grown(before, after).length === 0) return;
+    // Something that is kept once, such as the last board until the next one, may be there now and not have been before.
+    const later = await visits(VISITS);
+    const all = JSON.stringify([before, after, later]);
+    assert.deepEqual(grown(after, later), [], `each after ${VISITS} more visits: ${all}`);
   });
 }
