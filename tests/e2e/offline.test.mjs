@@ -137,6 +137,8 @@ test("a document that is not on this device says so, and opens by itself when th
   ann.mayLoseNetwork = true;
   await openDocument(ann, "elsewhere");
   await ann.page.getByRole("link", { name: "All documents" }).first().click();
+  // A server that is stopping answers a list that is asked for now with 503.
+  await ann.page.locator('a[href="/d/elsewhere"]').first().waitFor();
   await server.stop();
   await ann.page.evaluate(() => {
     history.pushState(null, "", "/d/never-opened-here");
