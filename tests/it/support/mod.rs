@@ -31,7 +31,7 @@ pub(crate) use self::{
 };
 
 /// How long anything may take before it counts as broken. Long, because two busy cores are slow cores.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Something that listens: a server in this process or one of its own.
 pub(crate) trait Address {
