@@ -55,7 +55,7 @@ impl<S: Stream<Item = Result<Inbound, Heard>> + Unpin> Ahead<S> {
                 return Poll::Pending;
             }
             let message = ready!(self.messages.poll_next_unpin(context));
-            self.is_over = !matches!(&message, Some(Ok(inbound)) if !matches!(inbound, Inbound::Close(_)));
+            self.is_over = !matches!(&message, Some(Ok(inbound)) if !inbound.is_last());
             if let Some(message) = message {
                 self.bytes += size(&message);
                 self.waiting.push_back(message);

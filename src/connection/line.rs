@@ -189,7 +189,7 @@ impl<T: Talk> Reader<'_, T> {
                     if let Inbound::Binary(bytes) = &inbound {
                         self.metrics.bytes_received.inc_by(bytes.len() as u64);
                     }
-                    if matches!(inbound, Inbound::Close(_) | Inbound::TooLarge(_)) {
+                    if inbound.is_last() {
                         *self.farewell = Farewell::Theirs;
                     }
                     self.talk.hear(inbound, now)

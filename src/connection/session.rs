@@ -32,6 +32,13 @@ pub enum Inbound {
     Close(Option<u16>),
 }
 
+impl Inbound {
+    /// Whether nothing that is to be heard comes after it.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(self, Self::Close(_) | Self::TooLarge(_))
+    }
+}
+
 /// What follows from it.
 #[derive(Debug, PartialEq)]
 pub enum Step {

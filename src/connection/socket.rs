@@ -142,7 +142,7 @@ pub(super) struct Incoming {
     stream: AggregatedMessageStream,
     fault: Rc<Cell<Option<Fault>>>,
     /// Why the bytes ended. Told last, because actix-ws says it first.
-    end: Option<Heard>,
+    end: Option<Result<Inbound, Heard>>,
 }
 
 impl Stream for Incoming {
@@ -153,19 +153,14 @@ impl Stream for Incoming {
             match ready!(Pin::new(&mut self.stream).poll_next(context)) {
                 Some(Ok(message)) => return Poll::Ready(Some(Ok(inbound(message)))),
                 Some(Err(error)) if self.end.is_none() && ends_the_bytes(&error) => {
-                    let fault = self.fault.take();
-                    let head = if let Some(Fault::Beyond(head)) = &fault { Some(head.clone()) } else { None };
-                    self.end = Some(fault.map_or(Heard::Ended { clean: false }, refuse));
-                    if let Some(head) = head {
-                        return Poll::Ready(Some(Ok(Inbound::TooLarge(head))));
-                    }
+                    self.end = Some(self.fault.take().map_or(Err(Heard::Ended { clean: false }), last_of));
                 }
-                Some(Err(_)) if self.end.is_some() => return Poll::Ready(self.end.take().map(Err)),
+                Some(Err(_)) if self.end.is_some() => return Poll::Ready(self.end.take()),
                 // Not to be expected of bytes that passed the guard.
                 Some(Err(_)) => {
-                    return Poll::Ready(Some(Err(refuse(Fault::Protocol("not understood")))));
+                    return Poll::Ready(Some(last_of(Fault::Protocol("not understood"))));
                 }
-                None => return Poll::Ready(self.end.take().map(Err)),
+                None => return Poll::Ready(self.end.take()),
             }
         }
     }
@@ -185,9 +180,6 @@ pub(super) async fn accept(
     limit: usize,
     large: Option<Large>,
 ) -> Result<(Accepted, Incoming), actix_web::Error> {
-    // Bounded by the guard alone: with a bound of its own the parser would be the first to end the stream, at the header,
-    // before anybody has read whom the message is about.
-    let most = usize::MAX;
     let fault = Rc::new(Cell::new(None));
     let guarded = Guarded {
         payload: payload.into_inner(),
@@ -200,7 +192,10 @@ pub(super) async fn accept(
     // The session handle of actix-ws is not used: it queues messages one by one, and encodes each for each
     // connection. Its body is kept only because dropping it ends the message stream.
     let (response, _, messages) = actix_ws::handle(request, payload)?;
-    let stream = messages.max_frame_size(most).aggregate_continuations().max_continuation_size(most);
+    // Bounded by the guard alone: with a bound of its own the parser would be the first to end the stream, at the header,
+    // before anybody has read whom the message is about.
+    let stream =
+        messages.max_frame_size(usize::MAX).aggregate_continuations().max_continuation_size(usize::MAX);
     let hangup = request.conn_data::<Hangup>().cloned();
     if let Some(hangup) = &hangup {
         hangup.converse();
@@ -229,18 +224,18 @@ fn inbound(message: AggregatedMessage) -> Inbound {
     }
 }
 
-/// A broken stream, as the close reason that names what is wrong with it.
-fn refuse(fault: Fault) -> Heard {
-    match fault {
+/// What is heard last of a broken stream: mostly the close reason that names what is wrong with it.
+fn last_of(fault: Fault) -> Result<Inbound, Heard> {
+    Err(match fault {
         Fault::TooLarge { .. } => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
-        Fault::Beyond(_) => Heard::Refuse(CloseReason::TooBig, "document_too_large"),
+        Fault::Beyond(head) => return Ok(Inbound::TooLarge(head)),
         Fault::Busy => Heard::Refuse(CloseReason::TryAgainLater, "too_many_large"),
         Fault::NotUtf8 => Heard::Refuse(CloseReason::InvalidText, "not_utf8"),
         Fault::Protocol(wrong) => {
             debug!(wrong, "not the WebSocket protocol");
             Heard::Refuse(CloseReason::ProtocolError, "websocket")
         }
-    }
+    })
 }
 
 /// Whether the bytes came to an end, by a fault in them or because the line broke. What came before is then still

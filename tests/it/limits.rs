@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Address, Client, Raw, TestServer, Weft, frames, rest, settle, until};
+use crate::support::{Address, Client, Raw, TestServer, Weft, frames, masked, rest, settle, until};
 
 #[tokio::test]
 async fn a_message_beyond_the_limit_costs_the_connection() {
@@ -30,6 +30,27 @@ async fn a_message_beyond_the_limit_costs_the_connection() {
     assert_eq!(body.send().await.error(), (413, "too_large".to_owned()));
     ann.types("still here");
     settle(&[&ann, &bob]).await;
+}
+
+#[tokio::test]
+async fn what_was_said_before_a_message_that_is_too_large_stands() {
+    let small = |set: &mut weft::config::Settings| {
+        set.max_message_bytes = Some(10_000);
+        set.max_document_bytes = Some(20_000);
+    };
+    let server = TestServer::setup().settings(small).start().await;
+    let bob = server.client("bob", "notes").await;
+    let ann = Client::named("ann");
+    ann.types("said before");
+    let mut raw = Raw::open(&server, "notes").await;
+    let both = [
+        masked::frame(0x82, &frames::step2(&ann.state())),
+        masked::frame(0x82, &frames::step2(&[0; 30_000])),
+    ];
+    // In one write, so that they are read at once.
+    raw.send_bytes(&both.concat()).await;
+    assert_eq!(raw.closed().await, Some(4422));
+    bob.reads("said before").await;
 }
 
 #[tokio::test]
