@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::penalty;
 use crate::{
     document::handle::{JoinError, OpenError},
     protocol::close::CloseReason,
@@ -39,11 +40,7 @@ pub fn denial(error: &JoinError) -> String {
 
 /// What a client is told that has to wait, because what it brought was refused again and again.
 pub fn denial_again(wait: Duration) -> String {
-    let seconds = wait.as_secs() + 1;
-    format!(
-        "change-refused: what was last sent from here into this document was refused, again and again; the server's log \
-         says why. Come back in {seconds} s"
-    )
+    format!("change-refused: {}", penalty::words(wait))
 }
 
 /// The same for a document that ends a session for good.

@@ -45,6 +45,20 @@ impl Default for Config {
     }
 }
 
+/// What somebody is told who has to wait.
+pub fn words(wait: Duration) -> String {
+    format!(
+        "what was last sent from here into this document was refused, again and again; the server's log says why. Come back \
+         in {} s",
+        seconds(wait)
+    )
+}
+
+/// Whole seconds after which somebody who has to wait may come back.
+pub fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + 1
+}
+
 /// Who was refused lately. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Penalties {

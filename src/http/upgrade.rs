@@ -22,6 +22,7 @@ use crate::{
     connection::{
         collab::{self, Visit},
         many::Many,
+        penalty,
         single::Single,
         socket::{self, Opening, With},
         text_socket,
@@ -175,12 +176,8 @@ pub(super) fn complain(app: &App, document: &DocumentName, why: impl std::fmt::D
 pub(super) fn slowed(request: &HttpRequest, app: &App, document: &DocumentName) -> Result<(), ApiError> {
     let Some(wait) = app.penalties.wait(address(request), document, Instant::now()) else { return Ok(()) };
     app.metrics.turned_away.inc();
-    let seconds = wait.as_secs() + 1;
-    let message = format!(
-        "what was last sent from here into this document was refused, again and again; the server's log says why. \
-         Come back in {seconds} s"
-    );
-    Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "refused_again", message).retry_after(seconds))
+    let refusal = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "refused_again", penalty::words(wait));
+    Err(refusal.retry_after(penalty::seconds(wait)))
 }
 
 async fn open(
