@@ -4,10 +4,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -27,8 +24,8 @@ const RUNNING: usize = 2;
 const WAITING: usize = 32;
 /// Bytes of states and of what was read of them that are kept.
 const KEPT: usize = 64 << 20;
-/// A reading that took more of the processor's time than this is not begun again at once when the document has changed: the document rests for as
-/// long as the reading took. There are documents of 200 KB that take seconds.
+/// A reading that took more of the processor's time than this is not begun again at once when the document has changed:
+/// the document rests for as long as the reading took. There are documents of 200 KB that take seconds.
 const LONG: Duration = Duration::from_millis(500);
 
 /// As what a document is read.
@@ -58,14 +55,15 @@ pub enum NoExport {
 #[derive(Debug)]
 pub struct Exports {
     running: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    /// Places for those under way and those who wait.
+    places: Semaphore,
     kept: Mutex<VecDeque<Arc<Export>>>,
 }
 
 impl Default for Exports {
     fn default() -> Self {
         let running = Arc::new(Semaphore::new(RUNNING));
-        Self { running, waiting: AtomicUsize::new(0), kept: Mutex::default() }
+        Self { running, places: Semaphore::new(RUNNING + WAITING), kept: Mutex::default() }
     }
 }
 
@@ -124,7 +122,7 @@ impl Exports {
         if export.not_before.is_some_and(|rested| Instant::now() < rested) {
             return Err(NoExport::Resting);
         }
-        let place = Waiting::enter(&self.waiting).ok_or(NoExport::Busy)?;
+        let place = self.places.try_acquire().map_err(|_| NoExport::Busy)?;
         // Never closed.
         let running = self.running.clone().acquire_owned().await.map_err(|_| NoExport::Busy)?;
         let export = export.clone();
@@ -160,22 +158,6 @@ impl Exports {
             let Some(oldest) = kept.pop_front() else { break };
             bytes -= oldest.bytes();
         }
-    }
-}
-
-/// A place among those who wait, given up when dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(waiting: &'a AtomicUsize) -> Option<Self> {
-        let place = Self(waiting);
-        (waiting.fetch_add(1, Ordering::AcqRel) < RUNNING + WAITING).then_some(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -221,7 +203,7 @@ mod tests {
         let busy = read.iter().filter(|read| matches!(read, Err(NoExport::Busy))).count();
         // Some may have been done with before the last one asked.
         assert!((1..=60 - RUNNING - WAITING).contains(&busy), "{busy} of 60 were turned away");
-        assert_eq!(exports.waiting.load(Ordering::Acquire), 0);
+        assert_eq!(exports.places.available_permits(), RUNNING + WAITING);
         for name in &names {
             assert!(exports.get(name, Form::Text, state("x")).await.is_ok(), "afterwards there is room");
         }

@@ -8,10 +8,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     pin::Pin,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Weak},
     task::{Context, Poll},
     time::Duration,
 };
@@ -55,7 +52,8 @@ struct Shared {
     config: Config,
     metrics: Metrics,
     room: Semaphore,
-    waiting: AtomicUsize,
+    /// Places for those who wait.
+    waiting: Semaphore,
     /// Steps taken beyond what there was, because something turned out to be larger than it was known to be. What is
     /// given back fills these first.
     owed: Mutex<usize>,
@@ -94,7 +92,7 @@ impl Answers {
             room: Semaphore::new(steps(config.total_bytes)),
             config,
             metrics,
-            waiting: AtomicUsize::new(0),
+            waiting: Semaphore::new(WAITING),
             owed: Mutex::default(),
             places: Mutex::default(),
         }))
@@ -106,7 +104,7 @@ impl Answers {
         let Shared { config, waiting, .. } = &*self.0;
         let place = self.place(path);
         if !place.taken.initialized() {
-            let _waits = Waiting::enter(waiting).ok_or_else(no_room)?;
+            let _waits = waiting.try_acquire().map_err(|_| no_room())?;
             let taken = place.taken.get_or_init(|| self.take(&place, bytes));
             tokio::time::timeout(config.within, taken).await.map_err(|_| no_room())?;
         }
@@ -255,22 +253,6 @@ fn no_room() -> ApiError {
     ApiError::unavailable("too_many_answers", message)
 }
 
-/// A place among those who wait, given up when dropped.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn enter(waiting: &'a AtomicUsize) -> Option<Self> {
-        let place = Self(waiting);
-        (waiting.fetch_add(1, Ordering::AcqRel) < WAITING).then_some(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::{future::join_all, poll};
@@ -320,7 +302,7 @@ mod tests {
         assert_eq!(at_once.iter().filter(|refused| **refused).count(), 3);
         assert!(join_all(asking.drain(..WAITING)).await.iter().all(Result::is_err));
         drop((asking, held));
-        assert_eq!(answers.0.waiting.load(Ordering::Acquire), 0);
+        assert_eq!(answers.0.waiting.available_permits(), WAITING);
         assert!(answers.room("next", STEP as u64).await.is_ok());
     }
 
