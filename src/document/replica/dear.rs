@@ -129,9 +129,7 @@ impl Replica {
         let verdict = if is_whole { Verdict::Complete } else { Verdict::Incomplete };
         Ok(AppliedDear { pieces: applied, verdict })
     }
-}
 
-impl Replica {
     /// Whether it shows that an update costs no more than its size is worth, applied as a whole.
     fn is_only_large(&mut self, update: &Update) -> Result<bool, Poisoned> {
         if update.sections().iter().any(|section| known(&self.clocks, section.client) > 0) {
