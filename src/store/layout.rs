@@ -551,26 +551,87 @@ fn record_bytes(name: &DocumentName, length: usize) -> u64 {
 /// since the one before, the origin (0 none, 1 the same as before, 2 and the id), the length, the bytes.
 pub fn encode_log(updates: &[LoggedUpdate]) -> Vec<u8> {
     let mut out = Vec::with_capacity(32 + updates.iter().map(|update| update.bytes.len() + 4).sum::<usize>());
-    put_varint(&mut out, updates.len() as u64);
-    let mut at = updates.first().map_or(0, |update| update.at.0);
-    out.put_u64(at);
-    let mut origin = None;
+    let mut head = LogHead::begin(updates, &mut out);
     for update in updates {
-        put_varint(&mut out, zigzag(update.at.0.wrapping_sub(at) as i64));
-        at = update.at.0;
-        match update.origin {
-            None => out.put_u8(0),
-            same if same == origin => out.put_u8(1),
-            Some(session) => {
-                out.put_u8(2);
-                out.extend_from_slice(session.0.as_bytes());
-                origin = update.origin;
-            }
-        }
-        put_varint(&mut out, update.bytes.len() as u64);
+        head.put(update, &mut out);
         out.extend_from_slice(&update.bytes);
     }
     out
+}
+
+/// What stands in front of the bytes of each update in an entry of the log.
+struct LogHead {
+    at: u64,
+    origin: Option<SessionId>,
+}
+
+impl LogHead {
+    fn begin(updates: &[LoggedUpdate], out: &mut Vec<u8>) -> Self {
+        put_varint(out, updates.len() as u64);
+        let at = updates.first().map_or(0, |update| update.at.0);
+        out.put_u64(at);
+        Self { at, origin: None }
+    }
+
+    fn put(&mut self, update: &LoggedUpdate, out: &mut Vec<u8>) {
+        put_varint(out, zigzag(update.at.0.wrapping_sub(self.at) as i64));
+        self.at = update.at.0;
+        match update.origin {
+            None => out.put_u8(0),
+            same if same == self.origin => out.put_u8(1),
+            Some(session) => {
+                out.put_u8(2);
+                out.extend_from_slice(session.0.as_bytes());
+                self.origin = update.origin;
+            }
+        }
+        put_varint(out, update.bytes.len() as u64);
+    }
+}
+
+/// An entry of the log that was not put together: a large one is never in memory a second time.
+#[derive(Debug)]
+pub struct LogPieces {
+    pieces: Vec<Bytes>,
+    length: usize,
+}
+
+impl LogPieces {
+    /// What [`encode_log`] writes.
+    pub fn new(updates: &[LoggedUpdate]) -> Self {
+        let mut out = Vec::new();
+        let mut head = LogHead::begin(updates, &mut out);
+        let mut pieces = Vec::with_capacity(2 * updates.len());
+        for update in updates {
+            head.put(update, &mut out);
+            pieces.extend([Bytes::from(std::mem::take(&mut out)), update.bytes.clone()]);
+        }
+        pieces.push(Bytes::from(out)); // the head of none, if there are no updates
+        let length = pieces.iter().map(Bytes::len).sum();
+        Self { pieces, length }
+    }
+
+    /// How many parts it has.
+    pub fn parts(&self) -> u32 {
+        parts(self.length)
+    }
+
+    /// One part of it, as a payload; the same as [`part`] of the whole.
+    pub fn part(&self, part: u32) -> Vec<u8> {
+        let from = part as usize * ROW_BYTES;
+        let to = self.length.min(from + ROW_BYTES);
+        let mut payload = Vec::with_capacity(4 + to - from);
+        payload.extend_from_slice(&parts(self.length).to_be_bytes());
+        let mut at = 0;
+        for piece in &self.pieces {
+            let (start, end) = (from.max(at) - at, to.min(at + piece.len()).saturating_sub(at));
+            if start < end {
+                payload.extend_from_slice(&piece[start..end]);
+            }
+            at += piece.len();
+        }
+        payload
+    }
 }
 
 /// Reads what [`encode_log`] wrote, to its end. The updates share the memory of `entry`.
@@ -1171,6 +1232,26 @@ mod tests {
             assert!(parts_seen.is_empty());
         }
         assert!(Parts::default().add(1, &part(&vec![0; 2 * ROW_BYTES], 1)).is_err(), "starts in the middle");
+    }
+
+    #[test]
+    fn a_log_in_pieces_is_the_log() {
+        for length in [0, 1, ROW_BYTES - 1, ROW_BYTES, 3 * ROW_BYTES + 7] {
+            let large: Bytes = (0..length).map(|at| (at % 251) as u8).collect();
+            let updates = [
+                update(5, session(1), b"small"),
+                LoggedUpdate { bytes: large.clone(), origin: session(1), at: Timestamp(3) },
+                LoggedUpdate { bytes: large, origin: None, at: Timestamp(9) },
+                update(9, session(2), b""),
+            ];
+            for updates in [&updates[..], &updates[1..2], &[]] {
+                let (whole, pieces) = (encode_log(updates), LogPieces::new(updates));
+                assert_eq!(pieces.parts(), parts(whole.len()));
+                for number in 0..pieces.parts() {
+                    assert_eq!(pieces.part(number), part(&whole, number), "part {number} of {length}");
+                }
+            }
+        }
     }
 
     #[test]

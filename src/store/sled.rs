@@ -7,6 +7,7 @@
 //! append ──► room (bytes, bounded: full = the future waits) ──► storage thread
 //!             gather up to group_ms or group_bytes → one frame of the log → index → answers
 //!             every few seconds: what the log holds → rows of sled, many updates of a document in each
+//!             longer than a megabyte: rows at once, a megabyte between two groups (engine/large.rs)
 //! load ────► room (1,024 loads) ──► reader threads ──► (what looks damaged is asked again of the storage thread,
 //!                                   which knows whether it was only just replaced)
 //! ```
@@ -305,11 +306,12 @@ fn commit_group(
     let mut closing = false;
     let mut next = Some(first);
     while let Some(Queued { request, _room: room }) = next.take() {
-        closing |= matches!(request, Request::Close { .. });
+        let closes = matches!(request, Request::Close { .. });
         if let Some(request) = engine.stage(&mut group, request) {
             *pending = Some(Queued { request, _room: room });
             break;
         }
+        closing |= closes;
         rooms.push(room);
         if closing || group.bytes() >= limits.bytes {
             break;

@@ -18,6 +18,8 @@
 //! answered before both are durable. A request that has to read what the group still holds in memory is
 //! given back, to begin the next group.
 //!
+//! An append or a state longer than a step is written in steps between the groups (`large.rs`).
+//!
 //! # Settling
 //! What was appended stays in memory (*pending*) until it is settled: every [`SETTLE_AFTER`] or
 //! [`SETTLE_BYTES`] the log goes on in a new segment, and the pending updates of each document become one
@@ -27,6 +29,7 @@
 
 mod beside;
 mod entry;
+mod large;
 mod opening;
 mod quarantine;
 mod recovery;
@@ -36,7 +39,7 @@ mod settling;
 pub(super) use entry::Unreadable;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque, hash_map},
+    collections::{HashMap, HashSet, hash_map},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -49,6 +52,7 @@ use uuid::Uuid;
 use self::{
     beside::{Changes, Held},
     entry::{Entry, Slot},
+    large::{Large, Progress, StateJob},
     opening::{Opened, open_files, read_heads, read_held},
     quarantine::QuarantineSize,
     recovery::{Broken, Stopped},
@@ -64,7 +68,7 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Appended, Collection, Config, Head, Kept, Life, LoggedUpdate, Observer, Presence,
+        Append, Appended, Collection, Config, Durability, Head, Kept, Life, LoggedUpdate, Observer, Presence,
         Quarantined, Record, Room, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
         index::{self, Index},
         layout::{self, Damage, Kind, Tally},
@@ -219,6 +223,8 @@ pub(super) struct Group {
     old_heads: Vec<(usize, u64)>,
     updates: usize,
     row_bytes: usize,
+    /// Whether it is synced at any level of durability.
+    synced: bool,
     replies: Vec<Box<dyn FnOnce(StoreResult<()>) + Send>>,
 }
 
@@ -264,19 +270,6 @@ struct Writer {
     tally: Tally,
 }
 
-/// A full state that is being written in steps.
-struct StateJob {
-    document: DocumentName,
-    life: Life,
-    upto: Sequence,
-    state: Bytes,
-    summary: Summary,
-    reply: Reply<()>,
-    generation: u64,
-    epoch: Arc<Epoch>,
-    part: u32,
-}
-
 /// The store without threads. See the file's first lines.
 pub(super) struct Engine {
     directory: Directory,
@@ -293,7 +286,7 @@ pub(super) struct Engine {
     /// Emptied epochs that a reader still holds.
     retired: Vec<Arc<Epoch>>,
     drain: Option<Drain>,
-    states: VecDeque<StateJob>,
+    large: Large,
     next_generation: u64,
     live_bytes: u64,
     /// Bytes of records beside documents.
@@ -339,7 +332,7 @@ impl Engine {
             old,
             retired: Vec::new(),
             drain: None,
-            states: VecDeque::new(),
+            large: Large::default(),
             next_generation: 1,
             live_bytes: 0,
             record_bytes: 0,
@@ -408,7 +401,16 @@ impl Engine {
 
     /// Adds a request to the group. Gives it back if it must wait for the group to be committed.
     pub(super) fn stage(&mut self, group: &mut Group, request: Request) -> Option<Request> {
+        let request = self.large.hold_back(request)?;
         match request {
+            Request::Append { ref batch, .. }
+                if Self::is_long(batch) && group.staged.contains_key(&batch[0].document) =>
+            {
+                return Some(request);
+            }
+            Request::Append { mut batch, reply } if Self::is_long(&batch) => {
+                self.begin_append(batch.remove(0), reply);
+            }
             Request::Append { batch, reply } => {
                 let appended = self.append(group, batch);
                 group.answer(reply, appended);
@@ -449,10 +451,10 @@ impl Engine {
                 let forgotten = self.forget(group, (document, life), &records);
                 group.answer(reply, forgotten);
             }
+            // What was asked before comes before.
+            Request::Close { .. } if self.large.has_appends() => return Some(request),
             Request::Close { reply } => {
-                while let Some(job) = self.states.pop_front() {
-                    let _ = job.reply.send(Err(StoreError::Closed));
-                }
+                self.large.close();
                 group.answer(reply, Ok(()));
             }
         }
@@ -464,10 +466,7 @@ impl Engine {
         // All or nothing: look at every document before the first row is staged.
         for append in &batch {
             if let Some(entry) = self.entry(group, &append.document) {
-                entry.refuse_damage()?;
-                if let Presence::Deleted(_) = entry.head.presence {
-                    return Err(StoreError::Missing(append.document.clone()));
-                }
+                takes_appends(&entry)?;
             }
         }
         let mut appended = Vec::with_capacity(batch.len());
@@ -564,16 +563,15 @@ impl Engine {
             summary,
             reply,
             generation: self.next_generation,
-            epoch: Arc::clone(&self.young.epoch),
-            part: 0,
+            progress: Progress::default(),
         };
         self.next_generation += 1;
         if job.state.len() > LARGE_STATE {
-            self.states.push_back(job);
+            self.large.add_state(job);
             return;
         }
         for part in 0..layout::parts(job.state.len()) {
-            let row = state_row(&job, part);
+            let row = job.row(part);
             group.row_bytes += row.0.len() + row.1.len();
             group.young.push(row);
         }
@@ -713,6 +711,11 @@ impl Engine {
         }
     }
 
+    /// The updates of a document that are not settled.
+    fn pending(&self, document: &DocumentName) -> Vec<LoggedUpdate> {
+        self.shared.index.read().get(document).map(|slot| slot.pending.clone()).unwrap_or_default()
+    }
+
     // ---- committing ----
 
     /// Makes the group durable, then visible, then answers.
@@ -783,7 +786,7 @@ impl Engine {
     }
 
     fn write(&mut self, group: &mut Group) -> Result<(), Failure> {
-        let level = self.config.durability;
+        let level = if group.synced { Durability::Disk } else { self.config.durability };
         let old = (std::mem::take(&mut group.old), std::mem::take(&mut group.old_heads), 0);
         let young = (std::mem::take(&mut group.young), std::mem::take(&mut group.young_heads), group.arrived);
         for (writer, (mut rows, heads, arrived)) in [(self.old.as_mut(), old), (Some(&mut self.young), young)]
@@ -810,7 +813,7 @@ impl Engine {
 
     /// Whether [`step`](Self::step) has something to do.
     pub(super) fn is_busy(&self) -> bool {
-        self.broken.is_none() && (!self.states.is_empty() || self.settling.is_some() || self.drains())
+        self.broken.is_none() && (!self.large.is_empty() || self.settling.is_some() || self.drains())
     }
 
     /// Does about [`STEP_BYTES`] of the work that can wait, and measures from time to time.
@@ -822,8 +825,8 @@ impl Engine {
         if self.settling.is_none() && (waited || self.wal.length() >= SETTLE_BYTES) {
             self.begin_settling();
         }
-        if !self.states.is_empty() {
-            self.state_step();
+        if !self.large.is_empty() {
+            self.large_step();
         } else if self.settling.is_some() {
             self.settle_step();
         } else if self.drains() {
@@ -840,39 +843,15 @@ impl Engine {
             self.consider_rotation(true);
         }
     }
-
-    fn state_step(&mut self) {
-        let Some(mut job) = self.states.pop_front() else { return };
-        if !Arc::ptr_eq(&job.epoch, &self.young.epoch) {
-            // A rotation overtook it: what was written so far goes away with the old epoch.
-            (job.epoch, job.part) = (Arc::clone(&self.young.epoch), 0);
-        }
-        let all = layout::parts(job.state.len());
-        let upto = all.min(job.part + (STEP_BYTES / layout::ROW_BYTES) as u32);
-        let rows: Vec<Row> = (job.part..upto).map(|part| state_row(&job, part)).collect();
-        let row_bytes: usize = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
-        job.part = upto;
-        if upto < all {
-            self.written += row_bytes as u64;
-            match job.epoch.apply(rows, self.config.durability) {
-                Ok(()) => self.states.push_front(job),
-                Err(Failure(reason)) => {
-                    self.fail(&reason);
-                    let _ = job.reply.send(Err(StoreError::Unwritable(reason)));
-                }
-            }
-        } else {
-            let mut group = Group { young: rows, row_bytes, ..Group::default() };
-            self.finish_state(&mut group, job);
-            self.commit(group);
-        }
-    }
 }
 
-fn state_row(job: &StateJob, part: u32) -> Row {
-    let key = layout::state_key(&job.document, job.life.0, job.generation, part);
-    let value = layout::seal(Kind::State, &key, &layout::part(&job.state, part));
-    (key, value)
+/// Whether a document takes appends as it is.
+fn takes_appends(entry: &Entry) -> StoreResult<()> {
+    entry.refuse_damage()?;
+    match entry.head.presence {
+        Presence::Deleted(_) => Err(StoreError::Missing(entry.head.document.clone())),
+        _ => Ok(()),
+    }
 }
 
 /// A key after all keys that begin with `prefix`: what follows a prefix is never this long or this high.

@@ -1,6 +1,7 @@
 //! What is particular to the store on disk: kills, cuts, flips, locks, versions, full disks, rotation.
 
 mod damage;
+mod large;
 
 use std::{
     collections::BTreeMap,

@@ -62,9 +62,7 @@ impl Engine {
         }
         drop(stopped);
         (self.settling, self.drain) = (None, None);
-        for job in std::mem::take(&mut self.states) {
-            let _ = job.reply.send(Err(StoreError::Unwritable(reason.to_owned())));
-        }
+        self.give_up_large(reason);
     }
 
     /// How long the storage thread may rest when nobody asks it anything.

@@ -95,6 +95,8 @@ impl Engine {
             return;
         }
         let Usage { live_bytes, free_bytes, .. } = *self.shared.usage.read();
+        // What is being written in steps is as good as live.
+        let live_bytes = live_bytes + self.large.bytes();
         let slack = self.config.slack_bytes / if idle && self.thrown_away { IDLE_SLACK } else { 1 };
         let slack = slack.max(SLACK_MIN); // what an empty epoch takes is not dead
         if self.young.epoch.row_bytes() <= 2 * live_bytes + slack {
@@ -179,7 +181,7 @@ impl Engine {
     }
 
     /// Copies about [`STEP_BYTES`] from the old epoch to the young one.
-    pub(super) fn drain_step(&mut self) {
+    pub(in crate::store::sled) fn drain_step(&mut self) {
         let (Some(mut drain), Some(old)) = (self.drain.take(), &self.old) else { return };
         let old = Arc::clone(&old.epoch);
         let mut group = Group::default();
@@ -205,7 +207,10 @@ impl Engine {
         while group.row_bytes < STEP_BYTES {
             let Some(mut copying) = self.next_copy(drain, old)? else { break };
             while let Some((from, to)) = copying.ranges.pop_front() {
-                if let Some(rest) = copy_range(old, from, &to, group)? {
+                let settled =
+                    if from[0] == Kind::Log as u8 { self.settled_end(&copying.entry) } else { None };
+                let upto = settled.filter(|end| *end < to).unwrap_or_else(|| to.clone());
+                if let Some(rest) = copy_range(old, from, &upto, group)? {
                     copying.ranges.push_front((rest, to));
                     drain.copying = Some(copying);
                     return Ok(false);
@@ -279,6 +284,14 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+
+    /// The last key that is written for good among the rows of a document. What stands behind it will be written again:
+    /// it belongs to an append that is under way, or was cut off.
+    fn settled_end(&self, copying: &Entry) -> Option<Vec<u8>> {
+        let now = self.durable(&copying.head.document)?;
+        let settled = now.damaged.is_none().then_some(now.settled)?;
+        Some(layout::log_key(&now.head.document, now.life(), settled, u32::MAX))
     }
 
     fn finish_drain(&mut self, disk_before: u64) {

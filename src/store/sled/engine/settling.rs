@@ -165,7 +165,7 @@ fn replay_one(
     slot
 }
 
-fn log_rows(document: &DocumentName, life: u32, first: u64, whole: &[u8]) -> Vec<Row> {
+pub(super) fn log_rows(document: &DocumentName, life: u32, first: u64, whole: &[u8]) -> Vec<Row> {
     let row = |part| {
         let key = layout::log_key(document, life, first, part);
         let value = layout::seal(Kind::Log, &key, &layout::part(whole, part));

@@ -1,0 +1,273 @@
+//! What is too large for one commit: long appends and full states, written in steps of about [`STEP_BYTES`] between
+//! the commits of others, so that nobody waits behind 50 MB for a letter.
+//!
+//! The rows come first and the head that speaks of them last, in the group of the last step: a crash on the way leaves
+//! rows that nobody asks for. A long append never goes through the write-ahead log, and settles what its document had
+//! there. Rows of one that was cut off are overwritten by the next entry of the same sequence, and what is left behind
+//! its last part is passed over (`Entry::read_tail`). All requests that would move its document's sequence wait behind it.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+
+use super::{Engine, Epoch, Failure, Group, Reply, Request, Row, STEP_BYTES, settling::log_rows};
+use crate::{
+    ids::{DocumentName, Timestamp},
+    store::{
+        Append, Appended, Durability, Life, Sequence, StoreError, StoreResult, Summary, index,
+        layout::{self, Kind, LogPieces},
+    },
+};
+
+/// Rows of a step.
+const STEP_ROWS: u32 = (STEP_BYTES / layout::ROW_BYTES) as u32;
+
+/// What is being written in steps.
+#[derive(Default)]
+pub(super) struct Large {
+    appends: VecDeque<AppendJob>,
+    states: VecDeque<StateJob>,
+}
+
+/// A long append, from when its document's sequence is free until it is durable.
+struct AppendJob {
+    append: Append,
+    entry: LogPieces,
+    reply: Reply<Vec<Appended>>,
+    progress: Progress,
+    /// What has to wait until the document's next sequence is known.
+    behind: Vec<Request>,
+}
+
+/// A full state.
+pub(super) struct StateJob {
+    pub(super) document: DocumentName,
+    pub(super) life: Life,
+    pub(super) upto: Sequence,
+    pub(super) state: Bytes,
+    pub(super) summary: Summary,
+    pub(super) reply: Reply<()>,
+    pub(super) generation: u64,
+    pub(super) progress: Progress,
+}
+
+/// How much of it is written, and where.
+#[derive(Default)]
+pub(super) struct Progress {
+    epoch: Option<Arc<Epoch>>,
+    part: u32,
+    /// Bytes of the rows.
+    bytes: u64,
+}
+
+impl Progress {
+    /// The parts of the next step. Whatever was written to another epoch goes away with it.
+    fn next(&mut self, epoch: &Arc<Epoch>, all: u32) -> std::ops::Range<u32> {
+        if !self.epoch.as_ref().is_some_and(|known| Arc::ptr_eq(known, epoch)) {
+            *self = Self { epoch: Some(Arc::clone(epoch)), ..Self::default() };
+        }
+        let from = self.part;
+        self.part = all.min(from + STEP_ROWS);
+        from..self.part
+    }
+
+    /// Counts the rows of a step.
+    fn add(&mut self, rows: &[Row]) {
+        self.bytes += rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
+    }
+}
+
+impl Large {
+    pub(super) fn is_empty(&self) -> bool {
+        self.appends.is_empty() && self.states.is_empty()
+    }
+
+    pub(super) fn has_appends(&self) -> bool {
+        !self.appends.is_empty()
+    }
+
+    /// Bytes of rows that no head speaks of yet.
+    pub(super) fn bytes(&self) -> u64 {
+        let appends = self.appends.iter().map(|job| job.progress.bytes);
+        appends.chain(self.states.iter().map(|job| job.progress.bytes)).sum()
+    }
+
+    pub(super) fn add_state(&mut self, job: StateJob) {
+        self.states.push_back(job);
+    }
+
+    /// Gives back a request that need not wait behind a long append.
+    pub(super) fn hold_back(&mut self, request: Request) -> Option<Request> {
+        let moves = |document: &DocumentName| match &request {
+            Request::Append { batch, .. } => batch.iter().any(|append| append.document == *document),
+            Request::Create { document: moved, .. } | Request::SetPresence { document: moved, .. } => {
+                moved == document
+            }
+            _ => false,
+        };
+        match self.appends.iter().position(|job| moves(&job.append.document)) {
+            Some(held) => {
+                self.appends[held].behind.push(request);
+                None
+            }
+            None => Some(request),
+        }
+    }
+
+    /// Nobody waits for a state any more.
+    pub(super) fn close(&mut self) {
+        for job in self.states.drain(..) {
+            let _ = job.reply.send(Err(StoreError::Closed));
+        }
+    }
+}
+
+impl Engine {
+    /// Whether this is written in steps: more than a step of one document.
+    pub(super) fn is_long(batch: &[Append]) -> bool {
+        let [append] = batch else { return false };
+        append.updates.iter().map(|update| update.bytes.len()).sum::<usize>() > STEP_BYTES
+    }
+
+    /// Begins with a long append. Its document must not be staged.
+    pub(super) fn begin_append(&mut self, append: Append, reply: Reply<Vec<Appended>>) {
+        if let Err(refused) = self.takes(&append) {
+            let _ = reply.send(Err(refused));
+            return;
+        }
+        let entry = LogPieces::new(&append.updates);
+        let job = AppendJob { append, entry, reply, progress: Progress::default(), behind: Vec::new() };
+        self.large.appends.push_back(job);
+    }
+
+    fn takes(&self, append: &Append) -> StoreResult<()> {
+        self.shared.writable()?;
+        self.durable(&append.document).map_or(Ok(()), |entry| super::takes_appends(&entry))
+    }
+
+    /// Writes the next step of something.
+    pub(super) fn large_step(&mut self) {
+        match self.large.appends.pop_front() {
+            Some(job) => self.append_step(job),
+            None => self.state_step(),
+        }
+    }
+
+    /// Whoever sends something long takes turns with others who do.
+    fn append_step(&mut self, mut job: AppendJob) {
+        let document = job.append.document.clone();
+        let at = job.append.updates.first().map_or(Timestamp(0), |update| update.at);
+        let mut entry = self.durable(&document).unwrap_or_else(|| self.begin(document.clone(), at));
+        if !entry.stored {
+            entry.epoch = Arc::clone(&self.young.epoch);
+        }
+        let (first, life) = (entry.head.last.0 + 1, entry.life());
+        let all = job.entry.parts();
+        let row = |part| {
+            let key = layout::log_key(&document, life, first, part);
+            let value = layout::seal(Kind::Log, &key, &job.entry.part(part));
+            (key, value)
+        };
+        let parts = job.progress.next(&entry.epoch, all);
+        let (is_last, rows) = (parts.end == all, parts.map(row).collect::<Vec<Row>>());
+        job.progress.add(&rows);
+        if !is_last {
+            // Synced at any level of durability: the log goes on behind them, and must not outlive them.
+            match self.write_rows(&entry.epoch, rows, Durability::Disk) {
+                Ok(()) => self.large.appends.push_back(job),
+                Err(refused) => {
+                    let _ = job.reply.send(Err(refused));
+                    self.go_on(job.behind);
+                }
+            }
+            return;
+        }
+        let mut group = Group { synced: true, ..Group::default() };
+        let pending = self.pending(&document);
+        if !pending.is_empty() {
+            for row in log_rows(&document, life, entry.settled + 1, &layout::encode_log(&pending)) {
+                entry.log_bytes += (row.0.len() + row.1.len()) as u64;
+                self.push(&mut group, &entry, row);
+            }
+        }
+        for row in rows {
+            self.push(&mut group, &entry, row);
+        }
+        entry.log_bytes += job.progress.bytes;
+        let Append { updates, summary, .. } = job.append;
+        let appended = match index::append(&mut entry.head, &updates, summary) {
+            Ok(first) => Ok(vec![Appended { life: entry.head.life, first, count: updates.len() as u64 }]),
+            Err(error) => Err(error),
+        };
+        if appended.is_ok() {
+            (entry.settled, entry.pending_bytes) = (entry.head.last.0, 0);
+            entry.weigh();
+            group.updates += updates.len();
+            self.stage_heads(&mut group, entry);
+        }
+        group.answer(job.reply, appended);
+        self.commit(group);
+        self.go_on(job.behind);
+    }
+
+    /// Does what waited behind a long append.
+    pub(super) fn go_on(&mut self, behind: Vec<Request>) {
+        let mut group = Group::default();
+        for request in behind {
+            if let Some(request) = self.stage(&mut group, request) {
+                self.commit(std::mem::take(&mut group));
+                // A group that holds nothing gives nothing back.
+                drop(self.stage(&mut group, request));
+            }
+        }
+        self.commit(group);
+    }
+
+    /// Rows that no head speaks of yet.
+    fn write_rows(&mut self, epoch: &Epoch, rows: Vec<Row>, level: Durability) -> StoreResult<()> {
+        self.written += rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
+        epoch.apply(rows, level).map_err(|Failure(reason)| {
+            self.fail(&reason);
+            StoreError::Unwritable(reason)
+        })
+    }
+
+    fn state_step(&mut self) {
+        let Some(mut job) = self.large.states.pop_front() else { return };
+        let epoch = Arc::clone(&self.young.epoch);
+        let all = layout::parts(job.state.len());
+        let parts = job.progress.next(&epoch, all);
+        let (is_last, rows) = (parts.end == all, parts.map(|part| job.row(part)).collect::<Vec<Row>>());
+        job.progress.add(&rows);
+        if is_last {
+            let row_bytes = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
+            let mut group = Group { young: rows, row_bytes, ..Group::default() };
+            self.finish_state(&mut group, job);
+            return self.commit(group);
+        }
+        match self.write_rows(&epoch, rows, self.config.durability) {
+            Ok(()) => self.large.states.push_front(job),
+            Err(refused) => drop(job.reply.send(Err(refused))),
+        }
+    }
+
+    /// What was being written is not.
+    pub(super) fn give_up_large(&mut self, reason: &str) {
+        let Large { appends, states } = std::mem::take(&mut self.large);
+        for job in states {
+            let _ = job.reply.send(Err(StoreError::Unwritable(reason.to_owned())));
+        }
+        for job in appends {
+            let _ = job.reply.send(Err(StoreError::Unwritable(reason.to_owned())));
+            self.go_on(job.behind);
+        }
+    }
+}
+
+impl StateJob {
+    pub(super) fn row(&self, part: u32) -> Row {
+        let key = layout::state_key(&self.document, self.life.0, self.generation, part);
+        let value = layout::seal(Kind::State, &key, &layout::part(&self.state, part));
+        (key, value)
+    }
+}
