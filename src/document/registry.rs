@@ -13,6 +13,7 @@ use std::{
 };
 
 use actix::Actor;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -25,14 +26,21 @@ use super::{
     exports::Exports,
     handle::{DocumentHandle, JoinError, OpenError},
     memory::Memory,
-    work::Work,
+    work::{NoAnswer, Work},
 };
 use crate::{
     ids::DocumentName,
-    protocol::{close::CloseReason, message::Shown},
+    protocol::{
+        close::CloseReason,
+        guard::{Limits, Refusal, Update},
+        message::Shown,
+    },
     store::Store,
     telemetry::Metrics,
 };
+
+/// A larger update is looked at on a thread of its own: a megabyte of small structs takes four milliseconds.
+const UNDERSTOOD_HERE: usize = 1 << 20;
 
 /// How long a list waits for the people in one document.
 const PEOPLE_WITHIN: Duration = Duration::from_secs(1);
@@ -217,6 +225,23 @@ impl Registry {
     /// Where work is done that takes long.
     pub(super) fn work(&self) -> Work {
         self.0.work.clone()
+    }
+
+    /// What an update says, of somebody who brings the whole of it at once. A large one is looked at where that holds
+    /// nobody up.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] if the server stops meanwhile.
+    pub async fn understand(
+        &self,
+        bytes: Bytes,
+        limits: &Limits,
+    ) -> Result<Result<Update, Refusal>, NoAnswer> {
+        if bytes.len() <= UNDERSTOOD_HERE {
+            return Ok(Update::check_whole(bytes, limits));
+        }
+        let limits = limits.clone();
+        self.0.work.run(move || Update::check_whole(bytes, &limits)).await
     }
 
     /// What documents say to those who do not speak Yjs.

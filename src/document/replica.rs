@@ -327,6 +327,11 @@ impl Replica {
         Ok(state)
     }
 
+    /// Whether the full state is at hand.
+    pub fn has_state(&self) -> bool {
+        self.cache.state.is_some()
+    }
+
     /// The state vector, encoded.
     pub fn vector(&mut self) -> Bytes {
         if self.cache.vector.is_none() {

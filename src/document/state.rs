@@ -669,6 +669,17 @@ impl DocumentState {
         Some((std::mem::replace(&mut self.replica, Replica::away()), self.take_waiting()))
     }
 
+    /// Hands out the replica to be read where it holds nobody else up; nothing else may be asked of this document until it is
+    /// back ([`Self::take_back_read`]).
+    pub fn lend_to_read(&mut self) -> Option<Replica> {
+        (!self.is_poisoned()).then(|| std::mem::replace(&mut self.replica, Replica::away()))
+    }
+
+    /// It was read.
+    pub fn take_back_read(&mut self, replica: Replica) {
+        self.replica = replica;
+    }
+
     /// The replica is back, with what became of each update up to the one at which it panicked, if it did.
     pub fn take_back(
         &mut self,

@@ -363,11 +363,11 @@ pub async fn update(
 ) -> Result<HttpResponse, ApiError> {
     may_change(request.headers(), &app)?;
     let body = app.bodies.read(&request, payload, updates(&app)).await?;
-    let update =
-        Update::check_whole(body.bytes.clone(), &app.config.connection.guard).inspect_err(|refusal| {
-            app.metrics.refused(refusal.reason());
-            upgrade::complain(&app, &name, refusal);
-        })?;
+    let understood = app.registry.understand(body.bytes.clone(), &app.config.connection.guard).await?;
+    let update = understood.inspect_err(|refusal| {
+        app.metrics.refused(refusal.reason());
+        upgrade::complain(&app, &name, refusal);
+    })?;
     let ask = async |handle: DocumentHandle| handle.contribute(update.clone()).await;
     match app.registry.ask(&name, ask).await? {
         Outcome::Applied => Ok(answer(StatusCode::OK, &serde_json::json!({"durable": true}))),

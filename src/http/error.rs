@@ -11,6 +11,7 @@ use crate::{
         StoreError,
         exports::NoExport,
         handle::{JoinError, OpenError},
+        work::NoAnswer,
     },
     ids::InvalidName,
     protocol::guard::Refusal,
@@ -118,6 +119,15 @@ impl actix_web::Responder for ApiError {
     type Body = actix_web::body::BoxBody;
     fn respond_to(self, _: &actix_web::HttpRequest) -> HttpResponse {
         self.error_response()
+    }
+}
+
+impl From<NoAnswer> for ApiError {
+    fn from(error: NoAnswer) -> Self {
+        match error {
+            NoAnswer::Stopped => Self::unavailable("busy", error.to_string()),
+            NoAnswer::Panicked(what) => Self::internal(what),
+        }
     }
 }
 
