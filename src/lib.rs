@@ -49,7 +49,8 @@
 //! 9. A stored value begins with its format version and carries a checksum.
 //! 10. Work is bounded like bytes: a large update that is not plainly linear is applied piece by piece and only as long as
 //!     it costs what its size is worth ([`document::replica::dear`]), on a thread that stands back behind those that serve;
-//!     a session that asks for more again and again is refused ([`document::costs`]).
+//!     a session that asks for more again and again is refused ([`document::costs`]), and so is whoever would make a document
+//!     dearer to load than one such update.
 //!
 //! # Vocabulary
 //!

@@ -26,7 +26,15 @@ const BATCH: f64 = 50_000.0;
 /// of what comes again each second.
 const SESSION: Rate = Rate { burst: dear::EXCESS.as_millis() as f64 / 1000.0 + 1.0, per_second: 0.1 };
 
-/// The same for all sessions of a document together.
+/// As many times what is taken is spent in a document that is as dear as it may be ([`super::replica::dear`]). What changes
+/// others made dear to anybody is a few milliseconds, and must not keep who types from it; who wants to make it dearer
+/// still is given as good as nothing more.
+const DEAREST: f64 = 10_000.0;
+
+/// So much at most, because that may have been an accident.
+const DEBT: f64 = 30.0;
+
+/// The same as [`SESSION`] for all sessions of a document together.
 const DOCUMENT: Rate = Rate { burst: 10.0, per_second: 0.5 };
 
 /// Whether somebody may change a document that others have made dear.
@@ -76,11 +84,13 @@ pub struct Costs {
     most: f64,
     /// What is left for everybody.
     document: Option<Bucket>,
+    /// The document may not become dearer.
+    is_dearest: bool,
 }
 
 impl Default for Costs {
     fn default() -> Self {
-        Self { per_part: UNKNOWN, most: f64::INFINITY, document: None }
+        Self { per_part: UNKNOWN, most: f64::INFINITY, document: None, is_dearest: false }
     }
 }
 
@@ -89,6 +99,11 @@ impl Costs {
     pub fn is_little(&self, parts: usize) -> bool {
         let parts = parts as f64;
         parts <= self.most && self.per_part * parts <= HERE.as_nanos() as f64
+    }
+
+    /// Whether the document is as dear as it may be.
+    pub fn set_as_dear_as_may_be(&mut self, is_dearest: bool) {
+        self.is_dearest = is_dearest;
     }
 
     /// So many structs and ranges took so long, of the processor's time.
@@ -107,7 +122,10 @@ impl Costs {
     /// A session's change took so much more than it is worth. What is slow because the machine is, nobody answers for.
     pub fn charge(&mut self, purse: &mut Purse, excess: Duration, now: Instant) {
         if !excess.is_zero() {
-            let excess = excess.as_secs_f64() / speed::slowness();
+            let mut excess = excess.as_secs_f64() / speed::slowness();
+            if self.is_dearest {
+                excess = (DEAREST * excess).min(excess.max(DEBT));
+            }
             let own = purse.rate;
             for (bucket, rate) in [(&mut purse.left, own), (&mut self.document, DOCUMENT)] {
                 bucket.get_or_insert_with(|| Bucket::new(rate, now)).spend(excess, now);
@@ -121,11 +139,14 @@ impl Costs {
     pub fn standing(&mut self, purse: &mut Purse, parts: usize, now: Instant) -> Standing {
         let owes = self.owes(now);
         let Some(own) = &mut purse.left else {
-            return if owes && !self.is_little(parts) { Standing::Later } else { Standing::Fine };
+            // Where it may not become dearer, the first free change is a small one.
+            let most = if self.is_dearest { 10 * parts } else { parts };
+            return if owes && !self.is_little(most) { Standing::Later } else { Standing::Fine };
         };
         let left = own.left(now);
         if left <= 0.0 {
-            Standing::Overdrawn
+            // What weighs more than it took is no reason to be sent away for ever.
+            if self.is_dearest { Standing::Later } else { Standing::Overdrawn }
         } else if owes && left < purse.rate.burst {
             Standing::Later
         } else {
@@ -180,7 +201,7 @@ mod tests {
     fn whoever_asks_for_too_much_is_overdrawn_and_nobody_else() {
         let start = Instant::now();
         let (mut costs, mut mallory, mut bob) = (Costs::default(), Purse::default(), Purse::default());
-        costs.charge(&mut mallory, here(2_499 * MS), start);
+        costs.charge(&mut mallory, here(3_999 * MS), start);
         assert_eq!(costs.standing(&mut mallory, 1, start), Standing::Fine);
         costs.charge(&mut mallory, here(101 * MS), start);
         assert_eq!(costs.standing(&mut mallory, 1, start), Standing::Overdrawn);
@@ -201,7 +222,7 @@ mod tests {
     fn requests_answer_for_each_other() {
         let start = Instant::now();
         let (mut costs, mut requests) = (Costs::default(), Purse::of_requests());
-        for _ in 0..7 {
+        for _ in 0..4 {
             assert_eq!(costs.standing(&mut requests, 1, start), Standing::Fine);
             costs.charge(&mut requests, here(dear::EXCESS), start);
         }
@@ -259,5 +280,30 @@ mod tests {
         );
         let later = start + Duration::from_secs(20);
         assert_eq!(costs.standing(&mut Purse::default(), many, later), Standing::Fine, "it has recovered");
+    }
+
+    #[test]
+    fn a_document_that_may_not_become_dearer_is_given_hardly_anything_more() {
+        let start = Instant::now();
+        let (mut costs, mut mallory, mut bob) = (Costs::default(), Purse::default(), Purse::default());
+        let mut requests = Purse::of_requests();
+        costs.set_as_dear_as_may_be(true);
+        costs.learn(1, here(MS / 5));
+        // A hiccup of the machine.
+        costs.charge(&mut bob, here(MS / 4), start);
+        assert_eq!(costs.standing(&mut bob, 1, start), Standing::Fine);
+        for purse in [&mut mallory, &mut requests] {
+            costs.charge(purse, here(2 * MS), start);
+            assert_eq!(costs.standing(purse, 1, start), Standing::Later);
+        }
+        assert_eq!(costs.standing(&mut bob, 1, start), Standing::Later);
+        // Whoever comes anew types.
+        assert_eq!(costs.standing(&mut Purse::default(), 1, start), Standing::Fine);
+        assert_eq!(costs.standing(&mut Purse::default(), 50, start), Standing::Later);
+        costs.charge(&mut mallory, here(500 * MS), start);
+        let later = start + Duration::from_secs(600);
+        for purse in [&mut mallory, &mut bob, &mut requests] {
+            assert_eq!(costs.standing(purse, 1, later), Standing::Fine, "nobody owes for ever");
+        }
     }
 }

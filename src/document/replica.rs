@@ -13,6 +13,7 @@
 
 pub mod dear;
 mod editing;
+mod held;
 pub mod speed;
 
 use std::{
@@ -32,6 +33,7 @@ use yrs::{
     Transact, types::text::YChange, updates::encoder::Encode,
 };
 
+use self::{dear::LIFE, held::Held};
 use super::{
     deleted::Deleted,
     outbox::Lag,
@@ -93,7 +95,10 @@ pub struct Replica {
     new_types: usize,
     /// It has taken in what yrs holds something else for, so that what it encodes has to be turned back.
     has_stand_ins: bool,
+    /// What it costs beyond what its size is worth.
+    held: Held,
     cache: Cache,
+    watched: HashSet<FieldName>,
     /// What became of the watched texts, in order.
     heard: Heard,
 }
@@ -119,8 +124,11 @@ pub enum Verdict {
     Incomplete,
     /// yrs refused it; none or part of it was applied.
     Malformed,
-    /// The rest of it was left out, because it costs far more than its size is worth.
+    /// The rest of it was left out, because it costs far more than its size is worth; of the first that a document is given,
+    /// all.
     TooDear,
+    /// The same because of what the document already costs.
+    DocumentTooDear,
 }
 
 /// What a batch did.
@@ -168,7 +176,9 @@ impl Replica {
             clocks: HashMap::new(),
             new_types: 0,
             has_stand_ins: false,
+            held: Held::default(),
             cache: Cache::default(),
+            watched: HashSet::new(),
             heard: Heard::default(),
         }
     }
@@ -181,7 +191,9 @@ impl Replica {
             clocks: HashMap::new(),
             new_types: 0,
             has_stand_ins: false,
+            held: Held::default(),
             cache: Cache::default(),
+            watched: HashSet::new(),
             heard: Heard::default(),
         }
     }
@@ -200,6 +212,7 @@ impl Replica {
         let mut replica = Self::new(deleted);
         let updates: Vec<&Bytes> = updates.into_iter().collect();
         let mut has_stand_ins = false;
+        let (begun, mut parts, mut worth) = (processor_time(), 0, Duration::ZERO);
         let outcome = replica.contain(|doc, clocks| {
             let mut ends = HashMap::new();
             for batch in updates.chunks(LOADED_TOGETHER) {
@@ -209,6 +222,8 @@ impl Replica {
                         .map_err(|refusal| Unloadable::Undecodable(refusal.to_string()))?;
                     has_stand_ins |= update.needs_stand_ins();
                     note_ends(&update, &mut ends);
+                    parts += dear::parts(&update);
+                    worth += dear::worth(&update);
                     let update =
                         update.decode().map_err(|refusal| Unloadable::Undecodable(refusal.to_string()))?;
                     txn.apply_update(update).map_err(|error| Unloadable::Undecodable(error.to_string()))?;
@@ -224,6 +239,7 @@ impl Replica {
             if is_whole && !txn.has_missing_updates() { Ok(()) } else { Err(Unloadable::Incomplete) }
         })?;
         replica.has_stand_ins = has_stand_ins;
+        replica.held = Held::loaded(processor_time().saturating_sub(begun), parts, worth);
         // Nobody looked while it was stored.
         replica.new_types = TYPES_BETWEEN_LOOKS;
         outcome.map(|()| replica)
@@ -231,7 +247,11 @@ impl Replica {
 
     /// Applies a batch in one transaction.
     pub fn apply(&mut self, batch: &[&Update]) -> Result<Applied, Poisoned> {
-        self.apply_batch(batch, false)
+        let applied = self.apply_batch(batch, false)?;
+        let worth: Duration = batch.iter().map(|update| dear::worth(update)).sum();
+        let cuts = self.held.cuts(batch.iter().map(|update| dear::parts(update)).sum());
+        self.held.add(applied.took.saturating_sub(worth + cuts));
+        Ok(applied)
     }
 
     /// `looked`: how deep types will lie was looked at for all of which the batch is a piece.
@@ -311,6 +331,7 @@ impl Replica {
         })?;
         applied.took = processor_time().saturating_sub(begun);
         self.new_types = new_types;
+        self.held.grow(batch.iter().map(|update| dear::parts(update)).sum());
         if applied.update.is_some() {
             self.cache = Cache::default();
         }
@@ -392,6 +413,7 @@ impl Replica {
     /// From here on, changes of the text at this root are noted for [`Self::take_heard`].
     pub fn watch(&mut self, field: &FieldName) -> Result<(), Poisoned> {
         let (heard, name) = (self.heard.clone(), field.clone());
+        self.watched.insert(field.clone());
         self.contain(|doc, _| {
             let text = doc.get_or_insert_text(field.as_str());
             text.observe(WATCH, move |txn, event| {
@@ -403,6 +425,7 @@ impl Replica {
 
     /// No more of that.
     pub fn unwatch(&mut self, field: &FieldName) -> Result<(), Poisoned> {
+        self.watched.remove(field);
         self.contain(|doc, _| {
             let text = doc.transact().get_text(field.as_str());
             if let Some(text) = text {
@@ -446,6 +469,13 @@ impl Replica {
         })
     }
 
+    /// Goes back to a document in which nothing is, whoever listens to its texts.
+    fn begin_again(&mut self) -> Result<(), Poisoned> {
+        let watched = std::mem::take(&mut self.watched);
+        *self = Self::new(self.deleted);
+        watched.iter().try_for_each(|field| self.watch(field))
+    }
+
     /// What a root has been used as, told from the whole state; `None` if there is nothing in it.
     pub fn shape(&mut self, field: &FieldName) -> Result<Option<Shape>, Poisoned> {
         let limits = Limits { type_depth: 2 * Limits::default().type_depth, ..boundless() };
@@ -487,6 +517,7 @@ impl Replica {
         })?;
         if let Some(applied) = &mut applied {
             applied.took = processor_time().saturating_sub(begun);
+            self.held.grow(edits.len());
         }
         if applied.as_ref().is_some_and(|applied| applied.update.is_some()) {
             self.cache = Cache::default();
@@ -524,6 +555,16 @@ impl Replica {
             all += u64::from(section.end - section.start);
         }
         (update.bytes().len() as u64).saturating_mul(new).checked_div(all).unwrap_or(0) as usize
+    }
+
+    /// Whether it has become as dear to load as a document may be, as far as is known.
+    pub fn is_as_dear_as_may_be(&self) -> bool {
+        self.held.is_all()
+    }
+
+    /// Whether it should be measured how dear it is, which [`Self::apply_dear`] does.
+    pub fn is_held_in_doubt(&self) -> bool {
+        self.held.is_in_doubt()
     }
 
     /// Whether it can be asked anything: it did not panic, and is not used elsewhere.

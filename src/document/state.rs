@@ -636,21 +636,31 @@ impl DocumentState {
 
     /// Whether what waits will take so long, or might, that it should be applied apart: [`Self::lend`].
     pub fn waits_long(&self) -> bool {
-        !self.poisoned && (self.waiting_large || !self.costs.is_little(self.waiting_parts))
+        let is_long = self.waiting_large || !self.costs.is_little(self.waiting_parts);
+        !self.poisoned && (is_long || self.has_waiting() && self.replica.is_held_in_doubt())
     }
 
     /// What was applied took so long; whoever asked for more than that is worth answers for it.
     fn account(&mut self, batch: &[Suspect], took: Duration, now: Now) {
-        let parts: usize = batch.iter().map(|suspect| dear::parts(&suspect.update)).sum();
-        self.costs.learn(parts, took);
         let worth: Duration = batch.iter().map(|suspect| dear::worth(&suspect.update)).sum();
-        if took <= worth {
-            return;
+        let parts = batch.iter().map(|suspect| dear::parts(&suspect.update)).sum();
+        self.account_for(batch, parts, took, took.saturating_sub(worth), now);
+    }
+
+    /// The same where it is known how much of it was more, and how many structs and ranges it was for.
+    fn account_for(&mut self, batch: &[Suspect], parts: usize, took: Duration, excess: Duration, now: Now) {
+        if parts > 0 {
+            self.costs.learn(parts, took);
         }
-        for suspect in batch {
-            let share = dear::parts(&suspect.update) as f64 / parts.max(1) as f64;
-            self.charge(suspect.session, (took - worth).mul_f64(share), now);
+        if !excess.is_zero() {
+            let all: usize = batch.iter().map(|suspect| dear::parts(&suspect.update)).sum();
+            for suspect in batch {
+                let share = dear::parts(&suspect.update) as f64 / all.max(1) as f64;
+                self.charge(suspect.session, excess.mul_f64(share), now);
+            }
         }
+        // Not before: what made it so was still allowed.
+        self.costs.set_as_dear_as_may_be(self.replica.is_as_dear_as_may_be());
     }
 
     fn charge(&mut self, session: SessionId, excess: Duration, now: Now) {
@@ -695,8 +705,8 @@ impl DocumentState {
         let done = applied.len();
         let mut changed = false;
         for (suspect, applied) in batch.iter().zip(applied) {
-            self.account(std::slice::from_ref(suspect), applied.took(), now);
-            let AppliedDear { pieces, verdict } = applied;
+            let AppliedDear { pieces, verdict, parts, took, excess } = applied;
+            self.account_for(std::slice::from_ref(suspect), parts, took, excess, now);
             for Applied { update, before, .. } in pieces {
                 changed |= update.is_some();
                 self.keep(update, before, Some(suspect.session), now, &mut effects);
@@ -821,10 +831,9 @@ impl DocumentState {
                 }
                 Outcome::Incomplete
             }
-            Verdict::Malformed | Verdict::TooDear => {
-                let why = if verdict == Verdict::TooDear { "too_dear" } else { "malformed_update" };
-                return self.reject(to, suspect.update.bytes().clone(), why, effects);
-            }
+            Verdict::Malformed => return self.reject_update(suspect, "malformed_update", effects),
+            Verdict::TooDear => return self.reject_update(suspect, "too_dear", effects),
+            Verdict::DocumentTooDear => return self.reject_update(suspect, "document_too_dear", effects),
         };
         if self.is_acknowledged(suspect) {
             let update = suspect.update.bytes().clone();
@@ -832,9 +841,13 @@ impl DocumentState {
         }
     }
 
+    fn reject_update(&self, suspect: &Suspect, why: &'static str, effects: &mut Effects) {
+        self.reject(suspect.session, suspect.update.bytes().clone(), why, effects);
+    }
+
     /// An update is not taken and never will be. Its author hears so after what it said before, and is then sent
     /// away with the reason: whatever its replica adds would build upon what is missing here.
-    fn reject(&mut self, to: SessionId, update: Bytes, why: &'static str, effects: &mut Effects) {
+    fn reject(&self, to: SessionId, update: Bytes, why: &'static str, effects: &mut Effects) {
         effects.push(Effect::Refused(why));
         effects.push(Effect::Acknowledge { to, update, outcome: Outcome::Rejected(why) });
     }
@@ -914,6 +927,7 @@ impl DocumentState {
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
     pub fn replace_replica(&mut self, replica: Replica, now: Now) -> Effects {
         self.replica = replica;
+        self.costs.set_as_dear_as_may_be(self.replica.is_as_dear_as_may_be());
         self.poisoned = false;
         let mut effects = Effects::new();
         let resumed = self.collab.resume(&mut self.replica, now.instant);
@@ -925,6 +939,7 @@ impl DocumentState {
     /// forgotten, so that nothing of the old content comes back with an operation made to it.
     pub fn begin_anew(&mut self) {
         self.replica = Replica::new(self.replica.deleted());
+        self.costs.set_as_dear_as_may_be(false);
         self.size.set(0);
         self.poisoned = false;
         self.collab = Collab::new(collab::Config::default());

@@ -151,6 +151,9 @@ fn refused(why: &str) -> &'static str {
         "too_dear" => {
             "a change was refused: it costs more work than a change may; make it in several smaller ones"
         }
+        "document_too_dear" => {
+            "a change was refused: this document takes too much work already; go on in a new one, with a copy of the content"
+        }
         "malformed_update" => "a change was refused: it does not fit this document",
         "presence" => "presence was refused: it is not what an awareness of Yjs shows",
         "panic" => "a change was refused: applying it failed; it is kept on the server for its operator",
@@ -178,6 +181,8 @@ mod tests {
             "too-many",
             "type-depth",
             "unsupported-content",
+            "too_dear",
+            "document_too_dear",
             "presence",
             "panic",
             "",

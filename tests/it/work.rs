@@ -42,6 +42,10 @@ fn letters(clients: std::ops::RangeInclusive<u64>) -> Vec<u8> {
 async fn dear_work_is_cut_short_and_holds_up_no_other_document() {
     let server = TestServer::setup().settings(|settings| settings.workers = Some(1)).start().await;
     let bob = Client::named("bob").acknowledged().opens(&server, "other").await;
+    // Where something is already, so that nobody can undo what is taken.
+    let carl = Client::named("carl").acknowledged().opens(&server, "notes").await;
+    carl.types("here");
+    carl.saved().await;
     let mut mallory = Raw::open(&server, "notes").await;
     mallory.send([vec![0, 2], frames::buffer(&crowd_at_one_spot(10_000))].concat()).await;
     // On the same thread, while that is under way, every keystroke is taken, stored and answered.
@@ -94,6 +98,67 @@ async fn many_small_dear_changes_are_cut_short_like_a_large_one() {
     ann.hears_all_so_far().await;
     let text = rest::get(&server, "/api/v1/documents/notes/text").await.expect(200);
     assert_eq!(text.text(), format!("and on{before}"));
+}
+
+/// A key that somebody sets again and again and never sees: each time is compared with all before.
+fn one_key(client: u8, times: u64) -> Vec<u8> {
+    let each = [0x28, 1, 1, b'm', 1, client, 1, 125, 1].repeat(times as usize);
+    [vec![1], frames::uint(times), vec![client, 0], each, vec![0]].concat()
+}
+
+/// Brings a dear change in somebody's name, and waits until it is refused, while Bob writes elsewhere. Returns whether it was
+/// for what the document costs already.
+async fn is_refused(server: &TestServer, document: &str, client: u8, bob: &Client) -> bool {
+    let refused = || ["too_dear", "document_too_dear"].map(|reason| server.refused(reason));
+    let before = refused();
+    let mut mallory = Raw::open(server, document).await;
+    mallory.send(frames::update(&one_key(client, 50_000))).await;
+    while refused() == before {
+        bob.types("x");
+        bob.saved().await;
+    }
+    assert_eq!(mallory.closed().await, Some(4422));
+    refused()[1] > before[1]
+}
+
+async fn posts(server: &TestServer, document: &str, update: impl Into<Vec<u8>>) {
+    let path = format!("/api/v1/documents/{document}/updates");
+    rest::request(server, "POST", &path).patient().body(update).send().await.expect(200);
+}
+
+async fn state(server: &TestServer, document: &str) -> Vec<u8> {
+    let path = format!("/api/v1/documents/{document}/state");
+    rest::request(server, "GET", &path).patient().send().await.expect(200).body.to_vec()
+}
+
+#[tokio::test]
+async fn a_document_can_be_made_dear_only_once() {
+    // Time for a slow machine to look through what it stores.
+    let setup = TestServer::setup().settings(|settings| settings.shutdown_seconds = Some(300));
+    let mut server = setup.start().await;
+    let ann = Client::named("ann");
+    ann.types("mine");
+    posts(&server, "notes", ann.state()).await;
+    let bob = Client::named("bob").acknowledged().opens(&server, "other").await;
+    assert!(!is_refused(&server, "notes", 100, &bob).await, "for what it costs itself");
+    let mut client = 101;
+    while !is_refused(&server, "notes", client, &bob).await {
+        assert!(client < 105, "the document does not notice");
+        client += 1;
+    }
+    // Whoever writes there goes on.
+    ann.types(" and more");
+    posts(&server, "notes", ann.state()).await;
+    drop(bob);
+    server.restart().await;
+    let bob = Client::named("bob").acknowledged().opens(&server, "other").await;
+    assert!(is_refused(&server, "notes", 106, &bob).await, "not even by a restart");
+    ann.types(" and more");
+    posts(&server, "notes", ann.state()).await;
+    // What one server has taken, another takes.
+    let whole = state(&server, "notes").await;
+    posts(&server, "copy", whole.clone()).await;
+    assert_eq!(state(&server, "copy").await, whole);
 }
 
 /// Something large that somebody honest may bring. `weft-load giants` brings them at full size.

@@ -7,16 +7,21 @@
 //! yrs integrates most structs in a few microseconds. Some it compares with all others at the same place, and it makes room
 //! for each deleted range by moving what comes after: 256 KB of 16,000 authors at one spot took 37 s, 2 MB of deletions
 //! 14 s. What a struct will cost does not show in the bytes, so it is measured: past the allowance the rest is refused.
-//! What was applied by then is whole and stays.
+//! What was applied by then is whole and stays, unless it began the document: then nothing of it does.
+//!
+//! What stays is dear again for everybody who loads the document, so that the allowance is one for the whole life of a document
+//! ([`super::held`]). Once it is used up, what costs no more than it is worth is taken as before.
 
 use std::{
+    mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
+use bytes::Bytes;
 use yrs::Transact as _;
 
-use super::{Applied, Poisoned, Replica, Verdict, known, processor_time, speed};
+use super::{Applied, Deleted, Poisoned, Replica, Verdict, known, processor_time, speed};
 use crate::protocol::guard::Update;
 
 /// Structs and ranges from which on an update is applied so, and of a piece at most. Below, the worst case takes some tens
@@ -37,10 +42,20 @@ const PER_PART: Duration = Duration::from_micros(20);
 const PER_BYTE: Duration = Duration::from_nanos(200);
 /// What it takes to move a struct out of the way of another.
 const PER_MOVE: Duration = Duration::from_nanos(2);
-/// What a large update may take beyond what it is worth, because honest ones do: two people who each put 4,000 entries on
-/// top of one list while they were offline take a second, here and in every browser, where each entry is compared with
-/// each. Not more, because whoever loads or reads the document takes that time again.
-pub const EXCESS: Duration = Duration::from_millis(1500);
+/// What all that is added to a document may take beyond what it is worth, over its whole life ([`super::held`]), because
+/// honest updates do: two people who each put 4,000 entries on top of one list while they were offline take a second,
+/// here and in every browser, where each entry is compared with each. Not more, because whoever loads or reads the
+/// document takes that time again.
+pub const LIFE: Duration = Duration::from_millis(1500);
+/// The same for the update that begins a document. It may be the state of another, which must be taken though it is measured
+/// anew: the same work takes up to twice as long where others use the caches of the processor.
+pub const EXCESS: Duration = Duration::from_secs(3);
+/// A state of so many structs and ranges is measured as another server would take it, in pieces. A larger one is measured in one
+/// transaction, as it is loaded: what is joined at the end of each would be cut again in the next, at a cost that grows
+/// with all that is there.
+const TAKEN_APART: usize = 200_000;
+/// What is not counted in a document that may not become dearer.
+const TOLERATED: Duration = Duration::from_millis(2);
 
 /// How many structs and ranges an update has.
 pub fn parts(update: &Update) -> usize {
@@ -71,12 +86,39 @@ pub struct AppliedDear {
     pub pieces: Vec<Applied>,
     /// Of the whole update.
     pub verdict: Verdict,
+    /// How many structs and ranges were applied.
+    pub parts: usize,
+    /// The processor's time that it took.
+    pub took: Duration,
+    /// How much of that is more than what was taken of it is worth.
+    pub excess: Duration,
 }
 
-impl AppliedDear {
-    /// The processor's time that all pieces took.
-    pub fn took(&self) -> Duration {
-        self.pieces.iter().map(|piece| piece.took).sum()
+/// What pieces take, and what they are worth.
+#[derive(Clone, Copy, Debug, Default)]
+struct Spent {
+    took: Duration,
+    worth: Duration,
+    parts: usize,
+    /// The most by which the former was ahead: what comes later does not make up for it, because whoever applies the same
+    /// cannot know that it will come.
+    most: Duration,
+}
+
+impl Spent {
+    /// How much more was taken than it is worth.
+    fn over(&self) -> Duration {
+        self.took.saturating_sub(self.worth)
+    }
+
+    /// Another piece. Returns by how much the most has grown.
+    fn add(&mut self, took: Duration, piece: &Update) -> Duration {
+        self.took += took;
+        self.worth += worth(piece);
+        self.parts += parts(piece);
+        let before = self.most;
+        self.most = before.max(self.over());
+        self.most - before
     }
 }
 
@@ -84,50 +126,96 @@ impl Replica {
     /// Applies a large update as far as it integrates and does not cost more than its size is worth.
     pub fn apply_dear(&mut self, update: &Update) -> Result<AppliedDear, Poisoned> {
         // Whatever breaks costs this document its replica, and not the thread.
-        let applied = catch_unwind(AssertUnwindSafe(|| self.apply_pieces(update)));
+        let applied = catch_unwind(AssertUnwindSafe(|| self.apply_all(update)));
         applied.unwrap_or_else(|panic| Err(self.poison(&*panic)))
     }
 
-    fn apply_pieces(&mut self, update: &Update) -> Result<AppliedDear, Poisoned> {
+    fn apply_all(&mut self, update: &Update) -> Result<AppliedDear, Poisoned> {
         #[cfg(feature = "test-hooks")]
         super::panic_if_asked(update, super::PANIC_APART_ROOT);
+        if self.held.is_in_doubt() {
+            self.measure()?;
+        }
         if self.is_only_large(update)? {
             // What it costs is known, and in pieces it would be more.
-            let done = self.apply(&[update])?;
+            let done = self.apply_batch(&[update], false)?;
             let verdict = done.verdicts.first().copied().unwrap_or(Verdict::Complete);
-            return Ok(AppliedDear { pieces: vec![done], verdict });
+            let took = done.took;
+            let parts = parts(update);
+            return Ok(AppliedDear { pieces: vec![done], verdict, parts, took, excess: Duration::ZERO });
         }
-        // What was taken counts, not what is still to come: the rest of a large update buys no time for what is dear in it.
-        let mut allowance = EXCESS.mul_f64(speed::slowness());
-        let begun = processor_time();
+        let is_first = self.is_empty();
+        let mut applied = Vec::new();
+        let mut spent = Spent::default();
+        let verdict = self.apply_pieces(update, &mut applied, &mut spent)?;
+        if is_first && matches!(verdict, Verdict::TooDear | Verdict::DocumentTooDear) {
+            // There is nothing that it would take long to go back to, and what is left must fit into a document.
+            self.begin_again()?;
+            applied.clear();
+        }
+        let Spent { parts, took, most: excess, .. } = spent;
+        Ok(AppliedDear { pieces: applied, verdict, parts, took, excess })
+    }
+
+    fn apply_pieces(
+        &mut self,
+        update: &Update,
+        applied: &mut Vec<Applied>,
+        spent: &mut Spent,
+    ) -> Result<Verdict, Poisoned> {
         if super::is_time_to_look(self.new_types, update) {
             if self.contain(|doc, _| super::is_nested_too_deep(&doc.transact()))? {
-                return Ok(AppliedDear { pieces: Vec::new(), verdict: Verdict::Malformed });
+                return Ok(Verdict::Malformed);
             }
             self.new_types = 0;
         }
-        let is_over = |allowance| processor_time().saturating_sub(begun) > allowance;
-        let mut size = Size(FIRST);
-        let mut applied = Vec::new();
+        let slowness = speed::slowness();
+        let bound = if self.is_empty() { EXCESS } else { LIFE }.mul_f64(slowness);
+        let left = |before: Duration| bound.saturating_sub(before).max(TOLERATED.mul_f64(slowness));
+        let already = self.held.total();
+        let mut before = already;
+        let mut size = Size(if self.held.is_all() { 1 } else { FIRST });
+        // Since it was known what the document holds.
+        let mut lately = Spent::default();
+        let mut was_measured = false;
         let mut pieces = update.pieces(|client| known(&self.clocks, client));
         while let Some(piece) = pieces.next(|client| known(&self.clocks, client), size.0) {
-            if is_over(allowance) {
-                return Ok(AppliedDear { pieces: applied, verdict: Verdict::TooDear });
+            // What was taken counts, not what is still to come: the rest of a large update buys no time for what is dear in it.
+            if spent.over() > bound {
+                return Ok(Verdict::TooDear);
             }
-            allowance += worth(&piece);
+            if lately.over() > left(before) && self.held.may_be_less() && !was_measured {
+                self.measure()?;
+                was_measured = true;
+                before = self.held.total();
+                lately = Spent::default();
+            }
+            if lately.over() > left(before) || was_measured && before >= bound {
+                let is_its_own = already <= bound / 4;
+                return Ok(if is_its_own { Verdict::TooDear } else { Verdict::DocumentTooDear });
+            }
             let done = self.apply_batch(&[&piece], true)?;
+            spent.add(done.took, &piece);
+            self.held.add(lately.add(done.took, &piece));
             size.adapt(done.took);
             let is_malformed = done.verdicts.contains(&Verdict::Malformed);
             applied.push(done);
             if is_malformed {
-                return Ok(AppliedDear { pieces: applied, verdict: Verdict::Malformed });
+                return Ok(Verdict::Malformed);
             }
         }
         let is_here =
             update.sections().iter().all(|section| section.end <= known(&self.clocks, section.client));
         let is_whole = is_here && update.deletes_within(|client| known(&self.clocks, client));
-        let verdict = if is_whole { Verdict::Complete } else { Verdict::Incomplete };
-        Ok(AppliedDear { pieces: applied, verdict })
+        Ok(if is_whole { Verdict::Complete } else { Verdict::Incomplete })
+    }
+
+    /// Measures what the document holds beyond what its size is worth, as another server would that is given its state.
+    fn measure(&mut self) -> Result<(), Poisoned> {
+        let state = self.state()?;
+        let excess = excess_of(&state, self.deleted)?;
+        self.held.measured(excess);
+        Ok(())
     }
 
     /// Whether it shows that an update costs no more than its size is worth, applied as a whole.
@@ -141,6 +229,43 @@ impl Replica {
             PER_MOVE.as_secs_f64() * moves as f64 <= worth(update).as_secs_f64() / 4.0
         }))
     }
+}
+
+/// By how much what a state takes, up to wherever in it, is more than it is worth. Beyond twice the bound it is not measured any
+/// more.
+fn excess_of(state: &Bytes, deleted: Deleted) -> Result<Duration, Poisoned> {
+    let mut spent = Spent::default();
+    let Ok(state) = Update::check(state.clone(), &super::boundless()) else { return Ok(spent.most) };
+    let most = (2 * EXCESS).mul_f64(speed::slowness());
+    let mut beside = Replica::new(deleted);
+    if parts(&state) <= TAKEN_APART {
+        let mut size = Size(FIRST);
+        let mut pieces = state.pieces(|client| known(&beside.clocks, client));
+        while spent.most <= most
+            && let Some(piece) = pieces.next(|client| known(&beside.clocks, client), size.0)
+        {
+            let done = beside.apply_batch(&[&piece], true)?;
+            size.adapt(done.took);
+            spent.add(done.took, &piece);
+        }
+        return Ok(spent.most);
+    }
+    beside.contain(|doc, clocks| {
+        let mut txn = ManuallyDrop::new(doc.transact_mut());
+        let mut pieces = state.pieces(|client| known(clocks, client));
+        while spent.most <= most
+            && let Some(piece) = pieces.next(|client| known(clocks, client), LARGE)
+        {
+            let begun = processor_time();
+            if !piece.decode().is_ok_and(|decoded| txn.apply_update(decoded).is_ok()) {
+                break;
+            }
+            spent.add(processor_time().saturating_sub(begun), &piece);
+            clocks.extend(piece.sections().iter().map(|section| (section.client, section.end)));
+        }
+        drop(ManuallyDrop::into_inner(txn));
+        spent.most
+    })
 }
 
 /// Structs or ranges in the next piece.
@@ -159,13 +284,11 @@ impl Size {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use yrs::{Array, Doc, GetString, Map, ReadTxn, StateVector, Text, Transact, updates::decoder::Decode};
 
     use super::*;
-    use crate::document::deleted::Deleted;
     use crate::protocol::{json::FieldName, wire};
 
     fn check(bytes: Vec<u8>) -> Update {
@@ -221,6 +344,23 @@ mod tests {
     /// A letter of somebody else at the beginning of the same text.
     fn letter_of_another() -> Update {
         check(vec![1, 1, 9, 0, 4, 1, 1, b't', 1, b'!', 0])
+    }
+
+    /// A letter in another text.
+    fn elsewhere() -> Update {
+        check(vec![1, 1, 10, 0, 4, 1, 1, b'e', 1, b'!', 0])
+    }
+
+    /// A key that somebody sets again and again and never sees: each time is compared with all before.
+    fn one_key(client: u8, key: u8, times: u64) -> Update {
+        let mut bytes = vec![1];
+        wire::put_uint(&mut bytes, times);
+        bytes.extend([client, 0]);
+        for _ in 0..times {
+            bytes.extend([0x28, 1, 1, b'm', 1, key, 1, 125, 1]);
+        }
+        bytes.push(0);
+        check(bytes)
     }
 
     /// Somebody writes a text, each letter a struct, then another letter behind each of those `until` there, and deletes every
@@ -437,9 +577,11 @@ mod tests {
     fn what_costs_far_more_than_its_size_is_worth_is_refused_and_what_was_taken_is_whole() {
         let update = crowd_at_one_spot(16_000);
         let mut replica = Replica::default();
+        let begun = replica.apply(&[&elsewhere()]).unwrap();
         let applied = replica.apply_dear(&update).unwrap();
         assert_eq!(applied.verdict, Verdict::TooDear);
-        let pieces: Vec<Bytes> = applied.pieces.into_iter().filter_map(|piece| piece.update).collect();
+        let pieces = std::iter::once(begun).chain(applied.pieces);
+        let pieces: Vec<Bytes> = pieces.filter_map(|piece| piece.update).collect();
         let taken = Replica::load(&pieces, Deleted::Collected).unwrap().state().unwrap();
         assert_eq!(taken, replica.state().unwrap());
         let taken = check(taken.to_vec());
@@ -457,7 +599,9 @@ mod tests {
             bytes.extend([0x28, 1, 1, b'm', 1, b'k', 1, 125, 1]);
         }
         bytes.push(0);
-        let applied = Replica::default().apply_dear(&check(bytes)).unwrap();
+        let mut replica = Replica::default();
+        replica.apply(&[&elsewhere()]).unwrap();
+        let applied = replica.apply_dear(&check(bytes)).unwrap();
         assert_eq!(applied.verdict, Verdict::TooDear, "all the rest is worth nothing for what comes first");
         let pieces = applied.pieces.iter().filter_map(|piece| piece.update.clone());
         let sizes: Vec<_> = pieces.map(|piece| parts(&check(piece.to_vec()))).collect();
@@ -482,5 +626,79 @@ mod tests {
                 assert_eq!(replica.apply_dear(update).unwrap().verdict, Verdict::Complete);
             }
         }
+    }
+
+    /// So much as somebody may take here.
+    fn here(there: Duration) -> Duration {
+        there.mul_f64(speed::slowness())
+    }
+
+    #[test]
+    fn a_document_is_made_dear_only_once_and_its_state_fits_into_another() {
+        let mut replica = Replica::default();
+        replica.apply(&[&elsewhere()]).unwrap();
+        let mut verdicts = Vec::new();
+        for client in 0..6 {
+            let applied = replica.apply_dear(&one_key(20 + client, b'a' + client, 50_000)).unwrap();
+            verdicts.push(applied.verdict);
+            if client == 2 {
+                // Opened again, by somebody who cannot know.
+                replica = Replica::load([&replica.state().unwrap()], Deleted::Collected).unwrap();
+            }
+        }
+        assert_eq!(verdicts[0], Verdict::TooDear, "{verdicts:?}");
+        assert!(verdicts[2..].iter().all(|&verdict| verdict == Verdict::DocumentTooDear), "{verdicts:?}");
+        assert!(replica.held.total() >= here(LIFE), "{:?}", replica.held);
+        let state = replica.state().unwrap();
+        let held = excess_of(&state, Deleted::Collected).unwrap();
+        assert!(held < here(EXCESS), "{held:?}");
+        // What is worth its cost is taken as before, large or small, and changes nothing of that.
+        replica.measure().unwrap();
+        let before = replica.held.total();
+        assert_eq!(replica.apply(&[&letter_of_another()]).unwrap().verdicts[0], Verdict::Complete);
+        let (_, session) = long_session(1, 6000);
+        assert_eq!(replica.apply_dear(&session).unwrap().verdict, Verdict::Complete);
+        assert!(replica.held.total() < before + here(TOLERATED), "{:?}", replica.held);
+        assert_eq!(Replica::default().apply_dear(&check(state.to_vec())).unwrap().verdict, Verdict::Complete);
+    }
+
+    #[test]
+    fn what_is_refused_begins_no_document() {
+        let mut replica = Replica::default();
+        let field = FieldName::parse("t").unwrap();
+        replica.watch(&field).unwrap();
+        let applied = replica.apply_dear(&crowd_at_one_spot(16_000)).unwrap();
+        assert_eq!((applied.verdict, applied.pieces.len()), (Verdict::TooDear, 0));
+        assert!(applied.excess > here(EXCESS) && applied.parts > 1000 && replica.is_empty());
+        // Whoever listens hears what comes instead, and only that.
+        replica.apply(&[&letter_of_another()]).unwrap();
+        assert_eq!(
+            replica.take_heard(),
+            [(field, vec![crate::document::plain_text::Delta::Insert("!".into())])]
+        );
+        assert_eq!(replica.held.total(), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_dear_only_once_counts_only_until_it_is_measured() {
+        const LETTERS: u32 = 1 << 20;
+        let mut bytes = vec![1, 1, 1, 0, 4, 1, 1, b't'];
+        wire::put_uint(&mut bytes, LETTERS.into());
+        bytes.extend("x".repeat(LETTERS as usize).bytes());
+        bytes.push(0);
+        let mut replica = Replica::default();
+        replica.apply_dear(&check(bytes)).unwrap();
+        // Every other letter, by itself.
+        let mut bytes = vec![0, 1, 1];
+        wire::put_uint(&mut bytes, u64::from(LETTERS / 2));
+        for letter in 0..LETTERS / 2 {
+            wire::put_uint(&mut bytes, u64::from(2 * letter));
+            bytes.push(1);
+        }
+        assert_eq!(replica.apply_dear(&check(bytes)).unwrap().verdict, Verdict::TooDear);
+        assert!(replica.is_held_in_doubt() && !replica.is_as_dear_as_may_be());
+        assert_eq!(replica.apply_dear(&letter_of_another()).unwrap().verdict, Verdict::Complete);
+        assert!(!replica.is_held_in_doubt());
+        assert!(replica.held.total() < here(LIFE / 4), "{:?}", replica.held);
     }
 }

@@ -36,7 +36,11 @@ fn sample() -> Duration {
         text.insert(&mut txn, 0, "x");
     }
     let Ok(update) = Update::check(txn.encode_update_v1().into(), &Limits::default()) else { return THERE };
-    let took = || Replica::new(Deleted::Collected).apply(&[&update]).map_or(THERE, |applied| applied.took);
+    // Not with what asks for the slowness itself.
+    let took = || {
+        let applied = Replica::new(Deleted::Collected).apply_batch(&[&update], true);
+        applied.map_or(THERE, |applied| applied.took)
+    };
     (0..5).map(|_| took()).min().unwrap_or(THERE)
 }
 

@@ -10,6 +10,7 @@ use super::Address;
 pub(crate) struct Request {
     builder: ureq::http::request::Builder,
     body: Vec<u8>,
+    patience: Duration,
 }
 
 /// What came back.
@@ -23,7 +24,8 @@ pub(crate) struct Answer {
 /// A request of this method; `path` is sent as it is written.
 pub(crate) fn request(server: &impl Address, method: &str, path: &str) -> Request {
     let uri = format!("http://{}{path}", server.address());
-    Request { builder: ureq::http::Request::builder().method(method).uri(uri), body: Vec::new() }
+    let builder = ureq::http::Request::builder().method(method).uri(uri);
+    Request { builder, body: Vec::new(), patience: Duration::from_secs(30) }
 }
 
 pub(crate) async fn get(server: &impl Address, path: &str) -> Answer {
@@ -48,6 +50,12 @@ impl Request {
         self
     }
 
+    /// For what takes seconds of a processor that has others to serve.
+    pub(crate) fn patient(mut self) -> Self {
+        self.patience = Duration::from_secs(300);
+        self
+    }
+
     pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
@@ -62,7 +70,7 @@ impl Request {
             .http_status_as_error(false)
             .max_redirects(0)
             .allow_non_standard_methods(true)
-            .timeout_global(Some(Duration::from_secs(30)))
+            .timeout_global(Some(self.patience))
             .build()
             .into();
         let request = self.builder.body(self.body).unwrap();
