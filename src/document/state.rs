@@ -572,7 +572,7 @@ impl DocumentState {
         let is_known = is_answer
             && member.access.may_write()
             && member.in_batch != self.batch
-            && dear::is_large(&update)
+            && (dear::is_large(&update) || self.replica.deletes_much(&update))
             && matches!(self.replica.contains(&update), Ok(true));
         if update.is_empty() || is_known {
             // It has nothing to be applied, but it must not be acknowledged before what the same session said before it.
@@ -629,7 +629,7 @@ impl DocumentState {
             self.size.grew(news);
             self.waiting_bytes += update.bytes().len();
             self.waiting_parts += dear::parts(&update);
-            self.waiting_large |= dear::is_large(&update);
+            self.waiting_large |= dear::is_large(&update) || self.replica.deletes_much(&update);
             self.waiting.push(Suspect { session, update, is_answer });
         }
     }

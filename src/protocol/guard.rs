@@ -318,6 +318,11 @@ impl Update {
         self.summary.ranges
     }
 
+    /// How much it deletes, counted as clocks count it.
+    pub fn deleted(&self) -> u64 {
+        self.summary.deleted
+    }
+
     /// The update piece by piece, for a document whose state vector is `known`. Applying a large update so, one knows after
     /// each piece what it has cost.
     pub fn pieces(&self, known: impl Fn(ClientId) -> u32) -> Pieces<'_> {
@@ -452,6 +457,8 @@ struct Summary {
     deletes_at: usize,
     /// Ranges of the delete set.
     ranges: usize,
+    /// Clocks in them.
+    deleted: u64,
     /// Of each client with deletions, the end of its last range.
     deletes: SmallVec<[Mark; 1]>,
 }
@@ -513,6 +520,7 @@ impl Summary {
                 if start < clock {
                     return Err(Refusal::DeleteOrder);
                 }
+                self.deleted += u64::from(end - start);
                 clock = end;
             }
             if let Some(last) = self.deletes.last() {

@@ -29,6 +29,8 @@ use crate::protocol::guard::Update;
 const LARGE: usize = 2048;
 /// Bytes from which on it is, however few structs they are: fifty megabytes in one piece take a second.
 const LARGE_BYTES: usize = 256 * 1024;
+/// Structs of a document in which it takes tens of milliseconds to delete as many as are many ([`LARGE`]).
+const SMALL_DOCUMENT: usize = 16 * 1024;
 /// The first piece. What comes next is larger while pieces are quick, and smaller when they are not: in a text where
 /// 16,000 have written at one spot, 2,048 more of them take seconds.
 const FIRST: usize = 256;
@@ -62,9 +64,10 @@ pub fn parts(update: &Update) -> usize {
     update.structs() + update.ranges()
 }
 
-/// What an update of this size is worth in this processor's time.
+/// What an update of this size is worth in this processor's time. What it deletes was brought, a byte at least for each.
 pub fn worth(update: &Update) -> Duration {
-    worth_of(parts(update), update.bytes().len())
+    let deleted = usize::try_from(update.deleted()).unwrap_or(usize::MAX);
+    worth_of(parts(update), update.bytes().len().saturating_add(deleted))
 }
 
 /// What so many structs and ranges of so many bytes are worth.
@@ -216,6 +219,13 @@ impl Replica {
         let excess = excess_of(&state, self.deleted)?;
         self.held.measured(excess);
         Ok(())
+    }
+
+    /// Whether an update deletes so much that it should be applied with [`Self::apply_dear`], however small it is: of each
+    /// struct that is deleted, yrs may move all that come after it.
+    pub fn deletes_much(&self, update: &Update) -> bool {
+        let structs = self.held.parts().max(SMALL_DOCUMENT);
+        update.deleted() > (LARGE * SMALL_DOCUMENT / structs) as u64
     }
 
     /// Whether it shows that an update costs no more than its size is worth, applied as a whole.
@@ -700,5 +710,41 @@ mod tests {
         assert_eq!(replica.apply_dear(&letter_of_another()).unwrap().verdict, Verdict::Complete);
         assert!(!replica.is_held_in_doubt());
         assert!(replica.held.total() < here(LIFE / 4), "{:?}", replica.held);
+    }
+
+    #[test]
+    fn a_few_bytes_that_delete_much_are_taken_piece_by_piece() {
+        let deletion = |letters: u64| {
+            let mut bytes = vec![0, 1, 7, 1, 0];
+            wire::put_uint(&mut bytes, letters);
+            check(bytes)
+        };
+        let all = deletion(100_000);
+        assert_eq!((all.deleted(), parts(&all), is_large(&all)), (100_000, 1, false));
+        let (mut pieces, mut end) = (all.pieces(|_| 100_000), 0);
+        let mut sizes = Vec::new();
+        while let Some(piece) = pieces.next(|_| 100_000, LARGE) {
+            assert!(piece.deletes_only(|client, start, until| {
+                let goes_on = (client.get(), start) == (7, end);
+                end = until;
+                goes_on
+            }));
+            sizes.push(piece.deleted());
+        }
+        assert_eq!((sizes.iter().sum::<u64>(), u64::from(end)), (100_000, 100_000));
+        assert!(sizes.len() < 10 && sizes[0] <= 512, "{sizes:?}");
+        assert!(sizes.windows(2).rev().skip(1).all(|pair| pair[1] == 2 * pair[0]), "{sizes:?}");
+
+        // What is a lot depends on how many structs there are to be moved.
+        let mut replica = Replica::default();
+        assert!(!replica.deletes_much(&deletion(2000)) && replica.deletes_much(&all));
+        let text = written_through(100_000, 99_999);
+        replica.apply_dear(&text).unwrap();
+        assert!(replica.deletes_much(&deletion(2000)) && !replica.deletes_much(&deletion(20)));
+        let applied = replica.apply_dear(&all).unwrap();
+        assert!(applied.pieces.len() > 2, "{}", applied.pieces.len());
+        let taken = applied.pieces.iter().filter_map(|piece| piece.update.clone());
+        let taken: u64 = taken.map(|piece| check(piece.to_vec()).deleted()).sum();
+        assert!(taken > 0 && (applied.verdict == Verdict::TooDear || taken >= 90_000), "{taken}");
     }
 }

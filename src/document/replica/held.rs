@@ -62,6 +62,11 @@ impl Held {
         };
     }
 
+    /// How many structs and ranges have come in.
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
+
     /// So many structs and ranges come in.
     pub(super) fn grow(&mut self, parts: usize) {
         self.parts = self.parts.saturating_add(parts);

@@ -77,11 +77,18 @@ pub(super) fn each_in_order<'a>(
 pub struct Pieces<'a> {
     runs: Runs<'a>,
     deletions: Deletions<'a>,
+    /// What the next piece may delete, counted as clocks count it, if it only deletes. A range of a few bytes deletes a whole
+    /// document, and nobody knows how many pieces that lies in; each time it may be twice as much, so that a text in one
+    /// piece is not cut often.
+    deletes: u32,
 }
+
+/// What the first piece deletes that only deletes.
+const DELETES: u32 = 512;
 
 impl<'a> Pieces<'a> {
     pub(super) fn new(update: &'a Update, known: &impl Fn(ClientId) -> u32) -> Self {
-        Self { runs: Runs::new(update, known), deletions: Deletions::new(update) }
+        Self { runs: Runs::new(update, known), deletions: Deletions::new(update), deletes: DELETES }
     }
 
     /// What the document can take next, at most so many structs and so many ranges; nothing once all has been given out that
@@ -97,6 +104,8 @@ impl<'a> Pieces<'a> {
             self.deletions.take(run.client, run.reached, &mut set);
         }
         if self.runs.left == most {
+            set.clocks = self.deletes;
+            self.deletes = self.deletes.saturating_mul(2);
             self.deletions.take_next(known, &mut set);
         }
         let part = self.runs.encode(&set.encode());
@@ -127,6 +136,8 @@ struct Ranges<'a> {
 struct DeleteSet {
     /// How many ranges it may still take.
     left: usize,
+    /// How many clocks these may cover.
+    clocks: u32,
     clients: u64,
     body: Vec<u8>,
 }
@@ -165,11 +176,11 @@ impl<'a> Deletions<'a> {
     }
 
     fn take_next(&mut self, known: impl Fn(ClientId) -> u32, set: &mut DeleteSet) {
-        while set.left > 0
+        while !set.is_full()
             && let Some(ranges) = self.clients.get_mut(self.next)
         {
             ranges.take(known(ranges.client), set);
-            if set.left > 0 {
+            if !set.is_full() {
                 self.next += 1;
             }
         }
@@ -191,18 +202,19 @@ impl Ranges<'_> {
 
     fn take(&mut self, reached: u32, set: &mut DeleteSet) {
         let (mut count, mut body) = (0u64, Vec::new());
-        while set.left > 0
+        while !set.is_full()
             && let Some((start, end)) = self.next()
         {
             if start >= reached {
                 self.rest = Some((start, end));
                 break;
             }
-            let until = end.min(reached);
+            let until = end.min(reached).min(start.saturating_add(set.clocks));
             wire::put_uint(&mut body, u64::from(start));
             wire::put_uint(&mut body, u64::from(until - start));
             count += 1;
             set.left -= 1;
+            set.clocks -= until - start;
             if end > until {
                 self.rest = Some((until, end));
                 break;
@@ -223,7 +235,11 @@ impl Ranges<'_> {
 impl DeleteSet {
     /// Empty, for at most so many ranges.
     fn of(most: usize) -> Self {
-        Self { left: most, clients: 0, body: Vec::new() }
+        Self { left: most, clocks: u32::MAX, clients: 0, body: Vec::new() }
+    }
+
+    fn is_full(&self) -> bool {
+        self.left == 0 || self.clocks == 0
     }
 
     fn add(&mut self, client: ClientId, ranges: u64, encoded: &[u8]) {

@@ -170,6 +170,11 @@ const CASES: &[Make] = &[
     ("trace automerge-paper", |name| Ok(honest(name, traces::automerge_paper()?.state))),
     ("a text of 50 MB", |name| Ok(honest(name, text(50 << 20)))),
     ("2 million operations", |name| Ok(honest(name, operations(2_000_000)))),
+    ("2 million operations deleted by 8 bytes", |name| {
+        let (before, update) = (operations(2_000_000), deleting(2_000_000));
+        // yrs joins what is left piece by piece, and moves all that stand behind each time: 42 s.
+        Ok(rogue(name, before, update))
+    }),
     ("two who put 4,000 entries on top of one list", two_on_top),
     ("16,000 clients at one spot", |name| Ok(rogue(name, Vec::new(), clients_at_one_spot(16_000)))),
     ("one key 50,000 times", |name| Ok(rogue(name, Vec::new(), one_key(1, 50_000)))),
@@ -263,6 +268,13 @@ fn write_deletions(update: &mut Vec<u8>, clocks: &[u32]) {
         wire::write_uint(update, u64::from(clock));
         update.push(1);
     }
+}
+
+/// So many letters of client 1, from the first on.
+fn deleting(letters: u64) -> Vec<u8> {
+    let mut update = vec![0, 1, 1, 1, 0];
+    wire::write_uint(&mut update, letters);
+    update
 }
 
 /// What two people wrote into one list while they were offline, each entry before the last.
