@@ -158,6 +158,11 @@ impl Engine {
         let document = job.append.document.clone();
         let at = job.append.updates.first().map_or(Timestamp(0), |update| update.at);
         let mut entry = self.durable(&document).unwrap_or_else(|| self.begin(document.clone(), at));
+        // It may have been found damaged since.
+        if let Err(refused) = super::takes_appends(&entry) {
+            let _ = job.reply.send(Err(refused));
+            return self.go_on(job.behind);
+        }
         if !entry.stored {
             entry.epoch = Arc::clone(&self.young.epoch);
         }

@@ -7,11 +7,12 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use super::{append, ask, checkpoint, config, killed_now, load, name, open_engine, seed};
+use super::{append, ask, checkpoint, config, flip, killed_now, load, name, open_engine, seed};
 use crate::{
     ids::Timestamp,
     store::{
         Append, Appended, Durability, LoggedUpdate, Presence, StoreError, StoreResult, Stored, Unobserved,
+        layout,
         sled::{
             check,
             directory::{Directory, free_bytes},
@@ -114,6 +115,23 @@ fn what_would_move_the_sequence_waits_behind_a_long_append() {
     assert!(long.try_recv().unwrap().is_ok(), "it came first");
     let refused = begin(&mut engine, "a", vec![update(6, LONG)]).try_recv().unwrap();
     assert!(matches!(refused, Err(StoreError::Missing(_))));
+}
+
+#[test]
+fn what_is_found_damaged_meanwhile_takes_no_long_append() {
+    let home = tempfile::tempdir().unwrap();
+    let mut engine = open_engine(home.path());
+    append(&mut engine, "a", &["one"]).unwrap();
+    engine.settle_all();
+    let mut long = begin(&mut engine, "a", vec![update(1, LONG)]);
+    let mut behind = begin(&mut engine, "a", vec![update(2, 1)]);
+    engine.step();
+    flip(&engine, &layout::log_key(&name("a"), 1, 1, 0));
+    assert!(matches!(load(&mut engine, "a"), Err(StoreError::Damaged { .. })));
+    rest(&mut engine);
+    for answer in [&mut long, &mut behind] {
+        assert!(matches!(answer.try_recv().unwrap(), Err(StoreError::Damaged { .. })));
+    }
 }
 
 #[test]
