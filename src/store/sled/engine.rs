@@ -52,7 +52,7 @@ use uuid::Uuid;
 use self::{
     beside::{Changes, Held},
     entry::{Entry, Slot},
-    large::{Large, Progress, StateJob},
+    large::{Large, StateJob},
     opening::{Opened, open_files, read_heads, read_held},
     quarantine::QuarantineSize,
     recovery::{Broken, Stopped},
@@ -563,7 +563,6 @@ impl Engine {
             summary,
             reply,
             generation: self.next_generation,
-            progress: Progress::default(),
         };
         self.next_generation += 1;
         if job.state.len() > LARGE_STATE {
@@ -608,7 +607,7 @@ impl Engine {
             Ok(None) => return group.answer(job.reply, Ok(())),
             Err(error) => return group.answer(job.reply, Err(error)),
         };
-        entry.log_bytes = tail.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        entry.log_bytes = row_bytes(&tail);
         if entry.epoch.number() != self.young.epoch.number() {
             entry.epoch = Arc::clone(&self.young.epoch);
             group.arrived += u64::from(entry.stored);
@@ -843,6 +842,11 @@ impl Engine {
             self.consider_rotation(true);
         }
     }
+}
+
+/// What rows take.
+fn row_bytes(rows: &[Row]) -> u64 {
+    rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
 }
 
 /// Whether a document takes appends as it is.

@@ -10,7 +10,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Engine, Epoch, Failure, Group, Reply, Request, Row, STEP_BYTES, settling::log_rows};
+use super::{Engine, Epoch, Failure, Group, Reply, Request, Row, STEP_BYTES, row_bytes};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
@@ -26,7 +26,7 @@ const STEP_ROWS: u32 = (STEP_BYTES / layout::ROW_BYTES) as u32;
 #[derive(Default)]
 pub(super) struct Large {
     appends: VecDeque<AppendJob>,
-    states: VecDeque<StateJob>,
+    states: VecDeque<(StateJob, Progress)>,
 }
 
 /// A long append, from when its document's sequence is free until it is durable.
@@ -48,12 +48,11 @@ pub(super) struct StateJob {
     pub(super) summary: Summary,
     pub(super) reply: Reply<()>,
     pub(super) generation: u64,
-    pub(super) progress: Progress,
 }
 
 /// How much of it is written, and where.
 #[derive(Default)]
-pub(super) struct Progress {
+struct Progress {
     epoch: Option<Arc<Epoch>>,
     part: u32,
     /// Bytes of the rows.
@@ -61,19 +60,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// The parts of the next step. Whatever was written to another epoch goes away with it.
-    fn next(&mut self, epoch: &Arc<Epoch>, all: u32) -> std::ops::Range<u32> {
+    /// The rows of the next step, and whether it is the last. Whatever was written to another epoch goes away with it.
+    fn next(&mut self, epoch: &Arc<Epoch>, all: u32, row: impl Fn(u32) -> Row) -> (bool, Vec<Row>) {
         if !self.epoch.as_ref().is_some_and(|known| Arc::ptr_eq(known, epoch)) {
             *self = Self { epoch: Some(Arc::clone(epoch)), ..Self::default() };
         }
         let from = self.part;
         self.part = all.min(from + STEP_ROWS);
-        from..self.part
-    }
-
-    /// Counts the rows of a step.
-    fn add(&mut self, rows: &[Row]) {
-        self.bytes += rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
+        let rows: Vec<Row> = (from..self.part).map(row).collect();
+        self.bytes += row_bytes(&rows);
+        (self.part == all, rows)
     }
 }
 
@@ -89,11 +85,11 @@ impl Large {
     /// Bytes of rows that no head speaks of yet.
     pub(super) fn bytes(&self) -> u64 {
         let appends = self.appends.iter().map(|job| job.progress.bytes);
-        appends.chain(self.states.iter().map(|job| job.progress.bytes)).sum()
+        appends.chain(self.states.iter().map(|(_, progress)| progress.bytes)).sum()
     }
 
     pub(super) fn add_state(&mut self, job: StateJob) {
-        self.states.push_back(job);
+        self.states.push_back((job, Progress::default()));
     }
 
     /// Gives back a request that need not wait behind a long append.
@@ -116,7 +112,7 @@ impl Large {
 
     /// Nobody waits for a state any more.
     pub(super) fn close(&mut self) {
-        for job in self.states.drain(..) {
+        for (job, _) in self.states.drain(..) {
             let _ = job.reply.send(Err(StoreError::Closed));
         }
     }
@@ -173,9 +169,7 @@ impl Engine {
             let value = layout::seal(Kind::Log, &key, &job.entry.part(part));
             (key, value)
         };
-        let parts = job.progress.next(&entry.epoch, all);
-        let (is_last, rows) = (parts.end == all, parts.map(row).collect::<Vec<Row>>());
-        job.progress.add(&rows);
+        let (is_last, rows) = job.progress.next(&entry.epoch, all, row);
         if !is_last {
             // Synced at any level of durability: the log goes on behind them, and must not outlive them.
             match self.write_rows(&entry.epoch, rows, Durability::Disk) {
@@ -188,22 +182,14 @@ impl Engine {
             return;
         }
         let mut group = Group { synced: true, ..Group::default() };
-        let pending = self.pending(&document);
-        if !pending.is_empty() {
-            for row in log_rows(&document, life, entry.settled + 1, &layout::encode_log(&pending)) {
-                entry.log_bytes += (row.0.len() + row.1.len()) as u64;
-                self.push(&mut group, &entry, row);
-            }
-        }
+        self.write_pending(&mut group, &mut entry, &self.pending(&document));
         for row in rows {
             self.push(&mut group, &entry, row);
         }
         entry.log_bytes += job.progress.bytes;
         let Append { updates, summary, .. } = job.append;
-        let appended = match index::append(&mut entry.head, &updates, summary) {
-            Ok(first) => Ok(vec![Appended { life: entry.head.life, first, count: updates.len() as u64 }]),
-            Err(error) => Err(error),
-        };
+        let appended = index::append(&mut entry.head, &updates, summary)
+            .map(|first| vec![Appended { life: entry.head.life, first, count: updates.len() as u64 }]);
         if appended.is_ok() {
             (entry.settled, entry.pending_bytes) = (entry.head.last.0, 0);
             entry.weigh();
@@ -230,7 +216,7 @@ impl Engine {
 
     /// Rows that no head speaks of yet.
     fn write_rows(&mut self, epoch: &Epoch, rows: Vec<Row>, level: Durability) -> StoreResult<()> {
-        self.written += rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
+        self.written += row_bytes(&rows);
         epoch.apply(rows, level).map_err(|Failure(reason)| {
             self.fail(&reason);
             StoreError::Unwritable(reason)
@@ -238,20 +224,18 @@ impl Engine {
     }
 
     fn state_step(&mut self) {
-        let Some(mut job) = self.large.states.pop_front() else { return };
+        let Some((job, mut progress)) = self.large.states.pop_front() else { return };
         let epoch = Arc::clone(&self.young.epoch);
         let all = layout::parts(job.state.len());
-        let parts = job.progress.next(&epoch, all);
-        let (is_last, rows) = (parts.end == all, parts.map(|part| job.row(part)).collect::<Vec<Row>>());
-        job.progress.add(&rows);
+        let (is_last, rows) = progress.next(&epoch, all, |part| job.row(part));
         if is_last {
-            let row_bytes = rows.iter().map(|(key, value)| key.len() + value.len()).sum();
+            let row_bytes = row_bytes(&rows) as usize;
             let mut group = Group { young: rows, row_bytes, ..Group::default() };
             self.finish_state(&mut group, job);
             return self.commit(group);
         }
         match self.write_rows(&epoch, rows, self.config.durability) {
-            Ok(()) => self.large.states.push_front(job),
+            Ok(()) => self.large.states.push_front((job, progress)),
             Err(refused) => drop(job.reply.send(Err(refused))),
         }
     }
@@ -259,7 +243,7 @@ impl Engine {
     /// What was being written is not.
     pub(super) fn give_up_large(&mut self, reason: &str) {
         let Large { appends, states } = std::mem::take(&mut self.large);
-        for job in states {
+        for (job, _) in states {
             let _ = job.reply.send(Err(StoreError::Unwritable(reason.to_owned())));
         }
         for job in appends {

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Entry, Failure, Group, Index, STEP_BYTES, Slot};
+use super::{Engine, Entry, Failure, Group, Index, STEP_BYTES, Slot, row_bytes};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
@@ -69,17 +69,24 @@ impl Engine {
         if !entry.stored {
             entry.epoch = Arc::clone(&self.young.epoch);
         }
-        if !pending.is_empty() {
-            let rows = log_rows(document, entry.life(), entry.settled + 1, &layout::encode_log(&pending));
-            entry.log_bytes += rows.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum::<u64>();
-            for row in rows {
-                self.push(group, &entry, row);
-            }
-        }
+        self.write_pending(group, &mut entry, &pending);
         entry.settled = entry.head.last.0;
         entry.pending_bytes = 0;
         entry.weigh();
         self.stage_heads(group, entry);
+    }
+
+    /// Adds the rows of pending updates to a group.
+    pub(super) fn write_pending(&self, group: &mut Group, entry: &mut Entry, pending: &[LoggedUpdate]) {
+        if pending.is_empty() {
+            return;
+        }
+        let whole = layout::encode_log(pending);
+        let rows = log_rows(&entry.head.document, entry.life(), entry.settled + 1, &whole);
+        entry.log_bytes += row_bytes(&rows);
+        for row in rows {
+            self.push(group, entry, row);
+        }
     }
 
     /// Settles everything there is, at once.
@@ -165,7 +172,7 @@ fn replay_one(
     slot
 }
 
-pub(super) fn log_rows(document: &DocumentName, life: u32, first: u64, whole: &[u8]) -> Vec<Row> {
+fn log_rows(document: &DocumentName, life: u32, first: u64, whole: &[u8]) -> Vec<Row> {
     let row = |part| {
         let key = layout::log_key(document, life, first, part);
         let value = layout::seal(Kind::Log, &key, &layout::part(whole, part));
