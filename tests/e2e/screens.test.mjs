@@ -186,6 +186,7 @@ test("by keyboard alone: skip link, title, text, toolbar, and back", async () =>
   assert.equal(await focused(), "Skip to content");
   await keyboard.press("Enter");
   assert.equal(await ann.page.evaluate(() => document.activeElement?.id), "content");
+  await text(ann).waitFor();
   await title(ann).focus();
   await keyboard.type("Typed");
   await keyboard.press("Enter");
@@ -201,6 +202,29 @@ test("by keyboard alone: skip link, title, text, toolbar, and back", async () =>
   await until("the text has the focus", () => text(ann).evaluate((element) => element === document.activeElement));
   await keyboard.type(" bold");
   await ann.page.locator(".prose strong", { hasText: "bold" }).waitFor();
+});
+
+test("a title that is begun before its text is here is written to its end", async () => {
+  const ann = await browser.person(server);
+  await openDocument(ann, "a slow text");
+  let bring;
+  const brought = new Promise((resolve) => (bring = resolve));
+  await ann.page.route(/\/assets\/view-[^/]*\.js$/, (route) => brought.then(() => route.continue()));
+  await ann.page.reload();
+  await ann.page.locator(".skeleton.opening").waitFor();
+  await status(ann, "saved");
+  const { keyboard } = ann.page;
+  await title(ann).focus();
+  await keyboard.type("Warp weft");
+  await keyboard.press("Home");
+  await keyboard.type("W");
+  bring();
+  await text(ann).waitFor();
+  await keyboard.type("eave ");
+  assert.equal(await title(ann).inputValue(), "Weave Warp weft");
+  await keyboard.press("Enter");
+  await keyboard.type("of linen");
+  await words(ann, "of linen").waitFor();
 });
 
 test("theme and language are kept, and follow a change at once", async () => {

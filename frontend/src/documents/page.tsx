@@ -278,7 +278,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
       ) : (
         <main id="content" className="page" tabIndex={-1}>
           {readable && made === "never" ? (
-            <UnmadePanel name={name} doc={room.doc} editable={isEditable(status)} fallback={<Opening room={room} />} />
+            <UnmadePanel name={name} doc={room.doc} editable={editable} fallback={<Opening room={room} />} />
           ) : readable && View === null ? (
             <Panel level={1} icon={<FileQuestion />} title={t("doc.newerKind")} body={t("doc.newerKindHint")}>
               <button type="button" className="button primary" onClick={() => location.reload()}>
@@ -289,7 +289,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
             <>
               {/* The mark the bar watches: while it is in sight, so is the title. */}
               <div ref={titleMark} className="title-mark" aria-hidden="true" />
-              <View api={api} name={name} room={room} editable={isEditable(status)} onHandle={setHandle} fallback={<Opening room={room} />} />
+              <View api={api} name={name} room={room} editable={editable} onHandle={setHandle} fallback={<Opening room={room} editable={editable} />} />
             </>
           ) : (
             <Opening room={room} />
@@ -315,11 +315,11 @@ function useKind(room: Room): Kind | null {
   return useSyncExternalStore(subscribe, () => readKind(room.doc));
 }
 
-/** What is shown while nothing can be: the title's place, and lines on their way. */
-function Opening(props: { readonly room: Room }): React.JSX.Element {
+/** What is shown while the text cannot be: the title, which may be there to be written before it, and lines on their way. */
+function Opening(props: { readonly room: Room; readonly editable?: boolean }): React.JSX.Element {
   return (
     <article className="sheet">
-      <TitleField doc={props.room.doc} editable={false} onLeave={() => undefined} />
+      <TitleField doc={props.room.doc} editable={props.editable === true} onLeave={() => undefined} />
       <div className="skeleton opening" aria-hidden="true">
         {[92, 97, 88, 64, 0, 95, 90, 41].map((width, line) => (
           <span key={line} className={width === 0 ? "bone-gap" : "bone bone-line"} style={{ inlineSize: `${width}%` }} />

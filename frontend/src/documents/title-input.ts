@@ -9,6 +9,26 @@ export function useTitle(doc: Doc): string {
   return useSyncExternalStore(subscribe, () => readTitle(doc));
 }
 
+// A document's page draws its title while the text is on its way and again with the text: another field in the same place.
+// Whoever was writing in the first goes on in the second. React takes the one out and puts the other in in one commit.
+let handed: { readonly doc: Doc; readonly start: number; readonly end: number } | null = null;
+
+function handOver(doc: Doc, field: Field): void {
+  if (document.activeElement !== field) return;
+  const hand = { doc, start: field.selectionStart ?? 0, end: field.selectionEnd ?? 0 };
+  handed = hand;
+  queueMicrotask(() => {
+    if (handed === hand) handed = null;
+  });
+}
+
+function takeOver(doc: Doc, field: Field): void {
+  if (handed?.doc !== doc) return;
+  field.focus({ preventScroll: true });
+  field.setSelectionRange(handed.start, handed.end);
+  handed = null;
+}
+
 type Field = HTMLInputElement | HTMLTextAreaElement;
 
 export interface TitleInput<Element extends Field> {
@@ -32,6 +52,20 @@ export function useTitleInput<Element extends Field>(doc: Doc): TitleInput<Eleme
   const value = composed?.value ?? title;
   const caret = useRef({ value, start: 0, end: 0 });
   useEffect(() => keepTitle(doc), [doc]);
+  const unfinished = useRef(composed);
+  useLayoutEffect(() => {
+    unfinished.current = composed;
+  }, [composed]);
+  useLayoutEffect(() => {
+    const { current } = field;
+    if (current === null) return;
+    takeOver(doc, current);
+    return () => {
+      // Its end would come to a field that is not there any more.
+      if (unfinished.current !== null) editTitle(doc, unfinished.current.base, current.value);
+      handOver(doc, current);
+    };
+  }, [doc]);
 
   const remember = (): void => {
     const { current } = field;
