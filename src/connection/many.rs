@@ -1,6 +1,12 @@
 //! Many documents over one socket: the Hocuspocus dialect. Carries out what [`Multiplex`] decides.
 
-use std::{collections::HashMap, future::pending, net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    future::pending,
+    net::IpAddr,
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
@@ -164,8 +170,21 @@ impl Conversation {
     /// Carries out what is to be done; what sessions said is handed over together, each session's in order.
     async fn carry_out(&mut self) -> Result<(), CloseReason> {
         let mut ended = None;
-        for action in std::mem::take(&mut self.actions) {
+        let mut actions = VecDeque::from(std::mem::take(&mut self.actions));
+        while let Some(action) = actions.pop_front() {
             match action {
+                Action::Understand { address, session, body } => {
+                    let said = Box::pin(self.many.registry.understand(body.len(), {
+                        let limits = self.multiplex.limits();
+                        move || body.decode(&limits)
+                    }));
+                    let said = said.await.map_err(|_| CloseReason::Reset)?;
+                    let mut first = Vec::new();
+                    self.multiplex.understood(address, session, said, &mut first);
+                    for action in first.into_iter().rev() {
+                        actions.push_front(action);
+                    }
+                }
                 Action::Enter { address, document, token } => {
                     let (many, queue) = (self.many.clone(), self.queue.clone());
                     let entering = many.enter(queue, address, document, token, self.heard);
@@ -250,8 +269,8 @@ impl Talk for Conversation {
                 self.multiplex.hear(bytes, now, &mut self.actions);
                 let asks = |action: &Action| match action {
                     Action::Deliver(_, message) => super::session::asks(message),
-                    // The end is not to be read past.
-                    Action::Close(_) => true,
+                    // The end is not to be read past, and what is to be read first not either.
+                    Action::Close(_) | Action::Understand { .. } => true,
                     _ => false,
                 };
                 if self.actions[before..].iter().any(asks) { Heard::Asked } else { Heard::More }

@@ -21,6 +21,7 @@ use super::error::denial_for;
 use crate::{
     ids::{DocumentName, SessionId},
     protocol::{
+        ProtocolError,
         close::CloseReason,
         guard,
         hocuspocus::{self, Body, Frame, Said},
@@ -82,6 +83,15 @@ pub enum Action {
         /// What the client presents now.
         token: Option<String>,
     },
+    /// Read this where it holds nobody up; [`Multiplex::understood`] wants to know, before anything else is done.
+    Understand {
+        /// Whose it is.
+        address: Bytes,
+        /// By which session.
+        session: SessionId,
+        /// What is to be read.
+        body: Body,
+    },
     /// Hand this to the session's document.
     Deliver(SessionId, Message),
     /// Hand this to the application.
@@ -142,6 +152,11 @@ impl Multiplex {
         }
     }
 
+    /// What bounds the input.
+    pub fn limits(&self) -> Arc<guard::Limits> {
+        self.limits.clone()
+    }
+
     /// A binary frame came.
     pub fn hear(&mut self, bytes: Bytes, now: Instant, actions: &mut Actions) {
         match hocuspocus::frame(bytes) {
@@ -159,7 +174,11 @@ impl Multiplex {
         match self.documents.get(&address) {
             Some(Phase::Open { session }) => {
                 let session = *session;
-                self.converse(address, session, &body, actions);
+                if body.len() > guard::QUICK {
+                    return actions.push(Action::Understand { address, session, body });
+                }
+                let said = body.decode(&self.limits);
+                self.understood(address, session, said, actions);
             }
             Some(Phase::Entering { .. }) => self.keep(address, body, actions),
             Some(Phase::Waiting { .. }) | None if body.is_auth() || body.is_step_1() => {
@@ -307,8 +326,15 @@ impl Multiplex {
         }
     }
 
-    fn converse(&mut self, address: Bytes, session: SessionId, body: &Body, actions: &mut Actions) {
-        match body.decode(&self.limits) {
+    /// What the body says that a client sent to a document that it has open.
+    pub fn understood(
+        &mut self,
+        address: Bytes,
+        session: SessionId,
+        said: Result<Said, ProtocolError>,
+        actions: &mut Actions,
+    ) {
+        match said {
             Ok(Said::Message(message)) => actions.push(Action::Deliver(session, message)),
             Ok(Said::Unreadable(error)) => {
                 actions.push(Action::Deliver(session, Message::Unreadable(error.reason())));

@@ -19,7 +19,13 @@ use crate::{
         registry::Registry,
     },
     ids::{ConnectionId, DocumentName, SessionId},
-    protocol::{Dialect, close::CloseReason, guard::Limits, message::Message, ysync},
+    protocol::{
+        Dialect,
+        close::CloseReason,
+        guard::{self, Limits},
+        message::Message,
+        ysync,
+    },
     telemetry::Metrics,
 };
 
@@ -57,6 +63,8 @@ pub(super) struct Conversation {
     registry: Registry,
     state: State,
     heard: Vec<Message>,
+    /// A frame that is not read here, the last that was heard, and when.
+    large: Option<(Bytes, Instant)>,
 }
 
 enum State {
@@ -79,6 +87,7 @@ impl Single {
             registry: self.registry.clone(),
             state: State::Joining(Box::new(self)),
             heard: Vec::new(),
+            large: None,
         }
     }
 }
@@ -117,6 +126,48 @@ impl Conversation {
             }
         }
     }
+
+    /// Notes what is to be done about a frame that was read.
+    fn follow(&mut self, step: Step, now: Instant) -> Heard {
+        match step {
+            Step::Deliver(messages) => {
+                let asked = messages.iter().any(asks);
+                self.heard.extend(messages);
+                if asked { Heard::Asked } else { Heard::More }
+            }
+            Step::Pong(payload) => Heard::Pong(payload),
+            Step::Idle => Heard::More,
+            Step::Ended { clean } => Heard::Ended { clean },
+            Step::Refuse(reason, label) => {
+                self.registry.complain(&self.document, "message", label, now);
+                Heard::Refuse(reason, label)
+            }
+        }
+    }
+
+    /// Has a frame read where that holds nobody up, and does what follows from it.
+    async fn take_large(&mut self, frame: Bytes, heard: Instant) -> Result<(), CloseReason> {
+        let mut session = self.session.clone();
+        let read = self.registry.understand(frame.len(), move || session.step(Inbound::Binary(frame)));
+        let step = read.await.map_err(|_| CloseReason::Reset)?;
+        if let Heard::Refuse(reason, label) = self.follow(step, heard) {
+            self.metrics.refused(label);
+            return Err(reason);
+        }
+        self.hand_over().await
+    }
+
+    /// Hands what was heard to the document.
+    async fn hand_over(&mut self) -> Result<(), CloseReason> {
+        if self.heard.is_empty() {
+            return Ok(());
+        }
+        let heard = std::mem::take(&mut self.heard);
+        let updates = heard.iter().filter(|message| message.is_update()).count();
+        self.metrics.updates_received.inc_by(updates as u64);
+        trace!(session = %self.id, messages = heard.len(), "messages taken in");
+        self.handle()?.deliver(self.id, heard).await.map_err(|_| CloseReason::Reset)
+    }
 }
 
 impl Talk for Conversation {
@@ -135,31 +186,25 @@ impl Talk for Conversation {
     }
 
     fn hear(&mut self, inbound: Inbound, now: Instant) -> Heard {
-        match self.session.step(inbound) {
-            Step::Deliver(messages) => {
-                let asked = messages.iter().any(asks);
-                self.heard.extend(messages);
-                if asked { Heard::Asked } else { Heard::More }
+        match inbound {
+            Inbound::Binary(frame) if frame.len() > guard::QUICK => {
+                self.large = Some((frame, now));
+                Heard::Asked
             }
-            Step::Pong(payload) => Heard::Pong(payload),
-            Step::Idle => Heard::More,
-            Step::Ended { clean } => Heard::Ended { clean },
-            Step::Refuse(reason, label) => {
-                self.registry.complain(&self.document, "message", label, now);
-                Heard::Refuse(reason, label)
+            inbound => {
+                let step = self.session.step(inbound);
+                self.follow(step, now)
             }
         }
     }
 
     async fn act(&mut self) -> Result<(), CloseReason> {
-        if self.heard.is_empty() {
-            return Ok(());
+        self.hand_over().await?;
+        match self.large.take() {
+            None => Ok(()),
+            // Boxed, because hardly a connection ever comes here.
+            Some((frame, heard)) => Box::pin(self.take_large(frame, heard)).await,
         }
-        let heard = std::mem::take(&mut self.heard);
-        let updates = heard.iter().filter(|message| message.is_update()).count();
-        self.metrics.updates_received.inc_by(updates as u64);
-        trace!(session = %self.id, messages = heard.len(), "messages taken in");
-        self.handle()?.deliver(self.id, heard).await.map_err(|_| CloseReason::Reset)
     }
 
     async fn news(&mut self) -> Infallible {

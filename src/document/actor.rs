@@ -20,6 +20,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use tracing::{debug, error, info, warn};
+use yrs::StateVector;
 
 use super::{
     Config,
@@ -56,7 +57,7 @@ use crate::{
 /// How often timed things are looked at: presence, slow sessions, idleness, a full journal.
 const TICK: Duration = Duration::from_secs(1);
 
-/// A larger state is encoded on a thread of its own: a megabyte of many structs takes seven milliseconds.
+/// What is told of a larger document is encoded on a thread of its own: a megabyte of many structs takes seven milliseconds.
 const ENCODED_HERE: usize = 256 * 1024;
 
 /// How long a document waits after a checkpoint that could not be written.
@@ -152,6 +153,13 @@ impl Serving {
     fn is_undecided(&self) -> bool {
         self.governing
             .is_some_and(|Governing { order, before }| order != Order::Create || before != Shelf::Live)
+    }
+
+    /// Whether what a replica with `vector` lacks is not at hand, and takes long to encode.
+    fn takes_long_to_tell(&mut self, vector: &StateVector) -> bool {
+        self.state_bytes.max(self.log_bytes) > ENCODED_HERE
+            && !self.state.is_poisoned()
+            && !self.state.replica().has_difference(vector)
     }
 
     /// Reads what lists show anew. From a replica that is poisoned nothing is learnt.
@@ -668,15 +676,27 @@ impl DocumentActor {
         }
     }
 
-    /// Encodes the state of a large document on a thread of its own, while the mailbox waits, and writes it.
+    /// Encodes the state of a large document, and writes it.
     fn checkpoint_apart(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         serving.checkpointing = false;
+        self.read_apart(ctx, |replica| replica.state().map(drop), Self::checkpoint);
+    }
+
+    /// Has something of a large replica encoded on a thread of its own, which keeps it for the next who asks, while the mailbox
+    /// waits; goes on with `then`.
+    fn read_apart(
+        &mut self,
+        ctx: &mut Context<Self>,
+        read: impl FnOnce(&mut Replica) -> Result<(), Poisoned> + Send + 'static,
+        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
         let Some(mut replica) = serving.state.lend_to_read() else { return };
         let work = self.registry.work();
         let encoded = async move {
             work.run(move || {
-                let encoded = replica.state().map(drop);
+                let encoded = read(&mut replica);
                 (replica, encoded)
             })
             .await
@@ -687,7 +707,7 @@ impl DocumentActor {
                 Ok((replica, encoded)) => {
                     serving.state.take_back_read(replica);
                     match encoded {
-                        Ok(()) => actor.checkpoint(ctx),
+                        Ok(()) => then(actor, ctx),
                         Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
                     }
                 }
@@ -703,7 +723,7 @@ impl DocumentActor {
         if serving.checkpointing || !serving.exists || too_early {
             return;
         }
-        if serving.state_bytes.max(serving.log_bytes) > ENCODED_HERE && !serving.state.replica().has_state() {
+        if serving.takes_long_to_tell(&StateVector::default()) {
             // In a turn of its own: whoever called goes on with the replica.
             serving.checkpointing = true;
             return turns::soon(ctx, Self::checkpoint_apart);
@@ -1071,6 +1091,15 @@ impl DocumentActor {
             return;
         }
         while let Some(message) = messages.pop_front() {
+            if let Message::SyncStep1(vector) = &message
+                && serving.takes_long_to_tell(vector)
+            {
+                let vector = vector.clone();
+                messages.push_front(message);
+                self.carry_out(&mut effects, ctx);
+                let tell = move |replica: &mut Replica| replica.difference(&vector).map(drop);
+                return self.read_apart(ctx, tell, move |actor, ctx| actor.deliver(session, messages, ctx));
+            }
             serving.state.receive(session, message, now, &mut effects);
             if serving.state.waits_long() {
                 self.carry_out(&mut effects, ctx);

@@ -13,7 +13,6 @@ use std::{
 };
 
 use actix::Actor;
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -30,17 +29,10 @@ use super::{
 };
 use crate::{
     ids::DocumentName,
-    protocol::{
-        close::CloseReason,
-        guard::{Limits, Refusal, Update},
-        message::Shown,
-    },
+    protocol::{close::CloseReason, guard, message::Shown},
     store::Store,
     telemetry::Metrics,
 };
-
-/// A larger update is looked at on a thread of its own: a megabyte of small structs takes four milliseconds.
-const UNDERSTOOD_HERE: usize = 1 << 20;
 
 /// How long a list waits for the people in one document.
 const PEOPLE_WITHIN: Duration = Duration::from_secs(1);
@@ -227,21 +219,16 @@ impl Registry {
         self.0.work.clone()
     }
 
-    /// What an update says, of somebody who brings the whole of it at once. A large one is looked at where that holds
-    /// nobody up.
+    /// Reads something that came in and is `length` bytes long. What is long is read where that holds nobody up.
     ///
     /// # Errors
     /// [`NoAnswer`] if the server stops meanwhile.
-    pub async fn understand(
+    pub async fn understand<T: Send + 'static>(
         &self,
-        bytes: Bytes,
-        limits: &Limits,
-    ) -> Result<Result<Update, Refusal>, NoAnswer> {
-        if bytes.len() <= UNDERSTOOD_HERE {
-            return Ok(Update::check_whole(bytes, limits));
-        }
-        let limits = limits.clone();
-        self.0.work.run(move || Update::check_whole(bytes, &limits)).await
+        length: usize,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NoAnswer> {
+        if length <= guard::QUICK { Ok(read()) } else { self.0.work.run(read).await }
     }
 
     /// What documents say to those who do not speak Yjs.

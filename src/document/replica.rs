@@ -348,9 +348,12 @@ impl Replica {
         Ok(state)
     }
 
-    /// Whether the full state is at hand.
-    pub fn has_state(&self) -> bool {
-        self.cache.state.is_some()
+    /// Whether [`Self::difference`] is at hand.
+    pub fn has_difference(&self, vector: &StateVector) -> bool {
+        if vector.is_empty() {
+            return self.cache.state.is_some();
+        }
+        self.cache.differences.iter().any(|(known, _)| known == vector)
     }
 
     /// The state vector, encoded.

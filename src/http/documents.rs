@@ -363,7 +363,9 @@ pub async fn update(
 ) -> Result<HttpResponse, ApiError> {
     may_change(request.headers(), &app)?;
     let body = app.bodies.read(&request, payload, updates(&app)).await?;
-    let understood = app.registry.understand(body.bytes.clone(), &app.config.connection.guard).await?;
+    let (bytes, limits) = (body.bytes.clone(), app.config.connection.guard.clone());
+    let read = move || Update::check_whole(bytes, &limits);
+    let understood = app.registry.understand(body.bytes.len(), read).await?;
     let update = understood.inspect_err(|refusal| {
         app.metrics.refused(refusal.reason());
         upgrade::complain(&app, &name, refusal);

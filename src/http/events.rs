@@ -188,7 +188,9 @@ pub async fn say(
     let feed = spoken_to(&app, request.query_string(), &name)?;
     let body = app.bodies.read(&request, payload, messages(&app)).await?.bytes;
     // Looked at here too, so that a mistake is answered to the request that made it, and ends nothing.
-    ysync::decode(body.clone(), &app.connection.guard).map_err(|error| {
+    let (frame, limits) = (body.clone(), app.connection.guard.clone());
+    let read = move || ysync::decode(frame, &limits).map(drop);
+    app.registry.understand(body.len(), read).await?.map_err(|error| {
         app.metrics.refused(error.reason());
         ApiError::bad_request("refused_message", error.to_string())
     })?;

@@ -57,6 +57,9 @@ pub use outline::{Outline, Shape};
 pub use readiness::Pieces;
 use structs::{Block, Kind};
 
+/// Up to so many bytes an update is checked in four milliseconds, however small its structs are.
+pub const QUICK: usize = 1 << 20;
+
 /// How much one message may hold. The defaults let through what honest clients send (a whole document of
 /// megabytes, written over years by thousands of browser tabs) and stop what costs much more to read than
 /// to send.

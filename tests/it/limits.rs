@@ -2,6 +2,8 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
+use weft::protocol::guard;
+use yrs::{Doc, Text, Transact};
 
 use crate::support::{Address, Client, Raw, TestServer, Weft, frames, masked, rest, settle, until};
 
@@ -51,6 +53,45 @@ async fn what_was_said_before_a_message_that_is_too_large_stands() {
     raw.send_bytes(&both.concat()).await;
     assert_eq!(raw.closed().await, Some(4422));
     bob.reads("said before").await;
+}
+
+/// One that is read elsewhere, because that takes long, keeps its place among the others, and is refused like them.
+#[tokio::test]
+async fn long_messages_are_taken_in_order_with_short_ones() {
+    let long = "x".repeat(2 * guard::QUICK);
+    // Where a socket has many documents it goes on, and what is good behind what is bad is taken.
+    for (path, taken) in [("/ws/notes", ""), ("/hocuspocus", ", and behind")] {
+        let server = TestServer::start().await;
+        let bob = server.client("bob", "notes").await;
+        let doc = Doc::new();
+        let text = doc.get_or_insert_text("text");
+        let mut says = |part: &str| {
+            let mut txn = doc.transact_mut();
+            text.push(&mut txn, part);
+            frames::update(&txn.encode_update_v1())
+        };
+        let good = ["begun ", &long, " ended"].map(&mut says);
+        let behind = says(", and behind");
+        let bad = frames::update(&vec![255; long.len()]);
+        let about = match path {
+            "/hocuspocus" => frames::buffer(b"notes"),
+            _ => Vec::new(),
+        };
+        let mut raw = Raw::try_open(&server, path, &[]).await.expect("the upgrade is granted");
+        if path == "/hocuspocus" {
+            raw.send([about.clone(), frames::authentication("")].concat()).await;
+            raw.send([about.clone(), frames::empty_step1()].concat()).await;
+            raw.hears(|frame| frame.starts_with(&[about.clone(), vec![0, 1]].concat())).await;
+        }
+        // In one write, so that they are read at once.
+        let framed = |said: &Vec<u8>| masked::frame(0x82, &[about.clone(), said.clone()].concat());
+        raw.send_bytes(&good.iter().chain([&bad, &behind]).map(framed).collect::<Vec<_>>().concat()).await;
+        bob.reads(&format!("begun {long} ended{taken}")).await;
+        until("the bad one is refused", || server.refused("integer-overflow") == 1).await;
+        if path == "/ws/notes" {
+            assert_eq!(raw.closed().await, Some(4422));
+        }
+    }
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ enum Command {
     Ask(String),
     /// A step 2 of nothing.
     Answer(String),
-    /// An update, or `garbage` in its place.
+    /// An update, or `garbage` in its place, or something `long`.
     Update {
         address: String,
         what: Option<String>,
@@ -66,6 +66,8 @@ enum Command {
         address: String,
         outcome: String,
     },
+    /// What is long was read.
+    Understood,
     /// A document ends a session, by its number.
     Ended {
         session: u128,
@@ -80,13 +82,15 @@ struct Story {
     multiplex: Multiplex,
     now: Instant,
     sessions: u128,
+    /// What is being read.
+    long: Option<(Bytes, SessionId, Body)>,
 }
 
 impl Story {
     fn new(bounds: Bounds) -> Self {
         let now = Instant::now();
         let limits = Arc::new(guard::Limits::default());
-        Self { multiplex: Multiplex::new(limits, bounds, now), now, sessions: 0 }
+        Self { multiplex: Multiplex::new(limits, bounds, now), now, sessions: 0, long: None }
     }
 
     fn frame(&mut self, address: &str, body: &[u8]) -> Actions {
@@ -139,6 +143,11 @@ impl goldenscript::Runner for Story {
             Command::Answer(address) => self.frame(address, &[0, 1, 2, 0, 0]),
             Command::Update { address, what } => match what {
                 None => self.frame(address, &[0, 2, 2, 0, 0]),
+                Some(what) if what == "long" => {
+                    let mut body = BytesMut::from(&[0, 2][..]);
+                    wire::put_buffer(&mut body, &vec![255; guard::QUICK]);
+                    self.frame(address, &body)
+                }
                 Some(_) => self.frame(address, &[0, 2, 3, 255, 255, 255]),
             },
             Command::Aware(address) => self.frame(address, &[1, 1, 0]),
@@ -159,6 +168,13 @@ impl goldenscript::Runner for Story {
             Command::Refused { address, reason } => {
                 let mut actions = Actions::new();
                 self.multiplex.entered(&key(address), Err(reason.clone()), self.now, &mut actions);
+                actions
+            }
+            Command::Understood => {
+                let (address, session, body) = self.long.take().ok_or("nothing is being read")?;
+                let said = body.decode(&self.multiplex.limits());
+                let mut actions = Actions::new();
+                self.multiplex.understood(address, session, said, &mut actions);
                 actions
             }
             Command::Renewed { address, outcome } => {
@@ -192,6 +208,9 @@ impl goldenscript::Runner for Story {
         assert_eq!(self.multiplex.pending.frames, frames_that_wait(&self.multiplex));
         let mut out = String::new();
         for action in actions {
+            if let Action::Understand { address, session, body } = &action {
+                self.long = Some((address.clone(), *session, body.clone()));
+            }
             writeln!(out, "{}", action_in_words(&action))?;
         }
         Ok(out)
@@ -214,6 +233,7 @@ fn action_in_words(action: &Action) -> String {
         Action::Renew { address, document, token } => {
             format!("renew {} ({document}) with {}", in_words(address), token.as_deref().unwrap_or("nothing"))
         }
+        Action::Understand { session, .. } => format!("session {}: to be read", number(*session)),
         Action::Deliver(session, message) => {
             let message = match message {
                 Message::SyncStep1(_) => "step 1",
