@@ -13,7 +13,7 @@
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::text_queue`] the same for who speaks JSON, [`document::attachments`] files beside it, [`document::chat`] what people say beside it; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
+//! | [`document`] | the heart: [`document::state`] decides, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::text_queue`] the same for who speaks JSON, [`document::attachments`] files beside it, [`document::chat`] what people say beside it; [`document::actor`] carries events in and effects out, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
 //! | [`connection`] | one line to a client: `connection::line` the loop, [`connection::text_socket`] that of the JSON dialects, both carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, the first also by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
 //! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes, [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
@@ -50,7 +50,8 @@
 //! 10. Work is bounded like bytes: a large update that is not plainly linear is applied piece by piece and only as long as
 //!     it costs what its size is worth ([`document::replica::dear`]), on a thread that stands back behind those that serve;
 //!     a session that asks for more again and again is refused ([`document::costs`]), and so is whoever would make a document
-//!     dearer to load than one such update.
+//!     dearer to load than one such update. What a few bytes of a text stand for is bounded too ([`document::text::Room`],
+//!     [`protocol::guard::Formats`]).
 //!
 //! # Vocabulary
 //!
@@ -82,6 +83,8 @@
 //! | revision, epoch | the number of operations a followed text has seen, and which life of it they are counted in |
 //! | follow | to make an operation of every change of a text, because somebody has it open without a replica |
 //! | field | a root of a document that is opened as text |
+//! | text, boundary, cell | the root `body` of a document, read by the rules of docs/text.md; the map in it where a block begins; the root that holds the words of one place in a table |
+//! | tree, taking over, carrying | a text of earlier versions; making one of today's of it; putting into that what is still written into the tree |
 //! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
 //! | quarantine | where bytes go that must not be applied, for a person to look at |

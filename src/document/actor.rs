@@ -32,7 +32,7 @@ use super::{
     outbox::{Frame, Outbox, Pushed},
     pace,
     registry::{Lease, Registry},
-    replica::{Poisoned, Replica, Unloadable},
+    replica::{Applied, Poisoned, Replica, Unloadable, dear::AppliedDear},
     requests::{Answer, Requests},
     state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
     text_queue::TextQueue,
@@ -65,6 +65,10 @@ const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
 
 /// A document whose loading panics this often in a row is refused.
 const RELOADS: u32 = 3;
+
+/// Characters of a text that is read for its first line with every write, and now and then.
+const A_PAGE: u32 = 4_000;
+const A_BOOK: u32 = 1_000_000;
 
 /// One open document.
 pub struct DocumentActor {
@@ -111,7 +115,10 @@ struct Serving {
     shelf: Shelf,
     created: Timestamp,
     modified: Timestamp,
+    /// The title given to it, or taken from it by a page.
     title: Option<String>,
+    /// What it is called without one.
+    first_line: Option<String>,
     kind: Option<String>,
     /// Bytes of the last encoded state, and of the log since the last checkpoint.
     state_bytes: usize,
@@ -162,18 +169,30 @@ impl Serving {
             && !self.state.replica().has_difference(vector)
     }
 
-    /// Reads what lists show anew. From a replica that is poisoned nothing is learnt.
-    fn look(&mut self) {
+    /// Reads what lists show anew. From a replica that is poisoned nothing is learnt. Of a text without a title the first
+    /// line is read if it has `most` characters at most: that is a walk over all of it.
+    fn look(&mut self, most: u32) {
         if let Ok(title) = self.state.replica().title() {
             self.title = title;
         }
         if let Ok(kind) = self.state.replica().kind() {
             self.kind = kind;
         }
+        let is_text = self.kind.as_deref().is_none_or(|kind| kind == "text");
+        if self.title.is_some() || !is_text {
+            self.first_line = None;
+        } else if let Ok(Some(line)) = self.state.replica().first_line(most) {
+            self.first_line = line;
+        }
+    }
+
+    /// What lists call it.
+    fn called(&self) -> Option<String> {
+        self.title.clone().or_else(|| self.first_line.clone())
     }
 
     fn summary(&self, bytes: usize) -> Summary {
-        Summary { title: self.title.clone(), kind: self.kind.clone(), bytes: bytes as u64 }
+        Summary { title: self.called(), kind: self.kind.clone(), bytes: bytes as u64 }
     }
 }
 
@@ -213,7 +232,8 @@ impl DocumentActor {
 
     /// Loads the document while the mailbox waits. `suspects` are then tried one by one.
     fn load(&mut self, suspects: Vec<Suspect>, ctx: &mut Context<Self>) {
-        let loading = self.store.load(self.name.clone());
+        let name = self.name.clone();
+        let loading = self.store.load(name.clone());
         // What was applied but is not durable is in the journal alone; it outlives a reload.
         let unsaved: Vec<Bytes> = match &self.phase {
             Phase::Serving(serving) => serving.journal.unsaved().map(|update| update.bytes.clone()).collect(),
@@ -226,18 +246,18 @@ impl DocumentActor {
             let stored = loading.await;
             lease.set_waits(false);
             let stored = stored.map_err(OpenError::Store)?;
-            let replica = replay(stored.as_ref(), unsaved, deleted, &work).await?;
-            Ok((stored, replica))
+            let replayed = replay(name, stored.as_ref(), unsaved, deleted, &work).await?;
+            Ok((stored, replayed))
         };
         ctx.wait(loaded.into_actor(self).map(move |loaded, actor, ctx| match loaded {
-            Ok((stored, replica)) => actor.serve(replica, stored, suspects, ctx),
+            Ok((stored, replayed)) => actor.serve(replayed, stored, suspects, ctx),
             Err(error) => actor.refuse(error, ctx),
         }));
     }
 
     fn serve(
         &mut self,
-        replica: Replica,
+        (replica, taken): (Replica, Option<Applied>),
         stored: Option<Stored>,
         suspects: Vec<Suspect>,
         ctx: &mut Context<Self>,
@@ -245,6 +265,8 @@ impl DocumentActor {
         if let Phase::Serving(serving) = &mut self.phase {
             let mut effects = serving.state.replace_replica(replica, now());
             self.carry_out(&mut effects, ctx);
+            // Before a suspect has it loaded once more, from what is kept: it would be taken over twice.
+            self.keep_taken(taken, ctx);
             self.try_suspects(suspects.into(), ctx);
             // What came meanwhile waited for it.
             if matches!(&self.phase, Phase::Serving(serving) if serving.state.waits_long()) {
@@ -263,6 +285,7 @@ impl DocumentActor {
             created: head.map_or(now.wall, |head| head.created),
             modified: head.map_or(now.wall, |head| head.modified),
             title: head.and_then(|head| head.summary.title.clone()),
+            first_line: None,
             kind: head.and_then(|head| head.summary.kind.clone()),
             state_bytes: head.map_or(0, |head| head.summary.bytes as usize),
             log_bytes: stored.iter().flat_map(|stored| &stored.tail).map(|update| update.bytes.len()).sum(),
@@ -277,14 +300,23 @@ impl DocumentActor {
             governing: None,
         };
         serving.state.set_size(self.config.max_bytes, serving.state_bytes + serving.log_bytes);
-        if serving.title.is_none() || serving.kind.is_none() {
-            serving.look();
-        }
+        serving.look(A_BOOK);
         debug!(document = %self.name, "document opened");
         self.phase = Phase::Serving(Box::new(serving));
         self.report_memory();
         self.idle_since = Some(now.instant);
         self.schedule_tick(ctx);
+        self.keep_taken(taken, ctx);
+    }
+
+    /// A text of earlier versions has become one of today's. That is no change anybody made, so lists go on to say when
+    /// the last one was.
+    fn keep_taken(&mut self, taken: Option<Applied>, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let Some(taken) = taken else { return };
+        debug!(document = %self.name, "text of an earlier version taken over");
+        let mut effects = serving.state.taken_over(taken, Now { wall: serving.modified, ..now() });
+        self.carry_out(&mut effects, ctx);
     }
 
     /// The document cannot be opened. Whoever asks is told; nothing is written.
@@ -591,7 +623,7 @@ impl DocumentActor {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let now = now();
         if let Some(updates) = serving.journal.take(now.instant) {
-            serving.look();
+            serving.look(A_PAGE);
             let summary = Some(serving.summary(serving.state_bytes.max(serving.log_bytes)));
             let append = Append { document: self.name.clone(), updates, summary };
             let written = self.store.append(vec![append]);
@@ -680,16 +712,23 @@ impl DocumentActor {
     fn checkpoint_apart(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         serving.checkpointing = false;
-        self.read_apart(ctx, |replica| replica.state().map(drop), Self::checkpoint);
+        self.read_apart(
+            ctx,
+            |replica| replica.state().map(drop),
+            |actor, read, ctx| match read {
+                Ok(()) => actor.checkpoint(ctx),
+                Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
+            },
+        );
     }
 
     /// Has something of a large replica encoded on a thread of its own, which keeps it for the next who asks, while the mailbox
-    /// waits; goes on with `then`.
+    /// waits; goes on with `then`. Does nothing if the replica is about to be loaded again.
     fn read_apart(
         &mut self,
         ctx: &mut Context<Self>,
         read: impl FnOnce(&mut Replica) -> Result<(), Poisoned> + Send + 'static,
-        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+        then: impl FnOnce(&mut Self, Result<(), Poisoned>, &mut Context<Self>) + 'static,
     ) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let Some(mut replica) = serving.state.lend_to_read() else { return };
@@ -706,12 +745,9 @@ impl DocumentActor {
             match done {
                 Ok((replica, encoded)) => {
                     serving.state.take_back_read(replica);
-                    match encoded {
-                        Ok(()) => then(actor, ctx),
-                        Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
-                    }
+                    then(actor, encoded, ctx);
                 }
-                Err(error) => actor.reload(&error.to_string(), Vec::new(), ctx),
+                Err(error) => then(actor, Err(Poisoned(error.to_string())), ctx),
             }
         }));
     }
@@ -734,9 +770,11 @@ impl DocumentActor {
         };
         serving.checkpointing = true;
         serving.state_bytes = state.len();
+        serving.state.found_size(state.len());
         // The state may hold more than what is durable; claiming less is harmless, claiming more is not.
         let upto = serving.journal.stored();
         let covered = serving.log_bytes.saturating_sub(serving.journal.backlog_bytes());
+        serving.look(A_BOOK);
         let summary = serving.summary(state.len());
         let (store, name) = (self.store.clone(), self.name.clone());
         let (life, journals) = (serving.life, serving.journals);
@@ -856,9 +894,17 @@ impl DocumentActor {
         if busy || !is_time {
             return false;
         }
-        if let Phase::Serving(serving) = &self.phase
+        if let Phase::Serving(serving) = &mut self.phase
             && serving.log_bytes > serving.state_bytes.max(1024) / 2
         {
+            // Come back when that is stored too.
+            if serving.shelf == Shelf::Live {
+                let mut effects = serving.state.tidy(Now { wall: serving.modified, ..self::now() });
+                if !effects.is_empty() {
+                    self.carry_out(&mut effects, ctx);
+                    return false;
+                }
+            }
             // A shorter log makes the next opening quick. Come back when it is written; if it cannot be, the
             // document leaves memory without it.
             self.checkpoint(ctx);
@@ -949,6 +995,9 @@ impl DocumentActor {
                     }
                 }
                 metrics.apply_seconds.observe(started.elapsed().as_secs_f64());
+                if applied.iter().any(AppliedDear::has_changed) {
+                    replica.take_over_ahead();
+                }
                 (replica, batch, applied, None)
             })
             .await
@@ -1017,25 +1066,39 @@ impl Drop for DocumentActor {
     }
 }
 
-/// Builds the replica of what was stored and what is not stored yet.
+/// Builds the replica of what was stored and what is not stored yet. A text of earlier versions is taken over, and what
+/// that took is to be kept.
 async fn replay(
+    name: DocumentName,
     stored: Option<&Stored>,
     unsaved: Vec<Bytes>,
     deleted: Deleted,
     work: &Work,
-) -> Result<Replica, OpenError> {
+) -> Result<(Replica, Option<Applied>), OpenError> {
     /// Up to here decoding takes well under a millisecond and is done in place; above, it would hold up
     /// every connection of this thread.
     const IN_PLACE: usize = 32 * 1024;
     let checkpoint = stored.iter().filter_map(|stored| stored.checkpoint.clone());
     let tail = stored.iter().flat_map(|stored| stored.tail.iter().map(|update| update.bytes.clone()));
     let updates: Vec<Bytes> = checkpoint.chain(tail).chain(unsaved).collect();
-    let replica = if updates.iter().map(Bytes::len).sum::<usize>() <= IN_PLACE {
-        Replica::load(&updates, deleted)
-    } else {
-        work.run(move || Replica::load(&updates, deleted)).await.map_err(|_| OpenError::Closed)?
+    let is_live = stored.is_some_and(|stored| stored.head.presence == Shelf::Live);
+    let bytes = updates.iter().map(Bytes::len).sum::<usize>();
+    let build = move || {
+        let mut replica = Replica::load(&updates, deleted)?;
+        // What lies in the trash is not written.
+        match if is_live { replica.take_over(usize::MAX) } else { Ok(None) } {
+            Ok(taken) => Ok((replica, taken)),
+            Err(poisoned) => {
+                error!(document = %name, %poisoned, "text of an earlier version stays what it is");
+                let mut replica = Replica::load(&updates, deleted)?;
+                replica.leave_tree();
+                Ok((replica, None))
+            }
+        }
     };
-    replica.map_err(|unloadable| OpenError::Unloadable(Arc::new(unloadable)))
+    let built =
+        if bytes <= IN_PLACE { build() } else { work.run(build).await.map_err(|_| OpenError::Closed)? };
+    built.map_err(|unloadable: Unloadable| OpenError::Unloadable(Arc::new(unloadable)))
 }
 
 /// The time, both ways.
@@ -1082,6 +1145,32 @@ impl Handler<Deliver> for DocumentActor {
 }
 
 impl DocumentActor {
+    /// Has what a session lacks encoded where that holds nobody up, and goes on with what it said, the question first.
+    fn tell_apart(
+        &mut self,
+        session: SessionId,
+        vector: StateVector,
+        messages: VecDeque<Message>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Ok(serving) = self.serving() else { return };
+        if serving.state.is_poisoned() {
+            return self.deliver(session, messages, ctx);
+        }
+        self.read_apart(
+            ctx,
+            move |replica| replica.difference(&vector).map(drop),
+            move |actor, told, ctx| match told {
+                Ok(()) => actor.deliver(session, messages, ctx),
+                Err(Poisoned(what)) => {
+                    // What it said is not answered for: it comes again with it.
+                    actor.send_away(session, CloseReason::Reset);
+                    actor.reload(&what, Vec::new(), ctx);
+                }
+            },
+        );
+    }
+
     fn deliver(&mut self, session: SessionId, mut messages: VecDeque<Message>, ctx: &mut Context<Self>) {
         let now = now();
         let mut effects = Effects::new();
@@ -1097,8 +1186,7 @@ impl DocumentActor {
                 let vector = vector.clone();
                 messages.push_front(message);
                 self.carry_out(&mut effects, ctx);
-                let tell = move |replica: &mut Replica| replica.difference(&vector).map(drop);
-                return self.read_apart(ctx, tell, move |actor, ctx| actor.deliver(session, messages, ctx));
+                return self.tell_apart(session, vector, messages, ctx);
             }
             serving.state.receive(session, message, now, &mut effects);
             if serving.state.waits_long() {
@@ -1309,11 +1397,11 @@ impl DocumentActor {
     fn details(&mut self) -> Result<Details, OpenError> {
         let (name, editors) = (self.name.clone(), self.sessions());
         let serving = self.serving()?;
-        serving.look();
+        serving.look(A_BOOK);
         Ok(Details {
             document: name,
             exists: serving.exists || !serving.state.replica().is_empty(),
-            title: serving.title.clone(),
+            title: serving.called(),
             kind: serving.kind.clone(),
             bytes: serving.state_bytes.max(serving.log_bytes) as u64,
             created: serving.created,
@@ -1469,7 +1557,32 @@ impl DocumentActor {
         info!(document = %self.name, ?order, ok = answered.is_ok(), "document governed");
         self.report_memory();
         self.write(ctx);
+        if order == Order::Restore
+            && let Ok(serving) = self.serving()
+            && serving.shelf == Shelf::Live
+        {
+            // What lay in the trash was not written while it was loaded.
+            if serving.state.is_large() {
+                let look = |replica: &mut Replica| {
+                    replica.take_over_ahead();
+                    Ok(())
+                };
+                self.read_apart(ctx, look, |actor, read, ctx| match read {
+                    Ok(()) => actor.take_over(ctx),
+                    Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
+                });
+            } else {
+                self.take_over(ctx);
+            }
+        }
         answered
+    }
+
+    /// Takes over a text of earlier versions, which nobody has written into just now.
+    fn take_over(&mut self, ctx: &mut Context<Self>) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let mut effects = serving.state.take_over(usize::MAX, Now { wall: serving.modified, ..now() });
+        self.carry_out(&mut effects, ctx);
     }
 
     fn take_note(&mut self, order: Order, head: &Head) -> Result<(), OpenError> {
@@ -1498,7 +1611,7 @@ impl DocumentActor {
             serving.journal = journal;
             serving.journals += 1;
             (serving.checkpointing, serving.next_checkpoint) = (false, None);
-            (serving.title, serving.kind) = (None, None);
+            (serving.title, serving.first_line, serving.kind) = (None, None, None);
             serving.state_bytes = 0;
             serving.log_bytes = 0;
         }

@@ -5,7 +5,8 @@
 //! its [`TextHistory`] and is told to everybody else who has it open, in order. The history outlives the last of
 //! them for a while, so that one who comes back can send again what it does not know the fate of.
 //!
-//! Three kinds of roots can be opened. *Plain* text is read and edited. *Rich* text (XML, as editors like
+//! Three kinds of roots can be opened. *Plain* text is read and edited, a text of ours among it, in which objects are
+//! characters ([`text::stand_in`]). *Rich* text (XML, as editors like
 //! Tiptap keep it) shows its characters, a line per block; reading it takes a copy and a thread, so it is read
 //! at intervals by the actor ([`Effect::ReadRich`]), and it cannot be edited by characters. Anything else is
 //! *opaque*: what characters it has are shown.
@@ -27,6 +28,7 @@ use super::{
     rate::{Bucket, Rate},
     replica::{Poisoned, Replica},
     state::{Effect, Effects, Outcome, Said},
+    text,
     text_history::{self, Author, Found, OperationName, Stale, TextHistory},
 };
 use crate::{
@@ -497,7 +499,7 @@ impl Collab {
             let found = replica.root_text(&name)?;
             let author =
                 own.take_if(|own| self.members.get(&own.session).is_some_and(|member| member.field == name));
-            effects.extend(self.advance(&name, found.text, Some(&delta), author));
+            effects.extend(self.advance(&name, found.text, delta.as_deref(), author));
             if was_plain && !found.is_plain {
                 effects.extend(self.turn(&name, replica, now)?);
             }
@@ -700,6 +702,8 @@ impl Field {
         let kind = match shape {
             Some(Shape::Xml) => Kind::Rich(Reading::default()),
             None | Some(Shape::Text) if found.is_plain || shape.is_none() => Kind::Plain,
+            // A text of ours may hold nothing but the boundaries of empty blocks.
+            Some(Shape::Array) if found.is_plain && text::is_part(name.as_str()) => Kind::Plain,
             _ => Kind::Opaque,
         };
         let history = TextHistory::new(limits, epoch, found.text.length());

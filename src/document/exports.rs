@@ -33,6 +33,10 @@ const LONG: Duration = Duration::from_millis(500);
 pub enum Form {
     /// [`export::to_text`].
     Text,
+    /// [`export::to_markdown`].
+    Markdown,
+    /// [`export::to_html`].
+    Html,
     /// [`export::to_json`].
     Json,
 }
@@ -131,6 +135,8 @@ impl Exports {
             let state = export.state.clone();
             let (read, took) = match export.form {
                 Form::Text => export::to_text(state).await,
+                Form::Markdown => export::to_markdown(state).await,
+                Form::Html => export::to_html(state).await,
                 Form::Json => export::to_json(state).await,
             };
             if took > LONG.mul_f64(speed::slowness()) {
@@ -142,7 +148,11 @@ impl Exports {
         // An error here means that the server is going.
         let read = reading.await.map_err(|_| NoExport::Busy)?;
         drop(place);
-        Ok(read)
+        match read {
+            // Not kept: the next who asks may be answered.
+            Err(Unreadable::Server(_)) => Err(NoExport::Busy),
+            read => Ok(read),
+        }
     }
 
     /// The text of one root, as [`export::root_to_text`] gives it, when there is room to read it.
@@ -176,29 +186,39 @@ mod tests {
         writer.state()
     }
 
+    const FORMS: [Form; 4] = [Form::Text, Form::Markdown, Form::Html, Form::Json];
+
     #[tokio::test]
     async fn whoever_asks_for_the_same_waits_for_the_same_until_it_changes() {
         let exports = Exports::default();
         let (notes, before) = (name("notes"), state("before"));
-        let asked = (0..40).map(|_| exports.get(&notes, Form::Text, before.clone()));
-        let read = futures_util::future::try_join_all(asked).await.unwrap();
-        assert!(read.iter().all(|text| *text == "before\n" || *text == "before"), "{read:?}");
-        assert!(
-            read.windows(2).all(|pair| pair[0].as_ptr() == pair[1].as_ptr()),
-            "it was read more than once"
-        );
-        let json = exports.get(&notes, Form::Json, before.clone()).await.unwrap();
-        assert_eq!(json, r#"{"text":"before"}"#);
-        let after = exports.get(&notes, Form::Text, state("after")).await.unwrap();
-        assert!(after.starts_with(b"after"));
-        assert_eq!(exports.kept.lock().len(), 2, "the older text is not kept");
+        for form in FORMS {
+            let asked = (0..40).map(|_| exports.get(&notes, form, before.clone()));
+            let read = futures_util::future::try_join_all(asked).await.unwrap();
+            let said = String::from_utf8(read[0].to_vec()).unwrap();
+            match form {
+                Form::Text | Form::Markdown => assert_eq!(said.trim_end(), "before"),
+                Form::Html => assert!(said.contains("<pre><code>before</code></pre>"), "{said}"),
+                Form::Json => assert_eq!(said, r#"{"text":"before"}"#),
+            }
+            let is_one = read.windows(2).all(|pair| pair[0].as_ptr() == pair[1].as_ptr());
+            assert!(is_one, "as {form:?} it was read more than once");
+        }
+        assert_eq!(exports.kept.lock().len(), FORMS.len());
+        let after = state("after");
+        for form in FORMS {
+            let said = exports.get(&notes, form, after.clone()).await.unwrap();
+            assert!(String::from_utf8(said.to_vec()).unwrap().contains("after"), "{form:?}");
+        }
+        assert_eq!(exports.kept.lock().len(), FORMS.len(), "what is older is not kept");
     }
 
     #[tokio::test]
     async fn too_many_are_turned_away_and_leave_no_place_taken() {
         let exports = Exports::default();
         let names: Vec<_> = (0..60).map(|n| name(&n.to_string())).collect();
-        let asked = names.iter().map(|name| exports.get(name, Form::Text, state("x")));
+        let forms = FORMS.into_iter().cycle();
+        let asked = names.iter().zip(forms).map(|(name, form)| exports.get(name, form, state("x")));
         let read = futures_util::future::join_all(asked).await;
         let busy = read.iter().filter(|read| matches!(read, Err(NoExport::Busy))).count();
         // Some may have been done with before the last one asked.

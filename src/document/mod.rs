@@ -3,7 +3,7 @@
 //! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
 //! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent
 //! ([`text_queue`] is the queue of those who speak JSON). [`collab`] makes operations of what happens to a text, for
-//! those who have no replica, with [`text_history`] and [`plain_text`]. Who is here is told at the [`pace`] that a
+//! those who have no replica, with [`text_history`] and [`plain_text`]. [`text`] reads what the app's texts say. Who is here is told at the [`pace`] that a
 //! document can bear, and nobody may say so more often than a [`rate`] allows. What changes cost is reckoned in [`costs`],
 //! and what takes long is done by the threads of [`work`]. [`size`] says when a document is full, [`deleted`] what
 //! becomes of what is deleted.
@@ -38,6 +38,7 @@ pub mod replica;
 mod requests;
 pub mod size;
 pub mod state;
+pub mod text;
 pub mod text_history;
 pub mod text_queue;
 pub mod turns;

@@ -11,16 +11,21 @@
 //! - **The server has no opinion.** Clean-up of formatting is off: a replica changes by updates, and by the
 //!   edits of people who have no replica of their own ([`Replica::edit`]), which leave it as an update too.
 
+mod dead_cells;
 pub mod dear;
 mod editing;
 mod held;
 pub mod speed;
+mod takeover;
 
 use std::{
     collections::{HashMap, HashSet},
     mem::ManuallyDrop,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,10 +43,11 @@ use super::{
     deleted::Deleted,
     outbox::Lag,
     plain_text::{self, Delta, Edit, PlainText},
+    text,
     work::words,
 };
 use crate::protocol::{
-    guard::{self, Limits, Readiness, Refusal, Shape, Update},
+    guard::{self, Formats, Limits, Readiness, Refusal, Section, Shape, Update},
     json::FieldName,
     message::ClientId,
 };
@@ -97,14 +103,22 @@ pub struct Replica {
     has_stand_ins: bool,
     /// What it costs beyond what its size is worth.
     held: Held,
+    /// Of all that was taken in since it was loaded, what is gone again among it.
+    formats: Formats,
+    /// How many pieces there were when it was last counted what is left.
+    counted: usize,
+    /// There are too many to read a text piece by piece. Shared with who listens from inside yrs.
+    too_many_formats: Arc<AtomicBool>,
     cache: Cache,
     watched: HashSet<FieldName>,
     /// What became of the watched texts, in order.
     heard: Heard,
+    /// A text of earlier versions, if there is one.
+    tree: takeover::Tree,
 }
 
 /// Filled while a transaction ends, from inside yrs.
-type Heard = Arc<Mutex<Vec<(FieldName, Vec<Delta>)>>>;
+type Heard = Arc<Mutex<Vec<(FieldName, Option<Vec<Delta>>)>>>;
 
 /// Encodings that hold until the next change.
 #[derive(Default)]
@@ -113,6 +127,7 @@ struct Cache {
     vector: Option<Bytes>,
     differences: Vec<(StateVector, Bytes)>,
     deleted: Option<IdSet>,
+    first_line: Option<Option<String>>,
 }
 
 /// What became of one update of a batch.
@@ -177,9 +192,13 @@ impl Replica {
             new_types: 0,
             has_stand_ins: false,
             held: Held::default(),
+            formats: Formats::default(),
+            counted: 0,
+            too_many_formats: Arc::default(),
             cache: Cache::default(),
             watched: HashSet::new(),
             heard: Heard::default(),
+            tree: takeover::Tree::default(),
         }
     }
 
@@ -192,9 +211,13 @@ impl Replica {
             new_types: 0,
             has_stand_ins: false,
             held: Held::default(),
+            formats: Formats::default(),
+            counted: 0,
+            too_many_formats: Arc::default(),
             cache: Cache::default(),
             watched: HashSet::new(),
             heard: Heard::default(),
+            tree: takeover::Tree::default(),
         }
     }
 
@@ -213,6 +236,7 @@ impl Replica {
         let updates: Vec<&Bytes> = updates.into_iter().collect();
         let mut has_stand_ins = false;
         let (begun, mut parts, mut worth) = (processor_time(), 0, Duration::ZERO);
+        let mut formats = Formats::default();
         let outcome = replica.contain(|doc, clocks| {
             let mut ends = HashMap::new();
             for batch in updates.chunks(LOADED_TOGETHER) {
@@ -221,6 +245,7 @@ impl Replica {
                     let update = Update::check((*bytes).clone(), &boundless())
                         .map_err(|refusal| Unloadable::Undecodable(refusal.to_string()))?;
                     has_stand_ins |= update.needs_stand_ins();
+                    formats.add(update.formats());
                     note_ends(&update, &mut ends);
                     parts += dear::parts(&update);
                     worth += dear::worth(&update);
@@ -240,6 +265,8 @@ impl Replica {
         })?;
         replica.has_stand_ins = has_stand_ins;
         replica.held = Held::loaded(processor_time().saturating_sub(begun), parts, worth);
+        replica.formats = formats;
+        replica.look_at_formats();
         // Nobody looked while it was stored.
         replica.new_types = TYPES_BETWEEN_LOOKS;
         outcome.map(|()| replica)
@@ -259,6 +286,7 @@ impl Replica {
         let mut new_types = self.new_types;
         self.has_stand_ins |= batch.iter().any(|update| update.needs_stand_ins());
         let begun = processor_time();
+        self.count_formats(batch);
         let mut applied = self.contain(|doc, clocks| {
             let mut verdicts = SmallVec::new();
             let mut before: SmallVec<[(ClientId, u32); 2]> = SmallVec::new();
@@ -336,6 +364,38 @@ impl Replica {
             self.cache = Cache::default();
         }
         Ok(applied)
+    }
+
+    /// Before an update is applied: whoever listens to a text is told of it while yrs takes it in.
+    fn count_formats(&mut self, batch: &[&Update]) {
+        for update in batch {
+            // What comes a second time counts once.
+            let is_news = |section: &Section| section.end > known(&self.clocks, section.client);
+            if update.sections().iter().any(is_news) {
+                self.formats.add(update.formats());
+            }
+        }
+        self.look_at_formats();
+    }
+
+    fn look_at_formats(&mut self) {
+        self.too_many_formats.store(!self.formats.are_few(), Ordering::Release);
+    }
+
+    /// Whether texts may be read piece by piece ([`Formats`]). Where there seem to be too many it is counted what is left of
+    /// them, unless that has been done and little has come since.
+    fn reads_pieces(&mut self) -> Result<bool, Poisoned> {
+        if self.formats.are_few() {
+            return Ok(true);
+        }
+        if self.formats.pieces() / 5 * 4 >= self.counted
+            && let Ok(state) = Update::check(self.state()?, &boundless())
+        {
+            self.formats = state.formats().clone();
+            self.counted = self.formats.pieces();
+            self.look_at_formats();
+        }
+        Ok(self.formats.are_few())
     }
 
     /// The full state as one update. Encoded once until the next change.
@@ -417,10 +477,14 @@ impl Replica {
     pub fn watch(&mut self, field: &FieldName) -> Result<(), Poisoned> {
         let (heard, name) = (self.heard.clone(), field.clone());
         self.watched.insert(field.clone());
+        let too_many_formats = self.too_many_formats.clone();
         self.contain(|doc, _| {
             let text = doc.get_or_insert_text(field.as_str());
             text.observe(WATCH, move |txn, event| {
-                let delta = event.delta(txn).iter().map(in_delta).collect();
+                let is_part = text::is_part(name.as_str());
+                let sign = |object: &Out| if is_part { text::stand_in(object, txn) } else { None };
+                let delta = (!too_many_formats.load(Ordering::Acquire))
+                    .then(|| event.delta(txn).iter().map(|change| in_delta(change, sign)).collect());
                 heard.lock().push((name.clone(), delta));
             });
         })
@@ -437,13 +501,14 @@ impl Replica {
         })
     }
 
-    /// Which of the watched texts have changed since the last call, and how.
-    pub fn take_heard(&mut self) -> Vec<(FieldName, Vec<Delta>)> {
+    /// Which of the watched texts have changed since the last call, and how, where that can be told.
+    pub fn take_heard(&mut self) -> Vec<(FieldName, Option<Vec<Delta>>)> {
         std::mem::take(&mut *self.heard.lock())
     }
 
-    /// The text at a root.
+    /// The text at a root. In a text of ours ([`text::is_part`]) objects are characters too ([`text::stand_in`]).
     pub fn root_text(&mut self, field: &FieldName) -> Result<RootText, Poisoned> {
+        let reads_pieces = self.reads_pieces()?;
         self.contain(|doc, _| {
             let txn = doc.transact();
             let Some(text) = txn.get_text(field.as_str()) else { return RootText::default() };
@@ -452,18 +517,26 @@ impl Replica {
             if plain_text::units(&characters) == length {
                 return RootText { text: PlainText { characters, objects: Vec::new() }, is_plain: true };
             }
+            if !reads_pieces {
+                return RootText { text: PlainText { characters, objects: Vec::new() }, is_plain: false };
+            }
+            let is_part = text::is_part(field.as_str());
             let mut found = PlainText::default();
             let mut holds_types = false;
             for piece in text.diff(&txn, YChange::identity) {
                 match piece.insert {
                     Out::Any(Any::String(piece)) => found.characters.push_str(&piece),
+                    object if is_part => match text::stand_in(&object, &txn) {
+                        Some(sign) => found.characters.push(sign),
+                        None => found.objects.push(found.characters.len()),
+                    },
                     Out::Any(_) => found.objects.push(found.characters.len()),
                     _ => holds_types = true,
                 }
             }
             // An object that is itself a string looks like text here, and is none.
-            let adds_up = found.characters == characters
-                && plain_text::units(&characters) as usize + found.objects.len() == length as usize;
+            let adds_up = (is_part || found.characters == characters)
+                && plain_text::units(&found.characters) as usize + found.objects.len() == length as usize;
             if adds_up && !holds_types {
                 RootText { text: found, is_plain: true }
             } else {
@@ -499,11 +572,12 @@ impl Replica {
     /// `None` if they would cost too much and nothing was done.
     pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Option<Applied>, Poisoned> {
         let begun = processor_time();
+        let reads_pieces = self.reads_pieces()?;
         let mut applied = self.contain(|doc, clocks| {
             let text = doc.get_or_insert_text(field.as_str());
             let own = doc.client_id();
             let mut txn = ManuallyDrop::new(doc.transact_mut());
-            if !editing::edit(&text, &mut txn, edits) {
+            if !editing::edit(&text, &mut txn, edits, reads_pieces) {
                 drop(ManuallyDrop::into_inner(txn));
                 return None;
             }
@@ -526,6 +600,23 @@ impl Replica {
             self.cache = Cache::default();
         }
         Ok(applied)
+    }
+
+    /// The first line of a text that nobody has given a title, as the page would make one of it; `None` if it has more
+    /// than `most` characters and was not looked at.
+    pub fn first_line(&mut self, most: u32) -> Result<Option<Option<String>>, Poisoned> {
+        if !self.formats.are_few() {
+            return Ok(None);
+        }
+        if self.cache.first_line.is_none() {
+            // That is a walk over all of it.
+            self.cache.first_line = self.contain(|doc, _| {
+                let txn = doc.transact();
+                let Some(body) = txn.get_text(text::BODY) else { return Some(None) };
+                (body.len(&txn) <= most).then(|| text::first_line(&body, &txn))
+            })?;
+        }
+        Ok(self.cache.first_line.clone())
     }
 
     /// The title that people see: the string `title` in the root map `meta`, if there is one.
@@ -627,10 +718,13 @@ fn checked(encoded: Bytes) -> Bytes {
     guard::as_yjs_writes(encoded).expect("the document encodes what can be decoded")
 }
 
-fn in_delta(change: &yrs::types::Delta) -> Delta {
+/// `sign` has the character that an object is told as, if it is.
+fn in_delta(change: &yrs::types::Delta, sign: impl Fn(&Out) -> Option<char>) -> Delta {
     match change {
         yrs::types::Delta::Inserted(Out::Any(Any::String(text)), _) => Delta::Insert(text.to_string()),
-        yrs::types::Delta::Inserted(..) => Delta::InsertObject,
+        yrs::types::Delta::Inserted(object, _) => {
+            sign(object).map_or(Delta::InsertObject, |sign| Delta::Insert(sign.to_string()))
+        }
         yrs::types::Delta::Deleted(length) => Delta::Delete(*length),
         yrs::types::Delta::Retain(length, _) => Delta::Retain(*length),
     }
@@ -652,6 +746,23 @@ pub const PANIC_ROOT: &str = "panic on being applied";
 /// The same outside of yrs, where a large update is taken apart.
 #[cfg(feature = "test-hooks")]
 pub const PANIC_APART_ROOT: &str = "panic on being taken apart";
+
+/// The same where a text of an earlier version is read.
+#[cfg(feature = "test-hooks")]
+pub const PANIC_TREE_ROOT: &str = "panic on being taken over";
+
+/// The same where that is done on a thread that serves.
+#[cfg(feature = "test-hooks")]
+pub const PANIC_TREE_HERE_ROOT: &str = "panic on being taken over where others are served";
+
+/// The same where words of tables that are gone are cleared away.
+#[cfg(feature = "test-hooks")]
+pub const PANIC_TIDY_ROOT: &str = "panic on being tidied";
+
+#[cfg(feature = "test-hooks")]
+fn panic_if_it_has(txn: &impl ReadTxn, root: &str) {
+    assert!(txn.root_refs().all(|(name, _)| name != root), "a test asked for it");
+}
 
 #[cfg(feature = "test-hooks")]
 fn panic_if_asked(update: &Update, root: &str) {

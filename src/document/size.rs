@@ -33,6 +33,11 @@ impl Size {
         self.since = self.since.saturating_add(bytes);
     }
 
+    /// Whether it may have more than `bytes`.
+    pub fn may_exceed(&self, bytes: usize) -> bool {
+        self.known.saturating_add(self.since) > bytes
+    }
+
     /// Whether there is room for so many more. `look` finds out how many there are.
     pub fn has_room(&mut self, more: usize, now: Instant, look: impl FnOnce() -> Option<usize>) -> bool {
         if self.fits(more) {

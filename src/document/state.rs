@@ -234,7 +234,14 @@ pub struct DocumentState {
     full: bool,
     /// The replica panicked, which has been reported; nothing is applied until it is replaced.
     poisoned: bool,
+    /// The replica panicked when it was tidied, and would again.
+    stays_untidy: bool,
+    /// The same when what was written into a text of an earlier version was taken over.
+    leaves_tree: bool,
 }
+
+/// A tree of so many bytes takes some tenths of a second to be taken over.
+const LARGE: usize = 1 << 20;
 
 /// What a method wants done.
 pub type Effects = Vec<Effect>;
@@ -260,6 +267,8 @@ impl DocumentState {
             batch: 1,
             full: false,
             poisoned: false,
+            stays_untidy: false,
+            leaves_tree: false,
         }
     }
 
@@ -267,6 +276,11 @@ impl DocumentState {
     pub fn set_size(&mut self, limit: usize, bytes: usize) {
         self.size = Size::new(limit);
         self.size.set(bytes);
+    }
+
+    /// All that was applied is so many bytes: changes take more while they are counted one by one.
+    pub fn found_size(&mut self, bytes: usize) {
+        self.size.set(bytes.saturating_add(self.waiting_bytes));
     }
 
     /// Whether there is room for so many bytes more.
@@ -637,7 +651,14 @@ impl DocumentState {
     /// Whether what waits will take so long, or might, that it should be applied apart: [`Self::lend`].
     pub fn waits_long(&self) -> bool {
         let is_long = self.waiting_large || !self.costs.is_little(self.waiting_parts);
-        !self.poisoned && (is_long || self.has_waiting() && self.replica.is_held_in_doubt())
+        let is_in_doubt =
+            || self.replica.is_held_in_doubt() || self.is_large() && self.replica.follows_tree();
+        !self.poisoned && (is_long || self.has_waiting() && is_in_doubt())
+    }
+
+    /// Whether it may be so large that a tree in it is not to be looked at where that holds others up.
+    pub fn is_large(&self) -> bool {
+        self.size.may_exceed(LARGE)
     }
 
     /// What was applied took so long; whoever asked for more than that is worth answers for it.
@@ -652,15 +673,21 @@ impl DocumentState {
         if parts > 0 {
             self.costs.learn(parts, took);
         }
-        if !excess.is_zero() {
-            let all: usize = batch.iter().map(|suspect| dear::parts(&suspect.update)).sum();
-            for suspect in batch {
-                let share = dear::parts(&suspect.update) as f64 / all.max(1) as f64;
-                self.charge(suspect.session, excess.mul_f64(share), now);
-            }
-        }
+        self.share(batch, excess, now);
         // Not before: what made it so was still allowed.
         self.costs.set_as_dear_as_may_be(self.replica.is_as_dear_as_may_be());
+    }
+
+    /// Whoever sent these updates answers for so much between them.
+    fn share(&mut self, batch: &[Suspect], cost: Duration, now: Now) {
+        if cost.is_zero() {
+            return;
+        }
+        let parts: usize = batch.iter().map(|suspect| dear::parts(&suspect.update)).sum();
+        for suspect in batch {
+            let share = dear::parts(&suspect.update) as f64 / parts.max(1) as f64;
+            self.charge(suspect.session, cost.mul_f64(share), now);
+        }
     }
 
     fn charge(&mut self, session: SessionId, excess: Duration, now: Now) {
@@ -716,11 +743,27 @@ impl DocumentState {
         if let Some(Poisoned(what)) = panicked {
             self.poisoned = true;
             effects.push(Effect::Poisoned { what, suspects: batch[done..].to_vec() });
-        } else if changed && !self.collab.is_idle() {
-            let followed = self.collab.follow(&mut self.replica, None, now.instant);
-            self.extend(&mut effects, followed);
+        } else if changed || self.replica.was_taken_over_ahead() {
+            // That answer holds until something changes.
+            self.after_change(&batch, now, &mut effects);
         }
         effects
+    }
+
+    /// What others' changes bring with them: texts that somebody follows, and texts of earlier versions.
+    fn after_change(&mut self, batch: &[Suspect], now: Now, effects: &mut Effects) {
+        /// Somebody at a page of an earlier version types a few times a second, and has the whole text looked at each time.
+        const A_LOOK: Duration = Duration::from_millis(20);
+        effects.extend(self.take_over(LARGE, now));
+        let took = self.replica.taking_over_took();
+        self.share(batch, took.saturating_sub(A_LOOK), now);
+        if self.poisoned {
+            return;
+        }
+        if !self.collab.is_idle() {
+            let followed = self.collab.follow(&mut self.replica, None, now.instant);
+            self.extend(effects, followed);
+        }
     }
 
     /// A change that was applied is told to everybody else, and kept.
@@ -737,6 +780,44 @@ impl DocumentState {
             effects.push(Effect::BroadcastUpdate { except: author, update: update.clone(), before });
             effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: author, at: now.wall }));
         }
+    }
+
+    /// Takes over a text of earlier versions, if it is one and has no more than `most` bytes ([`Replica::take_over`]).
+    pub fn take_over(&mut self, most: usize, now: Now) -> Effects {
+        match self.replica.take_over(most) {
+            Ok(Some(taken)) => self.taken_over(taken, now),
+            Ok(None) => Effects::new(),
+            Err(Poisoned(what)) => {
+                // Whatever it was, it would come again with every change.
+                self.leaves_tree = true;
+                self.report_poisoned(what).into_iter().collect()
+            }
+        }
+    }
+
+    /// A text of earlier versions was taken over, or what was written there ([`Replica::take_over`]).
+    pub fn taken_over(&mut self, taken: Applied, now: Now) -> Effects {
+        let mut effects = Effects::new();
+        self.size.grew(taken.update.as_ref().map_or(0, Bytes::len));
+        self.keep(taken.update, taken.before, None, now, &mut effects);
+        effects
+    }
+
+    /// Nobody has the document open: words of tables that are gone for good are cleared away.
+    pub fn tidy(&mut self, now: Now) -> Effects {
+        let mut effects = Effects::new();
+        if self.stays_untidy {
+            return effects;
+        }
+        match self.replica.clear_dead_cells() {
+            Ok(Some(Applied { update, before, .. })) => self.keep(update, before, None, now, &mut effects),
+            Ok(None) => {}
+            Err(Poisoned(what)) => {
+                self.stays_untidy = true;
+                effects.extend(self.report_poisoned(what));
+            }
+        }
+        effects
     }
 
     /// Whether updates wait to be applied.
@@ -794,9 +875,8 @@ impl DocumentState {
         for (suspect, verdict) in batch.iter().zip(&applied.verdicts) {
             self.judge(suspect, *verdict, &mut asked, &mut effects);
         }
-        if changed && !self.collab.is_idle() {
-            let followed = self.collab.follow(&mut self.replica, None, now.instant);
-            self.extend(&mut effects, followed);
+        if changed {
+            self.after_change(batch, now, &mut effects);
         }
         effects
     }
@@ -927,6 +1007,9 @@ impl DocumentState {
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
     pub fn replace_replica(&mut self, replica: Replica, now: Now) -> Effects {
         self.replica = replica;
+        if self.leaves_tree {
+            self.replica.leave_tree();
+        }
         self.costs.set_as_dear_as_may_be(self.replica.is_as_dear_as_may_be());
         self.poisoned = false;
         let mut effects = Effects::new();
@@ -942,6 +1025,7 @@ impl DocumentState {
         self.costs.set_as_dear_as_may_be(false);
         self.size.set(0);
         self.poisoned = false;
+        (self.stays_untidy, self.leaves_tree) = (false, false);
         self.collab = Collab::new(collab::Config::default());
     }
 

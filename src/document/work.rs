@@ -17,6 +17,9 @@ const THREADS: usize = 4;
 /// which is of one thread there).
 const NICE: i32 = 5;
 
+/// What they are called.
+pub(super) const NAME: &str = "weft-work";
+
 /// The threads. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Work(Arc<Threads>);
@@ -45,7 +48,7 @@ impl Work {
     pub fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let runtime = Builder::new_current_thread()
-            .thread_name("weft-work")
+            .thread_name(NAME)
             .max_blocking_threads(THREADS * processors)
             .on_thread_start(stand_back)
             .build();

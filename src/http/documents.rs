@@ -9,7 +9,10 @@ use actix_web::{
     FromRequest, HttpRequest, HttpResponse,
     body::MessageBody,
     dev,
-    http::{StatusCode, header::HeaderMap},
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderValue},
+    },
     web,
 };
 use bytes::Bytes;
@@ -331,6 +334,31 @@ pub async fn text(
 ) -> Result<HttpResponse, ApiError> {
     let text = export(&app, &request, &name, Form::Text).await?;
     Ok(content("text/plain; charset=utf-8", text))
+}
+
+/// `GET /api/v1/documents/{name}/markdown`.
+pub async fn markdown(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Stored(name): Stored,
+) -> Result<HttpResponse, ApiError> {
+    let text = export(&app, &request, &name, Form::Markdown).await?;
+    Ok(content("text/markdown; charset=utf-8", text))
+}
+
+/// `GET /api/v1/documents/{name}/html`: a page of its own, in which nothing runs and which nothing of ours is in.
+pub async fn html(
+    app: web::Data<App>,
+    request: HttpRequest,
+    Stored(name): Stored,
+) -> Result<HttpResponse, ApiError> {
+    /// Pictures of this server; its own style; an origin that nobody else has.
+    const ALONE: &str = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'none'; \
+                         sandbox allow-popups allow-popups-to-escape-sandbox";
+    let page = export(&app, &request, &name, Form::Html).await?;
+    let mut answer = content("text/html; charset=utf-8", page);
+    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(ALONE));
+    Ok(answer)
 }
 
 /// `GET /api/v1/documents/{name}/json`.

@@ -78,7 +78,9 @@ impl From<NoExport> for ApiError {
     fn from(error: NoExport) -> Self {
         match error {
             NoExport::Busy | NoExport::Resting => Self::unavailable("busy", error.to_string()),
-            NoExport::Unreadable(unreadable) => Self::internal(unreadable),
+            NoExport::Unreadable(unreadable) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "unreadable_document", unreadable.to_string())
+            }
         }
     }
 }

@@ -94,6 +94,8 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(at("/{name}/restore").post(documents::restore).done())
         .service(at("/{name}/state").read(documents::state).done())
         .service(at("/{name}/text").read(documents::text).done())
+        .service(at("/{name}/markdown").read(documents::markdown).done())
+        .service(at("/{name}/html").read(documents::html).done())
         .service(at("/{name}/json").read(documents::json).done())
         .service(at("/{name}/updates").post(documents::update).done())
         .service(at("/{name}/stateless").post(documents::stateless).done())

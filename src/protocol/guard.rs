@@ -36,8 +36,10 @@
 //! - A panic in spite of everything: contained as elsewhere, with the transaction leaked.
 //! - Reading and editing what hostile updates have built: yrs has ways to do both that never return. Read
 //!   as [`Update::outline`] says; on the server edit by inserting, not by removing from arrays and XML.
+//! - Texts with so many formats that reading them piece by piece takes all memory: ask [`Formats`].
 //! - Shared types nested deeper and deeper by many updates, and documents that grow too big.
 
+mod formats;
 mod linear;
 mod order;
 mod outline;
@@ -53,6 +55,7 @@ use super::{
     message::ClientId,
     wire::{self, Reader},
 };
+pub use formats::Formats;
 pub use outline::{Outline, Shape};
 pub use readiness::Pieces;
 use structs::{Block, Kind};
@@ -311,6 +314,11 @@ impl Update {
         self.summary.types
     }
 
+    /// In how many ways it formats texts.
+    pub fn formats(&self) -> &Formats {
+        &self.summary.formats
+    }
+
     /// How many structs it holds.
     pub fn structs(&self) -> usize {
         self.summary.extents.iter().map(|extent| extent.structs).sum()
@@ -456,6 +464,7 @@ struct Summary {
     needs_stand_ins: bool,
     /// How many structs hold a shared type.
     types: usize,
+    formats: Formats,
     /// Where the delete set begins.
     deletes_at: usize,
     /// Ranges of the delete set.
@@ -579,7 +588,14 @@ impl structs::Visitor<'_> for Summary {
         }
         match block.kind {
             Kind::Skip => self.is_irregular = true,
-            Kind::Type(_) => self.types += 1,
+            Kind::Type(_) => {
+                self.types += 1;
+                self.formats.add_embed();
+            }
+            Kind::InText => match block.format {
+                Some(name) => self.formats.add_format(name),
+                None => self.formats.add_embed(),
+            },
             _ => {}
         }
         self.needs_stand_ins |= block.needs_stand_in;

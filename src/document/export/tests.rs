@@ -313,7 +313,8 @@ fn bytes_that_are_no_update_are_unreadable() {
 
 #[test]
 fn a_panic_while_reading_is_unreadable() {
-    let outcome = found(read(Bytes::from_static(&[0, 0]), |_, _| -> () { panic!("while reading") }));
+    let outcome =
+        found(read(Bytes::from_static(&[0, 0]), |_, _| -> Result<(), _> { panic!("while reading") }));
     assert!(outcome.unwrap_err().to_string().contains("contradict"));
 }
 

@@ -97,6 +97,13 @@ pub struct AppliedDear {
     pub excess: Duration,
 }
 
+impl AppliedDear {
+    /// Whether the document is another than before.
+    pub fn has_changed(&self) -> bool {
+        self.pieces.iter().any(|piece| piece.update.is_some())
+    }
+}
+
 /// What pieces take, and what they are worth.
 #[derive(Clone, Copy, Debug, Default)]
 struct Spent {
@@ -684,7 +691,7 @@ mod tests {
         replica.apply(&[&letter_of_another()]).unwrap();
         assert_eq!(
             replica.take_heard(),
-            [(field, vec![crate::document::plain_text::Delta::Insert("!".into())])]
+            [(field, Some(vec![crate::document::plain_text::Delta::Insert("!".into())]))]
         );
         assert_eq!(replica.held.total(), Duration::ZERO);
     }

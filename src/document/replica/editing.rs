@@ -18,11 +18,16 @@ const WALKED: usize = 32 << 20;
 
 /// Makes the edits, which stand in the order of the text and fit it; false if they would cost too much. What is inserted
 /// is formatted like the character to its left. No string may be embedded in the text as an object: yrs shows it like
-/// characters, and such a text is not edited.
-pub(super) fn edit(text: &TextRef, txn: &mut TransactionMut<'_>, edits: &[Edit<'_>]) -> bool {
+/// characters, and such a text is not edited. It is read piece by piece only if it may be.
+pub(super) fn edit(
+    text: &TextRef,
+    txn: &mut TransactionMut<'_>,
+    edits: &[Edit<'_>],
+    reads_pieces: bool,
+) -> bool {
     if edits.len() <= FEW {
         one_by_one(text, txn, edits);
-    } else if !is_formatted(text, txn) {
+    } else if reads_pieces && !is_formatted(text, txn) {
         in_one_walk(text, txn, edits);
     } else if edits.len().saturating_mul(text.len(txn) as usize) <= WALKED {
         // In one walk yrs 0.28 would lose where a stretch of formatting ends if what stands there is deleted.
@@ -112,19 +117,19 @@ mod tests {
         };
         let before = formats(&doc);
         assert!(before.iter().any(|format| !format.is_empty()), "nothing is formatted");
-        assert!(edit(&text, &mut doc.transact_mut(), &many(length)));
+        assert!(edit(&text, &mut doc.transact_mut(), &many(length), true));
         assert_eq!((formats(&doc), text.len(&doc.transact())), (before, length + 20));
 
         let long = "x".repeat(2 << 20);
         text.insert(&mut doc.transact_mut(), 0, &long);
         let length = text.len(&doc.transact());
-        assert!(!edit(&text, &mut doc.transact_mut(), &many(length)));
+        assert!(!edit(&text, &mut doc.transact_mut(), &many(length), true));
         assert_eq!(text.len(&doc.transact()), length);
         let plain = document(1, false);
         let text = plain.get_or_insert_text("t");
         text.insert(&mut plain.transact_mut(), 0, &long);
         let length = text.len(&plain.transact());
-        assert!(edit(&text, &mut plain.transact_mut(), &many(length)), "one walk is enough");
+        assert!(edit(&text, &mut plain.transact_mut(), &many(length), true), "one walk is enough");
     }
 
     /// A text of many blocks: letters, pictures, deleted stretches, and if asked for bold and coloured ones.

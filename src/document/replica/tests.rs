@@ -632,13 +632,13 @@ fn what_becomes_of_a_watched_text_is_heard_once() {
     replica.watch(&text).unwrap();
     replica.watch(&field("other")).unwrap();
     replica.apply_one(ann.insert(0, "ab"));
-    assert_eq!(replica.take_heard(), [(text.clone(), vec![Delta::Insert("ab".into())])]);
+    assert_eq!(replica.take_heard(), [(text.clone(), Some(vec![Delta::Insert("ab".into())]))]);
     assert_eq!(replica.take_heard(), []);
     replica.apply_one(ann.set("title", "x"));
     assert_eq!(replica.take_heard(), [], "a key of another root");
     replica.edit(&text, &[Edit::Insert { at: 1, text: "!" }]).unwrap();
     let expected = vec![Delta::Retain(1), Delta::Insert("!".into())];
-    assert_eq!(replica.take_heard(), [(text.clone(), expected)]);
+    assert_eq!(replica.take_heard(), [(text.clone(), Some(expected))]);
     replica.unwatch(&text).unwrap();
     replica.apply_one(ann.insert(0, "c"));
     assert_eq!(replica.take_heard(), []);
@@ -796,4 +796,20 @@ fn what_is_contained_is_told_range_by_range() {
     replica.apply(&[&deletes(0, 1)]).unwrap();
     assert!(replica.contains(&deletes(0, 2)).unwrap());
     assert!(!replica.contains(&check(Bytes::from(vec![0, 1, 2, 1, 0, 1]))).unwrap(), "of somebody unknown");
+}
+
+/// To find it is a walk over the whole text, and every list and every reader asks.
+#[test]
+fn the_first_line_is_kept_until_the_next_change() {
+    let ann = Writer::new(3);
+    let write =
+        |words: &str| check(ann.edit(|_, txn| txn.get_or_insert_text(text::BODY).insert(txn, 0, words)));
+    let mut replica = Replica::default();
+    replica.apply(&[&write("line")]).unwrap();
+    assert_eq!(replica.first_line(0).unwrap(), None, "not looked at");
+    assert_eq!(replica.first_line(100).unwrap(), Some(Some("line".to_owned())));
+    assert_eq!(replica.first_line(0).unwrap(), Some(Some("line".to_owned())));
+    replica.apply(&[&write("first ")]).unwrap();
+    assert_eq!(replica.first_line(0).unwrap(), None, "it has changed");
+    assert_eq!(replica.first_line(100).unwrap(), Some(Some("first line".to_owned())));
 }

@@ -8,7 +8,10 @@
 use std::{collections::BTreeMap, error::Error, fmt::Write as _, str::FromStr, time::Duration};
 
 use uuid::Uuid;
-use yrs::{ReadTxn, StateVector, Text, updates::decoder::Decode};
+use yrs::{
+    Map as _, ReadTxn, StateVector, Text, WriteTxn, XmlElementPrelim, XmlFragment as _, XmlOut,
+    XmlTextPrelim, updates::decoder::Decode,
+};
 
 use super::*;
 use crate::{
@@ -56,6 +59,119 @@ fn whoever_comes_back_with_nothing_new_costs_nothing_however_much_was_deleted() 
     state.receive(bob, Message::Update(check(ann_goes_on)), now, &mut effects);
     state.receive(bob, Message::SyncStep2(check(all)), now, &mut effects);
     assert_eq!((state.waiting().0, effects.len(), state.waits_long()), (2, 1, true));
+}
+
+/// A page of an earlier version, with a tree that says `words`.
+fn old_page(words: &str) -> Writer {
+    let page = Writer::new(7);
+    page.edit(|_, txn| {
+        txn.get_or_insert_map("meta").insert(txn, "titleTaken", "Minutes");
+        let tree = txn.get_or_insert_xml_fragment("default");
+        tree.push_back(txn, XmlElementPrelim::empty("paragraph")).push_back(txn, XmlTextPrelim::new(words));
+    });
+    page
+}
+
+fn types_into_tree(page: &Writer, words: &str) -> Update {
+    check(page.edit(|_, txn| {
+        let tree = txn.get_or_insert_xml_fragment("default");
+        let Some(XmlOut::Element(block)) = tree.get(txn, 0) else { panic!("no block") };
+        let Some(XmlOut::Text(text)) = block.get(txn, 0) else { panic!("no words") };
+        text.push(txn, words);
+    }))
+}
+
+fn taken_over(page: &Writer) -> DocumentState {
+    let mut replica = Replica::load([&page.state()], Deleted::Collected).unwrap();
+    replica.take_over(usize::MAX).unwrap();
+    DocumentState::new(replica, presence::Config::default())
+}
+
+fn body_of(state: &mut DocumentState) -> String {
+    let body = crate::protocol::json::FieldName::parse("body").unwrap();
+    state.replica().root_text(&body).unwrap().text.characters
+}
+
+const MOMENT: fn() -> Now = || Now { instant: Instant::now(), wall: Timestamp(0) };
+
+/// What a look at the tree found holds until something changes.
+#[test]
+fn a_look_that_found_nothing_swallows_no_change() {
+    let page = old_page("one");
+    let mut state = taken_over(&page);
+    let ann = SessionId::new();
+    state.join(ann, Access::Write, Dialect::Hocuspocus);
+    let mut effects = Effects::new();
+    state.receive(ann, Message::Update(check(page.state())), MOMENT(), &mut effects);
+    let (mut replica, batch) = state.lend().unwrap();
+    let applied = replica.apply_dear(&batch[0].update).unwrap();
+    assert!(!applied.has_changed());
+    replica.take_over_ahead();
+    state.take_back(replica, batch, vec![applied], None, MOMENT());
+    state.receive(ann, Message::Update(types_into_tree(&page, " two")), MOMENT(), &mut effects);
+    state.flush(MOMENT());
+    assert_eq!(body_of(&mut state).trim(), "one two");
+}
+
+/// To look at a large tree takes long, and every change may have written there.
+#[test]
+fn what_a_large_text_of_an_earlier_version_hears_is_applied_apart() {
+    let page = old_page("one");
+    for (bytes, is_large) in [(1 << 10, false), (1 << 21, true)] {
+        let mut state = taken_over(&page);
+        state.set_size(usize::MAX, bytes);
+        let ann = SessionId::new();
+        state.join(ann, Access::Write, Dialect::Hocuspocus);
+        assert!(!state.waits_long());
+        let update = types_into_tree(&page, "!");
+        state.receive(ann, Message::Update(update), MOMENT(), &mut Effects::new());
+        assert_eq!(state.waits_long(), is_large);
+        // What it takes to say something is more than what is said.
+        state.found_size(1 << 10);
+        assert!(!state.waits_long());
+    }
+    // Others have no tree.
+    let mut state = DocumentState::new(Replica::default(), presence::Config::default());
+    state.set_size(usize::MAX, 1 << 21);
+    let ann = SessionId::new();
+    state.join(ann, Access::Write, Dialect::Hocuspocus);
+    let update = check(Writer::new(9).insert(0, "x"));
+    state.receive(ann, Message::Update(update), MOMENT(), &mut Effects::new());
+    assert!(state.has_waiting() && !state.waits_long());
+}
+
+/// What an old page writes that cannot be carried is not tried again with every key.
+#[cfg(feature = "test-hooks")]
+#[test]
+fn a_tree_that_takes_the_reader_down_does_so_once() {
+    use crate::document::replica::PANIC_TREE_ROOT;
+    let page = old_page("one");
+    let mut state = taken_over(&page);
+    let ann = SessionId::new();
+    state.join(ann, Access::Write, Dialect::Hocuspocus);
+    let root = page.edit(|_, txn| txn.get_or_insert_text(PANIC_TREE_ROOT).push(txn, "x"));
+    let mut effects = Effects::new();
+    for update in [check(root), types_into_tree(&page, "!")] {
+        state.receive(ann, Message::Update(update), MOMENT(), &mut effects);
+    }
+    assert!(matches!(state.flush(MOMENT()).last(), Some(Effect::Poisoned { .. })));
+    state.replace_replica(Replica::load([&page.state()], Deleted::Collected).unwrap(), MOMENT());
+    state.receive(ann, Message::Update(types_into_tree(&page, "?")), MOMENT(), &mut effects);
+    state.flush(MOMENT());
+    assert!(!state.is_poisoned());
+}
+
+#[cfg(feature = "test-hooks")]
+#[test]
+fn what_panics_when_it_is_tidied_is_tidied_once() {
+    use crate::document::replica::PANIC_TIDY_ROOT;
+    let page = Writer::new(7);
+    page.edit(|_, txn| txn.get_or_insert_text(PANIC_TIDY_ROOT).push(txn, "x"));
+    let load = || Replica::load([&page.state()], Deleted::Collected).unwrap();
+    let mut state = DocumentState::new(load(), presence::Config::default());
+    assert!(matches!(&state.tidy(MOMENT())[..], [Effect::Poisoned { .. }]));
+    state.replace_replica(load(), MOMENT());
+    assert!(state.tidy(MOMENT()).is_empty() && !state.is_poisoned());
 }
 
 /// Times as people write them: `30s`, `100ms`.

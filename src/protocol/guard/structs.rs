@@ -32,6 +32,8 @@ pub(super) struct Block<'a> {
     pub(super) is_keyed: bool,
     /// Under which key, if it says so: those that have a neighbour do not.
     pub(super) key: &'a str,
+    /// What it formats, if it does: the name of the attribute.
+    pub(super) format: Option<&'a str>,
     /// At which byte its content begins, behind everything that says where it belongs.
     pub(super) content_at: usize,
     /// yrs is given something else in its place: [`stand_ins`].
@@ -133,6 +135,7 @@ pub(super) const XML_TEXT: u8 = 6;
 /// Contents that are looked at more closely than others.
 pub(super) const JSON: u8 = 2;
 pub(super) const BINARY: u8 = 3;
+const FORMAT: u8 = 6;
 pub(super) const TYPE: u8 = 7;
 pub(super) const ANY: u8 = 8;
 pub(super) const DOCUMENT: u8 = 9;
@@ -161,6 +164,7 @@ fn read_block<'a>(
         parent: Parent::Inherited,
         is_keyed: info & HAS_PARENT_SUB != 0,
         key: "",
+        format: None,
         content_at: reader.position(),
         needs_stand_in: false,
     };
@@ -188,7 +192,13 @@ fn read_block<'a>(
     }
     let number = info & CONTENT;
     block.content_at = reader.position();
-    let (kind, length) = read_content(reader, number, limits, values_left)?;
+    let (kind, length) = if number == FORMAT {
+        block.format = Some(reader.string(usize::MAX)?);
+        read_json(reader, limits, values_left)?;
+        (Kind::InText, 1)
+    } else {
+        read_content(reader, number, limits, values_left)?
+    };
     block.kind = kind;
     block.needs_stand_in = matches!(number, JSON | BINARY | TYPE | DOCUMENT)
         && stand_ins::is_needed(number, reader.since(block.content_at));
@@ -245,11 +255,6 @@ fn read_content(
             (Kind::Text { is_plain }, length)
         }
         5 => {
-            read_json(reader, limits, values_left)?;
-            (Kind::InText, 1)
-        }
-        6 => {
-            reader.string(usize::MAX)?;
             read_json(reader, limits, values_left)?;
             (Kind::InText, 1)
         }
