@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage
+.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage structure
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -58,6 +58,7 @@ test-interop: tests/interop/node_modules/.installed binary
 test-foreign: binary
 	@command -v $(NPM) >/dev/null || .ci/install nodejs npm
 	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/pycrdt-websocket/run
+	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/text/run
 	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/schemathesis/run
 
 # Two browsers against the binary.
@@ -78,6 +79,13 @@ kill:
 SEEDS ?= 20000
 differential: tests/interop/node_modules/.installed binary
 	cd tests/interop && WEFT_SEEDS=$(SEEDS) WEFT_BIN=$(abspath $(WEFT_BIN)) node --test differential.test.mjs
+
+## What one does to the structure of a text while another writes in it, in browsers, TIMES near, far and offline: no letter
+## may be lost. The distances are in ms each way, as DELAYS=0,80,300
+TIMES ?= 20
+structure: tests/e2e/node_modules/.installed binary
+	@command -v chromium >/dev/null || .ci/install chromium
+	ROUNDS=$(TIMES) WEFT_BIN=$(abspath $(WEFT_BIN)) $(NPM) --prefix tests/e2e run structure
 
 ## Feed the guard and what is behind it with mutated input for SECONDS
 SECONDS ?= 60

@@ -6,6 +6,7 @@ import { VitePWA } from "vite-plugin-pwa";
 import { defineConfig } from "vitest/config";
 import { excalidraw } from "./scripts/excalidraw.ts";
 import { fetchedLater } from "./scripts/fetched-later.ts";
+import { noTiptapMarkdown } from "./scripts/no-tiptap-markdown.ts";
 import { WORKER_PARTS, workerParts } from "./scripts/worker-parts.ts";
 
 /** Where `npm run dev` finds the Weft server; the same default as `weft --listen`. */
@@ -36,6 +37,13 @@ export default defineConfig({
       resolveId: (source, importer) => (source === "./schema.js" && /\/lib0\/dom\.js$/.test(importer ?? "") ? "\0weft:no-schemas" : null),
       load: (id) => (id === "\0weft:no-schemas" ? "export const $custom = () => undefined;" : null),
     },
+    {
+      // Undo is the shared data's (src/text/binding/undo.ts); Tiptap's core asks for ProseMirror's own history all the same.
+      name: "weft:no-history",
+      enforce: "pre",
+      resolveId: (source) => (source === "@tiptap/pm/history" ? fileURLToPath(new URL("src/text/no-history.ts", import.meta.url)) : null),
+    },
+    noTiptapMarkdown(),
     fetchedLater((file) => /^assets\/(board|fonts\/Excalifont)\//.test(file)),
     workerParts(),
     VitePWA({
@@ -109,7 +117,7 @@ export default defineConfig({
             // Both editors of words need these; in the group below they would drag one editor into the page of the other.
             { name: "keys", priority: 2, test: /node_modules\/w3c-keyname\// },
             { name: "floating", priority: 2, test: /node_modules\/@floating-ui\// },
-            { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight|markdown)[a-z-]+|@tiptap\/(core|pm|y-tiptap|extensions|extension-(?!bubble)[a-z-]+)|orderedmap|rope-sequence)\// },
+            { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight|markdown|dropcursor|gapcursor)[a-z-]+|@tiptap\/(core|pm(?!\/(dist\/)?(dropcursor|gapcursor))|extensions(?!\/dist\/(drop|gap)-cursor)|extension-(?!bubble|collaboration)[a-z-]+)|orderedmap|rope-sequence)\// },
           ],
         },
       },

@@ -13,7 +13,7 @@ after(() => Promise.all([browser?.close(), server?.dispose()]));
 afterEach(() => browser.everybodyLeaves());
 
 /** In the text itself: the title is taken from its first line, where a page is there to do it. */
-const times = async (name, words) => (await api(server, "GET", `/${encodeURIComponent(name)}/json`)).default.split(words).length - 1;
+const times = async (name, words) => JSON.stringify((await api(server, "GET", `/${encodeURIComponent(name)}/json`)).body).split(words).length - 1;
 
 /** Wakes the worker of `origin`, as the browser does. Answers when it has been told to. */
 async function wake(line, origin) {

@@ -34,7 +34,7 @@ test("a heading, a task list, a table and a pasted picture appear in a second br
   await text(ann).focus();
   await appears("a heading", () => keyboard.type("# The workshop"), () => there("h2", "The workshop"));
   await bo.page.getByRole("button", { name: /where Ann Lee is writing/ }).waitFor();
-  await until("Ann's caret has her name", async () => (await bo.page.locator(".caret-name").first().textContent()) === "Ann Lee");
+  await until("Ann's caret has her name", async () => (await bo.page.locator(".caret-name").first().getAttribute("data-name")) === "Ann Lee");
   await keyboard.press("Enter");
   await appears("a task list", () => keyboard.type("[] Book the room\nAsk Mei"), async () => {
     await bo.page.getByRole("checkbox", { name: "Done: Book the room" }).waitFor();

@@ -2,7 +2,7 @@
 // the machine and on who else uses it. Names on the command line choose parts: `node figures.mjs large board`.
 // With PROFILE=1 each part leaves what its busiest page did in results/*.cpuprofile, for the browser's own tools.
 import { mkdir, writeFile } from "node:fs/promises";
-import { XmlElement, XmlText, Doc, encodeStateAsUpdate } from "yjs";
+import { Doc, encodeStateAsUpdate, Map as YMap } from "yjs";
 import { draw, menu, onBoard, openBoard, sees } from "./drawing.mjs";
 import { api, makeBoard, openDocument, startBrowser, startServer, status, text, until, words } from "./support.mjs";
 
@@ -84,13 +84,9 @@ const PARAGRAPH = "The weft passes over and under the warp, and what was two thr
 
 async function makeText(server, name, paragraphs) {
   const doc = new Doc();
-  doc.getXmlFragment("default").insert(
-    0,
-    Array.from({ length: paragraphs }, (_, at) => {
-      const paragraph = new XmlElement("paragraph");
-      paragraph.insert(0, [new XmlText(`${at + 1}. ${PARAGRAPH}`)]);
-      return paragraph;
-    }),
+  // A boundary begins each paragraph; the text is one sequence (frontend/src/text/binding/model.ts).
+  doc.getText("body").applyDelta(
+    Array.from({ length: paragraphs }, (_, at) => [{ insert: new YMap([["type", "paragraph"]]) }, { insert: `${at + 1}. ${PARAGRAPH}` }]).flat(),
   );
   await send(server, name, doc);
 }

@@ -40,7 +40,7 @@ test("a new plain text, two people in it, carets with names, and one shared text
   await bo.page.keyboard.type("bread");
   await until("Ann reads both", async () => (await lines(ann)) === "# List\nmilk\nbread");
   const caret = ann.page.locator(".caret");
-  assert.equal(await caret.locator(".caret-name").textContent(), "Bo");
+  assert.equal(await caret.locator(".caret-name").getAttribute("data-name"), "Bo");
   assert.equal(await caret.evaluate((element) => getComputedStyle(element).borderInlineStartColor), "rgb(207, 47, 116)");
   await screenshot(ann, "plain-light");
 

@@ -1,4 +1,4 @@
-// A line to the server that can be cut and frozen: a TCP proxy in front of it, on a port of its own.
+// A line to the server that can be slow, cut and frozen: a TCP proxy in front of it, on a port of its own.
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
@@ -9,12 +9,17 @@ import { connect, createServer } from "node:net";
  * - frozen: what is said on either side is swallowed, ends included, and nobody is told. New connections are taken and
  *   meet silence, as behind a gateway that has lost its way out;
  * - thawed: what comes now is passed on, and a connection that lost bytes meanwhile is reset, for it would be garbled.
+ *
+ * With a `delay`, in ms, everything said is heard so much later, each way.
  */
-export async function startProxy(server) {
+export async function startProxy(server, { delay = 0 } = {}) {
   const target = Number(new URL(server.url).port);
   const pairs = new Set();
   let frozen = false;
   let listener = null;
+
+  // Timers of the same length end in the order they were set.
+  const later = (act) => (delay > 0 ? void setTimeout(act, delay) : act());
 
   const take = (near) => {
     const far = connect(target, "127.0.0.1");
@@ -27,11 +32,11 @@ export async function startProxy(server) {
       from.setNoDelay(true);
       from.on("data", (bytes) => {
         if (frozen) pair.torn = true;
-        else if (!to.destroyed) to.write(bytes);
+        else later(() => to.destroyed || to.write(bytes));
       });
       from.on("end", () => {
         if (frozen) pair.torn = true;
-        else to.end();
+        else later(() => to.end());
       });
       // A reset comes without an end.
       from.on("close", (failed) => {

@@ -109,6 +109,13 @@ test("find, go from place to place, and replace", async () => {
   await bar.waitFor({ state: "detached" });
   await until("the text has the focus", () => text(ann).evaluate((element) => element === document.activeElement));
   assert.equal(await page.locator(".prose .ProseMirror-search-match").count(), 0);
+  // What was replaced is taken back, and so is what had been written before anything was looked for.
+  await page.keyboard.press("Control+z");
+  await words(bo, "The weft crosses the warp.").waitFor();
+  await until("the words are taken back", async () => {
+    await page.keyboard.press("Control+z");
+    return (await text(bo).innerText()).trim() === "";
+  });
 });
 
 test("a caret in a link says where it leads, and what can be done with it", async () => {

@@ -1,18 +1,12 @@
 // A text nobody gave a title is called by its first line, by whoever writes and while the server is there; a title that
 // somebody gives stays, whoever wrote what at the same time.
 import { expect, test } from "vitest";
-import { Doc, XmlElement, XmlText, applyUpdate, encodeStateAsUpdate } from "yjs";
+import { Doc, Map as YMap, applyUpdate, encodeStateAsUpdate } from "yjs";
 import type { RoomState } from "../sync/room";
 import { generator } from "../testing/random";
 import { firstLineOf, nameByFirstLine } from "./first-line";
 import { sayKind } from "./kind";
 import { editTitle, hasGivenTitle, keepTitle, readTitle } from "./title";
-
-function paragraph(...lines: readonly string[]): XmlElement {
-  const block = new XmlElement("paragraph");
-  block.insert(0, lines.flatMap((line, at) => (at === 0 ? [new XmlText(line)] : [new XmlElement("hardBreak"), new XmlText(line)])));
-  return block;
-}
 
 interface Person {
   readonly doc: Doc;
@@ -45,17 +39,17 @@ const soon = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
 test("the first line with a letter in it, as far as it fits a list", () => {
   const doc = new Doc();
-  const text = doc.getXmlFragment("default");
+  const text = doc.getText("body");
+  const begin = (type: string): void => void text.insertEmbed(0, new YMap([["type", type]]));
   expect(firstLineOf(doc)).toBe("");
-  text.insert(0, [paragraph("  "), paragraph("Warp", "and weft"), paragraph("later")]);
+  text.applyDelta([{ insert: "  " }, { insert: new YMap() }, { insert: "Warp" }, { insert: { type: "break" } }, { insert: "and weft" }, { insert: new YMap() }, { insert: "later" }]);
   expect(firstLineOf(doc)).toBe("Warp");
-  const list = new XmlElement("bulletList");
-  const item = new XmlElement("listItem");
-  item.insert(0, [paragraph("in a list")]);
-  list.insert(0, [item]);
-  text.insert(0, [list]);
+  begin("paragraph");
+  text.insert(0, "in a list");
+  begin("bullet");
   expect(firstLineOf(doc)).toBe("in a list");
-  text.insert(0, [paragraph("word ".repeat(40))]);
+  begin("paragraph");
+  text.insert(0, "word ".repeat(40));
   expect(firstLineOf(doc)).toMatch(/^(word )+word…$/);
   expect(firstLineOf(doc).length).toBeLessThanOrEqual(81);
 
@@ -70,10 +64,8 @@ test("the first line with a letter in it, as far as it fits a list", () => {
 
 test("it is followed until somebody gives a title, and again when that is emptied", async () => {
   const { doc } = person();
-  const line = new XmlText("War");
-  const block = new XmlElement("paragraph");
-  block.insert(0, [line]);
-  doc.getXmlFragment("default").insert(0, [block]);
+  const line = doc.getText("body");
+  line.insert(0, "War");
   await soon();
   expect(readTitle(doc)).toBe("War");
   line.insert(3, "p");
@@ -89,7 +81,7 @@ test("it is followed until somebody gives a title, and again when that is emptie
   line.insert(0, "Two ");
   await soon();
   expect(readTitle(doc)).toBe("Two Warps");
-  doc.getXmlFragment("default").delete(0, 1);
+  line.delete(0, line.length);
   await soon();
   expect(readTitle(doc)).toBe("");
 });
@@ -97,7 +89,7 @@ test("it is followed until somebody gives a title, and again when that is emptie
 test("nobody writes it who only reads, nor while the server is away", async () => {
   const [ann, bo] = [person(), person()];
   ann.live(false);
-  ann.doc.getXmlFragment("default").insert(0, [paragraph("Written far away")]);
+  ann.doc.getText("body").insert(0, "Written far away");
   await soon();
   expect(readTitle(ann.doc)).toBe("");
   applyUpdate(bo.doc, encodeStateAsUpdate(ann.doc));
@@ -125,7 +117,7 @@ test.each(Array.from({ length: 60 }, () => Math.floor(Math.random() * 2 ** 31)))
     for (const { to, update } of queue.splice(0, Math.ceil(random() * queue.length))) applyUpdate(to, update, "network");
   };
   const [ann] = people as [Person, Person, Person];
-  ann.doc.getXmlFragment("default").insert(0, [paragraph("One")]);
+  ann.doc.getText("body").insert(0, "One");
   await soon();
   while (queue.length > 0) deliver();
   let given = false;
@@ -135,7 +127,7 @@ test.each(Array.from({ length: 60 }, () => Math.floor(Math.random() * 2 ** 31)))
       given = true;
       editTitle(doc, readTitle(doc), "Given");
     } else {
-      const line = (doc.getXmlFragment("default").get(0) as XmlElement).get(0) as XmlText;
+      const line = doc.getText("body");
       line.insert(Math.floor(random() * line.length), "abc"[Math.floor(random() * 3)] ?? "a");
     }
     await soon();

@@ -2,11 +2,12 @@
 // other client knows, and kept in step until somebody gives it another. Only whoever writes does so, and only while the
 // server is there: without it the title can wait, and would be counted among the changes that do.
 import { useCallback, useSyncExternalStore } from "react";
-import { XmlElement, XmlText, type Doc, type Transaction, type XmlFragment } from "yjs";
+import type { Doc, Transaction } from "yjs";
 import { CONTENT } from "../plain/content";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
-import { FIELD } from "../text/field";
+import { BODY } from "../text/binding/model";
+import { firstWordsOf } from "../text/binding/words";
 import { readKind } from "./kind";
 import { hasGivenTitle, readTitle, takeTitle } from "./title";
 
@@ -17,29 +18,12 @@ const LONGEST = 80;
 export function firstLineOf(doc: Doc): string {
   switch (readKind(doc)) {
     case "text":
-      return cut(firstIn(doc.getXmlFragment(FIELD)) ?? "");
+      return cut(firstWordsOf(doc, (label) => `@${label}`));
     case "plain":
       return cut(/[^\s][^\n]*/.exec(doc.getText(CONTENT).toJSON())?.[0] ?? "");
     default:
       return "";
   }
-}
-
-function firstIn(parent: XmlFragment | XmlElement): string | null {
-  let line = "";
-  for (let child = parent.firstChild; child !== null; child = child.nextSibling as typeof child) {
-    if (child instanceof XmlText) {
-      for (const { insert } of child.toDelta() as readonly { readonly insert?: unknown }[]) line += typeof insert === "string" ? insert : "";
-    } else if (child instanceof XmlElement && child.nodeName === "mention") {
-      line += `@${String(child.getAttribute("label") ?? "")}`;
-    } else if (child instanceof XmlElement) {
-      // The end of a line, of this block or of the one before.
-      if (line.trim() !== "") return line;
-      const inner = firstIn(child);
-      if (inner !== null) return inner;
-    }
-  }
-  return line.trim() === "" ? null : line;
 }
 
 function cut(line: string): string {
@@ -60,7 +44,7 @@ export function nameByFirstLine({ doc, state, subscribe }: Pick<Room, "doc" | "s
     if (!hasGivenTitle(doc)) takeTitle(doc, firstLineOf(doc));
   };
   const onWords = ({ local, changedParentTypes }: Transaction): void => {
-    const root = doc.share.get(readKind(doc) === "plain" ? CONTENT : FIELD);
+    const root = doc.share.get(readKind(doc) === "plain" ? CONTENT : BODY);
     if (!local || root === undefined || !changedParentTypes.has(root)) return;
     due = true;
     // Not within the change itself, and yet on its way with it.

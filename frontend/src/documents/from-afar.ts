@@ -1,7 +1,7 @@
 // What the first page does to documents that nobody opened for it: another title, a second copy. Fetched when it is asked for.
-import { applyUpdate, Doc, encodeStateAsUpdate, encodeStateVector, XmlElement, type XmlFragment } from "yjs";
+import { applyUpdate, Doc, encodeStateAsUpdate, encodeStateVector } from "yjs";
 import { FILES } from "../board/files";
-import { FIELD } from "../text/field";
+import { imagesIn } from "../text/binding/words";
 import { randomUuid } from "../ui/random";
 import { ApiError, type Api } from "./api";
 import { parseName, type DocumentName } from "./name";
@@ -73,14 +73,7 @@ function picturesIn(doc: Doc, own: string): readonly Placed[] {
   const note = (address: unknown, put: Placed["put"]): void => {
     if (typeof address === "string" && address.startsWith(own)) placed.push({ address, put });
   };
-  const walk = (parent: XmlFragment | XmlElement): void => {
-    for (const child of parent.toArray()) {
-      if (!(child instanceof XmlElement)) continue;
-      if (child.nodeName === "image") note(child.getAttribute("src"), (address) => child.setAttribute("src", address));
-      walk(child);
-    }
-  };
-  if (readKind(doc) === "text") walk(doc.getXmlFragment(FIELD));
+  if (readKind(doc) === "text") for (const map of imagesIn(doc)) note(map.get("src"), (address) => map.set("src", address));
   else if (readKind(doc) === "board") {
     const files = doc.getMap<unknown>(FILES);
     for (const [id, address] of files) note(address, (there) => files.set(id, there));

@@ -23,7 +23,6 @@ import { StatusPill } from "./status-pill";
 import { TitleField } from "./title-field";
 import { useMade } from "./unmade";
 import { Unreachable } from "./unreachable";
-import { useLostWords } from "../text/use-lost-words";
 import { useAtRest, whenAtRest } from "../ui/at-rest";
 import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
@@ -166,7 +165,6 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     if (editable && handle?.focus && takeJustMade(name) && isFocusFree()) handle.focus();
   }, [editable, handle, name]);
   useEffect(() => nameByFirstLine(room), [room]);
-  useLostWords(room);
   useAnnouncement(room.awareness);
   useArrivals(people, isLive(status));
   useRollCall(people);

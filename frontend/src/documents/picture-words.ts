@@ -1,14 +1,8 @@
 // What is said about a picture that is not taken.
 import type { TFunction } from "i18next";
 import type { Problem } from "./api";
+import { refusalIn } from "./picture-refusal";
 import { problemWords } from "./problem-words";
-
-/** The server's reason for a person: it counts bytes and names its setting, which is for whoever runs it. Mirrors src/http/attachments.rs. */
-export function refusalIn(message: string, t: TFunction<"words">): string {
-  const most = /at most (\d+) bytes/.exec(message)?.[1];
-  if (most === undefined) return message;
-  return t("image.tooLarge", { limit: `${String(Math.round((Number(most) / 1024 / 1024) * 10) / 10)} MB` });
-}
 
 /** Why the server did not take a picture, as a sentence without a full stop. */
 export function pictureProblem(problem: Problem, t: TFunction<"words">): string {

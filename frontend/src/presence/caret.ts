@@ -1,5 +1,6 @@
 // One caret of somebody else as an element: a line in their colour with their name above it. Every kind of text draws
-// the same one; documents/page.css dresses it.
+// the same one; documents/page.css dresses it, and writes the name: there is no letter in it that a browser which joins two
+// lines on its own could make a part of the text.
 
 export function drawCaret(client: number, person: { readonly name: string; readonly colour: string }): HTMLElement {
   const caret = document.createElement("span");
@@ -16,7 +17,7 @@ export function drawCaret(client: number, person: { readonly name: string; reado
 export function dressCaret(caret: HTMLElement, person: { readonly name: string; readonly colour: string }): void {
   caret.style.setProperty("--caret", person.colour);
   const label = caret.firstElementChild;
-  if (label !== null && label.textContent !== person.name) label.textContent = person.name;
+  if (label instanceof HTMLElement && label.dataset["name"] !== person.name) label.dataset["name"] = person.name;
 }
 
 /** The caret of one client, if it is drawn at the moment. */

@@ -1,13 +1,6 @@
 // What lies beside the updates of a copy on this device, and opening one without its document. A document that is opened
 // needs no more than this; sending is in send-copy.ts.
 
-/** What one client wrote, from one clock up to another. */
-export interface Range {
-  readonly client: number;
-  readonly from: number;
-  readonly to: number;
-}
-
 /** Why the server will not take it, in its own words. */
 export interface CopyRefusal {
   readonly status: number;
@@ -17,7 +10,6 @@ export interface CopyRefusal {
 
 /** The values beside the updates of a copy. */
 export const KEPT = "kept";
-export const BEHIND = "behind";
 export const REFUSED = "refused";
 
 export const databaseName = (document: string): string => `${PREFIX}${document}`;
@@ -66,8 +58,4 @@ export function refusalIn(value: unknown): CopyRefusal | null {
   if (typeof value !== "object" || value === null) return null;
   const { status, code, message } = value as Record<string, unknown>;
   return typeof status === "number" && typeof code === "string" && typeof message === "string" ? { status, code, message } : null;
-}
-
-export function rangesIn(value: unknown): readonly Range[] {
-  return Array.isArray(value) ? value.filter((range: Partial<Range> | null): range is Range => typeof range?.client === "number" && typeof range.from === "number" && typeof range.to === "number") : [];
 }

@@ -2,7 +2,7 @@
 // decided here, and replacing it touches this file only.
 import { HocuspocusProvider, HocuspocusProviderWebsocket, WebSocketStatus } from "@hocuspocus/provider";
 import type { Awareness } from "y-protocols/awareness";
-import { decodeStateVector, type Doc } from "yjs";
+import type { Doc } from "yjs";
 import { FULL_WAIT, LONGEST_WAIT, SHORTEST_WAIT } from "./backoff";
 import { BUSY, FINAL, GONE, REFUSED, TOO_BIG } from "./close";
 
@@ -49,8 +49,6 @@ export interface ConnectionPorts {
   readonly doc: Doc;
   readonly awareness: Awareness;
   readonly report: (event: ConnectionEvent) => void;
-  /** The server says how far it knows each client: each time the two meet, before it sends what is missing here. */
-  readonly onServerVector?: (vector: ReadonlyMap<number, number>) => void;
   /** For tests and for Node; browsers bring their own. */
   readonly WebSocket?: typeof WebSocket;
   /** In ms since 1970. */
@@ -150,10 +148,6 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
     else if (code === TOO_BIG) refuse({ kind: "too-large" });
     else if (BUSY.has(code)) refuse({ kind: "full" });
   });
-  provider.on("message", ({ message }: { readonly message: FrameReader }) => {
-    const vector = vectorIn(message);
-    if (vector !== null) ports.onServerVector?.(vector);
-  });
   provider.on("synced", () => report({ type: "synced" }));
   provider.on("unsyncedChanges", ({ number }: { readonly number: number }) => report({ type: "unsaved", count: number }));
   provider.on("authenticated", ({ scope }: { readonly scope: string }) => {
@@ -201,20 +195,6 @@ class Line extends HocuspocusProviderWebsocket {
   abandon(): void {
     this.emit("close", { event: { code: 4408, reason: "given up" } });
   }
-}
-
-/** The provider's reader of a frame, as far as it is used here. */
-interface FrameReader {
-  readVarString(): string;
-  readVarUint(): number;
-  readVarUint8Array(): Uint8Array;
-}
-
-/** The server's question what we have that it has not, which names what it has: the first kind of the first type of message. */
-function vectorIn(frame: FrameReader): ReadonlyMap<number, number> | null {
-  frame.readVarString();
-  if (frame.readVarUint() !== 0 || frame.readVarUint() !== 0) return null;
-  return decodeStateVector(frame.readVarUint8Array());
 }
 
 /** What the server's words mean; mirrors `denial` and `denial_for` in `src/connection/error.rs`. */

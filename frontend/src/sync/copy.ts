@@ -1,15 +1,13 @@
 // The document's copy on this device: y-indexeddb for the content, two custom values beside it.
 import { IndexeddbPersistence, clearDocument, fetchUpdates } from "y-indexeddb";
 import { encodeStateAsUpdate, type Doc } from "yjs";
-import { BEHIND, databaseName, KEPT, openCopy, PATIENCE, rangesIn, REFUSED, refusalIn, type Range } from "./behind";
+import { databaseName, KEPT, openCopy, PATIENCE, REFUSED, refusalIn } from "./behind";
 
 export interface LoadedCopy {
   /** Whether this browser has ever had the document, even if it was empty then. */
   readonly known: boolean;
   /** Own changes of earlier visits that never reached the server. */
   readonly kept: number;
-  /** What was sent while the document was not open, and nobody else had seen then. */
-  readonly behind?: readonly Range[];
 }
 
 /** What may happen to a copy after it was opened. */
@@ -47,7 +45,6 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
   let disposed = false;
   let refused = false;
   let kept: number | null = null;
-  let behind = false;
   let again: ReturnType<typeof setTimeout> | undefined;
 
   /** Opens the store and watches over it: the package itself says nothing of a change that was not stored. */
@@ -55,6 +52,7 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
     // Nor of an open that fails (private windows, a full disk), so ask the browser first.
     if (!(await canOpen(name)) || disposed) return null;
     const opened = new IndexeddbPersistence(name, doc);
+    guard(opened, doc, () => opened === persistence && refuse());
     await opened.whenSynced;
     if (disposed) return opened;
     const { db } = opened;
@@ -102,12 +100,10 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
     if (persistence === null) return null;
     const stored: unknown = await persistence.get(KEPT);
     const count = typeof stored === "number" && stored > 0 ? stored : 0;
-    const ranges = rangesIn(await persistence.get(BEHIND));
-    behind = ranges.length > 0;
     // From here on it is asked anew, and what comes of it is seen.
     if (refusalIn(await persistence.get(REFUSED)) !== null) void persistence.del(REFUSED);
     if (typeof stored === "number") kept ??= count;
-    return { known: typeof stored === "number" || doc.store.clients.size > 0, kept: count, behind: ranges };
+    return { known: typeof stored === "number" || doc.store.clients.size > 0, kept: count };
   };
 
   return {
@@ -121,11 +117,6 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
           () => undefined,
         );
       }
-      // In step, and asked about.
-      if (count === 0 && behind) {
-        behind = false;
-        persistence?.del(BEHIND).catch(() => undefined);
-      }
     },
     refresh: async () => {
       if (persistence !== null && !refused) await fetchUpdates(persistence).catch(() => undefined);
@@ -136,6 +127,24 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
       void persistence?.destroy();
     },
   };
+}
+
+/**
+ * A store that fails at once throws into the change that was to be stored, and a document that fails while it tells of a
+ * change never tells of one again: nothing more would be sent, or shown.
+ */
+function guard(persistence: IndexeddbPersistence, doc: Doc, failed: () => void): void {
+  const store = persistence._storeUpdate;
+  doc.off("update", store);
+  // Under this name the package takes it away again.
+  persistence._storeUpdate = (update, origin) => {
+    try {
+      store(update, origin);
+    } catch {
+      failed();
+    }
+  };
+  doc.on("update", persistence._storeUpdate);
 }
 
 type Row = readonly [store: "updates" | "custom", value: unknown, key?: string];

@@ -7,7 +7,6 @@ import type { CopyPorts, LocalCopy } from "./copy";
 import { watchStalls } from "./stall";
 import { PATIENCE, START, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts, type Status } from "./status";
 import { openTabs, type Channel } from "./tabs";
-import { trackUnacknowledged } from "./unacknowledged";
 
 export interface RoomState {
   readonly status: Status;
@@ -24,8 +23,6 @@ export interface Room {
   /** The same object until something changed, so that a view may compare by identity. */
   readonly state: () => RoomState;
   readonly subscribe: (listener: () => void) => () => void;
-  /** Whether this device wrote it, and the server has not called it durable. */
-  readonly isUnacknowledged: (client: number, clock: number) => boolean;
   /** Tries at once; after an end by the server this is the way back. */
   readonly retry: () => void;
   /** Stores nothing any more. Whoever removes the copy of an open document calls it first. */
@@ -66,7 +63,6 @@ const SLOW = 800;
 export function openRoom(document: string, ports: RoomPorts): Room {
   const doc = new Doc();
   const awareness = new Awareness(doc);
-  const unacknowledged = trackUnacknowledged(doc);
   const listeners = new Set<() => void>();
   const ends: (() => void)[] = [];
   let facts: Facts = { ...START, network: ports.signals.network() };
@@ -91,7 +87,6 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     if (event.type === "closed" && !facts.everOpened && facts.failures >= PATIENCE && !facts.blocked) {
       void ports.reachable?.().then((reachable) => reachable && advance({ type: "blocked" }));
     }
-    if (event.type === "closed") unacknowledged.lost();
     if (event.type === "synced") {
       if (facts.copy !== "refused") ports.onKept?.(document);
       // What another tab stored and did not live to say: it goes to the server from here.
@@ -107,7 +102,6 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     read(next.status);
     if (same(next, state)) return;
     state = next;
-    if (state.status.kind === "saved") unacknowledged.saved();
     for (const listener of listeners) listener();
   };
 
@@ -144,7 +138,7 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     onDurable: () => advance({ type: "durable-elsewhere" }),
     ...(ports.openChannel ? { open: ports.openChannel } : {}),
   });
-  const connection = ports.connect({ base: ports.base, document, doc, awareness, report: advance, onServerVector: unacknowledged.known });
+  const connection = ports.connect({ base: ports.base, document, doc, awareness, report: advance });
 
   const onUpdate = (update: Uint8Array, _origin: unknown, _doc: Doc, transaction: Transaction): void => {
     if (!transaction.local) return;
@@ -165,7 +159,6 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   // The copy first, the socket second: the server is then asked only for what is missing here.
   void copy.loaded.then((loaded) => {
     if (disposed) return;
-    unacknowledged.sentBehind(loaded?.behind ?? []);
     advance(loaded === null ? { type: "copy-refused" } : { type: "copy-loaded", hasContent: loaded.known, kept: loaded.kept });
     tabs.hello();
     connection.open();
@@ -180,7 +173,6 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    isUnacknowledged: unacknowledged.has,
     retry: () => connection.open(),
     letGoOfCopy: () => copy.dispose(),
     dispose: () => {
@@ -190,7 +182,6 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       stalls.dispose();
       for (const end of ends) end();
       doc.off("update", onUpdate);
-      unacknowledged.dispose();
       connection.dispose();
       tabs.dispose();
       copy.dispose();

@@ -1,9 +1,7 @@
 // Sending what a copy on this device holds without opening the document: from the first page and from any
-// other, and from the service worker. What nobody else had seen at that moment is written down with the copy first: whoever
-// deletes the block it stands in may not have seen it, and its author, who is not there now, is asked about it when they
-// open the document next.
+// other, and from the service worker.
 import { AbstractType, applyUpdate, decodeStateVector, Doc, encodeStateVectorFromUpdate, Item, iterateDeletedStructs, mergeUpdates, type Transaction } from "yjs";
-import { BEHIND, KEPT, openCopy, rangesIn, REFUSED, refusalIn, type CopyRefusal, type Range } from "./behind";
+import { KEPT, openCopy, REFUSED, refusalIn, type CopyRefusal } from "./behind";
 
 export type Sending =
   /** Nothing waited. */
@@ -41,7 +39,7 @@ export async function sendCopy(document: string, ports: SendPorts): Promise<Send
   const database = await openCopy(document);
   if (database === null) return "nothing";
   try {
-    const { updates, last, kept, refused, behind } = await read(database);
+    const { updates, last, kept, refused } = await read(database);
     if (kept === 0 || updates.length === 0) return "nothing";
     // Asked once. It is asked anew when somebody opens the document, or brings it back.
     if (refused !== null) return refused;
@@ -51,7 +49,6 @@ export async function sendCopy(document: string, ports: SendPorts): Promise<Send
     const unseen = missing(merged, state);
     // Words written into what is gone by now would die unseen: it waits until their author is there.
     if (state !== null && die(unseen, merged, state)) return CHANGED;
-    await put(database, BEHIND, joined(behind, unseen));
     const trouble = await ports.contribute(merged).then(() => null, ports.verdict);
     if (trouble !== null) return await refuse(database, trouble);
     await acknowledge(database, last, kept);
@@ -117,13 +114,11 @@ function die(unseen: readonly Range[], update: Uint8Array, state: Uint8Array): b
   return dead;
 }
 
-/** Both, those that touch as one: a try that was not the last leaves nothing beside what the last one says. */
-function joined(known: readonly Range[], more: readonly Range[]): readonly Range[] {
-  return more.reduce<readonly Range[]>((ranges, one) => {
-    const touches = (other: Range): boolean => other.client === one.client && other.from <= one.to && one.from <= other.to;
-    const same = [one, ...ranges.filter(touches)];
-    return [...ranges.filter((other) => !touches(other)), { client: one.client, from: Math.min(...same.map(({ from }) => from)), to: Math.max(...same.map(({ to }) => to)) }];
-  }, known);
+/** What one client wrote, from one clock up to another. */
+interface Range {
+  readonly client: number;
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What `state` lacks of an update, by client. */
@@ -141,21 +136,19 @@ interface Copy {
   readonly last: IDBValidKey | null;
   readonly kept: number;
   readonly refused: CopyRefusal | null;
-  readonly behind: readonly Range[];
 }
 
 function read(database: IDBDatabase): Promise<Copy> {
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(["updates", "custom"]);
     const [rows, values] = [transaction.objectStore("updates"), transaction.objectStore("custom")];
-    const [updates, keys, kept, refused, behind] = [rows.getAll(), rows.getAllKeys(), values.get(KEPT), values.get(REFUSED), values.get(BEHIND)];
+    const [updates, keys, kept, refused] = [rows.getAll(), rows.getAllKeys(), values.get(KEPT), values.get(REFUSED)];
     transaction.oncomplete = () =>
       resolve({
         updates: updates.result as Uint8Array[],
         last: keys.result.at(-1) ?? null,
         kept: countIn(kept.result),
         refused: refusalIn(refused.result),
-        behind: rangesIn(behind.result),
       });
     transaction.onabort = () => reject(transaction.error ?? new Error("no store"));
   });

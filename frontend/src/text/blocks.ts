@@ -19,6 +19,7 @@ import type { Schema } from "@tiptap/pm/model";
 import { TitledHeading } from "./heading";
 import { LinkMark } from "./link-mark";
 import { Numbers, Task } from "./lists";
+import { marks } from "./marks";
 import { Mention } from "./mention";
 import { Picture } from "./picture";
 import { PatientTable } from "./tables";
@@ -45,9 +46,9 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     ListKeymap,
     TaskList,
     Task.configure({ nested: true, a11y: { checkboxLabel: (node) => taskLabel(node.firstChild?.textContent ?? "") } }),
-    // Column widths are a matter of each screen, not of the document; narrower than six letters of the page's own size, in
-    // px, nobody can read one, and the table scrolls instead.
-    PatientTable.configure({ resizable: false, renderWrapper: true, cellMinWidth: 96 }),
+    // A column is as wide as it was drawn, or else as its words; narrower than six letters of the page's own size, in px,
+    // nobody can read one, and the table scrolls instead.
+    PatientTable.configure({ resizable: true, handleWidth: 6, renderWrapper: true, cellMinWidth: 96 }),
     TableKit.configure({ table: false }),
     Picture,
     Mention,
@@ -57,6 +58,7 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     Struck,
     Code,
     LinkMark,
+    ...marks,
   ];
 }
 

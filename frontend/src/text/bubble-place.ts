@@ -1,10 +1,13 @@
-// The place over a selection, for the menu that bubble.tsx draws into it. There from the beginning: a plugin that comes
-// later would make the editor read the selection anew, and a selected image would no longer be. On touch screens the
-// system has a menu of its own at that place, and the toolbar is within reach of the thumb.
+// The place over a selection, for the menu that bubble.tsx draws into it. On touch screens the system has a menu of its
+// own at that place, and the toolbar is within reach of the thumb.
 import { Extension, type Editor } from "@tiptap/core";
 import { NodeSelection, PluginKey, TextSelection } from "@tiptap/pm/state";
-import { BubbleMenuPlugin } from "@tiptap/extension-bubble-menu";
 import { linkFrom } from "./link";
+import { pluginLater } from "./plugin-later";
+import { whenAtRest } from "../ui/at-rest";
+
+const menu = () => import("@tiptap/extension-bubble-menu");
+whenAtRest(() => void menu().catch(() => undefined));
 
 const KEY = new PluginKey("bubble");
 
@@ -36,20 +39,23 @@ export function bubblePlace(host: HTMLElement): Extension {
       const { editor } = this;
       if (isTouched()) return [];
       return [
-        BubbleMenuPlugin({
-          pluginKey: KEY,
-          editor,
-          element: host,
-          updateDelay: 150,
-          appendTo: () => document.body,
-          options: { strategy: "absolute", placement: "top", offset: 8, flip: { padding: 120 }, shift: { padding: 8 } },
-          shouldShow: ({ view, state, from, to }) => {
-            if (!editor.isEditable || !(view.hasFocus() || host.contains(document.activeElement))) return false;
-            const { selection } = state;
-            if (selection instanceof NodeSelection) return selection.node.type.name === "image";
-            if (selection.empty) return linkAtCaret(editor) !== null;
-            return state.doc.textBetween(from, to).length > 0 && !selection.$from.parent.type.spec.code;
-          },
+        pluginLater(KEY, async () => {
+          const { BubbleMenuPlugin } = await menu();
+          return BubbleMenuPlugin({
+            pluginKey: KEY,
+            editor,
+            element: host,
+            updateDelay: 150,
+            appendTo: () => document.body,
+            options: { strategy: "absolute", placement: "top", offset: 8, flip: { padding: 120 }, shift: { padding: 8 } },
+            shouldShow: ({ view, state, from, to }) => {
+              if (!editor.isEditable || !(view.hasFocus() || host.contains(document.activeElement))) return false;
+              const { selection } = state;
+              if (selection instanceof NodeSelection) return selection.node.type.name === "image";
+              if (selection.empty) return linkAtCaret(editor) !== null;
+              return state.doc.textBetween(from, to).length > 0 && !selection.$from.parent.type.spec.code;
+            },
+          });
         }),
       ];
     },

@@ -10,6 +10,7 @@ import { quoteInChat } from "../chat/quote";
 import { MOD } from "../ui/platform";
 import { linkAtCaret, placeBubble } from "./bubble-place";
 import { readable } from "./link";
+import { FormatsButton } from "./formats-button";
 import { Tool } from "./toolbar";
 import { useEditorState } from "./use-editor";
 
@@ -59,6 +60,7 @@ function Marks(props: { readonly editor: Editor; readonly onLink: () => void }):
       <Tool label={t("tools.link")} hint={`${MOD} K`} on={state.link} disabled={false} run={props.onLink}>
         <Link2 />
       </Tool>
+      <FormatsButton editor={editor} disabled={false} />
       <Tool label={t("chat.quote")} disabled={false} run={quote}>
         <MessageSquareQuote />
       </Tool>

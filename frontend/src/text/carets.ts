@@ -1,87 +1,124 @@
-// Where the others are writing: a coloured caret with a name that fades, and their selection. Tiptap's own caret
-// extension is a wrapper around the same plugin; ours also knows whose caret it draws, so that the name can come back
-// when they move and follow when they change it.
+// Where the others are writing: a coloured caret with a name that fades, and their selection; and where one is oneself, told
+// to them. What is drawn is decorations that the editor never reads: a name beside a caret is nobody's text.
 import { Extension } from "@tiptap/core";
-import { Plugin, type Transaction } from "@tiptap/pm/state";
-import { yCursorPlugin, yCursorPluginKey } from "@tiptap/y-tiptap";
+import { Plugin, PluginKey } from "@tiptap/pm/state";
+import { Decoration, DecorationSet, type EditorView } from "@tiptap/pm/view";
 import type { Awareness } from "y-protocols/awareness";
-import { caretOf, dressCaret, drawCaret, turnCaret } from "../presence/caret";
+import { dressCaret, caretOf, drawCaret, turnCaret } from "../presence/caret";
 import { personOf } from "../presence/people";
-import type { Composing } from "./composing";
+import { placed, shared } from "./binding/carets";
+import { boundTo, readFirst } from "./binding/plugin";
 
 export interface CaretsOptions {
   readonly awareness: Awareness;
   /** The word for somebody who announced no name. */
   readonly nameless: () => string;
-  /** Where one is writing oneself. */
-  readonly selection: Composing["selection"];
 }
 
-export function carets({ awareness, nameless, selection }: CaretsOptions): Extension {
+const key = new PluginKey<DecorationSet>("weft:carets");
+
+/** The field of one's own presence that says where the caret is. */
+const FIELD = "cursor";
+
+export function carets({ awareness, nameless }: CaretsOptions): Extension {
   const show = (client: number, user: unknown): { readonly name: string; readonly colour: string } => {
     const { name, colour } = personOf(client, user);
     return { name: name || nameless(), colour };
   };
 
-  const draw = (user: unknown, client: number): HTMLElement => drawCaret(client, show(client, user));
+  const draw = (view: EditorView): DecorationSet => {
+    const there = boundTo(view);
+    if (there === null) return DecorationSet.empty;
+    const { size } = view.state.doc.content;
+    const all: Decoration[] = [];
+    for (const [client, state] of awareness.getStates()) {
+      if (client === awareness.clientID) continue;
+      const place = placed(there.binding, state[FIELD]);
+      if (place === null) continue;
+      const user: unknown = state["user"];
+      const [head, anchor] = [Math.min(place.head, size), Math.min(place.anchor, size)];
+      all.push(Decoration.widget(head, () => drawCaret(client, show(client, user)), { key: `caret ${client}`, side: 10, ignoreSelection: true, stopEvent: () => true }));
+      if (head !== anchor) all.push(Decoration.inline(Math.min(head, anchor), Math.max(head, anchor), { class: "caret-selection", style: `--caret: ${personOf(client, user).colour}` }, { inclusiveEnd: false }));
+    }
+    return DecorationSet.create(view.state.doc, all);
+  };
 
   return Extension.create({
     name: "carets",
-    // Before other extensions' plugins, but after the collaboration itself, whose mapping it reads.
+    // After the text itself, whose places it reads.
     priority: 999,
-    addProseMirrorPlugins() {
-      const { editor } = this;
-      return [
-        yCursorPlugin(awareness, {
-          cursorBuilder: draw,
-          getSelection: selection,
-          selectionBuilder: (user: unknown, client: number) => ({
-            class: "caret-selection",
-            style: `--caret: ${personOf(client, user).colour}`,
-          }),
-        }) as Plugin,
-        new Plugin({
-          // A caret drawn or moved beside a composition may end it: browsers tie one to its text node. It waits.
-          filterTransaction: (transaction) => !(editor.view.composing && isCaretMove(transaction)),
-          props: {
-            handleDOMEvents: {
-              compositionend: (view) => {
-                // After the editor has read what was composed.
-                setTimeout(() => {
-                  if (!view.isDestroyed && !view.composing) view.dispatch(view.state.tr.setMeta(yCursorPluginKey, { awarenessUpdated: true }));
-                }, 50);
-                return false;
-              },
+    addProseMirrorPlugins: () => [
+      new Plugin<DecorationSet>({
+        key,
+        state: {
+          init: () => DecorationSet.empty,
+          apply: (transaction, before) => (transaction.getMeta(key) as DecorationSet | undefined) ?? before.map(transaction.mapping, transaction.doc),
+        },
+        props: {
+          decorations: (state) => key.getState(state),
+          handleDOMEvents: {
+            compositionend: (view) => {
+              // After the editor has read what was composed.
+              setTimeout(() => redraw(view), 50);
+              return false;
             },
+            focus: (view) => tell(view),
+            blur: (view) => tell(view, false),
           },
-          view: (view) => {
-            // The plugin above keeps a caret's element while it only moves, so what changes about it is changed here.
-            const onChange = ({ updated }: { readonly updated: readonly number[] }): void => {
-              for (const client of updated) {
-                const caret = caretOf(view.dom, client);
-                if (caret === null) continue;
-                dressCaret(caret, show(client, awareness.getStates().get(client)?.["user"]));
-                turnCaret(caret, view.dom);
-                restartFade(caret);
-              }
-            };
-            awareness.on("change", onChange);
-            return {
-              update: () => {
-                for (const caret of view.dom.querySelectorAll<HTMLElement>(".caret")) turnCaret(caret, view.dom);
-              },
-              destroy: () => awareness.off("change", onChange),
-            };
-          },
-        }),
-      ];
-    },
+        },
+        view: (view) => {
+          // The element of a caret is kept while it only moves, so what changes about it is changed here.
+          const onChange = ({ added, updated, removed }: Readonly<Record<"added" | "updated" | "removed", readonly number[]>>): void => {
+            if ([...added, ...updated, ...removed].every((client) => client === awareness.clientID)) return;
+            readFirst(view);
+            redraw(view);
+            for (const client of updated) {
+              const caret = caretOf(view.dom, client);
+              if (caret === null) continue;
+              dressCaret(caret, show(client, awareness.getStates().get(client)?.["user"]));
+              turnCaret(caret, view.dom);
+              restartFade(caret);
+            }
+          };
+          awareness.on("change", onChange);
+          return {
+            update: (_view, before) => {
+              if (view.state.doc !== before.doc || view.state.selection !== before.selection) tell(view);
+              if (view.state.doc !== before.doc) redraw(view);
+              for (const caret of view.dom.querySelectorAll<HTMLElement>(".caret")) turnCaret(caret, view.dom);
+            },
+            destroy: () => {
+              awareness.off("change", onChange);
+              // Not where it is only made anew, because another plugin has come.
+              queueMicrotask(() => void (view.isDestroyed && awareness.setLocalStateField(FIELD, null)));
+            },
+          };
+        },
+      }),
+    ],
   });
+
+  function redraw(view: EditorView): void {
+    // A caret drawn or moved beside a composition may end it: browsers tie one to its text node. It waits.
+    if (view.isDestroyed || view.composing) return;
+    const [drawn, before] = [draw(view), key.getState(view.state)];
+    if (before !== undefined && isSame(before, drawn)) return;
+    view.dispatch(view.state.tr.setMeta(key, drawn).setMeta("addToHistory", false));
+  }
+
+  function tell(view: EditorView, focused = view.hasFocus()): false {
+    const there = boundTo(view);
+    const told = focused && there !== null ? shared(there.binding, view.state.selection) : null;
+    const now: unknown = awareness.getLocalState()?.[FIELD] ?? null;
+    // Whoever has left is told of no more: then this does nothing.
+    if (JSON.stringify(told) !== JSON.stringify(now)) awareness.setLocalStateField(FIELD, told);
+    return false;
+  }
 }
 
-function isCaretMove(transaction: Transaction): boolean {
-  const meta: unknown = transaction.getMeta(yCursorPluginKey);
-  return !transaction.docChanged && typeof meta === "object" && meta !== null && "awarenessUpdated" in meta;
+function isSame(one: DecorationSet, other: DecorationSet): boolean {
+  const said = (set: DecorationSet): string => set.find().map(({ from, to, spec }) => `${from} ${to} ${String((spec as { readonly key?: string }).key)}`).sort().join();
+  return said(one) === said(other);
 }
 
 /** The name had faded; whoever moved is worth naming again. A new element starts its animation afresh. */

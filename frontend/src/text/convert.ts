@@ -2,14 +2,13 @@
 // cleaned before it is read. Fetched when somebody imports or exports.
 import { generateJSON, type JSONContent } from "@tiptap/core";
 import { DOMSerializer, Node } from "@tiptap/pm/model";
-import { prosemirrorJSONToYXmlFragment, yXmlFragmentToProsemirrorJSON } from "@tiptap/y-tiptap";
 import DOMPurify from "dompurify";
 import { Doc, encodeStateAsUpdate } from "yjs";
 import { writeKind, type Kind } from "../documents/kind";
 import { CONTENT } from "../plain/content";
 import { blocks, textSchema } from "./blocks";
 import { type Keep, keepInHtml, keepInMarkdown, withoutLost } from "./data-pictures";
-import { FIELD } from "./field";
+import { readText, writeText } from "./binding/binding";
 import { isForeign } from "./foreign";
 import { tidy } from "./foreign-html";
 import { markdownReader, toMarkdown } from "./markdown";
@@ -17,7 +16,7 @@ import { writeTitle } from "../documents/title";
 
 /** What is written in a document, without an editor that shows it. */
 export function contentOf(doc: Doc): JSONContent {
-  return yXmlFragmentToProsemirrorJSON(doc.getXmlFragment(FIELD)) as JSONContent;
+  return readText(doc, textSchema()).toJSON() as JSONContent;
 }
 
 export function markdownFrom(content: JSONContent): string {
@@ -79,6 +78,23 @@ blockquote { margin-inline: 0; padding-inline-start: 1em; border-inline-start: 3
 .tableWrapper { overflow-x: auto; }
 table { border-collapse: collapse; }
 td, th { padding: 0.4em 0.75em; border: 1px solid #999; text-align: start; vertical-align: top; }
+[data-color="grey"] { color: #5f5f5f; }
+[data-color="red"] { color: #b3261e; }
+[data-color="orange"] { color: #944800; }
+[data-color="yellow"] { color: #735700; }
+[data-color="green"] { color: #1d6b3a; }
+[data-color="blue"] { color: #1b5bb8; }
+[data-color="purple"] { color: #7a3fb0; }
+[data-color="pink"] { color: #a82170; }
+mark { background: #fff1a0; color: inherit; }
+mark[data-color="grey"] { background: #e3e1dc; color: inherit; }
+mark[data-color="red"] { background: #ffd5d1; color: inherit; }
+mark[data-color="orange"] { background: #ffe0bf; color: inherit; }
+mark[data-color="yellow"] { background: #fff1a0; color: inherit; }
+mark[data-color="green"] { background: #cdf0d6; color: inherit; }
+mark[data-color="blue"] { background: #d3e5ff; color: inherit; }
+mark[data-color="purple"] { background: #e9dcff; color: inherit; }
+mark[data-color="pink"] { background: #ffd9ec; color: inherit; }
 td > p, th > p, li > p, li > div > p { margin: 0; }
 ul[data-type="taskList"] { padding-inline-start: 0; list-style: none; }
 ul[data-type="taskList"] > li { display: flex; gap: 0.5em; }
@@ -152,7 +168,7 @@ export function importFile(fileName: string, text: string): Imported {
   // The heading that is the title is not said twice.
   const named: JSONContent = heading === "" || heading !== title ? content : { ...content, content: others.length > 0 ? others : [{ type: "paragraph" }] };
   const body = withFront(named, said.rest);
-  prosemirrorJSONToYXmlFragment(textSchema(), body, doc.getXmlFragment(FIELD));
+  writeText(doc, Node.fromJSON(textSchema(), body));
   return { title, kind: "text", update: encoded(doc) };
 }
 

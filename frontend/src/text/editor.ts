@@ -1,19 +1,16 @@
 // The editor without a view around it: which blocks exist, how they are bound to the shared data, and what undo may touch.
-import { Editor, type Extensions, getSchema } from "@tiptap/core";
-import { Collaboration } from "@tiptap/extension-collaboration";
-import { Dropcursor } from "@tiptap/extensions/drop-cursor";
-import { Gapcursor } from "@tiptap/extensions/gap-cursor";
-import { Placeholder } from "@tiptap/extensions/placeholder";
+import { Editor, type Extensions } from "@tiptap/core";
 import type { Awareness } from "y-protocols/awareness";
 import type { Doc } from "yjs";
 import { blocks } from "./blocks";
 import { carets } from "./carets";
-import { holdWhileComposing } from "./composing";
+import { DropCursor } from "./drop-cursor";
 import { Ends } from "./ends";
-import { FIELD } from "./field";
-import { Filled } from "./filled";
-import { FirstCaret } from "./first-caret";
+import { GapCursor } from "./gap-cursor";
 import { Leaving } from "./leaving";
+import { MovingKeys } from "./moving-keys";
+import { placeholder } from "./placeholder";
+import { sharedText } from "./shared-text";
 
 /** Words the editor itself says, so that this file knows no language. */
 export interface EditorWords {
@@ -36,30 +33,22 @@ export interface EditorPorts {
 }
 
 export function createEditor(ports: EditorPorts): Editor {
-  const written = blocks((text) => ports.words().task(text));
-  const composing = holdWhileComposing();
   return new Editor({
     ...(ports.element ? { element: ports.element } : {}),
     // The page's policy forbids injected styles; text/text.css carries them.
     injectCSS: false,
     editable: ports.editable,
     extensions: [
-      ...written,
-      Dropcursor.configure({ color: false, width: 2, class: "drop-cursor" }),
-      Gapcursor,
-      Undoable.configure({
-        document: ports.doc,
-        field: FIELD,
-        yUndoOptions: { protectedNodes: blockNames(written) },
-      }),
-      Filled,
-      FirstCaret,
-      composing.extension,
+      ...blocks((text) => ports.words().task(text)),
+      DropCursor,
+      GapCursor,
+      sharedText(ports.doc),
       Leaving,
+      MovingKeys,
       Ends,
-      carets({ awareness: ports.awareness, nameless: () => ports.words().nameless, selection: composing.selection }),
+      carets({ awareness: ports.awareness, nameless: () => ports.words().nameless }),
       ...(ports.additions ?? []),
-      Placeholder.configure({ placeholder: () => ports.words().placeholder }),
+      placeholder(() => ports.words().placeholder),
     ],
     editorProps: {
       attributes: () => ({
@@ -72,28 +61,6 @@ export function createEditor(ports: EditorPorts): Editor {
       handleClick: (_view, _position, event) => openLinkWithModifier(event),
     },
   });
-}
-
-/**
- * The keys are taken also when there is nothing to undo or redo. Otherwise they go on: with Caps Lock, redo without its
- * Shift is undo; and undo is the browser's own, which knows nothing of what others wrote.
- */
-const Undoable = Collaboration.extend({
-  addKeyboardShortcuts() {
-    const { editor } = this;
-    const undo = (): boolean => editor.commands.undo() || true;
-    const redo = (): boolean => editor.commands.redo() || true;
-    return { "Mod-z": undo, "Mod-y": redo, "Shift-Mod-z": redo };
-  },
-});
-
-/**
- * Every kind of block. Undoing the creation of a block removes it only if it is empty: without this list, undoing a
- * heading one person made also removed what another had typed in it.
- */
-function blockNames(extensions: Extensions): Set<string> {
-  const { nodes } = getSchema(extensions);
-  return new Set(Object.values(nodes).filter((type) => type.isBlock).map((type) => type.name));
 }
 
 /** A plain click places the caret, as in any text; with Ctrl or ⌘ the link is followed. */

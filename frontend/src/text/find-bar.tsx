@@ -2,10 +2,11 @@
 import type { Editor } from "@tiptap/core";
 import { TextSelection } from "@tiptap/pm/state";
 import { ArrowDown, ArrowUp, X } from "lucide-react";
-import { SearchQuery, findNext, findPrev, getMatchHighlights, getSearchState, replaceAll, replaceNext, search, setSearchState } from "prosemirror-search";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { SearchQuery, findNext, findPrev, getMatchHighlights, replaceAll, replaceNext } from "prosemirror-search";
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { announce } from "../ui/live-region";
+import { finder, showFound } from "./finder";
 import { useEditorState } from "./use-editor";
 
 export function FindBar(props: { readonly editor: Editor; readonly editable: boolean; readonly onClose: () => void }): React.JSX.Element {
@@ -16,34 +17,27 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
   const [instead, setInstead] = useState("");
   /** From where the nearest place is looked for while the words are still being typed. */
   const origin = useRef(editor.state.selection.from);
+  // Words are looked for as they stand; case is not what people remember.
+  const find = useMemo(() => finder(new SearchQuery({ search: wanted, replace: instead, caseSensitive: false, literal: true })), [wanted, instead]);
   const { count, current } = useEditorState(editor, ({ state }) => {
-    // Before the plugin is in place there is nothing to be found.
-    const matches = getSearchState(state) === undefined ? [] : getMatchHighlights(state).find();
+    const matches = getMatchHighlights(find(state)).find();
     const index = matches.findIndex(({ from, to }) => from === state.selection.from && to === state.selection.to);
     return { count: matches.length, current: index + 1 };
   });
 
+  useEffect(() => input.current?.select(), []);
+  useEffect(() => showFound(editor.view, find), [editor, find]);
+  /** What the nearest place was looked for of. */
+  const sought = useRef("");
   useEffect(() => {
-    const plugin = search();
-    editor.registerPlugin(plugin);
-    input.current?.select();
-    return () => {
-      if (!editor.isDestroyed && plugin.spec.key) editor.unregisterPlugin(plugin.spec.key);
-    };
-  }, [editor]);
-  useEffect(() => {
-    // Words are looked for as they stand; case is not what people remember.
-    const query = new SearchQuery({ search: wanted, replace: instead, caseSensitive: false, literal: true });
-    const before = getSearchState(editor.state)?.query;
-    if (before?.eq(query) === true) return;
-    editor.view.dispatch(setSearchState(editor.state.tr, query));
-    if (before?.search === query.search) return;
-    const found = getMatchHighlights(editor.state).find();
+    if (sought.current === wanted) return;
+    sought.current = wanted;
+    const found = getMatchHighlights(find(editor.state)).find();
     const nearest = found.find(({ from }) => from >= origin.current) ?? found[0];
     if (nearest === undefined) return;
     editor.view.dispatch(editor.state.tr.setSelection(TextSelection.create(editor.state.doc, nearest.from, nearest.to)).setMeta("addToHistory", false));
     show(editor);
-  }, [editor, wanted, instead]);
+  }, [editor, find, wanted]);
   useEffect(() => {
     if (wanted === "") return;
     const timer = setTimeout(() => announce(t("find.count", { count })), 400);
@@ -52,11 +46,11 @@ export function FindBar(props: { readonly editor: Editor; readonly editable: boo
 
   const run = useCallback(
     (command: typeof findNext): void => {
-      command(editor.state, editor.view.dispatch, editor.view);
+      command(find(editor.state), editor.view.dispatch, editor.view);
       origin.current = editor.state.selection.from;
       show(editor);
     },
-    [editor],
+    [editor, find],
   );
   const close = useCallback(() => {
     onClose();

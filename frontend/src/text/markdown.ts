@@ -4,6 +4,7 @@
 import type { Mark, Node, Schema } from "@tiptap/pm/model";
 import MarkdownIt, { type Token } from "markdown-it";
 import { MarkdownParser, MarkdownSerializer, type MarkdownSerializerState } from "prosemirror-markdown";
+import { isColour } from "./colours";
 
 type State = MarkdownSerializerState;
 
@@ -91,6 +92,10 @@ const serializer = new MarkdownSerializer(
     italic: emphasis("*", "em"),
     strike: emphasis("~~", "s"),
     underline: { open: "<u>", close: "</u>", mixable: true },
+    subscript: { open: "<sub>", close: "</sub>", mixable: true },
+    superscript: { open: "<sup>", close: "</sup>", mixable: true },
+    highlight: { open: (_state, mark) => `<mark${colourOf(mark)}>`, close: "</mark>", mixable: true },
+    color: { open: (_state, mark) => `<span${colourOf(mark)}>`, close: "</span>", mixable: true },
     link: {
       open: "[",
       close: (_state, mark) => `](${destination(textOf(mark.attrs["href"]), textOf(mark.attrs["title"]))})`,
@@ -103,6 +108,8 @@ const serializer = new MarkdownSerializer(
   },
   { hardBreakNodeName: "hardBreak", strict: false },
 );
+
+const colourOf = ({ attrs }: Mark): string => (isColour(attrs["color"]) ? ` data-color="${attrs["color"]}"` : "");
 
 /** How many lists that would run into this one stand right before it. */
 function sameBefore(parent: Node, index: number): number {
@@ -149,8 +156,11 @@ function lineOf(cell: Node): string {
   return text
     .trim()
     .replace(/\\\n|\n+/g, "<br>")
-    .replace(/(?<!\\)\|/g, "\\|");
+    .replace(CODE_OR_BAR, (found) => (found.startsWith("\\") ? found : found.replaceAll("|", "\\|")));
 }
+
+/** A bar ends a cell wherever it stands, also in code, unless a backslash is before it; one that is there in code is code. */
+const CODE_OR_BAR = /(`+)[^]*?(?<!`)\1(?!`)|\\[^]|\|/g;
 
 /** The sign where both of its ends will be taken for it, the tag where letters or punctuation beside it would hide it. */
 function emphasis(sign: string, tag: string): { open: (...args: MarkArgs) => string; close: (...args: MarkArgs) => string; mixable: true; expelEnclosingWhitespace: true } {
@@ -201,6 +211,7 @@ function edge(node: Node, side: -1 | 1, mark?: Mark): string {
 /** Backslashes before whatever would mean something, and only there. */
 function escaped(text: string, atLineStart: boolean): string {
   const plain = text
+    .replace(/[\r\n]/g, " ")
     // The mark of a note is one, unless it could be taken for the words of a link.
     .replace(/\[\^[^\s[\]\\`*~<|]+\](?![([])|[\\`*~[\]<|]/g, (sign) => (sign.length > 1 ? sign : `\\${sign}`))
     .replace(/_/g, (sign, at: number) => (/[\p{L}\p{N}]/u.test(text[at - 1] ?? "") && /[\p{L}\p{N}]/u.test(text[at + 1] ?? "") ? sign : `\\${sign}`))
@@ -264,6 +275,10 @@ export function markdownReader(schema: Schema, readHtml: ReadHtml): (markdown: s
     em: { mark: "italic" },
     s: { mark: "strike" },
     u: { mark: "underline" },
+    sub: { mark: "subscript" },
+    sup: { mark: "superscript" },
+    mark: { mark: "highlight", getAttrs: (token) => ({ color: token.attrGet("color") }) },
+    coloured: { mark: "color", getAttrs: (token) => ({ color: token.attrGet("color") }) },
     link: { mark: "link", getAttrs: (token) => ({ href: token.attrGet("href"), title: token.attrGet("title") }) },
     code_inline: { mark: "code", noCloseToken: true },
     html_inline: { ignore: true, noCloseToken: true },
@@ -378,20 +393,29 @@ function withTasks(tokens: readonly Token[]): Token[] {
   return made;
 }
 
-const MARKS: Readonly<Record<string, string>> = { strong: "strong", b: "strong", em: "em", i: "em", s: "s", del: "s", strike: "s", u: "u", ins: "u" };
+const MARKS: Readonly<Record<string, string>> = { strong: "strong", b: "strong", em: "em", i: "em", s: "s", del: "s", strike: "s", u: "u", ins: "u", sub: "sub", sup: "sup" };
 /** Elements that say nothing we could keep, around words that we do. */
-const PASSED = new Set(["span", "font", "small", "big", "sub", "sup", "mark", "kbd", "abbr", "cite", "q", "label", "time", "center", "div", "p", "section"]);
+const PASSED = new Set(["span", "font", "small", "big", "kbd", "abbr", "cite", "q", "label", "time", "center", "div", "p", "section"]);
 
 /** The tags of one line that mean what a sign does; what is no element at all was meant as words. */
 function inPlaceOfHtml(validLink: (address: string) => boolean): (token: Token) => Token[] {
   // Whether each `a` that is open leads anywhere: the end of one that does not must not end a link around it.
   const leading: boolean[] = [];
+  /** The same of each `span`, whether it has a colour. */
+  const coloured: boolean[] = [];
   return (token) => {
     if (token.content.startsWith("<!--")) return [];
     const [, close, name = ""] = /^<(\/?)([a-z][a-z0-9-]*)/i.exec(token.content) ?? [];
     const tag = name.toLowerCase();
     const mark = MARKS[tag];
     if (mark !== undefined) return [like(token, close === "/" ? `${mark}_close` : `${mark}_open`, close === "/" ? -1 : 1)];
+    if (tag === "mark" || tag === "span") {
+      if (close === "/") return tag === "mark" ? [like(token, "mark_close", -1)] : coloured.pop() === true ? [like(token, "coloured_close", -1)] : [];
+      const { "data-color": color } = attributesOf(token.content, "data-color");
+      if (tag === "mark") return [like(token, "mark_open", 1, isColour(color) ? { color } : {})];
+      coloured.push(isColour(color));
+      return isColour(color) ? [like(token, "coloured_open", 1, { color })] : [];
+    }
     if (tag === "br") return [like(token, "hardbreak", 0)];
     if (tag === "img") {
       const { src, alt } = attributesOf(token.content, "src", "alt");

@@ -1,10 +1,11 @@
 // What is pasted and needs more than the editor does by itself: Markdown as plain text, lists and tasks as other programs
 // write them, pictures inside of addresses. Here is told whether there is any; pasted.ts, fetched then, does it.
-import { Extension, type Editor } from "@tiptap/core";
-import { Plugin } from "@tiptap/pm/state";
+import { Extension, type Editor, type EditorEvents } from "@tiptap/core";
+import { Plugin, type Transaction } from "@tiptap/pm/state";
 import { isElsewhere } from "../documents/pictures";
 import type { Keep } from "./data-pictures";
 import { isForeign } from "./foreign";
+import type { Held } from "./held-place";
 
 export interface PastesPorts {
   /** What the addresses of this document's own pictures begin with. */
@@ -53,15 +54,30 @@ export function pastes(ports: PastesPorts): Extension {
 }
 
 async function bring(editor: Editor, html: string, text: string, ports: PastesPorts): Promise<void> {
+  const { held, end } = hold(editor);
   try {
     const { pasteHtml, pasteMarkdown } = await import("./pasted");
-    await (html === "" ? pasteMarkdown(editor, text, ports) : pasteHtml(editor, html, ports));
+    await (html === "" ? pasteMarkdown(editor, text, ports, held) : pasteHtml(editor, html, ports, held));
   } catch {
     // Without a network the part that reads it may be missing: then as the editor takes it by itself.
-    if (editor.isDestroyed) return;
+    if (editor.isDestroyed || !editor.isEditable) return;
+    // And so may be what finds the place again: nothing is replaced that may be something else by now.
+    if (held.since.length > 0) editor.commands.setTextSelection(held.since.reduce((at, { mapping }) => mapping.map(at, -1), held.selection.from));
     if (html === "") editor.view.pasteText(text);
     else editor.view.pasteHTML(html);
+  } finally {
+    end();
   }
+}
+
+let count = 0;
+
+/** Keeps what is selected now as the place of something that is not ready yet. */
+export function hold(editor: Editor): { readonly held: Held; readonly end: () => void } {
+  const since: Transaction[] = [];
+  const follow = ({ transaction, appendedTransactions }: EditorEvents["transaction"]): void => void since.push(transaction, ...appendedTransactions);
+  editor.on("transaction", follow);
+  return { held: { selection: editor.state.selection, since, number: count++ }, end: () => editor.off("transaction", follow) };
 }
 
 const hasOthersPictures = (html: string, own: string): boolean => [...html.matchAll(/<img[^>]+src\s*=\s*["']?([^"'\s>]+)/gi)].some(([, address = ""]) => isElsewhere(address, own));

@@ -5,27 +5,26 @@ import { fromMarkdown } from "./convert";
 import { keepInHtml, keepInMarkdown, takeAlong, withoutLost } from "./data-pictures";
 import { isForeign } from "./foreign";
 import { tidy } from "./foreign-html";
+import { type Held, putAt } from "./held-place";
 import type { PastesPorts } from "./paste";
 
-export async function pasteMarkdown(editor: Editor, text: string, ports: PastesPorts): Promise<void> {
+export async function pasteMarkdown(editor: Editor, text: string, ports: PastesPorts, held: Held): Promise<void> {
   const { markdown, lost } = await keepInMarkdown(text, ports.keep);
-  if (editor.isDestroyed) return;
-  const { view, schema } = editor;
-  const { content: blocks } = Node.fromJSON(schema, withoutLost(fromMarkdown(markdown)));
+  const { content: blocks } = Node.fromJSON(editor.schema, withoutLost(fromMarkdown(markdown)));
   const isOpen = (block: Node | null): number => (block?.type.name === "paragraph" ? 1 : 0);
   // As said and not as pasted: its signs have been read, and what was written with a backslash must not be read again.
   // Words join the words around them; a heading or a list stays one.
-  view.dispatch(view.state.tr.replaceSelection(new Slice(blocks, isOpen(blocks.firstChild), isOpen(blocks.lastChild))).scrollIntoView());
-  if (lost > 0) ports.lost(lost);
+  const slice = new Slice(blocks, isOpen(blocks.firstChild), isOpen(blocks.lastChild));
+  const done = await putAt(editor, held, () => editor.view.dispatch(editor.state.tr.replaceSelection(slice).scrollIntoView()));
+  if (done && lost > 0) ports.lost(lost);
 }
 
-export async function pasteHtml(editor: Editor, html: string, ports: PastesPorts): Promise<void> {
+export async function pasteHtml(editor: Editor, html: string, ports: PastesPorts, held: Held): Promise<void> {
   // A document of its own, in which nothing is loaded and nothing runs.
   const { body } = new DOMParser().parseFromString(html, "text/html");
   if (isForeign(html)) tidy(body);
   await takeAlong(body, ports.own, ports.keep);
   const lost = await keepInHtml(body, ports.keep);
-  if (editor.isDestroyed) return;
-  editor.view.pasteHTML(body.innerHTML);
-  if (lost > 0) ports.lost(lost);
+  const done = await putAt(editor, held, () => editor.view.pasteHTML(body.innerHTML));
+  if (done && lost > 0) ports.lost(lost);
 }

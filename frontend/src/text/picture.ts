@@ -1,10 +1,27 @@
 // Images in the text: an address, never the bytes. Only images of this server are loaded; one from elsewhere, brought by
 // an imported file or another client, is shown as a link, because loading it would tell a stranger who reads this.
-import { InputRule, mergeAttributes } from "@tiptap/core";
-import { Image } from "@tiptap/extension-image";
+import { InputRule, mergeAttributes, Node } from "@tiptap/core";
 import { linkFrom } from "./link";
 
-export const Picture = Image.extend({
+declare module "@tiptap/core" {
+  interface Commands<ReturnType> {
+    readonly image: { readonly setImage: (image: { readonly src: string; readonly alt?: string; readonly title?: string }) => ReturnType };
+  }
+}
+
+/** Tiptap's own can be drawn larger and smaller, which costs more script than all of this file's surroundings. */
+export const Picture = Node.create({
+  name: "image",
+  inline: true,
+  group: "inline",
+  draggable: true,
+
+  addAttributes: () => Object.fromEntries(["src", "alt", "title", "width", "height"].map((name) => [name, { default: null }])),
+
+  addCommands() {
+    return { setImage: (attrs) => ({ commands }) => commands.insertContent({ type: this.name, attrs }) };
+  },
+
   parseHTML() {
     return [
       { tag: 'img[src]:not([src^="data:"])' },
@@ -40,7 +57,7 @@ export const Picture = Image.extend({
     const words = typeof alt === "string" && alt !== "" ? alt : typeof src === "string" ? src : "?";
     return ["a", { "data-image": String(src), href: href || null, target: "_blank", rel: "noopener noreferrer nofollow", class: "picture-away" }, words];
   },
-}).configure({ inline: true });
+});
 
 /** An address on this server. */
 export function isOurs(src: unknown): src is string {

@@ -5,7 +5,8 @@ import { Awareness } from "y-protocols/awareness";
 import { Doc } from "yjs";
 import { textSchema } from "./blocks";
 import { createEditor } from "./editor";
-import { calledAt, createSuggestStore, suggest } from "./suggest";
+import { createSuggestStore, type Offer, suggest } from "./suggest";
+import { calledAt } from "./suggest-menu";
 
 /** What is looked for with the caret at the end of `words`; `null` if no menu is called. */
 function query(words: string, char: "/" | "@", ...more: { type: string }[]): string | null {
@@ -49,6 +50,7 @@ test("what Escape has closed stays closed, also behind a blank", async () => {
   const people = { char: "@", label: () => "People", spaces: true, offers: () => [{ id: "bo", label: "Bo Smith", run: () => undefined }] };
   const editor = createEditor({ element, doc, awareness, editable: true, additions: [suggest(store, [people])], words: () => ({ label: "Text", placeholder: "Write", nameless: "Guest", task: (text) => text }) });
   const type = (words: string): void => editor.view.dispatch(editor.state.tr.insertText(words));
+  element.querySelector<HTMLElement>(".prose")?.dispatchEvent(new FocusEvent("focus"));
   type("請@Bo");
   await vi.waitFor(() => expect(store.get()).not.toBeNull());
   editor.view.someProp("handleKeyDown", (handle) => handle(editor.view, new KeyboardEvent("keydown", { key: "Escape" })));
@@ -62,6 +64,48 @@ test("what Escape has closed stays closed, also behind a blank", async () => {
   // A new sign is a new call.
   type(" @");
   await vi.waitFor(() => expect(store.get()).not.toBeNull());
+  editor.destroy();
+  awareness.destroy();
+  element.remove();
+});
+
+test("an open menu keeps what is selected in it when others write above, and begins anew with each letter of its own", async () => {
+  const doc = new Doc();
+  const awareness = new Awareness(doc);
+  const element = document.createElement("div");
+  document.body.append(element);
+  const store = createSuggestStore();
+  const chosen: [string, string][] = [];
+  const offer = (id: string): Offer => ({ id, label: id, run: ({ state }, { from, to }) => chosen.push([id, state.doc.textBetween(from, to)]) });
+  let offered = ["ann", "bo", "cy"];
+  const people = { char: "@", label: () => "People", offers: (query: string) => offered.filter((name) => name.includes(query)).map(offer) };
+  const editor = createEditor({ element, doc, awareness, editable: true, additions: [suggest(store, [people])], words: () => ({ label: "Text", placeholder: "Write", nameless: "Guest", task: (text) => text }) });
+  const type = (words: string): void => editor.view.dispatch(editor.state.tr.insertText(words));
+  const press = (key: string): unknown => editor.view.someProp("handleKeyDown", (handle) => handle(editor.view, new KeyboardEvent("keydown", { key })));
+  const selected = (): string | undefined => store.get()?.offers[store.get()?.selected ?? 0]?.id;
+  const menus: unknown[] = [];
+  element.querySelector<HTMLElement>(".prose")?.dispatchEvent(new FocusEvent("focus"));
+  type("see @");
+  await vi.waitFor(() => expect(selected()).toBe("ann"));
+  press("ArrowDown");
+  press("ArrowDown");
+  expect(selected()).toBe("cy");
+  store.subscribe(() => menus.push(store.get()));
+  // Somebody writes before it, and somebody who is offered leaves.
+  offered = ["bo", "cy"];
+  doc.getText("body").insert(0, "please ");
+  expect(editor.getText()).toBe("please see @");
+  await vi.waitFor(() => expect(store.get()?.offers.length).toBe(2));
+  expect(selected()).toBe("cy");
+  // It did not close for that.
+  expect(menus).not.toContain(null);
+  press("Enter");
+  expect(chosen).toEqual([["cy", "@"]]);
+  type("b");
+  await vi.waitFor(() => expect(store.get()?.offers.length).toBe(1));
+  expect(selected()).toBe("bo");
+  type("z");
+  await vi.waitFor(() => expect(store.get()).toBeNull());
   editor.destroy();
   awareness.destroy();
   element.remove();

@@ -3,11 +3,12 @@
 import type { Editor } from "@tiptap/core";
 import { TextSelection } from "@tiptap/pm/state";
 import { CellSelection } from "@tiptap/pm/tables";
-import { ArrowDownToLine, ArrowLeftToLine, ArrowRightToLine, ArrowUpToLine, GripHorizontal, GripVertical, PanelTop, Table, Trash2 } from "lucide-react";
+import { ArrowDown, ArrowDownToLine, ArrowLeft, ArrowLeftToLine, ArrowRight, ArrowRightToLine, ArrowUp, ArrowUpToLine, GripHorizontal, GripVertical, PanelLeft, PanelTop, Table, TableCellsMerge, TableCellsSplit, Trash2 } from "lucide-react";
 import { Toolbar as Bar } from "radix-ui";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Menu, type MenuItem } from "../ui/menu";
+import { moveColumn, moveRow } from "./move-rows";
 
 /** Where the handles stand, in px from the corner of the page's part that scrolls with the text. */
 interface Places {
@@ -23,15 +24,16 @@ export function TableHandles(props: { readonly editor: Editor }): React.JSX.Elem
   const host = useRef<HTMLDivElement>(null);
   const pointed = usePointedCell(editor);
   const [caret, setCaret] = useState(() => cellAtCaret(editor));
-  const [open, setOpen] = useState<HTMLElement | null>(null);
+  const [open, setOpen] = useState<{ readonly handle: string; readonly cell: HTMLElement | null; readonly name: CellName | null } | null>(null);
   // What was done may have taken the cell away, and with it the handle whose menu was open.
-  const cell = [open, pointed, caret].find((one) => one !== null && editor.view.dom.contains(one)) ?? null;
+  const cell = [open?.cell ?? null, pointed, caret].find((one) => one !== null && editor.view.dom.contains(one)) ?? null;
   const [places, measure] = usePlaces(host, cell);
   useLayoutEffect(measure);
   useEffect(() => {
     // Any change may have moved the table; nothing is drawn anew unless one has.
     const onChange = (): void => {
       setCaret(cellAtCaret(editor));
+      setOpen((before) => (before === null ? null : { ...before, cell: elementAt(editor, placeOf(editor, before.name)) ?? before.cell }));
       measure();
     };
     onChange();
@@ -39,32 +41,46 @@ export function TableHandles(props: { readonly editor: Editor }): React.JSX.Elem
     return () => void editor.off("transaction", onChange);
   }, [editor, measure]);
 
+  /** Within the cell whose menu is open, wherever others have moved it to meanwhile. */
+  const inside = (): number | null => placeOf(editor, open?.name ?? null) ?? (cell !== null && editor.view.dom.contains(cell) ? editor.view.posAtDOM(cell, 0) : null);
   /** The caret goes where the handle stands, unless several cells are selected there. */
   const act = (run: (chain: ReturnType<Editor["chain"]>) => ReturnType<Editor["chain"]>) => (): void => {
-    if (cell === null || !editor.view.dom.contains(cell)) return;
-    const place = editor.view.posAtDOM(cell, 0);
-    const chain = editor.chain().focus(undefined, { scrollIntoView: false });
+    const place = inside();
+    if (cell === null || place === null) return;
+    const chain = editor.chain();
     const { selection } = editor.state;
     const several = selection instanceof CellSelection && cell.classList.contains("selectedCell");
     run(several ? chain : chain.command(({ tr }) => Boolean(tr.setSelection(TextSelection.near(tr.doc.resolve(place)))))).run();
   };
+  const move = (kind: "row" | "column", by: -1 | 1) => (): void => {
+    const place = inside();
+    if (place !== null) (kind === "row" ? moveRow : moveColumn)(place, by)(editor.state, editor.view.dispatch);
+  };
   const rows: readonly MenuItem[] = [
     { label: t("table.rowBefore"), icon: <ArrowUpToLine />, run: act((chain) => chain.addRowBefore()) },
     { label: t("table.rowAfter"), icon: <ArrowDownToLine />, run: act((chain) => chain.addRowAfter()) },
+    { label: t("table.rowUp"), icon: <ArrowUp />, run: move("row", -1) },
+    { label: t("table.rowDown"), icon: <ArrowDown />, run: move("row", 1) },
     { label: t("table.deleteRow"), icon: <Trash2 />, danger: true, run: act((chain) => chain.deleteRow()) },
   ];
   const columns: readonly MenuItem[] = [
     { label: t("table.columnBefore"), icon: <ArrowLeftToLine />, run: act((chain) => chain.addColumnBefore()) },
     { label: t("table.columnAfter"), icon: <ArrowRightToLine />, run: act((chain) => chain.addColumnAfter()) },
+    { label: t("table.columnLeft"), icon: <ArrowLeft />, run: move("column", -1) },
+    { label: t("table.columnRight"), icon: <ArrowRight />, run: move("column", 1) },
     { label: t("table.deleteColumn"), icon: <Trash2 />, danger: true, run: act((chain) => chain.deleteColumn()) },
   ];
   const whole: readonly MenuItem[] = [
     { label: t("table.header"), icon: <PanelTop />, run: act((chain) => chain.toggleHeaderRow()) },
+    { label: t("table.headerColumn"), icon: <PanelLeft />, run: act((chain) => chain.toggleHeaderColumn()) },
+    ...(editor.can().mergeCells() ? [{ label: t("table.merge"), icon: <TableCellsMerge />, run: act((chain) => chain.mergeCells()) }] : []),
+    ...(editor.can().splitCell() ? [{ label: t("table.split"), icon: <TableCellsSplit />, run: act((chain) => chain.splitCell()) }] : []),
     { label: t("table.delete"), icon: <Trash2 />, danger: true, run: act((chain) => chain.deleteTable()) },
   ];
   const handles = places === null ? [] : [
     { key: "whole", label: t("table.toolbar"), icon: <Table />, items: whole, left: places.left, top: places.top },
-    ...(places.column === null ? [] : [{ key: "column", label: t("table.column"), icon: <GripHorizontal />, items: columns, left: places.column, top: places.top }]),
+    // What others do may move the column out of sight; what is open stays.
+    ...(places.column === null && open?.handle !== "column" ? [] : [{ key: "column", label: t("table.column"), icon: <GripHorizontal />, items: columns, left: places.column ?? places.left, top: places.top }]),
     { key: "row", label: t("table.row"), icon: <GripVertical />, items: rows, left: places.left, top: places.row },
   ];
   return (
@@ -76,8 +92,9 @@ export function TableHandles(props: { readonly editor: Editor }): React.JSX.Elem
               key={key}
               align="start"
               items={items}
-              onOpen={(is) => setOpen(is ? cell : null)}
-              returnFocus={() => editor.commands.focus(undefined, { scrollIntoView: false })}
+              // One opens before the other is told that it closes.
+              onOpen={(is) => setOpen((before) => (is ? { handle: key, cell, name: cell === null ? null : nameOf(editor, cell) } : before?.handle === key ? null : before))}
+              returnFocus={() => editor.view.focus()}
               button={
                 <Bar.Button className="table-handle" data-handle={key} aria-label={label} style={{ insetInlineStart: left, insetBlockStart: top }}>
                   {icon}
@@ -89,6 +106,37 @@ export function TableHandles(props: { readonly editor: Editor }): React.JSX.Elem
       )}
     </div>
   );
+}
+
+/** Which cell it is for everybody: what its row is called, and its column. */
+interface CellName {
+  readonly row: unknown;
+  readonly column: unknown;
+}
+
+function nameOf(editor: Editor, cell: HTMLElement): CellName | null {
+  const $inside = editor.state.doc.resolve(editor.view.posAtDOM(cell, 0));
+  for (let depth = $inside.depth; depth > 0; depth--) {
+    const { type, attrs } = $inside.node(depth);
+    if (type.name === "tableCell" || type.name === "tableHeader") return { row: $inside.node(depth - 1).attrs["row"], column: attrs["column"] };
+  }
+  return null;
+}
+
+function placeOf({ state }: Editor, name: CellName | null): number | null {
+  if (typeof name?.row !== "string" || typeof name.column !== "string") return null;
+  let found: number | null = null;
+  state.doc.descendants((node, place, row) => {
+    if (node.attrs["column"] === name.column && row?.attrs["row"] === name.row) found ??= place + 1;
+    return found === null && !node.isTextblock;
+  });
+  return found;
+}
+
+function elementAt(editor: Editor, place: number | null): HTMLElement | null {
+  if (place === null) return null;
+  const { node } = editor.view.domAtPos(place);
+  return (node instanceof Element ? node : node.parentElement)?.closest<HTMLElement>("td, th") ?? null;
 }
 
 function cellAtCaret(editor: Editor): HTMLElement | null {
@@ -117,6 +165,8 @@ function usePointedCell(editor: Editor): HTMLElement | null {
 function usePlaces(host: React.RefObject<HTMLElement | null>, cell: HTMLElement | null): [Places | null, () => void] {
   const [places, setPlaces] = useState<Places | null>(null);
   const measure = useCallback(() => {
+    // What somebody else does may have put another in its place: that one is measured as soon as it is known.
+    if (cell?.isConnected === false) return;
     const wrapper = cell?.closest<HTMLElement>(".tableWrapper") ?? cell?.closest("table");
     const next = host.current && cell && wrapper ? placesOf(host.current, wrapper, cell) : null;
     setPlaces((before) => (JSON.stringify(before) === JSON.stringify(next) ? before : next));

@@ -2,8 +2,8 @@
 // evens it out at once, in every browser that sees it: each would add cells, and everybody gets everybody's. Here it is shown
 // as it is, and evened out with the next change that somebody makes themselves.
 import { Table } from "@tiptap/extension-table";
-import { Plugin, type Transaction } from "@tiptap/pm/state";
-import { ySyncPluginKey } from "@tiptap/y-tiptap";
+import { Plugin } from "@tiptap/pm/state";
+import { follows } from "./binding/plugin";
 
 export const PatientTable = Table.extend({
   addProseMirrorPlugins() {
@@ -16,11 +16,6 @@ function patient(plugin: Plugin): Plugin {
   if (appendTransaction === undefined) return plugin;
   return new Plugin({
     ...plugin.spec,
-    appendTransaction: (transactions, before, after) => (transactions.some(isOthers) ? null : appendTransaction.call(plugin, transactions, before, after)),
+    appendTransaction: (transactions, before, after) => (transactions.some(follows) ? null : appendTransaction.call(plugin, transactions, before, after)),
   });
-}
-
-/** Whether it shows what the shared data has become, by others or by undo. */
-function isOthers(transaction: Transaction): boolean {
-  return transaction.getMeta(ySyncPluginKey) !== undefined;
 }

@@ -33,6 +33,7 @@ import { fetched } from "../ui/fetched";
 import { LazyMenu } from "../ui/lazy-menu";
 import { MOD } from "../ui/platform";
 import { isTouched, linkAtCaret } from "./bubble-place";
+import { FormatsButton } from "./formats-button";
 import { LinkButton } from "./link-button";
 import { showToast } from "../ui/toast";
 import { asCode, behindSelection, hasPictures } from "./insertions";
@@ -150,6 +151,7 @@ export function Toolbar(props: {
         <LinkButton editor={editor} disabled={disabled} hint={`${MOD} K`} open={props.linkOpen} onOpen={props.onLinkOpen}>
           <Link2 />
         </LinkButton>
+        <FormatsButton editor={editor} disabled={disabled} />
         <Bar.Separator className="tools-gap" />
         <Tool label={t("tools.bullets")} on={state.bullets} disabled={disabled} run={run((chain) => chain.toggleBulletList())}>
           <List />

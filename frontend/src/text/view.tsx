@@ -6,10 +6,10 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
-import { refusalIn } from "../documents/picture-words";
+import { refusalIn } from "../documents/picture-refusal";
 import { addressesOf, browserPictures, openPictures, type Pictures } from "../documents/pictures";
 import { useSaveKey } from "../documents/save-key";
-import { pickImages, uploadImage } from "../documents/upload";
+import type { Upload } from "../documents/upload";
 import type { ViewProps } from "../documents/view";
 import { Avatar } from "../presence/avatar";
 import { caretOf } from "../presence/caret";
@@ -29,25 +29,44 @@ import { createEditor } from "./editor";
 import { Highlight } from "./highlight";
 import { images, insertImages, takeDropped, type ImagesPorts } from "./images";
 import { pastes } from "./paste";
-import { slashOffers } from "./slash";
+import type { slashOffers as SlashOffers } from "./slash";
 import { createSuggestStore, suggest, type Offer } from "./suggest";
 import { SuggestPopup } from "./suggest-popup";
 import { readTitle } from "../documents/title";
 import { TitleField } from "../documents/title-field";
 import { Toolbar } from "./toolbar";
 import { useEditorState } from "./use-editor";
+import { useOldText } from "./use-old-text";
 import { WordCount } from "./word-count";
 import "./text.css";
 
 // Not part of opening a text: fetched with the first selection, the first search, the first look at the outline.
 const Bubble = fetched(() => import("./bubble").then(({ Bubble }) => Bubble), { ahead: true });
 const TableHandles = fetched(() => import("./table-handles").then(({ TableHandles }) => TableHandles), { ahead: true });
+const BlockHandle = fetched(() => import("./block-handle").then(({ BlockHandle }) => BlockHandle), { ahead: true });
 const FindBar = fetched(() => import("./find-bar").then(({ FindBar }) => FindBar), { ahead: true });
+// Ahead, because it is wanted where nothing can be fetched.
+const OldTextView = fetched(() => import("./old-text-view").then(({ OldTextView }) => OldTextView), { ahead: true });
 const exporting = () => import("./export");
+let slashOffers: typeof SlashOffers | null = null;
+const slashing = () => import("./slash").then((there) => void (slashOffers = there.slashOffers));
+const uploading = () => import("../documents/upload");
+const upload = (pictures: Pictures, file: File, t: TFunction<"words">): Promise<Upload> =>
+  uploading().then(
+    ({ uploadImage }) => uploadImage(pictures, file, t),
+    () => ({ refused: t("image.offline") }),
+  );
 whenAtRest(() => void exporting().catch(() => undefined));
+whenAtRest(() => void slashing().catch(() => undefined));
+whenAtRest(() => void uploading().catch(() => undefined));
 const OutlinePanel = fetched(() => import("./outline-panel").then(({ OutlinePanel }) => OutlinePanel), { ahead: true });
 
 export function TextView(props: ViewProps): React.JSX.Element {
+  const whose = useOldText(props.room.doc);
+  return whose === null ? <TodaysText {...props} /> : <OldTextView room={props.room} editable={props.editable} whose={whose} />;
+}
+
+function TodaysText(props: ViewProps): React.JSX.Element {
   const { t, i18n } = useTranslation();
   const { api, name, room, editable, onHandle } = props;
   const [editor, setEditor] = useState<Editor | null>(null);
@@ -63,7 +82,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
   const pictures = usePictures(api, name, room, t);
   const imagePorts = useMemo<ImagesPorts>(
     () => ({
-      upload: (file) => uploadImage(pictures, file, latest.current.t),
+      upload: (file) => upload(pictures, file, latest.current.t),
       local: pictures.local,
       waiting: pictures.waiting,
       notSent: () => latest.current.t("image.waiting"),
@@ -84,7 +103,11 @@ export function TextView(props: ViewProps): React.JSX.Element {
   const openLink = useCallback(() => setLinkOpen(true), []);
   const closeFind = useCallback(() => setFinding(false), []);
   const pickImage = useCallback(() => {
-    if (editor) pickImages((files) => insertImages(editor, files, imagePorts));
+    if (!editor) return;
+    uploading().then(
+      ({ pickImages }) => pickImages((files) => insertImages(editor, files, imagePorts)),
+      () => showToast({ text: latest.current.t("image.offline") }),
+    );
   }, [editor, imagePorts]);
   useEffect(() => {
     latest.current = { t, api, name, room, pickImage };
@@ -95,7 +118,8 @@ export function TextView(props: ViewProps): React.JSX.Element {
         {
           char: "/",
           label: () => latest.current.t("slash.title"),
-          offers: (query) => slashOffers(query, latest.current.t, () => latest.current.pickImage()),
+          prepare: slashing,
+          offers: (query) => slashOffers?.(query, latest.current.t, () => latest.current.pickImage()) ?? [],
         },
         { char: "@", label: () => latest.current.t("mention.title"), spaces: true, offers: (query) => mentionOffers(query, latest.current.room, latest.current.t) },
       ]),
@@ -105,7 +129,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
         // On this device first, so that the words around it need not wait for the server.
         own: addressesOf(name),
         keep: async (file) => {
-          const done = await uploadImage(pictures, file, latest.current.t);
+          const done = await upload(pictures, file, latest.current.t);
           return "address" in done ? done.address : null;
         },
         lost: (count) => showToast({ text: latest.current.t("image.leftOut", { count }) }),
@@ -159,6 +183,7 @@ export function TextView(props: ViewProps): React.JSX.Element {
         <Toolbar editor={editor} disabled={!editable} linkOpen={linkOpen} onLinkOpen={setLinkOpen} onImage={pickImage} />
       )}
       {editor && editable && <TableMenus editor={editor} />}
+      {editor && editable && <BlockMenu editor={editor} />}
       {editor && <SelectionMenu editor={editor} host={bubbleHost} onLink={openLink} />}
       {editor && finding && <FindBar editor={editor} editable={editable} onClose={closeFind} onMissing={closeFind} />}
       {editor && outline && <OutlinePanel editor={editor} onClose={() => setOutline(false)} onMissing={() => setOutline(false)} />}
@@ -255,6 +280,21 @@ function TableMenus(props: { readonly editor: Editor }): React.JSX.Element | nul
     return () => dom.removeEventListener("pointerover", onPoint);
   }, [editor, table, used]);
   return used ? <TableHandles editor={editor} /> : null;
+}
+
+/** Once a pointer has moved over the text; where it was then, the handle begins. */
+function BlockMenu({ editor }: { readonly editor: Editor }): React.JSX.Element | null {
+  const [at, setAt] = useState<number | null>(null);
+  useEffect(() => {
+    if (at !== null) return;
+    const onPoint = ({ pointerType, clientY }: PointerEvent): void => {
+      if (pointerType !== "touch") setAt(clientY);
+    };
+    const { dom } = editor.view;
+    dom.addEventListener("pointermove", onPoint);
+    return () => dom.removeEventListener("pointermove", onPoint);
+  }, [editor, at]);
+  return at === null ? null : <BlockHandle editor={editor} at={at} />;
 }
 
 /** The people inside, oneself included: a note to oneself is one too. */

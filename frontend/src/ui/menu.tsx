@@ -34,7 +34,8 @@ export function Menu(props: {
           onCloseAutoFocus={(event) => {
             if (!returnFocus) return;
             event.preventDefault();
-            returnFocus();
+            // Whoever went on to another menu wants that one: it would close if the focus left it.
+            if (document.querySelector(".menu") === null) returnFocus();
           }}
         >
           <Items items={props.items} />

@@ -1,0 +1,23 @@
+// The copy on this device must not be able to harm the document it is of.
+import "fake-indexeddb/auto";
+import { expect, test, vi } from "vitest";
+import { Doc } from "yjs";
+import { openIndexedDbCopy } from "./copy";
+
+test("a store that fails at once is noticed, and the document goes on to tell of its changes", async () => {
+  const doc = new Doc();
+  const tell = vi.fn();
+  const copy = openIndexedDbCopy("fails at once", doc, { tell, wanted: () => true });
+  expect(await copy.loaded).not.toBeNull();
+  const told = vi.fn();
+  doc.on("update", told);
+  const failing = vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(() => {
+    throw new DOMException("the connection is closing", "InvalidStateError");
+  });
+  doc.getText("body").insert(0, "one");
+  failing.mockRestore();
+  doc.getText("body").insert(3, " two");
+  expect(tell).toHaveBeenCalledWith("refused");
+  expect(told).toHaveBeenCalledTimes(2);
+  copy.dispose();
+});

@@ -1,0 +1,300 @@
+// From the sequence to the editor's document, with an index from places in the one to places in the other. Reading never
+// writes, and what did not change is the same node again, which the editor passes over.
+import { Fragment, type Mark, type MarkType, type Node, type NodeType, type Schema } from "@tiptap/pm/model";
+import { type Block, blocksOf, isShown } from "./blocks";
+import { after, type Frame, place, PLAIN, said } from "./fold";
+import { gridsIn, type Sequences } from "./grids";
+import { hasSpot, Index, type Spot } from "./places";
+import {
+  type Attributes,
+  BODY,
+  BOXES,
+  cellName,
+  type FieldRule,
+  type Fields,
+  INLINES,
+  isInline,
+  ITEM_FIELDS,
+  LEAF_FIELDS,
+  LEAVES,
+  LIST_FIELDS,
+  LISTS,
+  MARKS,
+} from "./model";
+import type { Line, Run } from "./sequence";
+import type { Cell, Grid } from "./table";
+import { differing } from "./write";
+
+export interface Reading {
+  readonly doc: Node;
+  readonly index: Index;
+}
+
+interface Made {
+  readonly node: Node;
+  /** What is in the sequence and not in the node, by its offset in the block. */
+  readonly hidden: readonly number[];
+}
+
+/** A container that is being filled. A list is filled together with its last item. */
+interface Open {
+  readonly frame: Frame | null;
+  children: Node[];
+  /** Of an item: those before it in its list. */
+  items: Node[];
+  fields: Fields;
+  listFields: Fields;
+}
+
+export class Reader {
+  private readonly made = new WeakMap<Line, Made>();
+  /** Of blocks that are not one line, by their first. */
+  private readonly joined = new WeakMap<Line, Made & { readonly parts: readonly Line[] }>();
+  /** Of roots that hold nothing. */
+  private readonly empty = new Map<string, Node>();
+  private offered: Node[] = [];
+  private readonly around = new WeakMap<Node, Node>();
+
+  constructor(readonly schema: Schema) {}
+
+  read(sequences: Sequences): Reading {
+    const grids = gridsIn(sequences);
+    const spots: Block[] = [];
+    const isUnseen = (line: Line): boolean => !grids.has(line);
+    const children = this.blocks(BODY, blocksOf(BODY, sequences.body, isUnseen), spots, (line) => {
+      const grid = grids.get(line);
+      return grid === undefined ? null : this.table(grid, sequences, spots);
+    });
+    const doc = this.schema.topNodeType.create(null, children);
+    return { doc, index: new Index(doc, spots, sequences) };
+  }
+
+  /** What is read next and is the same as one of these, or something in them, is that very node. */
+  offer(nodes: readonly Node[]): void {
+    this.offered = [];
+    const add = (node: Node): void => {
+      if (node.isTextblock || node.isAtom) this.offered.push(node);
+      else {
+        if (node.firstChild !== null) this.around.set(node.firstChild, node);
+        node.forEach(add);
+      }
+    };
+    nodes.forEach(add);
+  }
+
+  /**
+   * What an editor shows now in the place of what was read is the same in other nodes, where it was changed: those are read from
+   * here on. Otherwise all lines that others have ever changed would differ for good.
+   */
+  adopt({ doc, index }: Reading, shown: Node): void {
+    const window = differing(doc, shown);
+    if (window === null) return;
+    let [from, to] = [0, 0];
+    for (let at = 0; at < window.newTo; at++) {
+      if (at === window.from) from = to;
+      to += shown.child(at).nodeSize;
+    }
+    const { spots } = index;
+    let next = spots.findIndex(({ at }) => at >= from);
+    shown.nodesBetween(from, to, (node) => {
+      if (hasSpot(node)) {
+        const spot = spots[next];
+        if (node.isTextblock && spot !== undefined) this.keep(spot, { node, hidden: spot.hidden });
+        next += 1;
+      }
+      if (!node.isTextblock && node.firstChild !== null) this.around.set(node.firstChild, node);
+      return !node.isTextblock;
+    });
+  }
+
+  private blocks(root: string, blocks: readonly Block[], spots: Block[], table: (line: Line) => Node | null): readonly Node[] {
+    const top: Open = { frame: null, children: [], items: [], fields: {}, listFields: {} };
+    const open: Open[] = [top];
+    let frames: readonly Frame[] = [];
+    if (blocks.length === 0) {
+      const empty = this.empty.get(root) ?? this.node(LEAVES.paragraph, null, []);
+      this.empty.set(root, empty);
+      top.children.push(empty);
+      spots.push({ root, boundary: null, fields: {}, line: null, parts: [], runs: [], from: 0, to: 0, hidden: [], at: 0 });
+    }
+    blocks.forEach((block) => {
+      const { fields } = block;
+      // Words behind a rule or a table stand where it stands.
+      const placed = block.boundary === null ? place(frames, { ...PLAIN, parents: frames.map(({ kind }) => kind) }) : place(frames, said(fields));
+      while (open.length - 1 > placed.kept + (placed.next ? 1 : 0)) this.close(open);
+      placed.opened.forEach((frame, at) => {
+        const last = open.at(-1) ?? top;
+        if (at === 0 && placed.next) {
+          last.items.push(this.item(last));
+          last.children = [];
+          last.fields = fields;
+        } else open.push({ frame, children: [], items: [], fields, listFields: fields });
+      });
+      frames = after(frames, placed);
+      spots.push(block);
+      const into = (open.at(-1) ?? top).children;
+      if (placed.leaf === "table" && block.line !== null) {
+        const node = table(block.line);
+        if (node !== null) into.push(node);
+        return;
+      }
+      const { node, hidden } = this.leaf(block, placed.leaf);
+      block.hidden = hidden;
+      into.push(node);
+    });
+    while (open.length > 1) this.close(open);
+    return top.children;
+  }
+
+  private leaf(block: Block, leaf: keyof typeof LEAVES): Made {
+    const known = this.knownOf(block);
+    if (known !== undefined) return known;
+    const type = this.type(LEAVES[leaf]);
+    const content: Node[] = [];
+    const hidden: number[] = [];
+    let offset = 0;
+    for (const run of block.runs) {
+      const nodes = this.inline(run, leaf === "code", type);
+      if (nodes.length === 0) hidden.push(offset);
+      content.push(...nodes);
+      offset += "text" in run ? run.text.length : 1;
+    }
+    const read = this.node(type.name, attributesOf(LEAF_FIELDS[leaf], block.fields), Fragment.fromArray(joined(content)));
+    const at = this.offered.findIndex((node) => node.eq(read));
+    const made = { node: this.offered[at] ?? read, hidden };
+    if (at >= 0) this.offered.splice(0, at + 1);
+    this.keep(block, made);
+    return made;
+  }
+
+  private knownOf({ line, parts }: Spot): Made | undefined {
+    if (line !== null) return this.made.get(line);
+    const known = parts[0] === undefined ? undefined : this.joined.get(parts[0]);
+    return known?.parts.length === parts.length && known.parts.every((part, at) => part === parts[at]) ? known : undefined;
+  }
+
+  private keep({ root, line, parts }: Spot, made: Made): void {
+    if (line !== null) this.made.set(line, made);
+    else if (parts[0] === undefined) this.empty.set(root, made.node);
+    else this.joined.set(parts[0], { ...made, parts });
+  }
+
+  private inline(run: Run, code: boolean, parent: NodeType): readonly Node[] {
+    const marks = code ? [] : this.marks(run.attributes, parent);
+    if ("text" in run) {
+      if (code || !run.text.includes("\n")) return [this.schema.text(run.text, marks)];
+      // As one character each, so that a line that was code for a while is what it was before.
+      return run.text.split("\n").flatMap((part, at) => [
+        ...(at === 0 ? [] : [this.type(INLINES.break.node).create(null, null, marks)]),
+        ...(part === "" ? [] : [this.schema.text(part, marks)]),
+      ]);
+    }
+    if (!isShown(run.kind) || !isInline(run.kind)) return [];
+    if (code) return run.kind === "break" ? [this.schema.text("\n")] : [];
+    const { node, fields } = INLINES[run.kind];
+    const type = this.type(node);
+    const given = Object.fromEntries(fields.flatMap((field) => (run.fields[field] === undefined ? [] : [[field, run.fields[field]]])));
+    return [type.create(given, null, marks)];
+  }
+
+  /** The marks a character is seen with: those that may stand together in such a block. */
+  marks(attributes: Attributes, parent: NodeType): readonly Mark[] {
+    let marks: readonly Mark[] = [];
+    // In the order of the model, so that of two that cannot stand together everybody sees the same one.
+    for (const [name, { mark, attributes: names }] of Object.entries(MARKS)) {
+      const value = attributes[name];
+      const type = this.schema.marks[mark];
+      if (type === undefined || value === undefined || value === null || value === false || !parent.allowsMarkType(type)) continue;
+      marks = type.create(markAttributes(type, names, value)).addToSet(marks);
+    }
+    return marks;
+  }
+
+  private table(grid: Grid, { cells }: Sequences, spots: Block[]): Node {
+    const rows = grid.rows.map((row, at) =>
+      this.node("tableRow", { row: row.id }, grid.cells.filter((cell) => cell.row === at).map((cell) => this.cell(grid, cell, cells, spots))),
+    );
+    return this.node("table", { table: grid.id }, rows);
+  }
+
+  private cell(grid: Grid, cell: Cell, cells: Sequences["cells"], spots: Block[]): Node {
+    const row = grid.rows[cell.row];
+    const columns = grid.columns.slice(cell.column, cell.column + cell.columns);
+    const [column] = columns;
+    const name = cellName(grid.id, row?.id ?? "", column?.id ?? "");
+    const content = this.blocks(name, blocksOf(name, cells.get(name) ?? [], () => true), spots, () => null);
+    const widths = columns.map(({ width }) => width ?? 0);
+    return this.node(
+      row?.header || column?.header ? "tableHeader" : "tableCell",
+      {
+        column: column?.id ?? null,
+        colspan: cell.columns,
+        rowspan: cell.rows,
+        colwidth: widths.some((width) => width > 0) ? widths : null,
+        align: column?.align ?? null,
+      },
+      content,
+    );
+  }
+
+  private close(open: Open[]): void {
+    const closed = open.pop();
+    const into = open.at(-1);
+    if (closed?.frame == null || into === undefined) return;
+    if (closed.frame.kind !== "item") into.children.push(this.node(BOXES[closed.frame.kind], null, closed.children));
+    else into.children.push(this.node(LISTS[closed.frame.list].list, attributesOf(LIST_FIELDS[closed.frame.list], closed.listFields), [...closed.items, this.item(closed)]));
+  }
+
+  private item({ frame, fields, children }: Open): Node {
+    const list = frame?.kind === "item" ? frame.list : "bullet";
+    return this.node(LISTS[list].item, attributesOf(ITEM_FIELDS[list], fields), children);
+  }
+
+  private node(name: string, attributes: Readonly<Record<string, unknown>> | null, content: readonly Node[] | Fragment): Node {
+    const type = this.type(name);
+    const known = type.spec.attrs ?? {};
+    const own = attributes === null ? null : Object.fromEntries(Object.entries(attributes).filter(([attribute]) => Object.hasOwn(known, attribute)));
+    const fragment = content instanceof Fragment ? content : Fragment.fromArray([...content]);
+    const first = fragment.firstChild;
+    const before = type.inlineContent || first === null ? undefined : this.around.get(first);
+    const node = type.create(own, fragment);
+    if (before !== undefined && before.sameMarkup(node) && sameChildren(before, node)) return before;
+    if (!type.inlineContent && first !== null) this.around.set(first, node);
+    return node;
+  }
+
+  private type(name: string): NodeType {
+    const type = this.schema.nodes[name];
+    if (type === undefined) throw new Error(`the schema has no ${name}`);
+    return type;
+  }
+}
+
+/** A field that may not be as it is counts as absent. */
+export function attributesOf(rules: Readonly<Record<string, FieldRule>>, fields: Fields): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(rules).map(([field, { attribute, absent, read }]) => [attribute, fields[field] === undefined ? absent : read(fields[field])]));
+}
+
+function markAttributes(type: MarkType, names: readonly string[], value: unknown): Readonly<Record<string, unknown>> | null {
+  const [main] = names;
+  const given = typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : main === undefined || value === true ? {} : { [main]: value };
+  const known = type.spec.attrs ?? {};
+  return Object.fromEntries(names.flatMap((name) => (given[name] !== undefined && Object.hasOwn(known, name) ? [[name, given[name]]] : [])));
+}
+
+/** Text beside text of the same marks is one node. */
+function joined(nodes: readonly Node[]): Node[] {
+  const all: Node[] = [];
+  for (const node of nodes) {
+    const last = all.at(-1);
+    if (last?.isText && node.isText && last.sameMarkup(node)) all[all.length - 1] = node.type.schema.text((last.text ?? "") + (node.text ?? ""), node.marks);
+    else all.push(node);
+  }
+  return all;
+}
+
+function sameChildren(one: Node, other: Node): boolean {
+  if (one.childCount !== other.childCount) return false;
+  for (let at = 0; at < one.childCount; at++) if (one.child(at) !== other.child(at)) return false;
+  return true;
+}

@@ -1,0 +1,115 @@
+// A word that somebody composes with an input method is whole, and there once, whatever a colleague makes of its line
+// meanwhile; and the caret stays behind it. `make structure` is the long run.
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { startProxy } from "./proxy.mjs";
+import { openDocument, reading, sameText, select, startBrowser, startServer, status, text, until, words } from "./support.mjs";
+import { startTally } from "./tally.mjs";
+
+const ROUNDS = Number(process.env.ROUNDS ?? 1);
+const DELAYS = (process.env.DELAYS ?? "80").split(",").map(Number);
+
+let server, browser;
+before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
+after(() => Promise.all([browser?.close(), server?.dispose()]));
+const tally = startTally();
+after(tally.print);
+afterEach(() => browser.everybodyLeaves());
+const proxies = [];
+afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.dispose())));
+
+const LINES = "above\nthe line \nbelow";
+const ITEMS = "- above\nthe line \nbelow";
+/** What the colleague does, with the caret at the end of the line that is composed in. */
+const ACTS = {
+  "written in at its start": [LINES, ["Home", "B", "o"]],
+  "written in at its end": [LINES, ["B", "o"]],
+  "split before the word": [LINES, ["Home", "ArrowRight", "ArrowRight", "ArrowRight", "Enter"]],
+  "split behind the word": [LINES, ["Enter"]],
+  "split within the word": [LINES, ["ArrowLeft", "Enter"]],
+  "joined to the line above": [LINES, ["Home", "Backspace"]],
+  "joined from the line above": [LINES, ["ArrowUp", "End", "Delete"]],
+  "joined by the line below": [LINES, ["Delete"]],
+  "made a heading": [LINES, ["Control+Alt+2"]],
+  "made a list": [LINES, ["Control+Shift+8"]],
+  "made a quote": [LINES, ["Control+Shift+B"]],
+  "made code": [LINES, ["Control+Alt+C"]],
+  "made bold": [LINES, ["Shift+Home", "Control+b"]],
+  "moved up": [LINES, ["Alt+ArrowUp"]],
+  "an item indented": [ITEMS, ["Tab"]],
+  "an item out of its list": [ITEMS, ["Shift+Tab"]],
+  "deleted": [LINES, ["Shift+Home", "Backspace"]],
+  "deleted and joined": [LINES, ["Shift+Home", "Backspace", "Backspace"]],
+  "deleted with all around it": [LINES, ["Control+a", "Backspace"]],
+  "made a heading and undone": [LINES, ["Control+Alt+2", "Control+z"]],
+};
+const STEPS = ["ㄋ", "ㄋㄧ", "你", "你ㄏ", "你ㄏㄠ", "你好"];
+
+for (const delay of DELAYS) {
+  test(`a word is composed in a line that a colleague changes, ${delay} ms each way`, async () => {
+    const proxy = await startProxy(server, { delay });
+    proxies.push(proxy);
+    const ann = await browser.person({ url: proxy.url }, { name: "Ann Lee", colour: "#0e7490" });
+    const bo = await browser.person({ url: proxy.url }, { name: "Bonifaz", colour: "#cf2f74" });
+    await openDocument(ann, `composed ${delay}`);
+    await openDocument(bo, `composed ${delay}`);
+    const session = await ann.context.newCDPSession(ann.page);
+    const compose = (word) => session.send("Input.imeSetComposition", { text: word, selectionStart: word.length, selectionEnd: word.length });
+
+    for (const [name, [content, keys]] of Object.entries(ACTS)) {
+      for (let round = 0; round < ROUNDS; round++) {
+        const note = `${name}, ${delay} ms, round ${round}`;
+        await tally.round(`composed in a line: ${name}, ${delay} ms`, note, async () => {
+          await begin(ann, bo, content);
+          await into(ann, "the line", "End");
+          // From step to step of the composition the colleague comes at another one.
+          const at = 2 + (round % (STEPS.length - 1));
+          for (const step of STEPS.slice(0, at)) await compose(step);
+          await until(`${note}: the colleague reads it`, async () => (await reading(bo)).includes(STEPS[at - 1]));
+          await into(bo, "the line", "End");
+          // One that only moves the caret has been read by the editor before the next.
+          for (const key of keys) await (/(Home|End|Arrow\w+)$/.test(key) && !key.startsWith("Alt") ? select(bo, key) : bo.page.keyboard.press(key));
+          await status(bo, "saved");
+          for (const step of STEPS.slice(at)) {
+            await compose(step);
+            await ann.page.waitForTimeout(30);
+          }
+          await session.send("Input.insertText", { text: "你好" });
+          await whole(ann, bo, "你好", note, name);
+          await ann.page.keyboard.type("，");
+          const read = await whole(ann, bo, "你好，", `${note}, the caret`, name);
+          assert.doesNotMatch(read, /[ㄋㄧㄏㄠ]/, `${note}: parts of a word are left in ${JSON.stringify(read)}`);
+        });
+      }
+    }
+    tally.settle();
+    const fresh = await browser.person(server);
+    await openDocument(fresh, `composed ${delay}`);
+    await sameText(ann, fresh);
+  });
+}
+
+/** The text becomes this, and both have read it. */
+async function begin(ann, bo, content) {
+  const { keyboard } = ann.page;
+  await text(ann).focus();
+  for (const key of ["Control+a", "Backspace", "Control+a", "Control+Alt+0", "Backspace"]) await keyboard.press(key);
+  await keyboard.type(content);
+  await sameText(ann, bo);
+}
+
+async function into(person, line, key) {
+  await words(person, line).last().click();
+  await select(person, key);
+}
+
+/** Both read the same, with the word in it once, and no name in it. */
+async function whole(ann, bo, word, note, act) {
+  await sameText(ann, bo);
+  const lines = (await reading(ann)).replaceAll(/<\/?strong>/g, "").replaceAll(/<[^>]*>/g, "\n");
+  // Who presses Enter between two letters that are there wants them apart.
+  const read = act === "split within the word" ? lines.replaceAll("\n", "") : lines;
+  assert.equal(read.split(word).length - 1, 1, `${note}: "${word}" once in ${JSON.stringify(lines)}`);
+  for (const name of ["Ann Lee", "Bonifaz"]) assert.ok(!lines.includes(name), `${note}: a name became text: ${JSON.stringify(lines)}`);
+  return lines;
+}
