@@ -6,7 +6,7 @@ import { Plugin, PluginKey, TextSelection } from "@tiptap/pm/state";
 import { Node } from "@tiptap/pm/model";
 import { afterEach, expect, test, vi } from "vitest";
 import { Awareness } from "y-protocols/awareness";
-import { Doc, type Text as YText, applyUpdate, encodeStateAsUpdate } from "yjs";
+import { Doc, Map as YMap, type Text as YText, applyUpdate, encodeStateAsUpdate } from "yjs";
 import { seeded } from "../testing/random";
 import { readText, writeText } from "./binding/binding";
 import { placed, shared } from "./binding/carets";
@@ -569,4 +569,11 @@ test("a key that moved the caret is not lost to what a colleague writes before t
     }
     expect(ann.state.selection.head).toBe(2);
   }
+});
+
+test("the first key costs its line, not the text", () => {
+  const doc = new Doc();
+  doc.getText("body").applyDelta(Array.from({ length: 50 }, (_, at) => [{ insert: new YMap([["type", "paragraph"]]) }, { insert: `line ${at}` }]).flat());
+  const { editor } = open(doc);
+  expect(boundTo(editor.view)?.binding.document).toBe(editor.state.doc);
 });

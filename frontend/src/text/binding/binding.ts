@@ -71,6 +71,13 @@ export class TextBinding {
     return this.shown.doc;
   }
 
+  /** The editor shows that now, in nodes that may be others: what is compared with the next is they. */
+  isShownAs(doc: Node): void {
+    if (!doc.eq(this.shown.doc)) return;
+    this.reader.adopt(this.shown, doc);
+    this.shown = { doc, index: this.shown.index };
+  }
+
   get reading(): Reading {
     return this.shown;
   }
@@ -148,8 +155,7 @@ export class TextBinding {
     const transaction = state.tr;
     become(transaction, this.shown.doc, (from, to) => anchorsBetween(was, this.shown, moved, from, to));
     select(transaction, state, was, this.shown, moved, next === null ? along : new Map());
-    this.reader.adopt(this.shown, transaction.doc);
-    this.shown = { doc: transaction.doc, index: this.shown.index };
+    this.isShownAs(transaction.doc);
     return followed(transaction);
   }
 
@@ -243,15 +249,11 @@ export class TextBinding {
       this.waits = true;
     }
     if (this.shown.doc === now) return null;
-    if (this.shown.doc.eq(now)) {
-      this.reader.adopt(this.shown, now);
-      this.shown = { doc: now, index: this.shown.index };
-      return null;
-    }
+    this.isShownAs(now);
+    if (this.shown.doc === now) return null;
     const transaction = state.tr;
     become(transaction, this.shown.doc, null);
-    this.reader.adopt(this.shown, transaction.doc);
-    this.shown = { doc: transaction.doc, index: this.shown.index };
+    this.isShownAs(transaction.doc);
     return followed(transaction);
   }
 

@@ -129,6 +129,7 @@ function fill(view: EditorView, binding: TextBinding): void {
   become(transaction, binding.document, null);
   if (!transaction.docChanged) return;
   view.dispatch(transaction.setSelection(Selection.atStart(transaction.doc)).setMeta(FOLLOWS, true).setMeta("preventClearDocument", true).setMeta("addToHistory", false));
+  binding.isShownAs(view.state.doc);
 }
 
 /** A composition's number is what the editor sets on each change that it reads of one. */
