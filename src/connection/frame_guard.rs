@@ -4,6 +4,9 @@
 //! much as the attacker likes to send, was measured to fill a gigabyte. And it reports what is wrong with one frame
 //! before it hands out the frames that came before, and does not tell a bad code in a close frame from a reason that
 //! is not UTF-8. This follows the raw bytes in front of it by the rules of RFC 6455 and says up to where they are good.
+//!
+//! A header must not be handed on before it is known that its frame may come: the parser behind asks for as much memory
+//! as is announced, and a process that is refused memory ends.
 
 use std::sync::Arc;
 
@@ -125,8 +128,10 @@ impl FrameGuard {
         Self { large, ..self }
     }
 
-    /// Follows the next bytes of the stream, wherever they are cut.
-    pub fn follow(&mut self, chunk: &[u8]) -> Result<(), Broken> {
+    /// Follows the next bytes of the stream, wherever they are cut. Returns how many of them may be handed on; the rest,
+    /// never more than a header and 512 bytes over several calls, begins a frame of which it must first be known
+    /// whether it may be as large as it says.
+    pub fn follow(&mut self, chunk: &[u8]) -> Result<usize, Broken> {
         let mut good = 0;
         let mut at = 0;
         while at < chunk.len() {
@@ -151,7 +156,8 @@ impl FrameGuard {
                 Err(fault) => return Err(Broken { good, fault }),
             }
         }
-        Ok(())
+        let is_undecided = self.excess > 0 && self.place.is_none();
+        Ok(if is_undecided { good } else { chunk.len() })
     }
 
     /// A header as far as it is known (RFC 6455, section 5.2).
@@ -362,7 +368,7 @@ mod tests {
         for size in [1, 2, 3, 7, 1000, stream.len()] {
             let mut guard = FrameGuard::new(65536);
             for chunk in stream.chunks(size) {
-                assert_eq!(guard.follow(chunk), Ok(()), "chunks of {size}");
+                assert_eq!(guard.follow(chunk), Ok(chunk.len()), "chunks of {size}");
             }
             assert!(matches!(guard.state, State::Header { known: 0, .. }));
         }
@@ -376,7 +382,7 @@ mod tests {
         assert_eq!(broken.good, good.len());
         // Also where the faulty frame began in the chunk before.
         let mut guard = FrameGuard::new(100);
-        assert_eq!(guard.follow(&bad[..=good.len()]), Ok(()));
+        assert_eq!(guard.follow(&bad[..=good.len()]), Ok(good.len() + 1));
         assert_eq!(guard.follow(&bad[good.len() + 1..]).unwrap_err().good, 0);
     }
 
@@ -386,17 +392,59 @@ mod tests {
         let mut stream = frame(0x82, &[0; 10]);
         stream.extend([0x82, 0xff]);
         stream.extend([0, 0, 1, 0, 0, 0, 0]);
-        assert_eq!(guard.follow(&stream), Ok(()), "the last byte of the length is still to come");
+        assert_eq!(guard.follow(&stream), Ok(stream.len()), "the last byte of the length is still to come");
         let fault = Fault::TooLarge { announced: 1 << 40, limit: 16 << 20 };
         assert_eq!(guard.follow(&[0; 1]), Err(Broken { good: 0, fault }));
     }
 
     #[test]
+    fn what_may_be_too_large_is_not_handed_on() {
+        let limit = 4096;
+        let large = || Large {
+            limit: 1 << 20,
+            places: Arc::new(Semaphore::new(1)),
+            is_one: |head| head.get(1).map(|kind| *kind == 7),
+        };
+        let before = frame(0x82, b"before");
+        for (announced, kind, is_let_in) in [(1 << 20, 7, true), (1 << 20, 8, false), (1 << 62, 7, false)] {
+            let mut stream = before.clone();
+            stream.extend([0x82, 0xff]);
+            stream.extend(u64::to_be_bytes(announced));
+            stream.extend([0; 4]);
+            stream.extend([0, kind, 0]);
+            for size in 1..=stream.len() {
+                let mut guard = FrameGuard::new(limit).with_large(Some(large()));
+                let (mut told, mut handed_on) = (0, 0);
+                let broken = stream.chunks(size).find_map(|chunk| {
+                    match guard.follow(chunk) {
+                        Ok(0) => {}
+                        // With what was kept back before.
+                        Ok(sure) => handed_on = told + sure,
+                        Err(broken) => {
+                            handed_on = if broken.good > 0 { told + broken.good } else { handed_on };
+                            return Some(broken.fault);
+                        }
+                    }
+                    told += chunk.len();
+                    None
+                });
+                assert_eq!(broken.is_none(), is_let_in, "{announced} {kind} in chunks of {size}: {broken:?}");
+                if is_let_in {
+                    assert_eq!(handed_on, stream.len());
+                } else {
+                    let header = before.len() + 2 + 8;
+                    assert!(handed_on <= header, "{announced} {kind} in chunks of {size}: {handed_on}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn one_byte_over_the_limit_is_too_large_also_in_pieces() {
-        assert_eq!(FrameGuard::new(1000).follow(&frame(0x82, &[0; 1000])), Ok(()));
+        assert!(FrameGuard::new(1000).follow(&frame(0x82, &[0; 1000])).is_ok());
         assert!(FrameGuard::new(999).follow(&frame(0x82, &[0; 1000])).is_err());
         let pieces = [frame(0x02, &[0; 600]), frame(0x80, &[0; 400])].concat();
-        assert_eq!(FrameGuard::new(1000).follow(&pieces), Ok(()));
+        assert!(FrameGuard::new(1000).follow(&pieces).is_ok());
         let broken = FrameGuard::new(999).follow(&pieces).unwrap_err();
         assert_eq!(broken.fault, Fault::TooLarge { announced: 1000, limit: 999 });
     }
@@ -417,7 +465,7 @@ mod tests {
             }
         }
         // Cut off in the middle of a character, where the message ends.
-        assert_eq!(FrameGuard::new(100).follow(&frame(0x01, b"\xce")), Ok(()));
+        assert!(FrameGuard::new(100).follow(&frame(0x01, b"\xce")).is_ok());
         assert_eq!(FrameGuard::new(100).follow(&frame(0x81, b"\xce")).unwrap_err().fault, Fault::NotUtf8);
     }
 }

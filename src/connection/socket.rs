@@ -184,6 +184,7 @@ pub(super) async fn accept(
     let guarded = Guarded {
         payload: payload.into_inner(),
         guard: FrameGuard::new(limit).with_large(large),
+        held: BytesMut::new(),
         fault: fault.clone(),
         is_over: false,
     };
@@ -253,6 +254,8 @@ fn ends_the_bytes(error: &ProtocolError) -> bool {
 struct Guarded {
     payload: Payload,
     guard: FrameGuard,
+    /// The beginning of a frame that the guard does not let through yet.
+    held: BytesMut,
     fault: Rc<Cell<Option<Fault>>>,
     is_over: bool,
 }
@@ -261,19 +264,37 @@ impl Stream for Guarded {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.is_over {
-            return Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)));
+        loop {
+            if self.is_over {
+                return Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)));
+            }
+            let Some(chunk) = ready!(Pin::new(&mut self.payload).poll_next(context)?) else {
+                return Poll::Ready(None);
+            };
+            let sure = self.guard.follow(&chunk).unwrap_or_else(|Broken { good, fault }| {
+                self.fault.set(Some(fault));
+                self.is_over = true;
+                // What came before a bad frame was said and stands; then comes the error.
+                good
+            });
+            let passed = self.pass(chunk, sure);
+            if !passed.is_empty() {
+                return Poll::Ready(Some(Ok(passed)));
+            }
         }
-        let mut polled = ready!(Pin::new(&mut self.payload).poll_next(context));
-        if let Some(Ok(chunk)) = &mut polled
-            && let Err(Broken { good, fault }) = self.guard.follow(chunk)
-        {
-            self.fault.set(Some(fault));
-            self.is_over = true;
-            // What came before a bad frame was said and stands; then comes the error.
-            chunk.truncate(good);
+    }
+}
+
+impl Guarded {
+    /// What may be read of the chunk and of what was held before it; the rest is held.
+    fn pass(&mut self, mut chunk: Bytes, sure: usize) -> Bytes {
+        let unsure = chunk.split_off(sure);
+        if sure > 0 && !self.held.is_empty() {
+            self.held.extend_from_slice(&chunk);
+            chunk = self.held.split().freeze();
         }
-        Poll::Ready(polled)
+        self.held.extend_from_slice(&unsure);
+        chunk
     }
 }
 
