@@ -220,14 +220,8 @@ fn rich_text(doc: &Doc, outline: &Outline, is_converted: bool, room: &Room) -> R
         doc.get_or_insert_text(*part);
     }
     let txn = doc.transact();
-    let said = |key| meta.as_ref().and_then(|meta| string(meta, &txn, key));
-    let kind = said("kind");
-    let is_titled = ["title", "titleTaken"].into_iter().any(|key| said(key).is_some());
-    let is_text = match kind.as_deref() {
-        _ if is_converted => true,
-        Some(kind) => kind == "text",
-        None => is_titled || text::has_boundaries(&txn),
-    };
+    let says = meta.and_then(|meta| text::says_it_is_one(&meta, &txn));
+    let is_text = is_converted || says.unwrap_or_else(|| text::has_boundaries(&txn));
     if !is_text {
         return Ok(None);
     }

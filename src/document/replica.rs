@@ -35,7 +35,7 @@ use rustix::time::{ClockId, clock_gettime};
 use smallvec::SmallVec;
 use yrs::{
     Any, Doc, GetString, IdSet, Map, Observable, OffsetKind, Options, Out, ReadTxn, StateVector, Text,
-    Transact, types::text::YChange, updates::encoder::Encode,
+    Transact, TransactionMut, WriteTxn, types::text::YChange, updates::encoder::Encode,
 };
 
 use self::{dear::LIFE, held::Held};
@@ -571,13 +571,27 @@ impl Replica {
     /// which is new each time a document is loaded. The edits must fit the text.
     /// `None` if they would cost too much and nothing was done.
     pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Option<Applied>, Poisoned> {
-        let begun = processor_time();
         let reads_pieces = self.reads_pieces()?;
-        let mut applied = self.contain(|doc, clocks| {
-            let text = doc.get_or_insert_text(field.as_str());
+        let applied = self.write(|txn| {
+            let text = txn.get_or_insert_text(field.as_str());
+            editing::edit(&text, txn, edits, reads_pieces)
+        })?;
+        if applied.is_some() {
+            self.held.grow(edits.len());
+        }
+        Ok(applied)
+    }
+
+    /// Changes the document in one transaction, as a client would. `None` if `write` says that it has done nothing.
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut TransactionMut<'_>) -> bool,
+    ) -> Result<Option<Applied>, Poisoned> {
+        let begun = processor_time();
+        let written = self.contain(|doc, clocks| {
             let own = doc.client_id();
             let mut txn = ManuallyDrop::new(doc.transact_mut());
-            if !editing::edit(&text, &mut txn, edits, reads_pieces) {
+            if !write(&mut txn) {
                 drop(ManuallyDrop::into_inner(txn));
                 return None;
             }
@@ -592,14 +606,10 @@ impl Replica {
             drop(ManuallyDrop::into_inner(txn));
             Some(Applied { update, before, verdicts: SmallVec::new(), took: Duration::ZERO })
         })?;
-        if let Some(applied) = &mut applied {
-            applied.took = processor_time().saturating_sub(begun);
-            self.held.grow(edits.len());
-        }
-        if applied.as_ref().is_some_and(|applied| applied.update.is_some()) {
+        if written.as_ref().is_some_and(|written| written.update.is_some()) {
             self.cache = Cache::default();
         }
-        Ok(applied)
+        Ok(written.map(|written| Applied { took: processor_time().saturating_sub(begun), ..written }))
     }
 
     /// The first line of a text that nobody has given a title, as the page would make one of it; `None` if it has more

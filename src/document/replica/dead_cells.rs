@@ -4,12 +4,9 @@
 //! They are cleared while nobody has the document open. A table that is only marked as deleted stays as it is, and so does
 //! one that stands in the text twice: whoever deleted it may take that back.
 
-use std::{mem::ManuallyDrop, time::Duration};
-
-use smallvec::SmallVec;
 use yrs::{Text as _, Transact};
 
-use super::{Applied, Cache, Poisoned, Replica, checked, kept, processor_time, takeover};
+use super::{Applied, Poisoned, Replica, takeover};
 use crate::document::text;
 
 impl Replica {
@@ -18,33 +15,19 @@ impl Replica {
         if !self.reads_pieces()? {
             return Ok(None);
         }
-        let begun = processor_time();
-        let cleared = self.contain(|doc, _| {
-            let dead = {
-                let txn = doc.transact();
-                #[cfg(feature = "test-hooks")]
-                super::panic_if_it_has(&txn, super::PANIC_TIDY_ROOT);
-                if !takeover::is_ours(&txn) {
-                    return None;
-                }
-                text::dead_cells(&txn)
-            };
-            if dead.is_empty() {
-                return None;
-            }
-            let mut txn = ManuallyDrop::new(doc.transact_mut());
-            for cell in dead {
-                let length = cell.len(&*txn);
-                cell.remove_range(&mut txn, 0, length);
-            }
-            let update = Some(checked(kept(txn.encode_update_v1())));
-            txn.commit();
-            drop(ManuallyDrop::into_inner(txn));
-            Some(Applied { update, before: SmallVec::new(), verdicts: SmallVec::new(), took: Duration::ZERO })
+        let dead = self.contain(|doc, _| {
+            let txn = doc.transact();
+            #[cfg(feature = "test-hooks")]
+            super::panic_if_it_has(&txn, super::PANIC_TIDY_ROOT);
+            if takeover::is_ours(&txn) { text::dead_cells(&txn) } else { Vec::new() }
         })?;
-        let Some(cleared) = cleared else { return Ok(None) };
-        self.cache = Cache::default();
-        Ok(Some(Applied { took: processor_time().saturating_sub(begun), ..cleared }))
+        self.write(|txn| {
+            for cell in &dead {
+                let length = cell.len(txn);
+                cell.remove_range(txn, 0, length);
+            }
+            !dead.is_empty()
+        })
     }
 }
 

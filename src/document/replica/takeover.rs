@@ -7,7 +7,6 @@
 //! so twice, one is made of the two ([`text::take_out`]).
 
 use std::{
-    mem::ManuallyDrop,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,10 +14,9 @@ use std::{
     time::Duration,
 };
 
-use smallvec::SmallVec;
-use yrs::{Any, DeepObservable, Doc, Map, Observable, Out, ReadTxn, Transact, TransactionMut, XmlFragment};
+use yrs::{DeepObservable, Doc, Observable, ReadTxn, Transact, XmlFragment};
 
-use super::{Applied, Cache, Poisoned, Replica, boundless, checked, kept, known, processor_time};
+use super::{Applied, Poisoned, Replica, boundless, known, processor_time};
 use crate::{
     document::text::{self, Copied, Text},
     protocol::{
@@ -172,14 +170,15 @@ impl Replica {
         // What has just been loaded may say more than either of two copies, or less: nobody knows.
         let tree = (!is_loaded).then_some(&now);
         let written = if carrying.is_some() || (kept.is_some() && !others.is_empty()) {
-            Some(self.write(|txn| {
+            self.write(|txn| {
                 // Before anything is compared with what is in the text.
                 let others = others.iter().filter(|_| kept.is_some()).take(AT_ONCE);
                 let taken = others.filter_map(|other| text::take_out(txn, other));
                 let taken: Vec<_> = taken.collect();
                 carrying.iter().for_each(|carrying| carrying.carry(txn, kept));
                 taken.iter().for_each(|taken| taken.put_into(txn, &tables, tree));
-            })?)
+                true
+            })?
         } else {
             None
         };
@@ -222,28 +221,6 @@ impl Replica {
             converted.observe(WATCH, move |_, _| copies.store(true, Ordering::Release));
         })
     }
-
-    /// Changes the text, as a client would.
-    fn write(&mut self, write: impl FnOnce(&mut TransactionMut<'_>)) -> Result<Applied, Poisoned> {
-        let begun = processor_time();
-        let applied = self.contain(|doc, clocks| {
-            let own = doc.client_id();
-            let mut txn = ManuallyDrop::new(doc.transact_mut());
-            write(&mut txn);
-            let update = txn.has_changes().then(|| checked(kept(txn.encode_update_v1())));
-            let mut before = SmallVec::new();
-            let (was, is) = (known(clocks, own), txn.state_vector().get(&own));
-            if is > was {
-                before.push((own, was));
-                clocks.insert(own, is);
-            }
-            txn.commit();
-            drop(ManuallyDrop::into_inner(txn));
-            Applied { update, before, verdicts: SmallVec::new(), took: Duration::ZERO }
-        })?;
-        self.cache = Cache::default();
-        Ok(Applied { took: processor_time().saturating_sub(begun), ..applied })
-    }
 }
 
 fn standing(doc: &Doc) -> Standing {
@@ -259,17 +236,9 @@ fn standing(doc: &Doc) -> Standing {
     if is_ours(&txn) { Standing::Due } else { Standing::None }
 }
 
-/// Whether a document says that it is a text of this app: of that kind, or with a title and of no other.
+/// Whether a document says that it is a text of this app.
 pub(super) fn is_ours(txn: &impl ReadTxn) -> bool {
-    let Some(meta) = txn.get_map("meta") else { return false };
-    let said = |key| match meta.get(txn, key) {
-        Some(Out::Any(Any::String(said))) => Some(said),
-        _ => None,
-    };
-    match said("kind") {
-        Some(kind) => *kind == *"text",
-        None => said("title").is_some() || said("titleTaken").is_some(),
-    }
+    txn.get_map("meta").and_then(|meta| text::says_it_is_one(&meta, txn)) == Some(true)
 }
 
 #[cfg(test)]

@@ -22,7 +22,9 @@ mod sequence;
 mod table;
 mod writing;
 
-use yrs::{Any, GetString as _, Map, Out, ReadTxn, Text as _, TextRef, XmlFragmentRef, types::text::YChange};
+use yrs::{
+    Any, GetString as _, Map, MapRef, Out, ReadTxn, Text as _, TextRef, XmlFragmentRef, types::text::YChange,
+};
 
 use model::{EmbedKind, ObjectKind};
 
@@ -40,6 +42,19 @@ pub fn read<'a>(
     room: &Room,
 ) -> Result<Text, TooLarge> {
     reading::Sequences::of(txn, roots, room)?.read(room)
+}
+
+/// Whether a document says in its root map `meta` that it is a text of this app: of that kind, or with a title and of no other.
+/// `None` if it says nothing.
+pub fn says_it_is_one(meta: &MapRef, txn: &impl ReadTxn) -> Option<bool> {
+    let said = |key| match meta.get(txn, key) {
+        Some(Out::Any(Any::String(said))) => Some(said),
+        _ => None,
+    };
+    match said("kind") {
+        Some(kind) => Some(*kind == *"text"),
+        None => (said("title").is_some() || said("titleTaken").is_some()).then_some(true),
+    }
 }
 
 /// Whether the root `body` holds what only a text of ours holds: a boundary of a type we know.
