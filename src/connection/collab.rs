@@ -11,11 +11,7 @@ use super::{
 };
 use crate::{
     auth::Access,
-    document::{
-        handle::{DocumentHandle, JoiningText},
-        registry::Registry,
-        text_queue::TextQueue,
-    },
+    document::{handle::DocumentHandle, messages::JoiningText, registry::Registry, text_queue::TextQueue},
     ids::{DocumentName, SessionId},
     protocol::{
         close::CloseReason,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::penalty;
 use crate::{
-    document::handle::{JoinError, OpenError},
+    document::error::{JoinError, OpenError},
     protocol::close::CloseReason,
 };
 

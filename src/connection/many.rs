@@ -23,7 +23,8 @@ use super::{
 use crate::{
     auth::{Access, Denied, Policy, Request},
     document::{
-        handle::{DocumentHandle, Joining},
+        handle::DocumentHandle,
+        messages::Joining,
         outbox::{LaneId, Outbox, SendQueue},
         registry::Registry,
     },

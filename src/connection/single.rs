@@ -14,7 +14,8 @@ use super::{
 use crate::{
     auth::Access,
     document::{
-        handle::{DocumentHandle, Joining},
+        handle::DocumentHandle,
+        messages::Joining,
         outbox::{LaneId, Outbox},
         registry::Registry,
     },

@@ -26,26 +26,29 @@ use super::{
     Config,
     acknowledgements::Acknowledgements,
     deleted::Deleted,
-    handle::{Details, JoinError, Joining, JoiningText, OpenError},
+    effect::{Effect, Effects, Now, Outcome, Said, Suspect},
+    error::{JoinError, OpenError},
     journal::Journal,
     memory::Share,
+    messages::{
+        CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Govern, Join, JoinText, JoiningText,
+        Leave, Order, ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
+    },
     outbox::{Frame, Outbox, Pushed},
     pace,
     registry::{Lease, Registry},
     replica::{Applied, Poisoned, Replica, Unloadable, dear::AppliedDear},
     requests::{Answer, Requests},
-    state::{DocumentState, Effect, Effects, Now, Outcome, Said, Suspect},
+    state::DocumentState,
     text_queue::TextQueue,
     turns,
     work::Work,
 };
 use crate::{
-    auth::Access,
     ids::{DocumentName, SessionId, Timestamp},
     protocol::{
         Dialect,
         close::CloseReason,
-        guard::Update,
         json::{self, FieldName},
         message::{Message, Outgoing, Shown},
         ysync,
@@ -1107,13 +1110,6 @@ pub(super) fn now() -> Now {
     Now { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
 }
 
-// ---- messages: what `handle.rs` may ask ---------------------------------------------------------------
-
-/// A session opens the document.
-#[derive(actix::Message)]
-#[rtype(result = "Result<(), JoinError>")]
-pub(super) struct Join(pub Joining);
-
 impl Handler<Join> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
@@ -1127,14 +1123,6 @@ impl Handler<Join> for DocumentActor {
         self.carry_out(&mut effects, ctx);
         Ok(())
     }
-}
-
-/// A session says something.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct Deliver {
-    pub session: SessionId,
-    pub messages: Vec<Message>,
 }
 
 impl Handler<Deliver> for DocumentActor {
@@ -1205,11 +1193,6 @@ impl DocumentActor {
     }
 }
 
-/// A session of the JSON dialect opens a text of the document.
-#[derive(actix::Message)]
-#[rtype(result = "Result<(), JoinError>")]
-pub(super) struct JoinText(pub JoiningText);
-
 impl Handler<JoinText> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
@@ -1226,14 +1209,6 @@ impl Handler<JoinText> for DocumentActor {
     }
 }
 
-/// A session of the JSON dialect says something.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct DeliverText {
-    pub session: SessionId,
-    pub requests: Vec<Result<json::Request, json::Refusal>>,
-}
-
 impl Handler<DeliverText> for DocumentActor {
     type Result = ();
     fn handle(&mut self, DeliverText { session, requests }: DeliverText, ctx: &mut Context<Self>) {
@@ -1248,14 +1223,6 @@ impl Handler<DeliverText> for DocumentActor {
             self.carry_out(&mut effects, ctx);
         }
     }
-}
-
-/// A session ended.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct Leave {
-    pub session: SessionId,
-    pub clean: bool,
 }
 
 impl Handler<Leave> for DocumentActor {
@@ -1280,14 +1247,6 @@ impl Handler<Leave> for DocumentActor {
     }
 }
 
-/// A session may do something else from now on.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct SetAccess {
-    pub session: SessionId,
-    pub access: Access,
-}
-
 impl Handler<SetAccess> for DocumentActor {
     type Result = ();
     fn handle(&mut self, SetAccess { session, access }: SetAccess, ctx: &mut Context<Self>) {
@@ -1299,13 +1258,6 @@ impl Handler<SetAccess> for DocumentActor {
     }
 }
 
-/// Something for the applications around the document.
-#[derive(actix::Message)]
-#[rtype(result = "Result<usize, OpenError>")]
-pub(super) struct Tell {
-    pub payload: Arc<str>,
-}
-
 impl Handler<Tell> for DocumentActor {
     type Result = Result<usize, OpenError>;
     fn handle(&mut self, Tell { payload }: Tell, _: &mut Context<Self>) -> Self::Result {
@@ -1315,13 +1267,6 @@ impl Handler<Tell> for DocumentActor {
         let told = outboxes.filter(|outbox| outbox.push(frame.clone(), Instant::now()) == Pushed::Queued);
         Ok(told.count())
     }
-}
-
-/// A slow session has been written dry.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct CatchUp {
-    pub session: SessionId,
 }
 
 impl Handler<CatchUp> for DocumentActor {
@@ -1349,11 +1294,6 @@ impl Handler<CatchUp> for DocumentActor {
     }
 }
 
-/// Reads the content.
-#[derive(actix::Message)]
-#[rtype(result = "Result<Bytes, OpenError>")]
-pub(super) struct ReadState;
-
 impl Handler<ReadState> for DocumentActor {
     type Result = Result<Bytes, OpenError>;
     fn handle(&mut self, _: ReadState, ctx: &mut Context<Self>) -> Self::Result {
@@ -1368,11 +1308,6 @@ impl Handler<ReadState> for DocumentActor {
     }
 }
 
-/// Reads what is known about the document.
-#[derive(actix::Message)]
-#[rtype(result = "Result<Details, OpenError>")]
-pub(super) struct ReadDetails;
-
 impl Handler<ReadDetails> for DocumentActor {
     type Result = Result<Details, OpenError>;
     fn handle(&mut self, _: ReadDetails, ctx: &mut Context<Self>) -> Self::Result {
@@ -1380,11 +1315,6 @@ impl Handler<ReadDetails> for DocumentActor {
         self.details()
     }
 }
-
-/// Who is here.
-#[derive(actix::Message)]
-#[rtype(result = "Result<Vec<Shown>, OpenError>")]
-pub(super) struct ReadPeople;
 
 impl Handler<ReadPeople> for DocumentActor {
     type Result = Result<Vec<Shown>, OpenError>;
@@ -1414,13 +1344,6 @@ impl DocumentActor {
     }
 }
 
-/// Applies an update that came without a connection. Resolves when it is durable.
-#[derive(actix::Message)]
-#[rtype(result = "Result<oneshot::Receiver<Answer>, JoinError>")]
-pub(super) struct Contribute {
-    pub update: Update,
-}
-
 impl Handler<Contribute> for DocumentActor {
     type Result = Result<oneshot::Receiver<Answer>, JoinError>;
     fn handle(&mut self, Contribute { update }: Contribute, ctx: &mut Context<Self>) -> Self::Result {
@@ -1445,27 +1368,6 @@ impl Handler<Contribute> for DocumentActor {
         self.deliver(session, [Message::SyncStep2(update)].into(), ctx);
         Ok(receiver)
     }
-}
-
-/// Creates the document, or moves it between the shelves.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct Govern {
-    pub order: Order,
-    pub answer: oneshot::Sender<Result<(Details, bool), JoinError>>,
-}
-
-/// What may be done with a document as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Make sure that it exists.
-    Create,
-    /// To the trash.
-    Trash,
-    /// Back from the trash.
-    Restore,
-    /// For ever.
-    Delete,
 }
 
 impl Handler<Govern> for DocumentActor {
@@ -1619,15 +1521,6 @@ impl DocumentActor {
     }
 }
 
-/// Stores everything and closes, whoever is inside.
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct Drain {
-    pub reason: CloseReason,
-    /// Dropped when everything is stored, or cannot be.
-    pub done: oneshot::Sender<()>,
-}
-
 impl Handler<Drain> for DocumentActor {
     type Result = ();
     fn handle(&mut self, Drain { reason, done }: Drain, ctx: &mut Context<Self>) {
@@ -1658,16 +1551,10 @@ impl DocumentActor {
     }
 }
 
-/// The tests' way to a panic of the actor itself.
 #[cfg(test)]
-#[derive(actix::Message)]
-#[rtype(result = "()")]
-pub(super) struct Break;
-
-#[cfg(test)]
-impl Handler<Break> for DocumentActor {
+impl Handler<super::messages::Break> for DocumentActor {
     type Result = ();
-    fn handle(&mut self, _: Break, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: super::messages::Break, _: &mut Context<Self>) -> Self::Result {
         panic!("a test asked for it");
     }
 }

@@ -17,12 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{
-    StoreError, actor,
-    handle::{DocumentHandle, JoinError},
-    record,
-    registry::Registry,
-};
+use super::{StoreError, actor, error::JoinError, handle::DocumentHandle, record, registry::Registry};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{Collection, Kept, Life, Record, Room},

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::{
     Head, Presence, StoreError, actor,
-    handle::{JoinError, OpenError},
+    error::{JoinError, OpenError},
     record,
     registry::Registry,
     text_queue::TextQueue,

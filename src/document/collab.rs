@@ -23,11 +23,11 @@ use bytes::Bytes;
 
 use self::company::Seen;
 use super::{
+    effect::{Effect, Effects, Outcome, Said},
     pace::{self, Paced},
     plain_text::{Delta, Edit, PlainText},
     rate::{Bucket, Rate},
     replica::{Poisoned, Replica},
-    state::{Effect, Effects, Outcome, Said},
     text,
     text_history::{self, Author, Found, OperationName, Stale, TextHistory},
 };

@@ -10,144 +10,24 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
-    actor::{
-        CatchUp, Contribute, Deliver, DeliverText, DocumentActor, Drain, Govern, Join, JoinText, Leave,
-        Order, ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
+    actor::DocumentActor,
+    effect::Outcome,
+    error::{JoinError, OpenError},
+    messages::{
+        CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Govern, Join, JoinText, Joining,
+        JoiningText, Leave, Order, ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
     },
-    outbox::Outbox,
-    replica::Unloadable,
-    state::Outcome,
-    text_queue::TextQueue,
 };
 use crate::{
     auth::Access,
-    ids::{DocumentName, SessionId, Timestamp},
+    ids::SessionId,
     protocol::{
-        Dialect,
         close::CloseReason,
         guard::Update,
-        json::{EditorName, FieldName, Refusal, Request},
+        json::{Refusal, Request},
         message::{Message, Shown},
     },
-    store::{Presence, StoreError},
 };
-
-/// A session that wants to open a document.
-#[derive(Debug)]
-pub struct Joining {
-    /// Its id, fresh.
-    pub session: SessionId,
-    /// What it may do.
-    pub access: Access,
-    /// How it speaks.
-    pub dialect: Dialect,
-    /// Where the document puts what the session should hear.
-    pub outbox: Outbox,
-    /// Most sessions the document may have, this one included.
-    pub max_sessions: usize,
-}
-
-/// A session of the JSON dialect that wants to open a text of a document.
-#[derive(Debug)]
-pub struct JoiningText {
-    /// Its id, fresh.
-    pub session: SessionId,
-    /// What it may do.
-    pub access: Access,
-    /// Under which name it edits.
-    pub editor: EditorName,
-    /// Which text.
-    pub field: FieldName,
-    /// Where the document puts what the session should hear.
-    pub queue: TextQueue,
-    /// Most sessions the document may have, this one included.
-    pub max_sessions: usize,
-}
-
-/// What is known about a document without its content.
-#[derive(Clone, Debug)]
-pub struct Details {
-    /// Its name.
-    pub document: DocumentName,
-    /// Whether it was ever created or written.
-    pub exists: bool,
-    /// The title found in it.
-    pub title: Option<String>,
-    /// What it says it is.
-    pub kind: Option<String>,
-    /// About how large it is, in bytes of encoded state.
-    pub bytes: u64,
-    /// When it was created.
-    pub created: Timestamp,
-    /// When it last changed.
-    pub modified: Timestamp,
-    /// Live, in the trash, or deleted.
-    pub shelf: Presence,
-    /// How many sessions have it open.
-    pub editors: usize,
-    /// Some of them, as they show themselves.
-    pub people: Vec<Shown>,
-}
-
-/// Why a document cannot be opened.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum OpenError {
-    /// It has just been closed; opening it again will work.
-    #[error("the document was closed")]
-    Closed,
-    /// The server is shutting down.
-    #[error("the server is shutting down")]
-    Draining,
-    /// The store cannot give it.
-    #[error("{0}")]
-    Store(StoreError),
-    /// What is stored does not make a document.
-    #[error("the document is damaged: {0}")]
-    Unloadable(Arc<Unloadable>),
-}
-
-/// Why a session or a request was not let in.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum JoinError {
-    /// The document cannot be opened.
-    #[error("{0}")]
-    Open(OpenError),
-    /// It is in the trash or was deleted.
-    #[error("the document was deleted")]
-    Gone,
-    /// No such document.
-    #[error("there is no such document")]
-    Missing,
-    /// It has as many sessions as it may have.
-    #[error("the document is full: {0} sessions")]
-    Full(usize),
-    /// More waits for the store than may wait.
-    #[error("the document cannot be stored at present, and takes no more changes until it can")]
-    Busy,
-    /// Changing it costs too much at present, by what others did, or the store has too much to do.
-    #[error("changing the document takes too long at present; try again in a few seconds")]
-    Overloaded,
-    /// The change is applied and shown, and could not be stored in time.
-    #[error(
-        "the change was taken, but could not be stored in time; it is tried again, and sending it once more does no harm"
-    )]
-    Unstored,
-}
-
-impl From<OpenError> for JoinError {
-    fn from(error: OpenError) -> Self {
-        Self::Open(error)
-    }
-}
-
-impl From<StoreError> for JoinError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Missing(_) => Self::Missing,
-            error => Self::Open(OpenError::Store(error)),
-        }
-    }
-}
 
 impl From<MailboxError> for OpenError {
     fn from(_: MailboxError) -> Self {
@@ -158,13 +38,6 @@ impl From<MailboxError> for OpenError {
 impl From<MailboxError> for JoinError {
     fn from(_: MailboxError) -> Self {
         Self::Open(OpenError::Closed)
-    }
-}
-
-impl JoinError {
-    /// Whether the document had merely been put away, so that opening it again will work.
-    pub fn is_closed(&self) -> bool {
-        matches!(self, Self::Open(OpenError::Closed))
     }
 }
 
@@ -182,7 +55,7 @@ impl DocumentHandle {
     /// Panics where nothing is expected to, so that the actor ends without being told.
     #[cfg(test)]
     pub(super) async fn breaks(&self) {
-        let _ = self.addr.send(super::actor::Break).await;
+        let _ = self.addr.send(super::messages::Break).await;
     }
 
     /// Opens the document for a session.

@@ -1,6 +1,6 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
-//! [`state`] decides, and is pure; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
+//! [`state`] decides, and is pure: it answers with [`effect`]s; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
 //! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent
 //! ([`text_queue`] is the queue of those who speak JSON). [`collab`] makes operations of what happens to a text, for
 //! those who have no replica, with [`text_history`] and [`plain_text`]. [`text`] reads what the app's texts say. Who is here is told at the [`pace`] that a
@@ -10,7 +10,7 @@
 //! Who asks without a connection waits in [`requests`], and what is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
 //! and [`exports`] reads it for those who do not speak Yjs.
 //!
-//! [`actor`] owns all of them and carries events in and effects out, each in its turn ([`turns`]); [`handle`] is its typed door, [`registry`] knows
+//! [`actor`] owns all of them and carries events in and effects out, each in its turn ([`turns`]); [`messages`] are what it may be asked, [`handle`] is its typed door, [`error`] why it may refuse, [`registry`] knows
 //! which documents are open, and [`memory`] how much they take and who leaves first.
 
 pub mod acknowledgements;
@@ -22,11 +22,14 @@ pub mod collab;
 mod complaints;
 pub mod costs;
 pub mod deleted;
+pub mod effect;
+pub mod error;
 pub mod export;
 pub mod exports;
 pub mod handle;
 pub mod journal;
 pub mod memory;
+pub mod messages;
 pub mod outbox;
 pub mod pace;
 pub mod plain_text;

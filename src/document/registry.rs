@@ -22,8 +22,9 @@ use super::{
     attachments::Reading,
     chat::Chats,
     complaints::Complaints,
+    error::{JoinError, OpenError},
     exports::Exports,
-    handle::{DocumentHandle, JoinError, OpenError},
+    handle::DocumentHandle,
     memory::Memory,
     work::{NoAnswer, Work},
 };

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{handle::JoinError, state::Outcome};
+use super::{effect::Outcome, error::JoinError};
 use crate::ids::SessionId;
 
 /// What a request is told.

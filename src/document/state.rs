@@ -16,7 +16,8 @@ use smallvec::SmallVec;
 use super::{
     collab::{self, Carried, Collab, Own},
     costs::{Costs, Purse, Standing},
-    outbox::{Before, Lag},
+    effect::{Effect, Effects, Now, Outcome, Said, Suspect},
+    outbox::Lag,
     pace::{self, Paced},
     presence::{self, Presence},
     rate::{Bucket, Rate},
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     auth::Access,
-    ids::{SessionId, Timestamp},
+    ids::SessionId,
     protocol::{
         Dialect,
         close::CloseReason,
@@ -38,122 +39,6 @@ use crate::{
     },
     store::LoggedUpdate,
 };
-
-/// The time, both ways: for intervals and for people.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// Never jumps.
-    pub instant: Instant,
-    /// The wall clock.
-    pub wall: Timestamp,
-}
-
-/// What should happen, in this order.
-#[derive(Debug)]
-pub enum Effect {
-    /// Tell one session.
-    Send {
-        /// Whom.
-        to: SessionId,
-        /// What.
-        message: Outgoing,
-    },
-    /// Tell every session that a change happened.
-    BroadcastUpdate {
-        /// The only author, who has it already.
-        except: Option<SessionId>,
-        /// The change.
-        update: Bytes,
-        /// What a session lacks that does not get it.
-        before: Before,
-    },
-    /// Tell every session who is here.
-    BroadcastAwareness {
-        /// The session that said so, if one did.
-        except: Option<SessionId>,
-        /// Encoded presence.
-        awareness: Bytes,
-    },
-    /// Tell some sessions who is here.
-    ShowPresence {
-        /// Whom.
-        to: Vec<SessionId>,
-        /// Encoded presence.
-        awareness: Bytes,
-    },
-    /// Tell sessions of the JSON dialect.
-    Tell {
-        /// Whom.
-        to: Vec<SessionId>,
-        /// What.
-        said: Said,
-    },
-    /// Read this rich text, on a thread of its own, and say what it says ([`DocumentState::rich_text`]).
-    ReadRich(FieldName),
-    /// Keep this: it has been applied.
-    Store(LoggedUpdate),
-    /// Tell the author of an update what became of it, once everything stored so far is durable.
-    Acknowledge {
-        /// The author.
-        to: SessionId,
-        /// Its update, as it came; for an operation of the JSON dialect, the message that acknowledges it.
-        update: Bytes,
-        /// What became of it.
-        outcome: Outcome,
-    },
-    /// Make sure that a session is still alive: somebody else claims its client id.
-    Probe(SessionId),
-    /// An input was refused; counted by reason.
-    Refused(&'static str),
-    /// End a session.
-    Close {
-        /// Which.
-        session: SessionId,
-        /// Why.
-        reason: CloseReason,
-    },
-    /// The replica is unusable. The document must be loaded again, and then every suspect tried alone.
-    Poisoned {
-        /// The panic's message.
-        what: String,
-        /// The updates that were being applied.
-        suspects: Vec<Suspect>,
-    },
-}
-
-/// A message of the JSON dialect, encoded, and what may happen to it when a reader is slow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// Never dropped.
-    Answer(Bytes),
-    /// Dropped only together with all others that wait; `init` makes up for them.
-    Change(Bytes),
-}
-
-/// What became of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is in the document (wholly; or it was already).
-    Applied,
-    /// It is not wholly in it, because it builds upon something that is missing here.
-    Incomplete,
-    /// It is not in it, because its author may not write.
-    Refused,
-    /// It is not in it, or not wholly, and never will be: the word for why. The author's session ends, because its
-    /// replica goes on from there.
-    Rejected(&'static str),
-}
-
-/// An update that waits to be applied, or that was being applied when the replica panicked.
-#[derive(Clone, Debug)]
-pub struct Suspect {
-    /// Who sent it.
-    pub session: SessionId,
-    /// The update.
-    pub update: Update,
-    /// Whether it was the answer to a step 1, which may repeat what is known.
-    pub is_answer: bool,
-}
 
 /// What a client that hears stateless messages is told when it shows more of itself than the settings allow.
 const PRESENCE_TOO_LARGE: &str = r#"{"type":"error","code":"presence_too_large","message":"what you show of yourself (awareness) is larger than max_presence_bytes allows: the others do not see it"}"#;
@@ -242,9 +127,6 @@ pub struct DocumentState {
 
 /// A tree of so many bytes takes some tenths of a second to be taken over.
 const LARGE: usize = 1 << 20;
-
-/// What a method wants done.
-pub type Effects = Vec<Effect>;
 
 impl DocumentState {
     /// A document whose content is `replica`, with nobody in it.

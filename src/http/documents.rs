@@ -29,11 +29,8 @@ use super::{
 };
 use crate::{
     document::{
-        Cursor, Head, Presence, Shelf,
-        exports::Form,
-        handle::{Details, DocumentHandle, JoinError},
-        replica,
-        state::Outcome,
+        Cursor, Head, Presence, Shelf, effect::Outcome, error::JoinError, exports::Form,
+        handle::DocumentHandle, messages::Details, replica,
     },
     ids::{DocumentName, Timestamp},
     protocol::{close::CloseReason, guard::Update, hocuspocus, message::Shown},

@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::{
     document::{
         StoreError,
+        error::{JoinError, OpenError},
         exports::NoExport,
-        handle::{JoinError, OpenError},
         work::NoAnswer,
     },
     ids::InvalidName,

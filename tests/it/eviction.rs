@@ -9,7 +9,7 @@ use std::{
 };
 
 use weft::{
-    document::handle::OpenError,
+    document::error::OpenError,
     store::{StoreError, faulty::WriteFault},
 };
 

@@ -25,9 +25,10 @@ use crate::{
     document::deleted::Deleted,
     document::{
         acknowledgements::Acknowledgements,
+        effect::Now,
         journal::{self, Journal},
         presence,
-        state::{DocumentState, Now, tests::Span},
+        state::{DocumentState, tests::Span},
         testing::{Writer, check},
     },
     ids::Timestamp,

@@ -19,9 +19,11 @@ use crate::{
     document::{
         acknowledgements::Acknowledgements,
         journal::{self, Journal},
+        outbox::Before,
         replica::Replica,
         testing::{Writer, check, in_words, text_of},
     },
+    ids::Timestamp,
     protocol::message::{AwarenessEntry, ClientId},
     store::{Appended, Life, Sequence},
     stories::tell_all,
