@@ -8,24 +8,24 @@
 //!
 //! | module | what | may import |
 //! |---|---|---|
-//! | [`ids`] | names and ids, parsed once and valid for ever after | |
+//! | [`ids`] | names and ids, parsed once and valid for ever after; [`ids::Moment`], the time | |
 //! | [`telemetry`] | logs, and every metric by name, [`telemetry::live`] what happened in the last second; its handles are everybody's | |
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart: [`document::state`] decides and says in [`document::effect`]s what is to be done, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::text_queue`] the same for who speaks JSON, [`document::attachments`] files beside it, [`document::chat`] what people say beside it; [`document::actor`] carries events in and effects out, [`document::messages`] are what it may be asked, [`document::handle`] is its door, [`document::registry`] knows which are open | store, auth, protocol, ids |
+//! | [`document`] | the heart: [`document::state`] decides and says in [`document::effect`]s what is to be done, [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::text_queue`] the same for who speaks JSON, [`document::beside`] what is kept beside it, files and what people say; [`document::actor`] carries events in and effects out, [`document::messages`] are what it may be asked, [`document::handle`] is its door, [`document::registry`] knows which are open, `document::lease` is what an open one holds of it | store, auth, protocol, ids |
 //! | [`connection`] | one line to a client: `connection::line` the loop, [`connection::text_socket`] that of the JSON dialects, both carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, the first also by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
 //! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes, [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
 //! | [`server`] | the composition root: start and ordered shutdown; [`server::descriptors`] for how many there are files | everything |
 //!
-//! There are no circles: a document reaches a session only through the [`document::outbox::Outbox`] that the
-//! connection hands in. Each foreign crate has one door: `actix` in `document/{actor,messages,handle,registry,turns}.rs`
-//! and `server.rs`, `actix_ws` in `connection/socket.rs`, `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and
-//! `document/`, `operational_transform` in `protocol/text_operation.rs`,
-//! `sled` in `store/sled/places.rs`, the clock in `actor.rs`, `exports.rs`, `line.rs`, `socket.rs`, `text_socket.rs` and `server.rs`. The
-//! test `tests/it/layering.rs` fails on an import that this table does not allow.
+//! There are no circles: of modules beside each other one can be read after the other, and a document reaches a session only
+//! through the [`document::outbox::Outbox`] that the connection hands in. Each foreign crate has one door: `actix` in
+//! `document/{actor,messages,handle,registry,turns}.rs`, `actix_ws` in `connection/socket.rs`,
+//! `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and `document/`, `operational_transform` in
+//! `protocol/text_operation.rs`, `sled` in `store/sled/places.rs`. The time is given; where it is looked at is listed, with
+//! all else of this table, in the test `tests/it/layering.rs`, which fails on what the table does not allow.
 //!
 //! # Invariants
 //!

@@ -14,7 +14,10 @@ use tracing::{error, info, warn};
 use crate::{
     config::Config,
     connection::{feed::Feeds, penalty::Penalties},
-    document::registry::Registry,
+    document::{
+        beside::{attachments::Attachments, chat::Chats},
+        registry::Registry,
+    },
     http::{self, answers::Answers, body::Bodies, listener, places::Places},
     ids::DocumentName,
     protocol::close::CloseReason,
@@ -81,6 +84,8 @@ impl Server {
             );
         }
         let app = http::App {
+            attachments: Attachments::new(registry.clone()),
+            chats: Chats::new(registry.clone()),
             registry: registry.clone(),
             metrics: metrics.clone(),
             places: Places::new(limits, room),

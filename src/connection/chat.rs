@@ -7,12 +7,11 @@ use crate::{
         text_socket::{Peer, What},
     },
     document::{
-        chat::Seat,
+        beside::chat::{Chats, Seat},
         rate::{Bucket, Rate},
-        registry::Registry,
         text_queue::TextQueue,
     },
-    ids::{DocumentName, SessionId},
+    ids::{DocumentName, SessionId, Timestamp},
     protocol::{
         chat::{self, ClientMessageId, Incoming, Person},
         close::CloseReason,
@@ -52,8 +51,8 @@ pub struct Visit {
     pub most: usize,
     /// Settings.
     pub config: Config,
-    /// Open documents, and the chats beside them.
-    pub registry: Registry,
+    /// The chats beside documents.
+    pub chats: Chats,
     /// Figures.
     pub metrics: Metrics,
 }
@@ -65,9 +64,9 @@ pub const fn frame_bytes(text_bytes: usize) -> usize {
 
 /// Holds the conversation until it ends.
 pub async fn talk(visit: Visit, peer: &mut Peer, queue: &TextQueue) {
-    let Visit { document, name, most, config, registry, metrics } = visit;
+    let Visit { document, name, most, config, chats, metrics } = visit;
     let person = Person { session: SessionId::new(), name };
-    let seat = match registry.join_chat(&document, person, queue.clone(), most).await {
+    let seat = match chats.join(&document, person, queue.clone(), most).await {
         Ok(seat) => seat,
         Err(error) => {
             metrics.refused("join");
@@ -75,11 +74,11 @@ pub async fn talk(visit: Visit, peer: &mut Peer, queue: &TextQueue) {
             return;
         }
     };
-    let longest = registry.config().chat.text_bytes;
+    let longest = chats.limits().text_bytes;
     let mut limiter: Option<Limiter> = None;
     while let Some(said) = peer.hears().await {
-        let limiter = limiter.get_or_insert_with(|| Limiter::new(config, said.at));
-        let outcome = match (limiter.frames.take(said.at), said.what) {
+        let limiter = limiter.get_or_insert_with(|| Limiter::new(config, said.at.instant));
+        let outcome = match (limiter.frames.take(said.at.instant), said.what) {
             (false, _) => Err(too_often(None)),
             (true, What::Binary) => {
                 Err((Fault::new("not_text", "this endpoint speaks JSON in text frames"), None))
@@ -87,17 +86,17 @@ pub async fn talk(visit: Visit, peer: &mut Peer, queue: &TextQueue) {
             // Nothing of a chat can be made up for, so nothing of it is ever dropped and owed.
             (true, What::Behind) => Ok(()),
             (true, What::Text(text)) => match chat::decode(&text, longest) {
-                Ok(Incoming::Message { id, .. }) if !limiter.messages.take(said.at) => {
+                Ok(Incoming::Message { id, .. }) if !limiter.messages.take(said.at.instant) => {
                     Err(too_often(Some(id)))
                 }
-                Ok(incoming) => answer(&seat, queue, incoming, &metrics).await,
+                Ok(incoming) => answer(&seat, queue, incoming, said.at.wall, &metrics).await,
                 Err(misunderstood) => Err((misunderstood.fault, misunderstood.id)),
             },
         };
         if let Err((fault, id)) = outcome {
             metrics.refused("chat");
             queue.answer(chat::error(&fault, id.as_ref()));
-            if !limiter.refusals.take(said.at) {
+            if !limiter.refusals.take(said.at.instant) {
                 queue.close(CloseReason::PolicyViolation);
             }
         }
@@ -108,11 +107,12 @@ async fn answer(
     seat: &Seat,
     queue: &TextQueue,
     incoming: Incoming,
+    now: Timestamp,
     metrics: &Metrics,
 ) -> Result<(), (Fault, Option<ClientMessageId>)> {
     match incoming {
         Incoming::Message { id, text } => {
-            seat.say(id.clone(), text).await.map_err(|fault| (fault, Some(id)))?;
+            seat.say(id.clone(), text, now).await.map_err(|fault| (fault, Some(id)))?;
             metrics.chat_messages.inc();
         }
         Incoming::Typing(typing) => seat.types(typing),

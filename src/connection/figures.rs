@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
-use super::text_socket::{Moment, Peer, Ticker};
+use super::text_socket::{Peer, Ticker};
 use crate::{
     document::{
         rate::{Bucket, Rate},
         registry::Registry,
         text_queue::TextQueue,
     },
+    ids::Moment,
     protocol::close::CloseReason,
     telemetry::{
         Metrics,
@@ -33,7 +34,7 @@ pub async fn talk(registry: Registry, metrics: Metrics, peer: &mut Peer, queue: 
     loop {
         tokio::select! {
             said = peer.hears() => match said {
-                Some(said) if chatter.take(said.at) => {}
+                Some(said) if chatter.take(said.at.instant) => {}
                 Some(_) => queue.close(CloseReason::PolicyViolation),
                 None => return,
             },

@@ -20,7 +20,7 @@
 use std::{
     future::poll_fn,
     task::Poll,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -43,7 +43,7 @@ use crate::{
         rate::{Bucket, Rate},
         text_queue::{Notice, TextQueue},
     },
-    ids::{ConnectionId, Timestamp},
+    ids::{ConnectionId, Moment},
     protocol::close::CloseReason,
     telemetry::Metrics,
 };
@@ -74,7 +74,7 @@ pub struct Said {
     /// The message.
     pub what: What,
     /// When it came.
-    pub at: Instant,
+    pub at: Moment,
 }
 
 /// A message of the peer.
@@ -177,11 +177,12 @@ impl Peer {
             let queue = &self.queue;
             tokio::select! {
                 message = messages.next_if(has_room && !is_early) => {
-                    let now = Instant::now();
+                    let at = Moment::now();
+                    let now = at.instant;
                     self.reads_from = now + self.pace.wait_after(now);
                     self.heartbeat.heard(now);
                     if let Some(what) = self.take_in(message)? {
-                        return Some(Said { what, at: now });
+                        return Some(Said { what, at });
                     }
                 }
                 notice = poll_fn(|context| match queue.notice(context.waker()) {
@@ -189,7 +190,7 @@ impl Peer {
                     None => Poll::Pending,
                 }) => match notice {
                     Notice::Room => {}
-                    Notice::Behind => return Some(Said { what: What::Behind, at: Instant::now() }),
+                    Notice::Behind => return Some(Said { what: What::Behind, at: Moment::now() }),
                     Notice::Closed => return None,
                 },
                 () = tokio::time::sleep_until(self.reads_from.into()), if is_early => {}
@@ -270,15 +271,6 @@ impl Peer {
     }
 }
 
-/// A moment, both ways: for intervals and for people.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// Never jumps.
-    pub instant: Instant,
-    /// The wall clock.
-    pub wall: Timestamp,
-}
-
 /// A clock that strikes, for conversations in which something is said without being asked for.
 #[derive(Debug)]
 pub struct Ticker(tokio::time::Interval);
@@ -295,7 +287,6 @@ impl Ticker {
     /// Waits for the next strike. Nothing is lost if the future is dropped.
     pub async fn tick(&mut self) -> Moment {
         self.0.tick().await;
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
+        Moment::now()
     }
 }

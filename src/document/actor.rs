@@ -12,7 +12,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
@@ -23,12 +23,12 @@ use tracing::{debug, error, info, warn};
 use yrs::StateVector;
 
 use super::{
-    Config,
     acknowledgements::Acknowledgements,
     deleted::Deleted,
-    effect::{Effect, Effects, Now, Outcome, Said, Suspect},
+    effect::{Effect, Effects, Outcome, Said, Suspect},
     error::{JoinError, OpenError},
     journal::Journal,
+    lease::{Common, Lease},
     memory::Share,
     messages::{
         CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Govern, Join, JoinText, JoiningText,
@@ -36,7 +36,6 @@ use super::{
     },
     outbox::{Frame, Outbox, Pushed},
     pace,
-    registry::{Lease, Registry},
     replica::{Applied, Poisoned, Replica, Unloadable, dear::AppliedDear},
     requests::{Answer, Requests},
     state::DocumentState,
@@ -45,7 +44,7 @@ use super::{
     work::Work,
 };
 use crate::{
-    ids::{DocumentName, SessionId, Timestamp},
+    ids::{DocumentName, Moment, SessionId, Timestamp},
     protocol::{
         Dialect,
         close::CloseReason,
@@ -53,8 +52,7 @@ use crate::{
         message::{Message, Outgoing, Shown},
         ysync,
     },
-    store::{Append, Head, Life, Presence as Shelf, Sequence, Store, StoreError, Stored, Summary},
-    telemetry::Metrics,
+    store::{Append, Head, Life, Presence as Shelf, Sequence, StoreError, Stored, Summary},
 };
 
 /// How often timed things are looked at: presence, slow sessions, idleness, a full journal.
@@ -76,10 +74,7 @@ const A_BOOK: u32 = 1_000_000;
 /// One open document.
 pub struct DocumentActor {
     name: DocumentName,
-    config: Config,
-    store: Arc<dyn Store>,
-    metrics: Metrics,
-    registry: Registry,
+    common: Common,
     lease: Lease,
     phase: Phase,
     /// The queues to the sessions that have joined.
@@ -200,22 +195,12 @@ impl Serving {
 }
 
 impl DocumentActor {
-    /// A document that will load itself when started. `lease` is its entry in the registry.
-    pub(super) fn new(
-        name: DocumentName,
-        config: Config,
-        store: Arc<dyn Store>,
-        metrics: Metrics,
-        registry: Registry,
-        lease: Lease,
-    ) -> Self {
+    /// A document that will load itself when started. `lease` is its entry among the open ones.
+    pub(super) fn new(name: DocumentName, common: Common, lease: Lease) -> Self {
         Self {
             name,
-            config,
-            store,
-            metrics,
-            share: registry.memory().share(),
-            registry,
+            share: common.memory.share(),
+            common,
             lease,
             phase: Phase::Loading,
             outboxes: HashMap::new(),
@@ -236,13 +221,13 @@ impl DocumentActor {
     /// Loads the document while the mailbox waits. `suspects` are then tried one by one.
     fn load(&mut self, suspects: Vec<Suspect>, ctx: &mut Context<Self>) {
         let name = self.name.clone();
-        let loading = self.store.load(name.clone());
+        let loading = self.common.store.load(name.clone());
         // What was applied but is not durable is in the journal alone; it outlives a reload.
         let unsaved: Vec<Bytes> = match &self.phase {
             Phase::Serving(serving) => serving.journal.unsaved().map(|update| update.bytes.clone()).collect(),
             _ => Vec::new(),
         };
-        let (deleted, work) = (self.config.keep_deleted.of(&self.name), self.registry.work());
+        let (deleted, work) = (self.common.config.keep_deleted.of(&self.name), self.common.work.clone());
         self.lease.set_waits(true);
         let lease = self.lease.clone();
         let loaded = async move {
@@ -266,7 +251,7 @@ impl DocumentActor {
         ctx: &mut Context<Self>,
     ) {
         if let Phase::Serving(serving) = &mut self.phase {
-            let mut effects = serving.state.replace_replica(replica, now());
+            let mut effects = serving.state.replace_replica(replica, Moment::now());
             self.carry_out(&mut effects, ctx);
             // Before a suspect has it loaded once more, from what is kept: it would be taken over twice.
             self.keep_taken(taken, ctx);
@@ -279,11 +264,14 @@ impl DocumentActor {
             }
             return;
         }
-        let now = now();
+        let now = Moment::now();
         let head = stored.as_ref().map(|stored| &stored.head);
         let mut serving = Serving {
-            state: DocumentState::new(replica, self.config.presence),
-            journal: Journal::new(self.config.journal, head.map_or(Sequence::default(), |head| head.last)),
+            state: DocumentState::new(replica, self.common.config.presence),
+            journal: Journal::new(
+                self.common.config.journal,
+                head.map_or(Sequence::default(), |head| head.last),
+            ),
             shelf: head.map_or(Shelf::Live, |head| head.presence),
             created: head.map_or(now.wall, |head| head.created),
             modified: head.map_or(now.wall, |head| head.modified),
@@ -302,7 +290,7 @@ impl DocumentActor {
             life: head.map_or(Life::FIRST, |head| head.life),
             governing: None,
         };
-        serving.state.set_size(self.config.max_bytes, serving.state_bytes + serving.log_bytes);
+        serving.state.set_size(self.common.config.max_bytes, serving.state_bytes + serving.log_bytes);
         serving.look(A_BOOK);
         debug!(document = %self.name, "document opened");
         self.phase = Phase::Serving(Box::new(serving));
@@ -318,7 +306,7 @@ impl DocumentActor {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let Some(taken) = taken else { return };
         debug!(document = %self.name, "text of an earlier version taken over");
-        let mut effects = serving.state.taken_over(taken, Now { wall: serving.modified, ..now() });
+        let mut effects = serving.state.taken_over(taken, Moment { wall: serving.modified, ..Moment::now() });
         self.carry_out(&mut effects, ctx);
     }
 
@@ -338,7 +326,7 @@ impl DocumentActor {
     fn reload(&mut self, what: &str, suspects: Vec<Suspect>, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         serving.reloads += 1;
-        self.metrics.documents_poisoned.inc();
+        self.common.metrics.documents_poisoned.inc();
         error!(document = %self.name, what, suspects = suspects.len(), "document panicked, loading it again");
         if serving.reloads > RELOADS && suspects.is_empty() {
             let poisoned = Unloadable::Poisoned(Poisoned(what.to_owned()));
@@ -352,7 +340,7 @@ impl DocumentActor {
     fn try_suspects(&mut self, mut suspects: VecDeque<Suspect>, ctx: &mut Context<Self>) {
         while let Some(suspect) = suspects.pop_front() {
             let Phase::Serving(serving) = &mut self.phase else { return };
-            let mut effects = serving.state.retry(suspect.clone(), now());
+            let mut effects = serving.state.retry(suspect.clone(), Moment::now());
             if let [Effect::Poisoned { what, .. }] = effects.as_slice() {
                 let what = what.clone();
                 warn!(document = %self.name, session = %suspect.session, what, "update quarantined");
@@ -371,7 +359,8 @@ impl DocumentActor {
     fn quarantine(&self, suspect: &Suspect, what: String, ctx: &mut Context<Self>) {
         let bytes = suspect.update.bytes().clone();
         let Phase::Serving(serving) = &self.phase else { return };
-        let kept = self.store.quarantine(self.name.clone(), serving.life, what, bytes, now().wall);
+        let kept =
+            self.common.store.quarantine(self.name.clone(), serving.life, what, bytes, Moment::now().wall);
         let report = |kept: Result<(), StoreError>, actor: &mut Self, _: &mut Context<Self>| {
             if let Err(error) = kept {
                 error!(document = %actor.name, %error, "failed to quarantine an update");
@@ -418,8 +407,8 @@ impl DocumentActor {
                     }
                 }
                 Effect::Refused(reason) => {
-                    self.metrics.refused(reason);
-                    self.registry.complain(&self.name, "input", reason, Instant::now());
+                    self.common.metrics.refused(reason);
+                    self.common.complaints.note(&self.name, "input", reason, Instant::now());
                 }
                 Effect::Close { session, reason } => self.send_away(session, reason),
                 Effect::Poisoned { what, suspects } => self.reload(&what, suspects, ctx),
@@ -442,7 +431,7 @@ impl DocumentActor {
         turns::later(ctx, pace::PAUSE, |actor, ctx| {
             actor.presence_scheduled = false;
             let Phase::Serving(serving) = &mut actor.phase else { return };
-            let mut effects = serving.state.tell_untold_presence(now());
+            let mut effects = serving.state.tell_untold_presence(Moment::now());
             actor.carry_out(&mut effects, ctx);
         });
     }
@@ -478,7 +467,7 @@ impl DocumentActor {
             lagging |= self.note_lag(*session, pushed);
         }
         if is_update {
-            self.metrics.updates_sent.inc_by(queued);
+            self.common.metrics.updates_sent.inc_by(queued);
         }
         lagging
     }
@@ -513,7 +502,7 @@ impl DocumentActor {
         let began = pushed == Pushed::BeganToLag;
         if began {
             debug!(document = %self.name, %session, "session is slow, its queue is replaced");
-            self.metrics.slow_session_catch_ups.inc();
+            self.common.metrics.slow_session_catch_ups.inc();
         }
         began
     }
@@ -525,14 +514,14 @@ impl DocumentActor {
             Ok(state) => state,
             Err(Poisoned(what)) => return self.reload(&what, Vec::new(), ctx),
         };
-        let (registry, root) = (self.registry.clone(), field.as_str().to_owned());
-        let reading = async move { registry.exports().root_text(state, root).await };
+        let (exports, root) = (self.common.exports.clone(), field.as_str().to_owned());
+        let reading = async move { exports.root_text(state, root).await };
         turns::spawn(
             ctx,
             reading.into_actor(self).map(move |text, actor, ctx| {
                 let Phase::Serving(serving) = &mut actor.phase else { return };
                 let text = text.map_err(|unreadable| unreadable.to_string());
-                let mut effects = serving.state.rich_text(&field, text, now());
+                let mut effects = serving.state.rich_text(&field, text, Moment::now());
                 actor.carry_out(&mut effects, ctx);
             }),
         );
@@ -616,7 +605,7 @@ impl DocumentActor {
     fn answer_request(&mut self, session: SessionId, answer: Answer) -> bool {
         let was_there = self.requests.answer(session, answer);
         if was_there && let Phase::Serving(serving) = &mut self.phase {
-            drop(serving.state.leave(session, true, now()));
+            drop(serving.state.leave(session, true, Moment::now()));
         }
         was_there
     }
@@ -624,12 +613,12 @@ impl DocumentActor {
     /// Hands what waits to the store, unless a write is under way.
     fn write(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
-        let now = now();
+        let now = Moment::now();
         if let Some(updates) = serving.journal.take(now.instant) {
             serving.look(A_PAGE);
             let summary = Some(serving.summary(serving.state_bytes.max(serving.log_bytes)));
             let append = Append { document: self.name.clone(), updates, summary };
-            let written = self.store.append(vec![append]);
+            let written = self.common.store.append(vec![append]);
             serving.write_started = Some(now.instant);
             let journals = serving.journals;
             turns::spawn(
@@ -654,7 +643,7 @@ impl DocumentActor {
                     info!(document = %self.name, "the store takes writes again");
                 }
                 if let Some(started) = serving.write_started.take() {
-                    self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+                    self.common.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
                 }
                 serving.exists = true;
                 serving.life = appended.life;
@@ -676,7 +665,7 @@ impl DocumentActor {
         if !serving.journal.is_failing() {
             error!(document = %self.name, %error, "failed to store changes; they are kept in memory");
         }
-        self.metrics.store_failures.inc();
+        self.common.metrics.store_failures.inc();
         let retry = serving.journal.failed(Instant::now());
         serving.state.set_full(serving.journal.is_full());
         let pause = retry.saturating_duration_since(Instant::now());
@@ -689,7 +678,7 @@ impl DocumentActor {
         serving.state.set_full(serving.journal.is_full());
         let change = backlog as i64 - serving.backlog_reported as i64;
         if change != 0 {
-            self.metrics.journal_backlog_bytes.inc_by(change);
+            self.common.metrics.journal_backlog_bytes.inc_by(change);
             serving.backlog_reported = backlog;
             self.lease.set_unsaved(backlog);
         }
@@ -706,7 +695,7 @@ impl DocumentActor {
     /// Replaces the log by one state once it has grown past the state's own size.
     fn checkpoint_if_due(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &self.phase else { return };
-        if serving.log_bytes > self.config.checkpoint_bytes.max(serving.state_bytes) {
+        if serving.log_bytes > self.common.config.checkpoint_bytes.max(serving.state_bytes) {
             self.checkpoint(ctx);
         }
     }
@@ -735,7 +724,7 @@ impl DocumentActor {
     ) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let Some(mut replica) = serving.state.lend_to_read() else { return };
-        let work = self.registry.work();
+        let work = self.common.work.clone();
         let encoded = async move {
             work.run(move || {
                 let encoded = read(&mut replica);
@@ -779,9 +768,9 @@ impl DocumentActor {
         let covered = serving.log_bytes.saturating_sub(serving.journal.backlog_bytes());
         serving.look(A_BOOK);
         let summary = serving.summary(state.len());
-        let (store, name) = (self.store.clone(), self.name.clone());
+        let (store, name) = (self.common.store.clone(), self.name.clone());
         let (life, journals) = (serving.life, serving.journals);
-        let (deleted, work) = (self.config.keep_deleted.of(&self.name), self.registry.work());
+        let (deleted, work) = (self.common.config.keep_deleted.of(&self.name), self.common.work.clone());
         let written = async move {
             let checked = state.clone();
             let load = move || Replica::load([&checked], deleted).map(drop);
@@ -832,13 +821,13 @@ impl DocumentActor {
     }
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
-        let now = now();
+        let now = Moment::now();
         let mut lagging = false;
         for (session, outbox) in &self.outboxes {
             lagging |= outbox.is_lagging();
             if outbox.is_overdue(now.instant) && outbox.closing().is_none() {
                 warn!(document = %self.name, %session, "session too slow, closing");
-                self.metrics.slow_sessions_closed.inc();
+                self.common.metrics.slow_sessions_closed.inc();
                 outbox.close(CloseReason::TryAgainLater);
             }
         }
@@ -846,11 +835,11 @@ impl DocumentActor {
             lagging |= queue.is_behind();
             if queue.is_overdue(now.instant) && queue.closing().is_none() {
                 warn!(document = %self.name, %session, "session too slow, closing");
-                self.metrics.slow_sessions_closed.inc();
+                self.common.metrics.slow_sessions_closed.inc();
                 queue.close(CloseReason::TryAgainLater);
             }
         }
-        for request in self.requests.overdue(self.config.answer_within, now.instant) {
+        for request in self.requests.overdue(self.common.config.answer_within, now.instant) {
             self.answer_request(request, Err(JoinError::Unstored));
         }
         let mut effects = Effects::new();
@@ -881,7 +870,7 @@ impl DocumentActor {
         self.share.set_left(Some(since));
         let idle = match &self.phase {
             Phase::Refused(_) => TICK,
-            _ => self.config.idle,
+            _ => self.common.config.idle,
         };
         let busy = match &self.phase {
             Phase::Serving(serving) => {
@@ -902,7 +891,7 @@ impl DocumentActor {
         {
             // Come back when that is stored too.
             if serving.shelf == Shelf::Live {
-                let mut effects = serving.state.tidy(Now { wall: serving.modified, ..self::now() });
+                let mut effects = serving.state.tidy(Moment { wall: serving.modified, ..Moment::now() });
                 if !effects.is_empty() {
                     self.carry_out(&mut effects, ctx);
                     return false;
@@ -925,8 +914,8 @@ impl DocumentActor {
     /// From here on every message is answered "closed", and its sender opens the document anew.
     fn close(&mut self, ctx: &mut Context<Self>) {
         debug!(document = %self.name, "document closed");
-        self.registry.forget(&self.name, &self.lease);
-        self.share = self.registry.memory().share();
+        self.lease.end();
+        self.share = self.common.memory.share();
         self.phase = Phase::Closed;
         // The mailbox is still answered for a moment, so that nobody who already holds the address is
         // left without an answer; once all handles are gone the actor stops by itself.
@@ -944,7 +933,7 @@ impl DocumentActor {
     fn schedule_flush(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &self.phase else { return };
         let (updates, bytes) = serving.state.waiting();
-        if updates >= self.config.batch_updates || bytes >= self.config.batch_bytes {
+        if updates >= self.common.config.batch_updates || bytes >= self.common.config.batch_bytes {
             self.flush(ctx);
         } else if updates > 0 && !self.flush_scheduled {
             self.flush_scheduled = true;
@@ -961,14 +950,14 @@ impl DocumentActor {
             return;
         }
         let started = Instant::now();
-        let mut effects = serving.state.flush(now());
+        let mut effects = serving.state.flush(Moment::now());
         if !matches!(effects.last(), Some(Effect::Poisoned { .. })) {
             serving.reloads = 0;
         }
         let took = started.elapsed();
-        self.metrics.apply_seconds.observe(took.as_secs_f64());
+        self.common.metrics.apply_seconds.observe(took.as_secs_f64());
         if !effects.iter().any(|effect| matches!(effect, Effect::Store(_))) {
-            self.metrics.updates_redundant.inc();
+            self.common.metrics.updates_redundant.inc();
         }
         self.carry_out(&mut effects, ctx);
     }
@@ -984,8 +973,8 @@ impl DocumentActor {
             }
             return;
         };
-        let work = self.registry.work();
-        let metrics = self.metrics.clone();
+        let work = self.common.work.clone();
+        let metrics = self.common.metrics.clone();
         let suspects = batch.clone();
         let applied = async move {
             work.run_dear(move || {
@@ -1010,7 +999,8 @@ impl DocumentActor {
             let Phase::Serving(serving) = &mut actor.phase else { return };
             match done {
                 Ok((replica, batch, applied, panicked)) => {
-                    let mut effects = serving.state.take_back(replica, batch, applied, panicked, now());
+                    let mut effects =
+                        serving.state.take_back(replica, batch, applied, panicked, Moment::now());
                     actor.carry_out(&mut effects, ctx);
                     if let Some((session, messages)) = rest {
                         actor.deliver(session, messages, ctx);
@@ -1049,7 +1039,7 @@ impl Actor for DocumentActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.set_mailbox_capacity(64);
         self.was_started = true;
-        self.metrics.documents.inc();
+        self.common.metrics.documents.inc();
         self.load(Vec::new(), ctx);
     }
 }
@@ -1059,13 +1049,13 @@ impl Actor for DocumentActor {
 impl Drop for DocumentActor {
     fn drop(&mut self) {
         if self.was_started {
-            self.metrics.documents.dec();
+            self.common.metrics.documents.dec();
         }
         if let Phase::Serving(serving) = &self.phase {
-            self.metrics.journal_backlog_bytes.dec_by(serving.backlog_reported as i64);
+            self.common.metrics.journal_backlog_bytes.dec_by(serving.backlog_reported as i64);
         }
         self.close_everybody(CloseReason::Reset);
-        self.registry.forget(&self.name, &self.lease);
+        self.lease.end();
     }
 }
 
@@ -1102,12 +1092,6 @@ async fn replay(
     let built =
         if bytes <= IN_PLACE { build() } else { work.run(build).await.map_err(|_| OpenError::Closed)? };
     built.map_err(|unloadable: Unloadable| OpenError::Unloadable(Arc::new(unloadable)))
-}
-
-/// The time, both ways.
-pub(super) fn now() -> Now {
-    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Now { instant: Instant::now(), wall: Timestamp(wall.as_millis() as u64) }
 }
 
 impl Handler<Join> for DocumentActor {
@@ -1160,7 +1144,7 @@ impl DocumentActor {
     }
 
     fn deliver(&mut self, session: SessionId, mut messages: VecDeque<Message>, ctx: &mut Context<Self>) {
-        let now = now();
+        let now = Moment::now();
         let mut effects = Effects::new();
         let Ok(serving) = self.serving() else { return };
         if serving.shelf != Shelf::Live {
@@ -1198,7 +1182,7 @@ impl Handler<JoinText> for DocumentActor {
     fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
         let JoiningText { session, access, editor, field, queue, max_sessions } = joining;
         let serving = self.admit(max_sessions)?;
-        let mut effects = serving.state.join_text(session, access, editor, field, now());
+        let mut effects = serving.state.join_text(session, access, editor, field, Moment::now());
         self.text_queues.insert(session, queue);
         self.idle_since = None;
         self.share.set_left(None);
@@ -1218,8 +1202,8 @@ impl Handler<DeliverText> for DocumentActor {
                 return;
             }
             let is_operation = matches!(request, Ok(json::Request::Operation(_)));
-            let mut effects = serving.state.receive_text(session, request, now());
-            self.metrics.updates_received.inc_by(u64::from(is_operation));
+            let mut effects = serving.state.receive_text(session, request, Moment::now());
+            self.common.metrics.updates_received.inc_by(u64::from(is_operation));
             self.carry_out(&mut effects, ctx);
         }
     }
@@ -1235,7 +1219,7 @@ impl Handler<Leave> for DocumentActor {
         self.text_queues.remove(&session);
         self.report_editors();
         if let Ok(serving) = self.serving() {
-            let mut effects = serving.state.leave(session, clean, now());
+            let mut effects = serving.state.leave(session, clean, Moment::now());
             self.carry_out(&mut effects, ctx);
         }
         if self.sessions() == 0 {
@@ -1358,7 +1342,7 @@ impl Handler<Contribute> for DocumentActor {
             return Err(JoinError::Busy);
         }
         // Who has no connection cannot be told later: nothing is taken that cannot be stored now.
-        self.store.health().map_err(OpenError::Store)?;
+        self.common.store.health().map_err(OpenError::Store)?;
         let Phase::Serving(serving) = &mut self.phase else { return Err(OpenError::Closed.into()) };
         let session = SessionId::new();
         // A session until the answer; what it would be told besides goes nowhere.
@@ -1374,8 +1358,8 @@ impl Handler<Govern> for DocumentActor {
     type Result = ();
     fn handle(&mut self, Govern { order, answer }: Govern, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        let (store, name, at) = (self.store.clone(), self.name.clone(), now().wall);
-        let within = self.config.answer_within;
+        let (store, name, at) = (self.common.store.clone(), self.name.clone(), Moment::now().wall);
+        let within = self.common.config.answer_within;
         let before = match self.serving() {
             // The one before is not answered yet: what this one would do cannot be known.
             Ok(serving) if serving.governing.is_some() => {
@@ -1483,7 +1467,8 @@ impl DocumentActor {
     /// Takes over a text of earlier versions, which nobody has written into just now.
     fn take_over(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
-        let mut effects = serving.state.take_over(usize::MAX, Now { wall: serving.modified, ..now() });
+        let mut effects =
+            serving.state.take_over(usize::MAX, Moment { wall: serving.modified, ..Moment::now() });
         self.carry_out(&mut effects, ctx);
     }
 
@@ -1499,9 +1484,9 @@ impl DocumentActor {
             }
         }
         if head.presence != Shelf::Live {
-            self.registry.close_chat(&self.name, CloseReason::Gone);
+            self.lease.gone();
         }
-        let journal = Journal::new(self.config.journal, head.last);
+        let journal = Journal::new(self.common.config.journal, head.last);
         let serving = self.serving()?;
         serving.shelf = head.presence;
         serving.created = head.created;

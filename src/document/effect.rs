@@ -1,24 +1,13 @@
 //! What the parts of a document that decide want done, for the actor to carry out.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 
 use super::outbox::Before;
 use crate::{
-    ids::{SessionId, Timestamp},
+    ids::SessionId,
     protocol::{close::CloseReason, guard::Update, json::FieldName, message::Outgoing},
     store::LoggedUpdate,
 };
-
-/// The time, both ways: for intervals and for people.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// Never jumps.
-    pub instant: Instant,
-    /// The wall clock.
-    pub wall: Timestamp,
-}
 
 /// What should happen, in this order.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 //! document can bear, and nobody may say so more often than a [`rate`] allows. What changes cost is reckoned in [`costs`],
 //! and what takes long is done by the threads of [`work`]. [`size`] says when a document is full, [`deleted`] what
 //! becomes of what is deleted.
-//! Who asks without a connection waits in [`requests`], and what is refused is logged by way of [`complaints`]. [`attachments`] and the [`chat`] are kept beside the document,
+//! Who asks without a connection waits in [`requests`], and what is refused is logged by way of [`complaints`]. What is kept [`beside`] the document has rooms of its own,
 //! and [`exports`] reads it for those who do not speak Yjs.
 //!
 //! [`actor`] owns all of them and carries events in and effects out, each in its turn ([`turns`]); [`messages`] are what it may be asked, [`handle`] is its typed door, [`error`] why it may refuse, [`registry`] knows
@@ -15,19 +15,20 @@
 
 pub mod acknowledgements;
 pub mod actor;
-pub mod attachments;
 mod backlog;
-pub mod chat;
+pub mod beside;
 pub mod collab;
 mod complaints;
 pub mod costs;
 pub mod deleted;
+mod digest;
 pub mod effect;
 pub mod error;
 pub mod export;
 pub mod exports;
 pub mod handle;
 pub mod journal;
+mod lease;
 pub mod memory;
 pub mod messages;
 pub mod outbox;
@@ -35,7 +36,6 @@ pub mod pace;
 pub mod plain_text;
 pub mod presence;
 pub mod rate;
-mod record;
 pub mod registry;
 pub mod replica;
 mod requests;
@@ -67,9 +67,9 @@ pub struct Config {
     /// What may wait for the store.
     pub journal: journal::Config,
     /// How much people may attach.
-    pub attachments: attachments::Limits,
+    pub attachments: beside::attachments::Limits,
     /// How much may be said in a chat.
-    pub chat: chat::Limits,
+    pub chat: beside::chat::Limits,
     /// What may wait for a reader.
     pub outbox: outbox::Limits,
     /// How long a document that nobody has open stays in memory. Short saves memory, long saves loading.
@@ -100,8 +100,8 @@ impl Default for Config {
             keep_deleted: deleted::KeepDeleted::default(),
             presence: presence::Config::default(),
             journal: journal::Config::default(),
-            attachments: attachments::Limits::default(),
-            chat: chat::Limits::default(),
+            attachments: beside::attachments::Limits::default(),
+            chat: beside::chat::Limits::default(),
             outbox: outbox::Limits::default(),
             idle: Duration::from_secs(30),
             open_bytes: 1 << 30,

@@ -6,8 +6,8 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,14 +17,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Config, Cursor, Head, Page, Shelf, StoreError, Usage,
+    Config, Cursor, Head, Life, Page, Shelf, StoreError, Usage,
     actor::DocumentActor,
-    attachments::Reading,
-    chat::Chats,
     complaints::Complaints,
     error::{JoinError, OpenError},
     exports::Exports,
     handle::DocumentHandle,
+    lease::{Common, Lease},
     memory::Memory,
     work::{NoAnswer, Work},
 };
@@ -42,69 +41,50 @@ const PEOPLE_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Registry(Arc<Shared>);
 
+/// What people do beside documents, and what ends with them.
+pub trait Beside: Send + Sync {
+    /// A document went to the trash, or was deleted.
+    fn gone(&self, document: &DocumentName);
+
+    /// All of it ends for this reason.
+    fn close_all(&self, reason: CloseReason);
+}
+
 struct Shared {
-    config: Config,
-    store: Arc<dyn Store>,
-    metrics: Metrics,
+    common: Common,
     open: Mutex<HashMap<DocumentName, Entry>>,
-    chats: Chats,
-    reading: Reading,
-    complaints: Complaints,
+    /// What ends with documents.
+    beside: Mutex<Vec<Weak<dyn Beside>>>,
     generations: AtomicU64,
     draining: watch::Sender<bool>,
-    work: Work,
-    memory: Memory,
-    exports: Exports,
 }
 
 struct Entry {
     handle: DocumentHandle,
     lease: Lease,
-}
-
-/// An actor's entry in the registry. The generation tells it from an earlier or later actor of the same
-/// document, so that one that is closing cannot remove its successor.
-#[derive(Clone)]
-pub(super) struct Lease {
+    /// Tells an actor from an earlier or later one of the same document, so that one that is closing cannot remove its
+    /// successor.
     generation: u64,
-    editors: Arc<AtomicUsize>,
-    unsaved: Arc<AtomicUsize>,
-    waits: Arc<AtomicBool>,
-}
-
-impl Lease {
-    /// Says how many sessions have the document open, for lists.
-    pub(super) fn set_editors(&self, editors: usize) {
-        self.editors.store(editors, Ordering::Relaxed);
-    }
-
-    /// Says how many bytes of changes are not stored, for whoever has to stop before they are.
-    pub(super) fn set_unsaved(&self, bytes: usize) {
-        self.unsaved.store(bytes, Ordering::Relaxed);
-    }
-
-    /// Says whether it answers nobody because the store does not answer it.
-    pub(super) fn set_waits(&self, waits: bool) {
-        self.waits.store(waits, Ordering::Relaxed);
-    }
 }
 
 impl Registry {
     /// No document is open.
     pub fn new(config: Config, store: Arc<dyn Store>, metrics: Metrics) -> Self {
-        Self(Arc::new(Shared {
+        let common = Common {
             memory: Memory::new(config.open_bytes),
-            exports: Exports::default(),
+            exports: Arc::default(),
+            complaints: Complaints::default(),
+            work: Work::new(),
             config,
             store,
             metrics,
+        };
+        Self(Arc::new(Shared {
+            common,
             open: Mutex::default(),
-            chats: Chats::default(),
-            reading: Reading::default(),
-            complaints: Complaints::default(),
+            beside: Mutex::default(),
             generations: AtomicU64::new(0),
             draining: watch::Sender::new(false),
-            work: Work::new(),
         }))
     }
 
@@ -123,23 +103,28 @@ impl Registry {
         if let Some(entry) = open.get(name) {
             return Ok((entry.handle.clone(), entry.lease.clone()));
         }
-        let lease = Lease {
-            generation: self.0.generations.fetch_add(1, Ordering::Relaxed),
-            editors: Arc::default(),
-            unsaved: Arc::default(),
-            waits: Arc::default(),
-        };
-        let actor = DocumentActor::new(
-            name.clone(),
-            self.0.config.clone(),
-            self.0.store.clone(),
-            self.0.metrics.clone(),
-            self.clone(),
-            lease.clone(),
-        );
+        let generation = self.0.generations.fetch_add(1, Ordering::Relaxed);
+        let lease = self.lease(name, generation);
+        let actor = DocumentActor::new(name.clone(), self.0.common.clone(), lease.clone());
         let handle = DocumentHandle::new(actor.start());
-        open.insert(name.clone(), Entry { handle: handle.clone(), lease: lease.clone() });
+        open.insert(name.clone(), Entry { handle: handle.clone(), lease: lease.clone(), generation });
         Ok((handle, lease))
+    }
+
+    fn lease(&self, name: &DocumentName, generation: u64) -> Lease {
+        let (shared, document) = (Arc::downgrade(&self.0), name.clone());
+        let ended = move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.forget(&document, generation);
+            }
+        };
+        let (shared, document) = (Arc::downgrade(&self.0), name.clone());
+        let gone = move || {
+            if let Some(shared) = shared.upgrade() {
+                shared.each_beside(|beside| beside.gone(&document));
+            }
+        };
+        Lease::new(Box::new(ended), Box::new(gone))
     }
 
     /// Opens the document and asks it something; if it was being put away at that moment, opens it again. Whoever asks
@@ -178,13 +163,13 @@ impl Registry {
     {
         /// How often it is looked whether a document that takes its time has begun to wait for the disk.
         const LOOK_AGAIN: Duration = Duration::from_millis(250);
-        let within = self.0.config.answer_within;
+        let within = self.0.common.config.answer_within;
         let mut asked = std::pin::pin!(asked);
         let mut wait = within;
         loop {
             match tokio::time::timeout(wait, &mut asked).await {
                 Ok(answer) => return answer.map_err(JoinError::from),
-                Err(_) if lease.waits.load(Ordering::Relaxed) => {
+                Err(_) if lease.waits() => {
                     return Err(StoreError::Unanswered(within).into());
                 }
                 Err(_) => wait = LOOK_AGAIN,
@@ -192,32 +177,9 @@ impl Registry {
         }
     }
 
-    /// What the store answers, unless it takes longer than anybody should wait for it.
-    pub(super) async fn stored<T>(
-        &self,
-        asked: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let within = self.0.config.answer_within;
-        tokio::time::timeout(within, asked).await.unwrap_or(Err(StoreError::Unanswered(within)))
-    }
-
-    /// What the store reads of what may be megabytes, unless it takes longer than anybody should wait for that.
-    pub(super) async fn fetched<T>(
-        &self,
-        asked: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let within = self.0.config.read_within;
-        tokio::time::timeout(within, asked).await.unwrap_or(Err(StoreError::Unanswered(within)))
-    }
-
     /// The settings of documents.
     pub fn config(&self) -> &Config {
-        &self.0.config
-    }
-
-    /// Where work is done that takes long.
-    pub(super) fn work(&self) -> Work {
-        self.0.work.clone()
+        &self.0.common.config
     }
 
     /// Reads something that came in and is `length` bytes long. What is long is read where that holds nobody up.
@@ -229,43 +191,49 @@ impl Registry {
         length: usize,
         read: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoAnswer> {
-        if length <= guard::QUICK { Ok(read()) } else { self.0.work.run(read).await }
+        if length <= guard::QUICK { Ok(read()) } else { self.0.common.work.run(read).await }
     }
 
     /// What documents say to those who do not speak Yjs.
     pub fn exports(&self) -> &Exports {
-        &self.0.exports
+        &self.0.common.exports
     }
 
     /// What the open documents take.
     pub fn memory(&self) -> &Memory {
-        &self.0.memory
+        &self.0.common.memory
     }
 
     /// For what is kept beside documents.
     pub(super) fn store(&self) -> &Arc<dyn Store> {
-        &self.0.store
-    }
-
-    /// The attachments that are being sent.
-    pub(super) fn reading(&self) -> &Reading {
-        &self.0.reading
+        &self.0.common.store
     }
 
     /// Logs that something was refused in a document, and why; once a minute for each.
     pub fn complain(&self, document: &DocumentName, what: &str, why: impl std::fmt::Display, now: Instant) {
-        self.0.complaints.note(document, what, why, now);
+        self.0.common.complaints.note(document, what, why, now);
     }
 
-    /// The chats beside documents.
-    pub(super) fn chats(&self) -> &Chats {
-        &self.0.chats
+    /// From now on it is told when documents go, for as long as it is there.
+    pub fn keep_beside(&self, beside: &Arc<dyn Beside>) {
+        self.0.beside.lock().push(Arc::downgrade(beside));
+    }
+
+    /// The life of the document that has this name now, which begins if there is none.
+    pub async fn begun(&self, name: &DocumentName) -> Result<Life, JoinError> {
+        if let Some(head) = self.head(name).await? {
+            return Ok(head.life);
+        }
+        // Through the document itself, which may be open and must know that it exists now.
+        self.ask(name, async |handle: DocumentHandle| handle.create().await).await?;
+        let head = self.head(name).await?;
+        Ok(head.ok_or_else(|| StoreError::Missing(name.clone()))?.life)
     }
 
     /// How many sessions have the document open.
     pub fn editors(&self, name: &DocumentName) -> usize {
         let open = self.0.open.lock();
-        open.get(name).map_or(0, |entry| entry.lease.editors.load(Ordering::Relaxed))
+        open.get(name).map_or(0, |entry| entry.lease.editors())
     }
 
     /// Some of those who have the document open, as they show themselves.
@@ -291,7 +259,7 @@ impl Registry {
     /// that is busy may hold more.
     pub fn unsaved(&self) -> Vec<(DocumentName, usize)> {
         let open = self.0.open.lock();
-        open.iter().map(|(name, entry)| (name.clone(), entry.lease.unsaved.load(Ordering::Relaxed))).collect()
+        open.iter().map(|(name, entry)| (name.clone(), entry.lease.unsaved())).collect()
     }
 
     /// How many documents are open.
@@ -306,22 +274,22 @@ impl Registry {
 
     /// One page of a shelf, newest change first, whether the documents are open or not.
     pub async fn list(&self, shelf: Shelf, after: Option<Cursor>, limit: usize) -> Result<Page, StoreError> {
-        self.0.store.list(shelf, after, limit).await
+        self.0.common.store.list(shelf, after, limit).await
     }
 
     /// What is stored about a document, without opening it.
     pub async fn head(&self, name: &DocumentName) -> Result<Option<Head>, StoreError> {
-        Ok(self.0.store.heads(vec![name.clone()]).await?.pop().flatten())
+        Ok(self.0.common.store.heads(vec![name.clone()]).await?.pop().flatten())
     }
 
     /// Whether changes can be stored now.
     pub fn health(&self) -> Result<(), StoreError> {
-        self.0.store.health()
+        self.0.common.store.health()
     }
 
     /// How much is stored.
     pub fn usage(&self) -> Usage {
-        self.0.store.usage()
+        self.0.common.store.usage()
     }
 
     /// Whether the server is shutting down.
@@ -343,15 +311,22 @@ impl Registry {
             self.0.draining.send_replace(true);
             open.values().map(|entry| entry.handle.clone()).collect()
         };
-        self.0.chats.close_all(reason);
+        self.0.each_beside(|beside| beside.close_all(reason));
         let drained = handles.iter().map(|handle| handle.drain(reason));
         futures_util::future::join_all(drained).await;
     }
+}
+
+impl Shared {
+    fn each_beside(&self, tell: impl Fn(&dyn Beside)) {
+        let beside: Vec<_> = self.beside.lock().iter().filter_map(Weak::upgrade).collect();
+        beside.iter().for_each(|beside| tell(&**beside));
+    }
 
     /// Removes a document's entry, unless a later actor has taken its place.
-    pub(super) fn forget(&self, name: &DocumentName, lease: &Lease) {
-        let mut open = self.0.open.lock();
-        if open.get(name).is_some_and(|entry| entry.lease.generation == lease.generation) {
+    fn forget(&self, name: &DocumentName, generation: u64) {
+        let mut open = self.open.lock();
+        if open.get(name).is_some_and(|entry| entry.generation == generation) {
             open.remove(name);
         }
     }

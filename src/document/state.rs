@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 use super::{
     collab::{self, Carried, Collab, Own},
     costs::{Costs, Purse, Standing},
-    effect::{Effect, Effects, Now, Outcome, Said, Suspect},
+    effect::{Effect, Effects, Outcome, Said, Suspect},
     outbox::Lag,
     pace::{self, Paced},
     presence::{self, Presence},
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     auth::Access,
-    ids::SessionId,
+    ids::{Moment, SessionId},
     protocol::{
         Dialect,
         close::CloseReason,
@@ -166,7 +166,7 @@ impl DocumentState {
     }
 
     /// Whether there is room for so many bytes more.
-    fn has_room(&mut self, more: usize, now: Now) -> bool {
+    fn has_room(&mut self, more: usize, now: Moment) -> bool {
         let replica = &mut self.replica;
         self.size.has_room(more, now.instant, || replica.state().ok().map(|state| state.len()))
     }
@@ -189,7 +189,7 @@ impl DocumentState {
     }
 
     /// A session says something. Updates wait for the next [`Self::flush`].
-    pub fn receive(&mut self, session: SessionId, message: Message, now: Now, effects: &mut Effects) {
+    pub fn receive(&mut self, session: SessionId, message: Message, now: Moment, effects: &mut Effects) {
         let Some(member) = self.members.get_mut(&session) else { return };
         match message {
             Message::SyncStep1(vector) => match self.replica.difference(&vector) {
@@ -254,7 +254,7 @@ impl DocumentState {
         access: Access,
         editor: EditorName,
         field: FieldName,
-        now: Now,
+        now: Moment,
     ) -> Effects {
         // What it is told first must hold what was said before it came.
         let mut effects = self.flush(now);
@@ -274,7 +274,7 @@ impl DocumentState {
         &mut self,
         session: SessionId,
         request: Result<Request, Refusal>,
-        now: Now,
+        now: Moment,
     ) -> Effects {
         match request {
             Ok(Request::Operation(proposal)) => self.propose(session, proposal, now),
@@ -305,7 +305,7 @@ impl DocumentState {
     }
 
     /// Shows a session of the JSON dialect to Yjs clients, in the way they see each other.
-    fn introduce(&mut self, session: SessionId, now: Now, effects: &mut Effects) {
+    fn introduce(&mut self, session: SessionId, now: Moment, effects: &mut Effects) {
         if let Some(entry) = self.collab.awareness(session, now.instant) {
             let outcome = self.presence.apply(session, vec![entry].into(), true, now.instant);
             self.announce(outcome.changed, Some(session), now, effects);
@@ -318,7 +318,7 @@ impl DocumentState {
         &mut self,
         changed: AwarenessUpdate,
         except: Option<SessionId>,
-        now: Now,
+        now: Moment,
         effects: &mut Effects,
     ) {
         effects.extend(self.collab.meet(&changed.entries, now.instant));
@@ -340,7 +340,7 @@ impl DocumentState {
     }
 
     /// Tells what waited because too much was to be told about who is here.
-    pub fn tell_untold_presence(&mut self, now: Now) -> Effects {
+    pub fn tell_untold_presence(&mut self, now: Moment) -> Effects {
         let mut effects = self.collab.tell_untold_presence(now.instant);
         let told = self.untold.all(self.replicas(), now.instant);
         if !told.is_empty() {
@@ -361,7 +361,7 @@ impl DocumentState {
     }
 
     /// An operation is applied at once, after what came before it.
-    fn propose(&mut self, session: SessionId, proposal: Proposal, now: Now) -> Effects {
+    fn propose(&mut self, session: SessionId, proposal: Proposal, now: Moment) -> Effects {
         let mut effects = self.flush(now);
         let Some(member) = self.members.get_mut(&session) else { return effects };
         let access = member.access;
@@ -403,7 +403,7 @@ impl DocumentState {
         effects
     }
 
-    fn edit(&mut self, session: SessionId, own: Own, now: Now, effects: &mut Effects) {
+    fn edit(&mut self, session: SessionId, own: Own, now: Moment, effects: &mut Effects) {
         let Some((field, edits)) = self.collab.edits(session, &own.operation) else { return };
         let parts = edits.len();
         let Applied { update, before, took, .. } = match self.replica.edit(&field, &edits) {
@@ -434,7 +434,7 @@ impl DocumentState {
     }
 
     /// What a text says that the actor was asked to read, or why it cannot be read.
-    pub fn rich_text(&mut self, field: &FieldName, text: Result<String, String>, now: Now) -> Effects {
+    pub fn rich_text(&mut self, field: &FieldName, text: Result<String, String>, now: Moment) -> Effects {
         self.collab.read(field, text, now.instant)
     }
 
@@ -459,7 +459,7 @@ impl DocumentState {
         session: SessionId,
         update: Update,
         is_answer: bool,
-        now: Now,
+        now: Moment,
         effects: &mut Effects,
     ) {
         let Some(member) = self.members.get_mut(&session) else { return };
@@ -544,14 +544,21 @@ impl DocumentState {
     }
 
     /// What was applied took so long; whoever asked for more than that is worth answers for it.
-    fn account(&mut self, batch: &[Suspect], took: Duration, now: Now) {
+    fn account(&mut self, batch: &[Suspect], took: Duration, now: Moment) {
         let worth: Duration = batch.iter().map(|suspect| dear::worth(&suspect.update)).sum();
         let parts = batch.iter().map(|suspect| dear::parts(&suspect.update)).sum();
         self.account_for(batch, parts, took, took.saturating_sub(worth), now);
     }
 
     /// The same where it is known how much of it was more, and how many structs and ranges it was for.
-    fn account_for(&mut self, batch: &[Suspect], parts: usize, took: Duration, excess: Duration, now: Now) {
+    fn account_for(
+        &mut self,
+        batch: &[Suspect],
+        parts: usize,
+        took: Duration,
+        excess: Duration,
+        now: Moment,
+    ) {
         if parts > 0 {
             self.costs.learn(parts, took);
         }
@@ -561,7 +568,7 @@ impl DocumentState {
     }
 
     /// Whoever sent these updates answers for so much between them.
-    fn share(&mut self, batch: &[Suspect], cost: Duration, now: Now) {
+    fn share(&mut self, batch: &[Suspect], cost: Duration, now: Moment) {
         if cost.is_zero() {
             return;
         }
@@ -572,7 +579,7 @@ impl DocumentState {
         }
     }
 
-    fn charge(&mut self, session: SessionId, excess: Duration, now: Now) {
+    fn charge(&mut self, session: SessionId, excess: Duration, now: Moment) {
         if let Some(member) = self.members.get_mut(&session) {
             let purse = if member.is_request { &mut self.requests } else { &mut member.purse };
             self.costs.charge(purse, excess, now.instant);
@@ -606,7 +613,7 @@ impl DocumentState {
         batch: Vec<Suspect>,
         applied: Vec<AppliedDear>,
         panicked: Option<Poisoned>,
-        now: Now,
+        now: Moment,
     ) -> Effects {
         self.replica = replica;
         let mut effects = Effects::new();
@@ -633,7 +640,7 @@ impl DocumentState {
     }
 
     /// What others' changes bring with them: texts that somebody follows, and texts of earlier versions.
-    fn after_change(&mut self, batch: &[Suspect], now: Now, effects: &mut Effects) {
+    fn after_change(&mut self, batch: &[Suspect], now: Moment, effects: &mut Effects) {
         /// Somebody at a page of an earlier version types a few times a second, and has the whole text looked at each time.
         const A_LOOK: Duration = Duration::from_millis(20);
         effects.extend(self.take_over(LARGE, now));
@@ -654,7 +661,7 @@ impl DocumentState {
         update: Option<Bytes>,
         before: SmallVec<[(ClientId, u32); 2]>,
         author: Option<SessionId>,
-        now: Now,
+        now: Moment,
         effects: &mut Effects,
     ) {
         if let Some(update) = update {
@@ -665,7 +672,7 @@ impl DocumentState {
     }
 
     /// Takes over a text of earlier versions, if it is one and has no more than `most` bytes ([`Replica::take_over`]).
-    pub fn take_over(&mut self, most: usize, now: Now) -> Effects {
+    pub fn take_over(&mut self, most: usize, now: Moment) -> Effects {
         match self.replica.take_over(most) {
             Ok(Some(taken)) => self.taken_over(taken, now),
             Ok(None) => Effects::new(),
@@ -678,7 +685,7 @@ impl DocumentState {
     }
 
     /// A text of earlier versions was taken over, or what was written there ([`Replica::take_over`]).
-    pub fn taken_over(&mut self, taken: Applied, now: Now) -> Effects {
+    pub fn taken_over(&mut self, taken: Applied, now: Moment) -> Effects {
         let mut effects = Effects::new();
         self.size.grew(taken.update.as_ref().map_or(0, Bytes::len));
         self.keep(taken.update, taken.before, None, now, &mut effects);
@@ -686,7 +693,7 @@ impl DocumentState {
     }
 
     /// Nobody has the document open: words of tables that are gone for good are cleared away.
-    pub fn tidy(&mut self, now: Now) -> Effects {
+    pub fn tidy(&mut self, now: Moment) -> Effects {
         let mut effects = Effects::new();
         if self.stays_untidy {
             return effects;
@@ -717,7 +724,7 @@ impl DocumentState {
     /// Unless several wrote and one of them takes hearing its own update for the acknowledgement: it must
     /// not hear it in a broadcast, before it is durable. Then each author's updates are one transaction, and
     /// one broadcast to everybody else.
-    pub fn flush(&mut self, now: Now) -> Effects {
+    pub fn flush(&mut self, now: Moment) -> Effects {
         if self.waiting.is_empty() || self.poisoned {
             return Effects::new();
         }
@@ -739,7 +746,7 @@ impl DocumentState {
         effects
     }
 
-    fn apply(&mut self, batch: &[Suspect], now: Now) -> Effects {
+    fn apply(&mut self, batch: &[Suspect], now: Moment) -> Effects {
         let updates: Vec<&Update> = batch.iter().map(|suspect| &suspect.update).collect();
         let applied = match self.replica.apply(&updates) {
             Ok(applied) => applied,
@@ -835,7 +842,7 @@ impl DocumentState {
     }
 
     /// A session ended. After a `clean` end its presence goes at once.
-    pub fn leave(&mut self, session: SessionId, clean: bool, now: Now) -> Effects {
+    pub fn leave(&mut self, session: SessionId, clean: bool, now: Moment) -> Effects {
         if self.members.remove(&session).is_none() {
             return Effects::new();
         }
@@ -849,7 +856,7 @@ impl DocumentState {
     }
 
     /// Lets presence expire, and what is kept of texts that nobody has open.
-    pub fn tick(&mut self, now: Now) -> Effects {
+    pub fn tick(&mut self, now: Moment) -> Effects {
         let changed = self.presence.tick(now.instant);
         let mut effects = self.collab.tick(&mut self.replica, now.instant);
         self.announce(changed, None, now, &mut effects);
@@ -887,7 +894,7 @@ impl DocumentState {
     }
 
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.
-    pub fn replace_replica(&mut self, replica: Replica, now: Now) -> Effects {
+    pub fn replace_replica(&mut self, replica: Replica, now: Moment) -> Effects {
         self.replica = replica;
         if self.leaves_tree {
             self.replica.leave_tree();
@@ -912,7 +919,7 @@ impl DocumentState {
     }
 
     /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.
-    pub fn retry(&mut self, suspect: Suspect, now: Now) -> Effects {
+    pub fn retry(&mut self, suspect: Suspect, now: Moment) -> Effects {
         if !dear::is_large(&suspect.update) {
             return self.apply(&[suspect], now);
         }

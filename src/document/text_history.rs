@@ -12,7 +12,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::record;
+use super::digest::digest;
 use crate::{
     ids::SessionId,
     protocol::{json::EditorName, text_operation::TextOperation},
@@ -60,7 +60,7 @@ impl OperationName {
     pub fn new(id: Box<str>, base: u64, operation: &TextOperation) -> Self {
         // Two operations of one meaning have one JSON form: the library joins what stands side by side.
         let said = serde_json::to_vec(&(base, operation)).unwrap_or_default();
-        Self { id, digest: record::key_of(&said) }
+        Self { id, digest: digest(&said) }
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     document::{
         Life, Presence,
-        attachments::{AttachError, Attachment, is_picture},
+        beside::attachments::{AttachError, Attachment, is_picture},
     },
     ids::{DocumentName, Timestamp},
 };
@@ -89,7 +89,8 @@ pub async fn upload(
     if body.is_empty() {
         return Err(ApiError::bad_request("invalid_body", "the body is the file, and it is empty"));
     }
-    let (attachment, new) = app.registry.attach(&document, life, name, body.bytes.clone()).await?;
+    let (attachment, new) =
+        app.attachments.attach(&document, life, name, body.bytes.clone(), Timestamp::now()).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
     let shown = Shown::new(&document, attachment);
     let mut response = answer(status, &shown);
@@ -101,13 +102,13 @@ pub async fn upload(
 
 /// A file.
 pub(super) fn upload_limit(app: &App) -> Limit {
-    Limit { bytes: app.registry.config().attachments.bytes, of: "an attachment (see max_attachment_bytes)" }
+    Limit { bytes: app.attachments.limits().bytes, of: "an attachment (see max_attachment_bytes)" }
 }
 
 /// `GET …/attachments`: all of them, oldest first.
 pub async fn list(app: web::Data<App>, Named(document): Named) -> Result<HttpResponse, ApiError> {
     there(&app, &document).await?;
-    let attachments = app.registry.attachments(&document).await?.into_iter();
+    let attachments = app.attachments.list(&document).await?.into_iter();
     let attachments: Vec<_> = attachments.map(|attachment| Shown::new(&document, attachment)).collect();
     Ok(answer(StatusCode::OK, &serde_json::json!({"attachments": attachments})))
 }
@@ -120,7 +121,7 @@ pub async fn serve(
 ) -> Result<HttpResponse, ApiError> {
     let id = wanted(&request)?;
     there(&app, &document).await?;
-    let Some(attachment) = app.registry.attachment(&document, id).await? else { return Err(missing()) };
+    let Some(attachment) = app.attachments.get(&document, id).await? else { return Err(missing()) };
     let description = attachment.description;
     let tag = EntityTag::new_strong(id.to_string());
     let mut response = HttpResponse::Ok();
@@ -140,7 +141,7 @@ pub async fn serve(
         wanted => wanted,
     };
     let room = app.answers.room(request.path(), length).await?;
-    let bytes = app.registry.attachment_bytes(&document, id).await?.ok_or_else(missing)?;
+    let bytes = app.attachments.bytes(&document, id).await?.ok_or_else(missing)?;
     let mut answer = room.answer(bytes)?;
     if let Wanted::Part(from, to) = wanted {
         answer = answer.part(from as usize..=to as usize);
@@ -171,7 +172,7 @@ pub async fn delete(
     may_change(request.headers(), &app)?;
     let id = wanted(&request)?;
     let life = there(&app, &document).await?.ok_or_else(missing)?;
-    if app.registry.detach(&document, life, id).await? {
+    if app.attachments.detach(&document, life, id).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(missing())

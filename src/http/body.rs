@@ -8,17 +8,15 @@ use std::{ops::Deref, time::Duration};
 
 use actix_web::{
     HttpRequest,
-    dev::RequestHead,
     error::PayloadError,
-    http::{Method, StatusCode, header, header::HeaderMap},
+    http::{StatusCode, header, header::HeaderMap},
     web::Payload,
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use percent_encoding::percent_decode_str;
 
-use super::{App, attachments, documents, door, error::ApiError, events};
-use crate::{connection::transport::Hangup, ids::DocumentName, telemetry::Metrics};
+use super::error::ApiError;
+use crate::{connection::transport::Hangup, telemetry::Metrics};
 
 /// How long and how slowly, and how much in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +148,7 @@ pub struct Limit {
 
 impl Limit {
     /// By what the request announces.
-    fn admits(self, headers: &HeaderMap) -> Result<(), ApiError> {
+    pub(super) fn admits(self, headers: &HeaderMap) -> Result<(), ApiError> {
         let announced = headers.get(header::CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > self.bytes as u64) {
@@ -184,41 +182,4 @@ fn too_slow(request: &HttpRequest) -> ApiError {
     let message = "the body of the request came too slowly; see the settings min_body_rate, \
                    body_window_seconds and max_body_seconds";
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", message)
-}
-
-/// Why the body of a request need not be sent, to a sender who asks (`Expect: 100-continue`). What can be
-/// said without reading anything stored; the handler says the rest.
-pub(super) fn refused(app: &App, request: &RequestHead) -> Option<ApiError> {
-    door::check(app, request).and_then(|()| wanted(app, request)).err()
-}
-
-fn wanted(app: &App, request: &RequestHead) -> Result<(), ApiError> {
-    let nowhere = || {
-        let message = "nothing here takes a body; see the README for what does";
-        ApiError::new(StatusCode::EXPECTATION_FAILED, "no_body_expected", message)
-    };
-    let rest = request.uri.path().strip_prefix("/api/v1/documents").ok_or_else(nowhere)?;
-    if request.method != Method::POST {
-        return Err(nowhere());
-    }
-    documents::may_change(request.headers(), app)?;
-    let (name, what) = rest.strip_prefix('/').map_or((None, ""), |rest| {
-        let (name, what) = rest.split_once('/').unwrap_or((rest, "-"));
-        (Some(name), what)
-    });
-    if let Some(name) = name {
-        let name = DocumentName::parse_bytes(&percent_decode_str(name).collect::<Vec<u8>>())?;
-        if what == "messages" {
-            events::spoken_to(app, request.uri.query().unwrap_or_default(), &name)?;
-        }
-    }
-    let limit = match what {
-        "" => documents::CREATION,
-        "updates" => documents::updates(app),
-        "stateless" => documents::STATELESS,
-        "messages" => events::messages(app),
-        "attachments" => attachments::upload_limit(app),
-        _ => return Err(nowhere()),
-    };
-    limit.admits(request.headers())
 }

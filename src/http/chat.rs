@@ -45,7 +45,7 @@ pub async fn connect(
     })?;
     let opening = Opening {
         connection: ConnectionId::new(),
-        max_message_bytes: chat::frame_bytes(app.registry.config().chat.text_bytes),
+        max_message_bytes: chat::frame_bytes(app.chats.limits().text_bytes),
         heartbeat: app.connection.heartbeat,
         limits: app.connection.outbox,
         keepalive: KEEPALIVE,
@@ -56,7 +56,7 @@ pub async fn connect(
         name,
         most: app.config.limits.per_document,
         config: app.connection.chat,
-        registry: app.registry.clone(),
+        chats: app.chats.clone(),
         metrics: app.metrics.clone(),
     };
     let talk = async move |peer: &mut Peer, queue: &_| chat::talk(visit, peer, queue).await;
@@ -86,7 +86,7 @@ pub async fn page(
         return Err(ApiError::bad_request("invalid_query", format!("limit must be from 1 to {MOST}")));
     }
     there(&app, &document).await?;
-    let (messages, more) = app.registry.chat_page(&document, query.before, limit).await?;
+    let (messages, more) = app.chats.page(&document, query.before, limit).await?;
     let next = messages.first().filter(|_| more).map(|message| message.id);
     Ok(answer(StatusCode::OK, &serde_json::json!({"messages": messages, "next": next})))
 }

@@ -16,7 +16,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tracing::debug;
 
 use super::{
-    App, body, door,
+    App, door, expect,
     places::{self, Place, SPARE},
     routes, upgraded,
 };
@@ -31,11 +31,6 @@ pub const IN_HAND: usize = 8;
 /// How long a connection may be open before its first request has come. The clock runs on while this server is busy,
 /// and it is looked at before the socket is: with a few seconds a request that came in time was answered 408.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
-
-/// How long an ordinary connection lingers for a peer that has more to say; conversations end by their
-/// [`Hangup`](crate::connection::transport::Hangup). Longer than the HTTP server's clock is late, which moves in steps
-/// of half a second: a deadline that has passed when it is set is never noticed.
-pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves on `address` with so many worker threads and `room` connections at the most; the server, to be awaited, and where it listens, which is
 /// another port if that was 0. Must be called inside an actix system.
@@ -79,7 +74,7 @@ pub fn listen(
             })
             .keep_alive(Duration::from_secs(75))
             .client_request_timeout(FIRST_REQUEST)
-            .client_disconnect_timeout(LINGER)
+            .client_disconnect_timeout(upgraded::LINGER)
             .local_addr(address)
             .on_connect_ext(|transport: &Transport<Place>, data| {
                 data.insert(transport.hangup());
@@ -88,7 +83,7 @@ pub fn listen(
                 }
             })
             .expect(fn_service(move |request: Request| {
-                let refusal = body::refused(&expected, request.head());
+                let refusal = expect::refused(&expected, request.head());
                 std::future::ready(match refusal {
                     None => Ok(request),
                     Some(refusal) => Err(Response::<BoxBody>::from(Error::from(refusal))),

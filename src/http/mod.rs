@@ -11,6 +11,7 @@ pub mod door;
 mod encoded;
 pub mod error;
 pub mod events;
+mod expect;
 pub mod health;
 pub mod host;
 pub mod listener;
@@ -35,7 +36,10 @@ use crate::{
         feed::Feeds,
         penalty::{self, Penalties},
     },
-    document::registry::Registry,
+    document::{
+        beside::{attachments::Attachments, chat::Chats},
+        registry::Registry,
+    },
     telemetry::Metrics,
 };
 
@@ -66,6 +70,10 @@ pub struct Config {
 pub struct App {
     /// Open documents, and the store behind them.
     pub registry: Registry,
+    /// Files beside documents.
+    pub attachments: Attachments,
+    /// What people say beside documents.
+    pub chats: Chats,
     /// Figures.
     pub metrics: Metrics,
     /// Settings.

@@ -4,7 +4,7 @@
 //! and copy through them whatever is said. Here the socket is read into one buffer for all, and what a conversation
 //! writes goes to the socket as it is. The request itself goes the way of all others, through the routes.
 
-use std::{future::poll_fn, io, pin::Pin};
+use std::{future::poll_fn, io, pin::Pin, time::Duration};
 
 use actix_codec::{Encoder, Framed};
 use actix_http::{
@@ -18,8 +18,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::listener::LINGER;
 use crate::connection::transport::Transport;
+
+/// How long an ordinary connection lingers for a peer that has more to say; conversations end by their
+/// [`Hangup`](crate::connection::transport::Hangup). Longer than the HTTP server's clock is late, which moves in steps
+/// of half a second: a deadline that has passed when it is set is never noticed.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Lets `routes` answer a request for an upgrade, and carries what follows until it ends.
 pub(super) async fn carry<P, S, B>(

@@ -39,6 +39,7 @@
 //! - Texts with so many formats that reading them piece by piece takes all memory: ask [`Formats`].
 //! - Shared types nested deeper and deeper by many updates, and documents that grow too big.
 
+mod contents;
 mod formats;
 mod linear;
 mod order;
@@ -52,7 +53,7 @@ use smallvec::SmallVec;
 use yrs::updates::decoder::Decode;
 
 use super::{
-    message::ClientId,
+    ClientId,
     wire::{self, Reader},
 };
 pub use formats::Formats;

@@ -10,8 +10,7 @@ use super::{
     wire::{self, Reader},
 };
 
-/// The id under which a replica writes, up to 53 bits. It names a replica, not a person.
-pub use yrs::block::ClientID as ClientId;
+pub use super::ClientId;
 
 /// What a client says about one document, checked.
 #[derive(Clone, Debug, PartialEq)]

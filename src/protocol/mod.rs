@@ -19,6 +19,9 @@ pub mod ysync;
 #[cfg(test)]
 pub(crate) mod tests;
 
+/// The id under which a replica writes, up to 53 bits. It names a replica, not a person.
+pub use yrs::block::ClientID as ClientId;
+
 /// How a session speaks, as far as a document must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

@@ -4,7 +4,11 @@
 //! Works on tokens, so that paths inside macros count and those in comments and strings do not. Tests inside
 //! the source may use what they like.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fs,
+    path::Path,
+};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -41,11 +45,10 @@ const DOORS: &[(&str, &[&str])] = &[
             "document/messages.rs",
             "document/registry.rs",
             "document/turns.rs",
-            "server.rs",
         ],
     ),
-    ("actix_ws", &["connection/socket.rs", "http/upgrade.rs"]),
-    ("actix_http", &["connection/socket.rs", "http/upgrade.rs", "http/upgraded.rs", "http/listener.rs"]),
+    ("actix_ws", &["connection/socket.rs"]),
+    ("actix_http", &["connection/socket.rs", "http/upgraded.rs", "http/listener.rs"]),
     ("actix_server", &["http/listener.rs"]),
     ("actix_service", &["http/listener.rs", "http/upgraded.rs"]),
     ("actix_web", &["connection/socket.rs", "connection/text_socket.rs", "http/", "server.rs", "main.rs"]),
@@ -63,7 +66,9 @@ const CLOCKS: &[&str] = &[
     "connection/line.rs",
     "connection/socket.rs",
     "connection/text_socket.rs",
+    "http/attachments.rs",
     "http/upgrade.rs",
+    "ids.rs",
     "server.rs",
     "store/sled.rs",
     "store/sled/",
@@ -82,10 +87,46 @@ fn nobody_knows_more_than_the_design_allows() {
             "the table names {module}, which is not there"
         );
     }
-    for (door, _) in DOORS {
-        let named = files.iter().flat_map(|file| file.paths(&files)).any(|path| path.is_foreign(door));
-        assert!(named, "the table names {door}, which nobody uses");
+    for (door, places) in DOORS {
+        for place in *places {
+            let mut there = files.iter().filter(|file| file.is_in(&[place]));
+            let named = there.any(|file| file.paths(&files).iter().any(|path| path.is_foreign(door)));
+            assert!(named, "the table lets {place} name {door}, which it does not");
+        }
     }
+    for place in CLOCKS {
+        let mut there = files.iter().filter(|file| file.is_in(&[place]));
+        assert!(
+            there.any(|file| file.looks_at_the_clock(&files)),
+            "the table lets {place} look at the clock, which it does not"
+        );
+    }
+}
+
+/// Rooms of one floor do not know each other in a circle: of modules beside each other, each with all that is in it, one can be
+/// read after the other. A module and what it is made of are one room.
+#[test]
+fn no_room_is_in_a_circle() {
+    let files = Source::all(&repository("src"));
+    let circles = circles(&files);
+    assert!(circles.is_empty(), "\n{}", circles.join("\n"));
+}
+
+#[test]
+fn circles_are_found() {
+    let source = |one: &str, two: &str| {
+        let sources =
+            [("a/mod.rs", "mod one; mod two; pub use two::Two;"), ("a/one.rs", one), ("a/two.rs", two)];
+        circles(&sources.map(|(file, source)| Source::of(file, source)))
+    };
+    assert_eq!(source("use super::two::Two;", "pub struct Two;"), Vec::<String>::new());
+    let circle = ["a: one → two → one (a/one.rs names a::two::Two; a/two.rs names a::one::One)"];
+    assert_eq!(source("use super::two::Two;", "use super::one::One;"), circle);
+    assert_eq!(
+        source("use super::Two;", "use crate::a::one::One;"),
+        circle,
+        "by way of what the parent hands on"
+    );
 }
 
 #[test]
@@ -195,12 +236,17 @@ impl Source {
 
     /// Every path that it names outside tests.
     fn paths(&self, files: &[Self]) -> Vec<Named> {
+        self.named(files).into_iter().map(|(path, _)| path).collect()
+    }
+
+    /// The same, and whether it is an import.
+    fn named(&self, files: &[Self]) -> Vec<(Named, bool)> {
         let mut paths = Vec::new();
         let mut modules: BTreeSet<Vec<String>> = files.iter().map(Self::module).collect();
         modules.extend(declared_modules(&self.module(), &self.tokens));
         let mut tests = Vec::new();
-        walk(&self.tokens, &self.module(), &mut tests, &mut |module, path| {
-            paths.push(resolve(module, path, &modules));
+        walk(&self.tokens, &self.module(), &mut tests, &mut |module, path, is_import| {
+            paths.push((resolve(module, path, &modules), is_import));
         });
         paths
     }
@@ -208,8 +254,16 @@ impl Source {
     /// The modules that it declares for tests alone.
     fn test_modules(&self) -> Vec<Vec<String>> {
         let mut tests = Vec::new();
-        walk(&self.tokens, &self.module(), &mut tests, &mut |_, _| {});
+        walk(&self.tokens, &self.module(), &mut tests, &mut |_, _, _| {});
         tests
+    }
+
+    fn looks_at_the_clock(&self, files: &[Self]) -> bool {
+        self.paths(files).iter().any(|path| {
+            let (Named::Ours(segments) | Named::Foreign(segments)) = path;
+            matches!(segments.as_slice(), [.., clock, now] if now == "now"
+                && ["Instant", "SystemTime", "Timestamp", "Moment"].contains(&clock.as_str()))
+        })
     }
 
     fn is_in(&self, places: &[&str]) -> bool {
@@ -251,15 +305,98 @@ fn offences(files: &[Source]) -> Vec<String> {
                     offences.insert(format!("{}: names {door}, whose doors are {places:?}", file.file));
                 }
             }
-            let (Named::Ours(segments) | Named::Foreign(segments)) = &path;
-            let is_clock = matches!(segments.as_slice(), [.., clock, now] if now == "now"
-                && (clock == "Instant" || clock == "SystemTime"));
-            if is_clock && !file.is_in(CLOCKS) {
-                offences.insert(format!("{}: looks at the clock; let the time be given", file.file));
-            }
+        }
+        if file.looks_at_the_clock(files) && !file.is_in(CLOCKS) {
+            offences.insert(format!("{}: looks at the clock; let the time be given", file.file));
         }
     }
     offences.into_iter().collect()
+}
+
+/// The circles among the modules of each folder, with a name for every step.
+fn circles(files: &[Source]) -> Vec<String> {
+    let modules: BTreeSet<Vec<String>> = files.iter().map(Source::module).collect();
+    // What each module has brought in, by its last name: others find it there as if it were the module's own.
+    let mut handed_on: BTreeMap<(Vec<String>, String), Vec<String>> = BTreeMap::new();
+    let mut named: Vec<(&Source, Vec<String>)> = Vec::new();
+    for file in files {
+        for (path, is_import) in file.named(files) {
+            let Named::Ours(path) = path else { continue };
+            if let Some(name) = path.last().filter(|_| is_import) {
+                handed_on.insert((file.module(), name.clone()), path.clone());
+            }
+            named.push((file, path));
+        }
+    }
+    // For each folder: who names whom, and how.
+    let mut floors: BTreeMap<Vec<String>, BTreeMap<String, BTreeMap<String, String>>> = BTreeMap::new();
+    for (file, path) in named {
+        let from = file.module();
+        let path = followed(path, &from, &modules, &handed_on);
+        let to = &path[..within(&path, &modules)];
+        let common = from.iter().zip(to).take_while(|(one, other)| one == other).count();
+        if let (Some(from), Some(to)) = (from.get(common), to.get(common)) {
+            let how = format!("{} names {}", file.file, path.join("::"));
+            let floor = floors.entry(path[..common].to_vec()).or_default();
+            floor.entry(from.clone()).or_default().entry(to.clone()).or_insert(how);
+        }
+    }
+    let mut circles = Vec::new();
+    for (floor, known) in &floors {
+        let mut done = BTreeSet::new();
+        for start in known.keys() {
+            let way = (!done.contains(start)).then(|| way_back(start, known)).flatten();
+            if let Some(way) = way {
+                let steps = way.windows(2).map(|step| known[&step[0]][&step[1]].as_str());
+                let steps = steps.collect::<Vec<_>>().join("; ");
+                circles.push(format!("{}: {} ({steps})", floor.join("::"), way.join(" → ")));
+                done.extend(way);
+            }
+        }
+    }
+    circles
+}
+
+/// How much of a path is a module.
+fn within(path: &[String], modules: &BTreeSet<Vec<String>>) -> usize {
+    (0..=path.len()).rev().find(|&length| modules.contains(&path[..length])).unwrap_or(0)
+}
+
+/// Where a name is at home that the module it is taken from has brought in itself.
+fn followed(
+    mut path: Vec<String>,
+    by: &[String],
+    modules: &BTreeSet<Vec<String>>,
+    handed_on: &BTreeMap<(Vec<String>, String), Vec<String>>,
+) -> Vec<String> {
+    for _ in 0..8 {
+        let length = within(&path, modules);
+        let Some(name) = path.get(length) else { break };
+        let key = (path[..length].to_vec(), name.clone());
+        match handed_on.get(&key).filter(|home| **home != path && key.0 != by) {
+            Some(home) => path = [home.clone(), path[length + 1..].to_vec()].concat(),
+            None => break,
+        }
+    }
+    path
+}
+
+/// The shortest way from a module back to it.
+fn way_back(start: &str, known: &BTreeMap<String, BTreeMap<String, String>>) -> Option<Vec<String>> {
+    let mut ways = VecDeque::from([vec![start.to_owned()]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for next in known.get(way.last()?).into_iter().flat_map(BTreeMap::keys) {
+            let longer = [way.clone(), vec![next.clone()]].concat();
+            if next == start {
+                return Some(longer);
+            }
+            if seen.insert(next.clone()) {
+                ways.push_back(longer);
+            }
+        }
+    }
+    None
 }
 
 fn resolve(module: &[String], mut path: Vec<String>, modules: &BTreeSet<Vec<String>>) -> Named {
@@ -291,13 +428,12 @@ fn declared_modules(module: &[String], tokens: &TokenStream) -> Vec<Vec<String>>
         .collect()
 }
 
-/// Calls `found` for every path of two or more segments, and for every import, with the module it is in.
-fn walk(
-    tokens: &TokenStream,
-    module: &[String],
-    tests: &mut Vec<Vec<String>>,
-    found: &mut dyn FnMut(&[String], Vec<String>),
-) {
+/// Is told of a path, the module it is in, and whether it is an import.
+type Found<'a> = dyn FnMut(&[String], Vec<String>, bool) + 'a;
+
+/// Calls `found` for every path of two or more segments, and for every import, with the module it is in and whether it is an
+/// import.
+fn walk(tokens: &TokenStream, module: &[String], tests: &mut Vec<Vec<String>>, found: &mut Found<'_>) {
     let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
     let mut at = 0;
     while at < tokens.len() {
@@ -315,7 +451,7 @@ fn walk(
                 let mut paths = Vec::new();
                 at = path(&tokens, at, &[], &mut paths);
                 for path in paths.into_iter().filter(|path| is_import || path.len() > 1) {
-                    found(module, path);
+                    found(module, path, is_import);
                 }
             }
             TokenTree::Group(group) => {

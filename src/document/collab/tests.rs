@@ -25,13 +25,12 @@ use crate::{
     document::deleted::Deleted,
     document::{
         acknowledgements::Acknowledgements,
-        effect::Now,
         journal::{self, Journal},
         presence,
         state::{DocumentState, tests::Span},
         testing::{Writer, check},
     },
-    ids::Timestamp,
+    ids::{Moment, Timestamp},
     protocol::{
         json::{EditorName, Limits},
         message::{AwarenessUpdate, Message},
@@ -148,8 +147,8 @@ impl Story {
         }
     }
 
-    fn now(&self) -> Now {
-        Now { instant: self.start + self.passed, wall: Timestamp(0) }
+    fn now(&self) -> Moment {
+        Moment { instant: self.start + self.passed, wall: Timestamp(0) }
     }
 
     fn session(&self, who: &str) -> Result<SessionId, Box<dyn Error>> {
@@ -377,7 +376,7 @@ fn a_document_follows_so_many_texts_and_forgets_the_one_first_left() {
     let limit = Config::default().fields;
     let start = Instant::now();
     let session = |n: usize| SessionId(Uuid::from_u128(n as u128));
-    let now = |n: usize| Now { instant: start + Duration::from_millis(n as u64), wall: Timestamp(0) };
+    let now = |n: usize| Moment { instant: start + Duration::from_millis(n as u64), wall: Timestamp(0) };
     let open = |state: &mut DocumentState, n: usize, field: usize| {
         let (editor, field) =
             (EditorName::parse("ann").unwrap(), FieldName::parse(&format!("field {field}")).unwrap());
@@ -427,8 +426,8 @@ impl Hall {
         SessionId(Uuid::from_u128(n as u128 + 1))
     }
 
-    fn now(&self) -> Now {
-        Now { instant: self.now, wall: Timestamp(0) }
+    fn now(&self) -> Moment {
+        Moment { instant: self.now, wall: Timestamp(0) }
     }
 
     /// So many come, a thousand a second.
@@ -672,7 +671,7 @@ struct Painter {
 
 struct Crowd {
     state: DocumentState,
-    now: Now,
+    now: Moment,
     sessions: u128,
     scribes: Vec<Scribe>,
     painters: Vec<Painter>,
@@ -894,7 +893,7 @@ fn scribes_and_painters_end_with_the_same_text() {
         };
         let mut crowd = Crowd {
             state: DocumentState::new(Replica::default(), presence::Config::default()),
-            now: Now { instant: Instant::now(), wall: Timestamp(0) },
+            now: Moment { instant: Instant::now(), wall: Timestamp(0) },
             sessions: 0,
             scribes: ["ann", "bob", "cleo"].map(scribe).into(),
             painters: Vec::new(),
@@ -979,7 +978,7 @@ fn no_frame_does_more_than_it_may() {
     let (mut applied, mut refused) = (0, 0);
     for _ in 0..300 {
         let mut state = DocumentState::new(Replica::default(), presence::Config::default());
-        let now = Now { instant: Instant::now(), wall: Timestamp(0) };
+        let now = Moment { instant: Instant::now(), wall: Timestamp(0) };
         let session = SessionId(Uuid::from_u128(1));
         let (editor, field) = (EditorName::parse("eve").unwrap(), FieldName::parse("text").unwrap());
         drop(state.join_text(session, Access::Write, editor, field.clone(), now));

@@ -49,7 +49,7 @@ fn whoever_comes_back_with_nothing_new_costs_nothing_however_much_was_deleted() 
     let all = ann.state();
     let replica = Replica::load([&all], Deleted::Collected).unwrap();
     let mut state = DocumentState::new(replica, presence::Config::default());
-    let now = Now { instant: Instant::now(), wall: Timestamp(0) };
+    let now = Moment { instant: Instant::now(), wall: Timestamp(0) };
     let bob = SessionId::new();
     state.join(bob, Access::Write, Dialect::Hocuspocus);
     let mut effects = Effects::new();
@@ -94,7 +94,7 @@ fn body_of(state: &mut DocumentState) -> String {
     state.replica().root_text(&body).unwrap().text.characters
 }
 
-const MOMENT: fn() -> Now = || Now { instant: Instant::now(), wall: Timestamp(0) };
+const MOMENT: fn() -> Moment = || Moment { instant: Instant::now(), wall: Timestamp(0) };
 
 /// What a look at the tree found holds until something changes.
 #[test]
@@ -480,8 +480,8 @@ impl Story {
         Ok(())
     }
 
-    fn now(&self) -> Now {
-        Now { instant: self.start + self.passed, wall: Timestamp(self.passed.as_millis() as u64) }
+    fn now(&self) -> Moment {
+        Moment { instant: self.start + self.passed, wall: Timestamp(self.passed.as_millis() as u64) }
     }
 
     fn join(&mut self, who: &str, flags: &[String], person: Option<&str>) -> Result<Effects, Box<dyn Error>> {
@@ -710,7 +710,7 @@ impl Story {
 fn presence_of_a_crowd_is_gathered_and_everybody_is_told_the_latest() {
     const CROWD: u64 = 400;
     let start = Instant::now();
-    let at = |ms: u64| Now { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
+    let at = |ms: u64| Moment { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
     let mut state = DocumentState::new(Replica::default(), presence::Config::default());
     for n in 0..CROWD {
         state.join(SessionId(Uuid::from_u128(n.into())), Access::Write, Dialect::YWebSocket { echo: false });
@@ -753,7 +753,7 @@ fn presence_of_a_crowd_is_gathered_and_everybody_is_told_the_latest() {
 fn who_is_in_a_crowd_is_encoded_once_for_all_who_come_within_a_moment() {
     const CROWD: u64 = 300;
     let start = Instant::now();
-    let at = |ms: u64| Now { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
+    let at = |ms: u64| Moment { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
     let session = |n: u64| SessionId(Uuid::from_u128(n.into()));
     let dialect = Dialect::YWebSocket { echo: false };
     let mut state = DocumentState::new(Replica::default(), presence::Config::default());
@@ -797,11 +797,11 @@ fn operations_are_paid_for_and_refused_in_words_where_nothing_is_left() {
     let replica = Replica::load([&update], Deleted::Collected).unwrap();
     let mut state = DocumentState::new(replica, presence::Config::default());
     let start = Instant::now();
-    let at = |s: u64| Now { instant: start + Duration::from_secs(s), wall: Timestamp(0) };
+    let at = |s: u64| Moment { instant: start + Duration::from_secs(s), wall: Timestamp(0) };
     let ann = SessionId::new();
     let editor = EditorName::parse("ann").unwrap();
     state.join_text(ann, Access::Write, editor, FieldName::parse("text").unwrap(), at(0));
-    let propose = |state: &mut DocumentState, revision: usize, now: Now| {
+    let propose = |state: &mut DocumentState, revision: usize, now: Moment| {
         let (id, length) = (format!("a{revision}"), 50_000 + revision);
         let text = format!(
             r#"{{"type":"operation","payload":{{"id":"{id}","revision":{revision},"operation":[{length},"y"]}}}}"#

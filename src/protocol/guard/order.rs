@@ -10,7 +10,7 @@ use super::{
     structs::{self, Block},
 };
 use crate::protocol::{
-    message::ClientId,
+    ClientId,
     wire::{self, Reader},
 };
 

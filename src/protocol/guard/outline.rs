@@ -8,11 +8,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::{message::ClientId, wire::Reader};
+use crate::protocol::{ClientId, wire::Reader};
 
 use super::{
     Limits, Refusal, Summary,
-    structs::{self, Block, Id, Kind, Parent, TEXT, Visitor, XML_ELEMENT, XML_HOOK, XML_TEXT},
+    contents::{TEXT, XML_ELEMENT, XML_HOOK, XML_TEXT},
+    structs::{self, Block, Id, Kind, Parent, Visitor},
 };
 
 /// What a document shows, told from its state, because yrs does not know what a root is until somebody asks

@@ -14,7 +14,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::protocol::{
-    message::ClientId,
+    ClientId,
     wire::{self, Reader},
 };
 

@@ -17,35 +17,19 @@
 //! exist only between yrs and the one who calls it ([`Update::decode`](super::Update::decode) and
 //! [`as_yjs_writes`](super::as_yjs_writes)): what is stored, broadcast and answered is as Yjs writes it.
 
-use std::collections::HashMap;
-
 use bytes::Bytes;
-use yrs::Any;
 
 use super::{
     Update,
-    structs::{self, ANY, BINARY, DOCUMENT, JSON, TYPE, XML_ELEMENT, XML_HOOK},
+    contents::{ANY, BINARY, DOCUMENT, JSON, MARK, TYPE, XML_ELEMENT, XML_HOOK, value},
+    structs,
 };
 use crate::protocol::wire::{self, Reader};
-
-/// How stand-ins begin. Nothing else is likely to, and if it does it only costs a little.
-pub(super) const MARK: &str = "\u{0}weft's stand-in\u{0}";
 
 const SUBDOCUMENT: u8 = b'd';
 const BYTES: u8 = b'b';
 const HOOK: u8 = b'h';
 const ELEMENT: u8 = b'e';
-
-/// Whether content of this number, which has passed, is not given to yrs as it is, or did not come from it as it is.
-pub(super) fn is_needed(number: u8, content: &[u8]) -> bool {
-    match (number, content) {
-        (DOCUMENT | JSON, _) | (TYPE, [XML_HOOK, ..]) => true,
-        (BINARY, buffer) | (TYPE, [XML_ELEMENT, buffer @ ..]) => {
-            Reader::new(buffer).buffer(usize::MAX).is_ok_and(|bytes| bytes.starts_with(MARK.as_bytes()))
-        }
-        _ => false,
-    }
-}
 
 /// Content as it is rewritten: its number, and what follows it; nothing if it stays as it is.
 pub(super) type Rewritten = Option<(u8, Vec<u8>)>;
@@ -167,24 +151,4 @@ fn values(content: &[u8]) -> Rewritten {
         value(reader.string(usize::MAX).ok()?)?.encode(&mut out);
     }
     Some((ANY, out))
-}
-
-/// A value of JSON contents as Yjs reads it; nothing if it does not parse.
-pub(super) fn value(json: &str) -> Option<Any> {
-    // So Yjs writes what JSON has no word for.
-    if json == "undefined" { Some(Any::Undefined) } else { serde_json::from_str(json).ok().map(in_any) }
-}
-
-fn in_any(json: serde_json::Value) -> Any {
-    match json {
-        serde_json::Value::Null => Any::Null,
-        serde_json::Value::Bool(value) => Any::from(value),
-        // As JavaScript has them, so that whoever reads gets a number and not a bigint.
-        serde_json::Value::Number(number) => Any::from(number.as_f64().unwrap_or(f64::NAN)),
-        serde_json::Value::String(text) => Any::from(text),
-        serde_json::Value::Array(values) => values.into_iter().map(in_any).collect::<Vec<_>>().into(),
-        serde_json::Value::Object(entries) => {
-            entries.into_iter().map(|(key, value)| (key, in_any(value))).collect::<HashMap<_, _>>().into()
-        }
-    }
 }

@@ -1,8 +1,9 @@
 //! Reads the structs of an update, one after the other, and refuses what must not reach yrs.
 
-use crate::protocol::{message::ClientId, wire::Reader};
+use crate::protocol::{ClientId, wire::Reader};
 
-use super::{Limits, Refusal, clock_after, read_client, read_clock, read_count, spend, stand_ins};
+use super::contents::{self, *};
+use super::{Limits, Refusal, clock_after, read_client, read_clock, read_count, spend};
 
 /// Who is told about each struct. What it is told borrows from the bytes.
 pub(super) trait Visitor<'a> {
@@ -36,7 +37,7 @@ pub(super) struct Block<'a> {
     pub(super) format: Option<&'a str>,
     /// At which byte its content begins, behind everything that says where it belongs.
     pub(super) content_at: usize,
-    /// yrs is given something else in its place: [`stand_ins`].
+    /// yrs is given something else in its place: [`super::stand_ins`].
     pub(super) needs_stand_in: bool,
 }
 
@@ -124,22 +125,6 @@ pub(super) fn read_block_again<'a>(
 const GC: u8 = 0;
 const SKIP: u8 = 10;
 
-pub(super) const ARRAY: u8 = 0;
-pub(super) const MAP: u8 = 1;
-pub(super) const TEXT: u8 = 2;
-pub(super) const XML_ELEMENT: u8 = 3;
-pub(super) const XML_FRAGMENT: u8 = 4;
-pub(super) const XML_HOOK: u8 = 5;
-pub(super) const XML_TEXT: u8 = 6;
-
-/// Contents that are looked at more closely than others.
-pub(super) const JSON: u8 = 2;
-pub(super) const BINARY: u8 = 3;
-const FORMAT: u8 = 6;
-pub(super) const TYPE: u8 = 7;
-pub(super) const ANY: u8 = 8;
-pub(super) const DOCUMENT: u8 = 9;
-
 const HAS_ORIGIN: u8 = 0x80;
 const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_PARENT_SUB: u8 = 0x20;
@@ -201,7 +186,7 @@ fn read_block<'a>(
     };
     block.kind = kind;
     block.needs_stand_in = matches!(number, JSON | BINARY | TYPE | DOCUMENT)
-        && stand_ins::is_needed(number, reader.since(block.content_at));
+        && contents::needs_stand_in(number, reader.since(block.content_at));
     block.end = clock_after(clock, length)?;
     if block.is_keyed {
         check_keyed(&block)?;
@@ -242,7 +227,7 @@ fn read_content(
             for _ in 0..count {
                 let value = reader.string(usize::MAX)?;
                 spend(values_left, json_values(value), "values", limits.values)?;
-                stand_ins::value(value).ok_or(Refusal::Json)?;
+                contents::value(value).ok_or(Refusal::Json)?;
             }
             (Kind::Value, count as u32)
         }

@@ -27,7 +27,8 @@ use super::disk::{self, sync_directory};
 use crate::store::{StoreError, StoreResult, layout};
 
 /// What to do about a directory that cannot be opened.
-const ADVICE: &str = "`weft check --repair` saves what can be read, or restore the directory from a backup";
+pub(super) const ADVICE: &str =
+    "`weft check --repair` saves what can be read, or restore the directory from a backup";
 /// The last schema whose CURRENT had no checksum.
 const UNSEALED_SCHEMA: u32 = 3;
 
@@ -105,7 +106,7 @@ impl Directory {
 
     /// Which epochs count; `None` in a directory that never held a store.
     pub(super) fn current(&self) -> StoreResult<Option<Current>> {
-        if super::repair::is_unfinished(&self.path) {
+        if is_unfinished(&self.path) {
             let what = "a repair of it was interrupted; `weft check --repair` goes on with it";
             return Err(unopenable(&self.path, what));
         }
@@ -285,3 +286,12 @@ pub(super) fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
+
+/// Whether a repair was interrupted while it moved files, so that what counts is neither here nor there.
+pub(super) fn is_unfinished(data: &Path) -> bool {
+    data.join(FRESH).join(READY).exists()
+}
+
+/// Where a repair makes the fresh store, and what says there that it is complete.
+pub(super) const FRESH: &str = "repaired";
+pub(super) const READY: &str = "READY";

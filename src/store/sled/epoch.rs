@@ -20,23 +20,21 @@ use parking_lot::RwLock;
 
 pub(super) use super::places::Failure;
 use super::{
-    directory::{newer, unopenable},
+    directory::{ADVICE, newer, unopenable},
     disk::sync_directory,
     frame::Piece,
-    mark::Mark,
+    mark::{Mark, lost},
     places::{Found as Placed, Places},
     rows::{self, Change, End, Rows},
 };
 use crate::{
     ids::DocumentName,
     store::{
-        Durability, StoreError, StoreResult,
+        Durability, StoreResult,
         layout::{self, Key, Kind, Tally},
     },
 };
 
-/// What to do about an epoch that cannot be opened.
-const ADVICE: &str = "`weft check --repair` saves what can be read, or restore the directory from a backup";
 /// Bytes of rows after which the database is handed to the operating system: what has to be read again at most
 /// after a kill.
 const FLUSH_BYTES: u64 = 8 << 20;
@@ -410,28 +408,6 @@ impl Drop for Epoch {
             places.close();
         }
     }
-}
-
-/// How many promised commits are missing from the epoch at `path`, if that is allowed.
-pub(super) fn lost(path: &Path, promise: Option<super::mark::Promise>, commit: u64) -> StoreResult<u64> {
-    let Some(promise) = promise else {
-        let what = format!(
-            "the file {} is missing or damaged, so nobody knows whether the last commits are there; {ADVICE}",
-            path.join("mark").display()
-        );
-        return Err(StoreError::Unopenable(what));
-    };
-    let promised = promise.numbers[0];
-    let lost = promised.saturating_sub(commit);
-    if lost > 0 && !promise.may_be_lost() {
-        let what = format!(
-            "{} was cut short: commits {} to {promised} were promised and are missing; {ADVICE}",
-            path.join("rows").display(),
-            commit + 1,
-        );
-        return Err(StoreError::Unopenable(what));
-    }
-    Ok(lost)
 }
 
 /// Opens the database of an epoch; one that is damaged is begun anew, and then knows nothing.

@@ -5,8 +5,7 @@ use std::{fs, io, path::Path};
 use super::{
     directory::{newer, unopenable},
     disk::sync_directory,
-    epoch::lost,
-    mark::Mark,
+    mark::{Mark, lost},
     places::{Failure, read_inline},
     rows::{Change, Rows},
 };

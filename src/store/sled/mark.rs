@@ -15,8 +15,8 @@ use std::{
     sync::OnceLock,
 };
 
-use super::disk;
-use crate::store::Durability;
+use super::{directory::ADVICE, disk};
+use crate::store::{Durability, StoreError, StoreResult};
 
 /// How many numbers a mark holds.
 pub(super) const NUMBERS: usize = 3;
@@ -115,6 +115,28 @@ fn boot_id() -> [u8; 16] {
 }
 
 /// Makes the mark at `path` one of an earlier start of the machine, which had not been synced.
+/// How many promised commits are missing from the epoch at `path`, if that is allowed.
+pub(super) fn lost(path: &Path, promise: Option<Promise>, commit: u64) -> StoreResult<u64> {
+    let Some(promise) = promise else {
+        let what = format!(
+            "the file {} is missing or damaged, so nobody knows whether the last commits are there; {ADVICE}",
+            path.join("mark").display()
+        );
+        return Err(StoreError::Unopenable(what));
+    };
+    let promised = promise.numbers[0];
+    let lost = promised.saturating_sub(commit);
+    if lost > 0 && !promise.may_be_lost() {
+        let what = format!(
+            "{} was cut short: commits {} to {promised} were promised and are missing; {ADVICE}",
+            path.join("rows").display(),
+            commit + 1,
+        );
+        return Err(StoreError::Unopenable(what));
+    }
+    Ok(lost)
+}
+
 #[cfg(test)]
 pub(super) fn before_a_power_cut(path: &Path) {
     let mark = Mark::open(path).unwrap();

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    directory::{Current, Directory, unopenable},
+    directory::{Current, Directory, FRESH, READY, is_unfinished, unopenable},
     disk::{self, sync_directory},
     epoch::{Epoch, Row, tally_row},
     frame::Piece,
@@ -104,13 +104,6 @@ pub fn repair(data: &Path, mend: Mend<'_>) -> StoreResult<Repaired> {
     Ok(Repaired { aside: Some(aside), ..done })
 }
 
-/// Whether a repair was interrupted while it moved files, so that what counts is neither here nor there.
-pub(super) fn is_unfinished(data: &Path) -> bool {
-    data.join(FRESH).join(READY).exists()
-}
-
-const FRESH: &str = "repaired";
-const READY: &str = "READY";
 /// In the fresh store: what stood in the directory has been moved aside.
 const MOVED: &str = "MOVED";
 

@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{StoreError, actor, error::JoinError, handle::DocumentHandle, record, registry::Registry};
+use super::record::{self, Records};
 use crate::{
+    document::{StoreError, digest::digest, error::JoinError, registry::Registry},
     ids::{DocumentName, Timestamp},
     store::{Collection, Kept, Life, Record, Room},
 };
@@ -80,7 +81,28 @@ impl From<StoreError> for AttachError {
     }
 }
 
-impl Registry {
+/// The attachments of all documents. Clones share them.
+#[derive(Clone)]
+pub struct Attachments {
+    registry: Registry,
+    records: Records,
+    limits: Limits,
+    reading: Arc<Reading>,
+}
+
+impl Attachments {
+    /// Those beside the documents of `registry`.
+    pub fn new(registry: Registry) -> Self {
+        let records = Records::new(registry.store().clone(), registry.config());
+        let limits = registry.config().attachments;
+        Self { registry, records, limits, reading: Arc::default() }
+    }
+
+    /// How much people may attach.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// Keeps a file beside a document in this life of it, which begins with it if there is none. Resolves when it is
     /// durable: to what is there now, and whether it is new. The caller has checked its size, and that the document is
     /// not in the trash.
@@ -90,18 +112,18 @@ impl Registry {
         life: Option<Life>,
         name: Option<String>,
         bytes: Bytes,
+        created: Timestamp,
     ) -> Result<(Attachment, bool), AttachError> {
         let life = match life {
             Some(life) => life,
-            None => self.begun(document).await?,
+            None => self.registry.begun(document).await?,
         };
         let hashed = bytes.clone();
         let id = tokio::task::spawn_blocking(move || id_of(&hashed)).await;
         let id = id.map_err(|_| StoreError::Closed)?;
-        let created = actor::now().wall;
         let content_type = content_type(&bytes).to_owned();
         let description = Description { name, content_type, bytes: bytes.len() as u64, created };
-        let limits = self.config().attachments;
+        let limits = self.limits;
         let records = vec![
             Record { collection: Collection::Attachments, key: id, value: record::encode(&description) },
             Record { collection: Collection::AttachmentBytes, key: id, value: bytes },
@@ -111,37 +133,24 @@ impl Registry {
             records: limits.document_count,
             bytes: limits.document_bytes,
         };
-        match self.stored(self.store().keep(document.clone(), life, created, records, room)).await? {
+        match self.records.keep(document, life, created, records, room).await? {
             Kept::New => Ok((Attachment { id, description }, true)),
             Kept::NoRoom => Err(AttachError::Full(limits)),
             Kept::Known => {
                 // Gone again between the two questions: then it is as if it had come first.
-                let known = self.attachment(document, id).await?;
+                let known = self.get(document, id).await?;
                 Ok((known.unwrap_or(Attachment { id, description }), false))
             }
         }
     }
 
-    /// The life of the document that has this name now, which begins if there is none.
-    pub(super) async fn begun(&self, document: &DocumentName) -> Result<Life, JoinError> {
-        if let Some(head) = self.head(document).await? {
-            return Ok(head.life);
-        }
-        // Through the document itself, which may be open and must know that it exists now.
-        self.ask(document, async |handle: DocumentHandle| handle.create().await).await?;
-        let head = self.head(document).await?;
-        Ok(head.ok_or_else(|| StoreError::Missing(document.clone()))?.life)
-    }
-
     /// What is attached to a document, oldest first.
-    pub async fn attachments(&self, document: &DocumentName) -> Result<Vec<Attachment>, StoreError> {
+    pub async fn list(&self, document: &DocumentName) -> Result<Vec<Attachment>, StoreError> {
         /// Others want to read as well, and must not wait for thousands.
         const AT_ONCE: usize = 200;
         let (mut attachments, mut before) = (Vec::new(), None);
         loop {
-            let collection = Collection::Attachments;
-            let page = self.store().records(document.clone(), collection, before, AT_ONCE);
-            let page = self.fetched(page).await?;
+            let page = self.records.page(document, Collection::Attachments, before, AT_ONCE).await?;
             for record in &page {
                 attachments.push(decode(document, record.key, &record.value)?);
             }
@@ -155,27 +164,18 @@ impl Registry {
     }
 
     /// What is known about one attachment.
-    pub async fn attachment(
-        &self,
-        document: &DocumentName,
-        id: Uuid,
-    ) -> Result<Option<Attachment>, StoreError> {
-        let found = self.store().record(document.clone(), Collection::Attachments, id);
-        let found = self.fetched(found).await?;
+    pub async fn get(&self, document: &DocumentName, id: Uuid) -> Result<Option<Attachment>, StoreError> {
+        let found = self.records.get(document, Collection::Attachments, id).await?;
         found.map(|value| decode(document, id, &value)).transpose()
     }
 
     /// The bytes of one attachment. Whoever reads the same attachment at the same time shares them.
-    pub async fn attachment_bytes(
-        &self,
-        document: &DocumentName,
-        id: Uuid,
-    ) -> Result<Option<Bytes>, StoreError> {
+    pub async fn bytes(&self, document: &DocumentName, id: Uuid) -> Result<Option<Bytes>, StoreError> {
         let read = async {
-            let found = self.store().record(document.clone(), Collection::AttachmentBytes, id);
-            self.fetched(found).await.map_err(Some)?.ok_or(None)
+            let found = self.records.get(document, Collection::AttachmentBytes, id).await;
+            found.map_err(Some)?.ok_or(None)
         };
-        match self.reading().share(document, id, read).await {
+        match self.reading.share(document, id, read).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(None) => Ok(None),
             Err(Some(error)) => Err(error),
@@ -185,7 +185,7 @@ impl Registry {
     /// Forgets an attachment for ever; whether it was there.
     pub async fn detach(&self, document: &DocumentName, life: Life, id: Uuid) -> Result<bool, StoreError> {
         let both = vec![(Collection::Attachments, id), (Collection::AttachmentBytes, id)];
-        self.stored(self.store().forget(document.clone(), life, both)).await
+        self.records.forget(document, life, both).await
     }
 }
 
@@ -193,7 +193,7 @@ impl Registry {
 /// attachment never changes, so nothing here can be out of date; whether it may be read at all is asked
 /// before.
 #[derive(Default)]
-pub(super) struct Reading(Mutex<Readers>);
+struct Reading(Mutex<Readers>);
 
 #[derive(Default)]
 struct Readers {
@@ -249,7 +249,7 @@ impl Reading {
 
 /// The same bytes have the same id.
 fn id_of(bytes: &[u8]) -> Uuid {
-    uuid::Builder::from_custom_bytes(record::key_of(bytes)).into_uuid()
+    uuid::Builder::from_custom_bytes(digest(bytes)).into_uuid()
 }
 
 fn decode(document: &DocumentName, id: Uuid, value: &[u8]) -> Result<Attachment, StoreError> {

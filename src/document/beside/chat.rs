@@ -22,15 +22,16 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{
-    Head, Presence, StoreError, actor,
-    error::{JoinError, OpenError},
-    record,
-    registry::Registry,
-    text_queue::TextQueue,
-};
+use super::record::{self, Records};
 use crate::{
-    ids::DocumentName,
+    document::{
+        Head, Presence, StoreError,
+        digest::digest,
+        error::{JoinError, OpenError},
+        registry::{Beside, Registry},
+        text_queue::TextQueue,
+    },
+    ids::{DocumentName, Timestamp},
     protocol::{
         chat::{self, ClientMessageId, Message, Person},
         close::CloseReason,
@@ -63,11 +64,20 @@ impl Default for Limits {
     }
 }
 
-/// All chats somebody is in.
-#[derive(Default)]
-pub(super) struct Chats {
-    rooms: Mutex<HashMap<DocumentName, Arc<Room>>>,
+/// The chats beside all documents. Clones share them.
+#[derive(Clone)]
+pub struct Chats(Arc<Shared>);
+
+struct Shared {
+    registry: Registry,
+    records: Records,
+    limits: Limits,
+    /// Those somebody is in.
+    rooms: Rooms,
 }
+
+#[derive(Default)]
+struct Rooms(Mutex<HashMap<DocumentName, Arc<Room>>>);
 
 /// One chat.
 struct Room {
@@ -105,34 +115,50 @@ struct Speaking {
 
 /// A place in a chat; given up when dropped.
 pub struct Seat {
-    registry: Registry,
+    chats: Chats,
     room: Arc<Room>,
     person: Person,
     queue: TextQueue,
 }
 
-impl Registry {
+impl Chats {
+    /// Those beside the documents of `registry`, which end with them.
+    pub fn new(registry: Registry) -> Self {
+        let records = Records::new(registry.store().clone(), registry.config());
+        let limits = registry.config().chat;
+        let shared = Arc::new(Shared { registry, records, limits, rooms: Rooms::default() });
+        let beside: Arc<dyn Beside> = shared.clone();
+        shared.registry.keep_beside(&beside);
+        Self(shared)
+    }
+
+    /// How much may be said.
+    pub fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
     /// Takes a place in the chat of a document: the queue is told what was said last, and then everything. At
     /// most `most` may be inside.
-    pub async fn join_chat(
+    pub async fn join(
         &self,
         document: &DocumentName,
         person: Person,
         queue: TextQueue,
         most: usize,
     ) -> Result<Seat, JoinError> {
-        if self.is_draining() {
+        let registry = &self.0.registry;
+        if registry.is_draining() {
             return Err(JoinError::Open(OpenError::Draining));
         }
-        let room = self.chats().enter(document, most)?;
+        let room = self.0.rooms.enter(document, most)?;
         // From here on the seat gives itself back, whatever happens.
-        let seat = Seat { registry: self.clone(), room, person, queue };
+        let seat = Seat { chats: self.clone(), room, person, queue };
         seat.room.opened.get_or_try_init(|| seat.room.open(self)).await?;
         seat.look_at_document().await?;
         seat.sit_down()?;
         // Once more, so that a move to the trash and a shutdown either find us inside or are seen here.
         seat.look_at_document().await?;
-        if self.is_draining() {
+        if registry.is_draining() {
             return Err(JoinError::Open(OpenError::Draining));
         }
         Ok(seat)
@@ -140,39 +166,37 @@ impl Registry {
 
     /// What was said in a chat before the message `before`, oldest first, at most `limit` messages; and
     /// whether there is more before that.
-    pub async fn chat_page(
+    pub async fn page(
         &self,
         document: &DocumentName,
         before: Option<Uuid>,
         limit: usize,
     ) -> Result<(Vec<Message>, bool), StoreError> {
-        let collection = Collection::Messages;
-        let records = self.store().records(document.clone(), collection, before, limit + 1);
-        let mut records = self.fetched(records).await?;
+        let mut records = self.0.records.page(document, Collection::Messages, before, limit + 1).await?;
         let more = records.len() > limit;
         records.truncate(limit);
         let decoded = records.iter().rev().map(|record| decode(document, &record.value));
         Ok((decoded.collect::<Result<_, _>>()?, more))
     }
+}
 
-    /// Closes the chat of a document for everybody in it.
-    pub(super) fn close_chat(&self, document: &DocumentName, reason: CloseReason) {
-        let room = self.chats().rooms.lock().remove(document);
+impl Beside for Shared {
+    fn gone(&self, document: &DocumentName) {
+        let room = self.rooms.0.lock().remove(document);
         if let Some(room) = room {
-            room.close(reason);
+            room.close(CloseReason::Gone);
         }
+    }
+
+    fn close_all(&self, reason: CloseReason) {
+        let rooms = std::mem::take(&mut *self.rooms.0.lock());
+        rooms.values().for_each(|room| room.close(reason));
     }
 }
 
-impl Chats {
-    /// Closes all of them.
-    pub(super) fn close_all(&self, reason: CloseReason) {
-        let rooms = std::mem::take(&mut *self.rooms.lock());
-        rooms.values().for_each(|room| room.close(reason));
-    }
-
+impl Rooms {
     fn enter(&self, document: &DocumentName, most: usize) -> Result<Arc<Room>, JoinError> {
-        let mut rooms = self.rooms.lock();
+        let mut rooms = self.0.lock();
         let room = rooms.entry(document.clone()).or_insert_with(|| Arc::new(Room::new(document.clone())));
         let mut inside = room.inside.lock();
         if inside.seats >= most {
@@ -184,7 +208,7 @@ impl Chats {
     }
 
     fn leave(&self, room: &Arc<Room>) {
-        let mut rooms = self.rooms.lock();
+        let mut rooms = self.0.lock();
         let mut inside = room.inside.lock();
         inside.seats -= 1;
         // A room that was closed has left the map already, and another one may have taken its place.
@@ -206,8 +230,8 @@ impl Room {
     }
 
     /// Reads what was said last. Nobody is inside yet, so nothing is said meanwhile.
-    async fn open(&self, registry: &Registry) -> Result<(), JoinError> {
-        let (messages, more) = registry.chat_page(&self.document, None, RECENT).await?;
+    async fn open(&self, chats: &Chats) -> Result<(), JoinError> {
+        let (messages, more) = chats.page(&self.document, None, RECENT).await?;
         if let Some(last) = messages.last() {
             self.speaking.lock().await.last = last.id;
         }
@@ -252,7 +276,7 @@ impl Inside {
 impl Seat {
     /// That the document is not in the trash.
     async fn look_at_document(&self) -> Result<(), JoinError> {
-        match self.registry.head(&self.room.document).await? {
+        match self.chats.0.registry.head(&self.room.document).await? {
             Some(Head { presence: Presence::Live, life, .. }) => {
                 // The first one counts: this is the chat of that document, whatever comes after it.
                 let _ = self.room.life.compare_exchange(0, life.0, Ordering::Relaxed, Ordering::Relaxed);
@@ -282,7 +306,7 @@ impl Seat {
     }
 
     /// Says something. When it is durable, everybody hears it; if it had been said before, only this line does.
-    pub async fn say(&self, client_id: ClientMessageId, text: String) -> Result<(), Fault> {
+    pub async fn say(&self, client_id: ClientMessageId, text: String, now: Timestamp) -> Result<(), Fault> {
         let mut speaking = self.room.speaking.lock().await;
         if self.room.inside.lock().closed.is_some() {
             // Who was waiting when the document was deleted must not speak in another one of its name.
@@ -290,9 +314,8 @@ impl Seat {
         }
         let life = self.exist().await.map_err(|error| fault_of_join(&error))?;
         let origin = origin_key(&client_id);
-        let now = actor::now().wall;
         // Ordered by time and, should the clock go back, by the order in which things were said.
-        let id = Uuid::now_v7().max(Uuid::from_u128(speaking.last.as_u128().wrapping_add(1)));
+        let id = id_at(now).max(Uuid::from_u128(speaking.last.as_u128().wrapping_add(1)));
         speaking.last = id;
         let message = Message { id, client_id, author: self.person.clone(), text, at: now };
         let id_bytes = Bytes::copy_from_slice(id.as_bytes());
@@ -300,11 +323,9 @@ impl Seat {
             Record { collection: Collection::MessageOrigins, key: origin, value: id_bytes },
             Record { collection: Collection::Messages, key: id, value: record::encode(&message) },
         ];
-        let limits = self.registry.config().chat;
+        let limits = self.chats.limits();
         let space = Space { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
-        let document = self.room.document.clone();
-        let kept = self.registry.store().keep(document, life, now, records, space);
-        match self.registry.stored(kept).await {
+        match self.chats.0.records.keep(&self.room.document, life, now, records, space).await {
             Ok(Kept::New) => {
                 self.told(message);
                 Ok(())
@@ -351,15 +372,13 @@ impl Seat {
 
     /// The message that was made of what a client called so.
     async fn known(&self, origin: Uuid) -> Result<Message, StoreError> {
-        let (registry, document) = (&self.registry, &self.room.document);
-        let store = registry.store();
+        let (records, document) = (&self.chats.0.records, &self.room.document);
         let damaged = |what: &str| StoreError::Damaged { document: document.clone(), what: what.to_owned() };
-        let id = store.record(document.clone(), Collection::MessageOrigins, origin);
-        let id = registry.fetched(id).await?;
+        let id = records.get(document, Collection::MessageOrigins, origin).await?;
         let id = id
             .and_then(|id| Uuid::from_slice(&id).ok())
             .ok_or_else(|| damaged("a message's origin is gone"))?;
-        let value = registry.fetched(store.record(document.clone(), Collection::Messages, id)).await?;
+        let value = records.get(document, Collection::Messages, id).await?;
         decode(document, &value.ok_or_else(|| damaged("a message is gone"))?)
     }
 
@@ -369,7 +388,7 @@ impl Seat {
             0 => {}
             life => return Ok(Life(life)),
         }
-        let life = self.registry.begun(&self.room.document).await?;
+        let life = self.chats.0.registry.begun(&self.room.document).await?;
         self.room.life.store(life.0, Ordering::Relaxed);
         Ok(life)
     }
@@ -383,7 +402,7 @@ impl Drop for Seat {
             inside.tell(&chat::leave(&self.person));
         }
         drop(inside);
-        self.registry.chats().leave(&self.room);
+        self.chats.0.rooms.leave(&self.room);
     }
 }
 
@@ -405,9 +424,15 @@ fn fault_of_join(error: &JoinError) -> Fault {
     }
 }
 
+/// An id whose order is that of the times at which ids are made.
+fn id_at(now: Timestamp) -> Uuid {
+    let (seconds, millis) = (now.0 / 1000, now.0 % 1000);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, millis as u32 * 1_000_000))
+}
+
 /// The key of what a client calls a message.
 fn origin_key(id: &ClientMessageId) -> Uuid {
-    Uuid::from_bytes(record::key_of(id.as_str().as_bytes()))
+    Uuid::from_bytes(digest(id.as_str().as_bytes()))
 }
 
 fn decode(document: &DocumentName, value: &[u8]) -> Result<Message, StoreError> {
