@@ -2,7 +2,9 @@
 //!
 //! People open a document in the browser, write and draw together, lose the network, come back, and nothing
 //! is lost. Developers point any Yjs client at it. This page is the map: where things are, what must hold,
-//! what words mean, and the way one keystroke takes.
+//! what words mean, and the way one keystroke takes. What Weft is to those who use it is told in the README and the
+//! pages it names: docs/protocols.md, docs/rest.md and docs/text.md for programs, docs/operating.md for whoever runs it.
+//! docs/design.md says why it is built so.
 //!
 //! # Code map
 //!

@@ -90,7 +90,7 @@ pub async fn no_such_endpoint() -> ApiError {
     ApiError::new(
         StatusCode::NOT_FOUND,
         "no_such_endpoint",
-        "there is no such endpoint; see the README for the list",
+        "there is no such endpoint; /api/v1/openapi.json lists them",
     )
 }
 

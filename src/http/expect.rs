@@ -17,7 +17,7 @@ pub(super) fn refused(app: &App, request: &RequestHead) -> Option<ApiError> {
 
 fn wanted(app: &App, request: &RequestHead) -> Result<(), ApiError> {
     let nowhere = || {
-        let message = "nothing here takes a body; see the README for what does";
+        let message = "nothing here takes a body; /api/v1/openapi.json says what does";
         ApiError::new(StatusCode::EXPECTATION_FAILED, "no_body_expected", message)
     };
     let rest = request.uri.path().strip_prefix("/api/v1/documents").ok_or_else(nowhere)?;

@@ -307,7 +307,7 @@ pub struct Crowd<'a> {
 /// What is wrong with something that a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// For programs: see the table in the README.
+    /// For programs: see the table in docs/protocols.md#errors.
     pub code: &'static str,
     /// For people.
     pub message: String,

@@ -106,7 +106,7 @@ pub struct Flow<T = u64> {
     pub sent: T,
 }
 
-/// What is shown. The README lists the fields.
+/// What is shown. docs/operating.md#live-figures lists the fields.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LiveFigures {
     /// When, in milliseconds since 1970.

@@ -1,4 +1,4 @@
-//! What the embedded store costs: disk, time, CPU, memory. The figures of the README come from here.
+//! What the embedded store costs: disk, time, CPU, memory.
 //!
 //! ```text
 //! cargo bench --bench store                       # everything, at full scale

@@ -1,11 +1,15 @@
 //! How connections end: soon, and whatever the peer does.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use tokio::task::JoinSet;
+use weft::protocol::close::CloseReason;
 
 use crate::support::{
-    Address, TestServer, Weft, frames, rest, until_answer,
+    Address, TestServer, Weft, frames, repository, rest, until_answer,
     wire::{self, Wire},
 };
 
@@ -125,4 +129,23 @@ async fn who_is_sent_away_may_answer_first() {
     assert!(wire.sends(&wire::close(1002, b"")).await);
     assert_eq!(wire.hears().await, None);
     assert!(wire.ends().await < SOON);
+}
+
+#[test]
+fn the_page_on_protocols_lists_every_code_and_whether_to_come_back() {
+    let page = std::fs::read_to_string(repository("docs/protocols.md")).unwrap();
+    let (_, table) = page.split_once("## Close codes").unwrap();
+    let mut listed = BTreeMap::new();
+    for row in
+        table.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'))
+    {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let comes_back = !(cells[2] == "no" || cells[2].starts_with("not "));
+        listed.extend(cells[0].split(", ").filter_map(|code| Some((code.parse::<u16>().ok()?, comes_back))));
+    }
+    // The first is an end that both sides want; as for the second, nobody is known yet who could be forbidden anything.
+    let unlisted = [CloseReason::Normal, CloseReason::Forbidden];
+    let ours = CloseReason::ALL.into_iter().filter(|reason| !unlisted.contains(reason));
+    let ours: BTreeMap<u16, bool> = ours.map(|reason| (reason.code(), reason.is_transient())).collect();
+    assert_eq!(listed, ours);
 }

@@ -1,4 +1,4 @@
-//! Every setting exists four times: as a flag, as a variable, as a key of the file, and in the README.
+//! Every setting exists four times: as a flag, as a variable, as a key of the file, and in docs/operating.md.
 
 use std::collections::BTreeSet;
 
@@ -41,9 +41,9 @@ async fn flags_variables_and_keys_are_the_same_settings() {
 }
 
 #[tokio::test]
-async fn the_readme_lists_the_same_settings_with_the_same_defaults() {
-    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
-    let rows: Vec<Vec<&str>> = readme
+async fn the_page_on_operating_lists_the_same_settings_with_the_same_defaults() {
+    let page = std::fs::read_to_string(repository("docs/operating.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
         .lines()
         .filter(|line| line.starts_with("| `"))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
@@ -54,7 +54,7 @@ async fn the_readme_lists_the_same_settings_with_the_same_defaults() {
         .map(|row| row[0].trim_matches('`').to_owned())
         .filter(|name| keys.contains(name))
         .collect();
-    assert_eq!(listed, keys, "the table of the README");
+    assert_eq!(listed, keys, "the table of docs/operating.md");
     let help = help().await;
     for row in rows.iter().filter(|row| keys.contains(row[0].trim_matches('`'))) {
         let said: Vec<&str> = row[..4].iter().map(|cell| cell.trim_matches('`')).collect();

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Client, Talk, TestServer, rest::get, until};
 
-/// The next object, and that it has every field that the README names.
+/// The next object, and that it has every field that docs/operating.md#live-figures names.
 async fn next(talk: &mut Talk) -> Value {
     let figures = talk.next().await.expect("the socket stays open");
     for field in [

@@ -554,7 +554,7 @@ fn those_who_were_only_counted_are_told_of_when_the_crowd_is_gone() {
 
 // ---- everybody at once ------------------------------------------------------------------------------------
 
-/// A client of the dialect as the README describes one: one operation under way at a time.
+/// A client of the dialect as docs/protocols.md#how-to-keep-up describes one: one operation under way at a time.
 struct Scribe {
     name: String,
     session: SessionId,

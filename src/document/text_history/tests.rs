@@ -115,7 +115,7 @@ fn named(editor: &str, id: &str, base: u64, operation: &TextOperation) -> (Edito
     (EditorName::parse(editor).unwrap(), OperationName::new(id.into(), base, operation))
 }
 
-/// An editor as the README describes one, with at most one operation under way.
+/// An editor as docs/protocols.md#how-to-keep-up describes one, with at most one operation under way.
 struct Editor {
     text: String,
     revision: u64,

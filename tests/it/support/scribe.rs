@@ -1,6 +1,7 @@
-//! Somebody who edits by operations, over a socket: what a person could write in an afternoon from the README.
+//! Somebody who edits by operations, over a socket: what a person could write in an afternoon from
+//! docs/protocols.md#edit-without-yjs.
 //!
-//! Everything that is said and heard is held against the schema that the README hands out.
+//! Everything that is said and heard is held against the schema that the page hands out.
 
 use std::{collections::VecDeque, sync::OnceLock};
 

@@ -1,5 +1,6 @@
-//! Somebody without a CRDT who types while others do, as the README's third and fourth way to keep up have it: one
-//! operation is under way at a time, what is typed meanwhile waits, and what is heard is transformed over both.
+//! Somebody without a CRDT who types while others do, as the third and fourth way of docs/protocols.md#how-to-keep-up
+//! have it: one operation is under way at a time, what is typed meanwhile waits, and what is heard is transformed over
+//! both.
 //!
 //! The typist types at once, whether the line is there or not; tasks carry the changes. Transforming is done with
 //! the library itself, not through Weft's door to it.
