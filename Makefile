@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage structure
+.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage structure picture
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -86,6 +86,11 @@ TIMES ?= 20
 structure: tests/e2e/node_modules/.installed binary
 	@command -v chromium >/dev/null || .ci/install chromium
 	ROUNDS=$(TIMES) WEFT_BIN=$(abspath $(WEFT_BIN)) $(NPM) --prefix tests/e2e run structure
+
+## The picture of the README, made anew from the app
+picture: tests/e2e/node_modules/.installed binary
+	@command -v chromium >/dev/null || .ci/install chromium
+	WEFT_BIN=$(abspath $(WEFT_BIN)) $(NPM) --prefix tests/e2e run --silent picture
 
 ## Feed the guard and what is behind it with mutated input for SECONDS
 SECONDS ?= 60
