@@ -18,13 +18,14 @@ run: app
 ## Install what is missing and run every test
 test: app test-unit test-interop test-foreign test-e2e
 
-## Format, lints, documentation and types, all without a finding
+## Format, lints, documentation and its links, types, all without a finding
 check: frontend/node_modules/.installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	$(NPM) --prefix frontend run lint
 	$(NPM) --prefix frontend run types
+	node frontend/scripts/links.mjs
 
 ## Measure against a bare forwarder and the servers that are installed; prints one Markdown table
 bench: app
