@@ -10,7 +10,7 @@
 //! broadcast and one journal entry of whatever came meanwhile.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +27,7 @@ use super::{
     deleted::Deleted,
     effect::{Effect, Effects, Outcome, Said, Suspect},
     error::{JoinError, OpenError},
+    hearers::Hearers,
     journal::Journal,
     lease::{Common, Lease},
     memory::Share,
@@ -34,12 +35,11 @@ use super::{
         CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Govern, Join, JoinText, JoiningText,
         Leave, Order, ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
     },
-    outbox::{Frame, Outbox, Pushed},
+    outbox::Frame,
     pace,
     replica::{Applied, Poisoned, Replica, Unloadable, dear::AppliedDear},
     requests::{Answer, Requests},
     state::DocumentState,
-    text_queue::TextQueue,
     turns,
     work::Work,
 };
@@ -77,13 +77,7 @@ pub struct DocumentActor {
     common: Common,
     lease: Lease,
     phase: Phase,
-    /// The queues to the sessions that have joined.
-    outboxes: HashMap<SessionId, Outbox>,
-    /// Of these, the ones that have not yet been told what they lack. They hear no changes: the answer to
-    /// their step 1 will hold them, and what comes before it would build upon what they do not have.
-    unsynced: HashSet<SessionId>,
-    /// The queues to the sessions of the JSON dialect, which hear of changes as operations.
-    text_queues: HashMap<SessionId, TextQueue>,
+    hearers: Hearers,
     /// Requests without a connection that wait for their acknowledgement.
     requests: Requests,
     /// To whom an acknowledgement is owed, of which update, and what became of it.
@@ -197,15 +191,14 @@ impl Serving {
 impl DocumentActor {
     /// A document that will load itself when started. `lease` is its entry among the open ones.
     pub(super) fn new(name: DocumentName, common: Common, lease: Lease) -> Self {
+        let hearers = Hearers::new(name.clone(), common.metrics.clone());
         Self {
             name,
             share: common.memory.share(),
             common,
             lease,
             phase: Phase::Loading,
-            outboxes: HashMap::new(),
-            unsynced: HashSet::new(),
-            text_queues: HashMap::new(),
+            hearers,
             requests: Requests::default(),
             owed: Acknowledgements::default(),
             flush_scheduled: false,
@@ -313,7 +306,7 @@ impl DocumentActor {
     /// The document cannot be opened. Whoever asks is told; nothing is written.
     fn refuse(&mut self, error: OpenError, ctx: &mut Context<Self>) {
         error!(document = %self.name, %error, "document cannot be opened");
-        self.close_everybody(CloseReason::Internal);
+        self.hearers.close_all(CloseReason::Internal);
         self.requests.clear();
         self.phase = Phase::Refused(error);
         self.idle_since = Some(Instant::now());
@@ -372,26 +365,20 @@ impl DocumentActor {
     // ---- effects --------------------------------------------------------------------------------------
 
     fn carry_out(&mut self, effects: &mut Effects, ctx: &mut Context<Self>) {
+        let now = Instant::now();
         let mut lagging = false;
         for effect in effects.drain(..) {
             match effect {
                 Effect::Send { to, message } => self.send(to, &message),
                 Effect::BroadcastUpdate { except, update, before } => {
-                    // What is large is not copied for nobody.
-                    if self.has_hearers(except) {
-                        let payload = ysync::encode(&Outgoing::Update(update));
-                        lagging |= self.broadcast(except, &Frame::Update(payload, before));
-                    }
+                    let frame = || Frame::Update(ysync::encode(&Outgoing::Update(update)), before);
+                    lagging |= self.hearers.update(except, frame, now);
                 }
                 Effect::BroadcastAwareness { except, awareness } => {
-                    let payload = ysync::encode(&Outgoing::Awareness(awareness));
-                    lagging |= self.broadcast(except, &Frame::Awareness(payload));
+                    lagging |= self.hearers.awareness(except, awareness, now);
                 }
-                Effect::ShowPresence { to, awareness } => {
-                    let frame = Frame::Awareness(ysync::encode(&Outgoing::Awareness(awareness)));
-                    lagging |= self.show(&to, &frame);
-                }
-                Effect::Tell { to, said } => lagging |= self.tell(&to, &said),
+                Effect::ShowPresence { to, awareness } => lagging |= self.hearers.show(&to, awareness, now),
+                Effect::Tell { to, said } => lagging |= self.hearers.tell(&to, &said, now),
                 Effect::ReadRich(field) => self.read_rich(field, ctx),
                 Effect::Store(update) => {
                     if let Phase::Serving(serving) = &mut self.phase {
@@ -401,11 +388,7 @@ impl DocumentActor {
                     }
                 }
                 Effect::Acknowledge { to, update, outcome } => self.owe(to, update, outcome),
-                Effect::Probe(session) => {
-                    if let Some(outbox) = self.outboxes.get(&session) {
-                        outbox.probe();
-                    }
-                }
+                Effect::Probe(session) => self.hearers.probe(session),
                 Effect::Refused(reason) => {
                     self.common.metrics.refused(reason);
                     self.common.complaints.note(&self.name, "input", reason, Instant::now());
@@ -437,74 +420,10 @@ impl DocumentActor {
     }
 
     fn send(&mut self, to: SessionId, message: &Outgoing) {
-        if let Some(outbox) = self.outboxes.get(&to) {
-            if matches!(message, Outgoing::SyncStep2(_)) {
-                self.unsynced.remove(&to);
-            }
-            let Phase::Serving(serving) = &self.phase else { return };
-            let Some(dialect) = serving.state.dialect(to) else { return };
-            outbox.push(Frame::Reply(dialect.encode(message)), Instant::now());
+        let Phase::Serving(serving) = &self.phase else { return };
+        if let Some(dialect) = serving.state.dialect(to) {
+            self.hearers.send(to, dialect, message, Instant::now());
         }
-    }
-
-    /// Whether anybody else hears of a change.
-    fn has_hearers(&self, except: Option<SessionId>) -> bool {
-        self.outboxes.keys().any(|session| Some(*session) != except && !self.unsynced.contains(session))
-    }
-
-    /// One encoding, shared by every queue. Returns whether a session began to lag.
-    fn broadcast(&self, except: Option<SessionId>, frame: &Frame) -> bool {
-        let now = Instant::now();
-        let is_update = matches!(frame, Frame::Update(..));
-        let mut queued = 0;
-        let mut lagging = false;
-        for (session, outbox) in &self.outboxes {
-            if Some(*session) == except || (is_update && self.unsynced.contains(session)) {
-                continue;
-            }
-            let pushed = outbox.push(frame.clone(), now);
-            queued += u64::from(pushed == Pushed::Queued);
-            lagging |= self.note_lag(*session, pushed);
-        }
-        if is_update {
-            self.common.metrics.updates_sent.inc_by(queued);
-        }
-        lagging
-    }
-
-    /// The same for some sessions.
-    fn show(&self, to: &[SessionId], frame: &Frame) -> bool {
-        let now = Instant::now();
-        let mut lagging = false;
-        for session in to {
-            if let Some(outbox) = self.outboxes.get(session) {
-                lagging |= self.note_lag(*session, outbox.push(frame.clone(), now));
-            }
-        }
-        lagging
-    }
-
-    /// The same for sessions of the JSON dialect that are named.
-    fn tell(&self, to: &[SessionId], said: &Said) -> bool {
-        let now = Instant::now();
-        let mut lagging = false;
-        for session in to {
-            let Some(queue) = self.text_queues.get(session) else { continue };
-            match said {
-                Said::Answer(text) => queue.answer(text.clone()),
-                Said::Change(text) => lagging |= self.note_lag(*session, queue.change(text.clone(), now)),
-            }
-        }
-        lagging
-    }
-
-    fn note_lag(&self, session: SessionId, pushed: Pushed) -> bool {
-        let began = pushed == Pushed::BeganToLag;
-        if began {
-            debug!(document = %self.name, %session, "session is slow, its queue is replaced");
-            self.common.metrics.slow_session_catch_ups.inc();
-        }
-        began
     }
 
     /// Reads a rich text for those who have it open as text.
@@ -527,34 +446,11 @@ impl DocumentActor {
         );
     }
 
-    fn close_session(&self, session: SessionId, reason: CloseReason) {
-        if let Some(outbox) = self.outboxes.get(&session) {
-            outbox.close(reason);
-        }
-        if let Some(queue) = self.text_queues.get(&session) {
-            queue.close(reason);
-        }
-    }
-
     /// Ends a session for a reason that is its document's.
     fn send_away(&mut self, session: SessionId, reason: CloseReason) {
-        self.close_session(session, reason);
+        self.hearers.close(session, reason);
         // A request has no connection that would end: it is told.
         self.answer_request(session, Err(JoinError::Overloaded));
-    }
-
-    fn close_everybody(&self, reason: CloseReason) {
-        for outbox in self.outboxes.values() {
-            outbox.close(reason);
-        }
-        for queue in self.text_queues.values() {
-            queue.close(reason);
-        }
-    }
-
-    /// How many sessions have the document open, of whatever dialect.
-    fn sessions(&self) -> usize {
-        self.outboxes.len() + self.text_queues.len()
     }
 
     // ---- durability -----------------------------------------------------------------------------------
@@ -579,9 +475,9 @@ impl DocumentActor {
         if self.answer_request(to, Ok(outcome)) {
             return;
         }
-        if self.text_queues.contains_key(&to) {
+        if self.hearers.text_queue(to).is_some() {
             if outcome == Outcome::Applied {
-                self.tell(&[to], &Said::Answer(update));
+                self.hearers.tell(&[to], &Said::Answer(update), Instant::now());
             }
             return;
         }
@@ -597,7 +493,7 @@ impl DocumentActor {
             _ => {}
         }
         if let Outcome::Rejected(why) = outcome {
-            self.close_session(to, CloseReason::Refused(why));
+            self.hearers.close(to, CloseReason::Refused(why));
         }
     }
 
@@ -822,23 +718,7 @@ impl DocumentActor {
 
     fn tick(&mut self, ctx: &mut Context<Self>) {
         let now = Moment::now();
-        let mut lagging = false;
-        for (session, outbox) in &self.outboxes {
-            lagging |= outbox.is_lagging();
-            if outbox.is_overdue(now.instant) && outbox.closing().is_none() {
-                warn!(document = %self.name, %session, "session too slow, closing");
-                self.common.metrics.slow_sessions_closed.inc();
-                outbox.close(CloseReason::TryAgainLater);
-            }
-        }
-        for (session, queue) in &self.text_queues {
-            lagging |= queue.is_behind();
-            if queue.is_overdue(now.instant) && queue.closing().is_none() {
-                warn!(document = %self.name, %session, "session too slow, closing");
-                self.common.metrics.slow_sessions_closed.inc();
-                queue.close(CloseReason::TryAgainLater);
-            }
-        }
+        let lagging = self.hearers.close_overdue(now.instant);
         for request in self.requests.overdue(self.common.config.answer_within, now.instant) {
             self.answer_request(request, Err(JoinError::Unstored));
         }
@@ -854,14 +734,14 @@ impl DocumentActor {
             Phase::Serving(serving) => serving.state.needs_ticks(),
             _ => true,
         };
-        if timed || lagging || self.sessions() == 0 || !self.requests.is_empty() {
+        if timed || lagging || self.hearers.len() == 0 || !self.requests.is_empty() {
             self.schedule_tick(ctx);
         }
     }
 
     /// Gives the document up when nobody has used it for a while and all of it is stored.
     fn evict_if_idle(&mut self, now: Instant, ctx: &mut Context<Self>) -> bool {
-        if self.sessions() > 0 || !self.requests.is_empty() {
+        if self.hearers.len() > 0 || !self.requests.is_empty() {
             self.idle_since = None;
             self.share.set_left(None);
             return false;
@@ -1014,7 +894,7 @@ impl DocumentActor {
 
     /// The document, if one more session may open it.
     fn admit(&mut self, max_sessions: usize) -> Result<&mut Serving, JoinError> {
-        let sessions = self.sessions();
+        let sessions = self.hearers.len();
         let serving = self.serving()?;
         if serving.is_undecided() {
             return Err(JoinError::Busy);
@@ -1029,7 +909,7 @@ impl DocumentActor {
     }
 
     fn report_editors(&self) {
-        self.lease.set_editors(self.sessions());
+        self.lease.set_editors(self.hearers.len());
     }
 }
 
@@ -1054,7 +934,7 @@ impl Drop for DocumentActor {
         if let Phase::Serving(serving) = &self.phase {
             self.common.metrics.journal_backlog_bytes.dec_by(serving.backlog_reported as i64);
         }
-        self.close_everybody(CloseReason::Reset);
+        self.hearers.close_all(CloseReason::Reset);
         self.lease.end();
     }
 }
@@ -1099,8 +979,7 @@ impl Handler<Join> for DocumentActor {
     fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
         let serving = self.admit(joining.max_sessions)?;
         let mut effects = serving.state.join(joining.session, joining.access, joining.dialect);
-        self.unsynced.insert(joining.session);
-        self.outboxes.insert(joining.session, joining.outbox);
+        self.hearers.join(joining.session, joining.outbox);
         self.idle_since = None;
         self.share.set_left(None);
         self.report_editors();
@@ -1183,7 +1062,7 @@ impl Handler<JoinText> for DocumentActor {
         let JoiningText { session, access, editor, field, queue, max_sessions } = joining;
         let serving = self.admit(max_sessions)?;
         let mut effects = serving.state.join_text(session, access, editor, field, Moment::now());
-        self.text_queues.insert(session, queue);
+        self.hearers.join_text(session, queue);
         self.idle_since = None;
         self.share.set_left(None);
         self.report_editors();
@@ -1214,15 +1093,13 @@ impl Handler<Leave> for DocumentActor {
     fn handle(&mut self, Leave { session, clean }: Leave, ctx: &mut Context<Self>) {
         // What the session said before it left is applied before it is forgotten.
         self.flush(ctx);
-        self.outboxes.remove(&session);
-        self.unsynced.remove(&session);
-        self.text_queues.remove(&session);
+        self.hearers.leave(session);
         self.report_editors();
         if let Ok(serving) = self.serving() {
             let mut effects = serving.state.leave(session, clean, Moment::now());
             self.carry_out(&mut effects, ctx);
         }
-        if self.sessions() == 0 {
+        if self.hearers.len() == 0 {
             self.idle_since = Some(Instant::now());
             // At once: in what order documents were left decides which of them makes room.
             self.share.set_left(self.idle_since);
@@ -1245,23 +1122,22 @@ impl Handler<SetAccess> for DocumentActor {
 impl Handler<Tell> for DocumentActor {
     type Result = Result<usize, OpenError>;
     fn handle(&mut self, Tell { payload }: Tell, _: &mut Context<Self>) -> Self::Result {
-        let hearers: Vec<SessionId> = self.serving()?.state.hearers_of_stateless().collect();
-        let frame = Frame::Notice(Dialect::Hocuspocus.encode(&Outgoing::Stateless(payload)));
-        let outboxes = hearers.iter().filter_map(|session| self.outboxes.get(session));
-        let told = outboxes.filter(|outbox| outbox.push(frame.clone(), Instant::now()) == Pushed::Queued);
-        Ok(told.count())
+        let payload = Dialect::Hocuspocus.encode(&Outgoing::Stateless(payload));
+        let Phase::Serving(serving) = &self.phase else { return self.serving().map(|_| 0) };
+        let to = serving.state.hearers_of_stateless();
+        Ok(self.hearers.notify(to, &payload, Instant::now()))
     }
 }
 
 impl Handler<CatchUp> for DocumentActor {
     type Result = ();
     fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
-        if let Some(queue) = self.text_queues.get(&session).cloned() {
+        if let Some(queue) = self.hearers.text_queue(session).cloned() {
             self.flush(ctx);
             let Phase::Serving(serving) = &mut self.phase else { return };
             return queue.catch_up(serving.state.make_up_text(session));
         }
-        let Some(outbox) = self.outboxes.get(&session).cloned() else { return };
+        let Some(outbox) = self.hearers.outbox(session).cloned() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
         let mut failure = None;
         outbox.catch_up(|lag, presence| match serving.state.make_up(lag, presence) {
@@ -1309,7 +1185,7 @@ impl Handler<ReadPeople> for DocumentActor {
 
 impl DocumentActor {
     fn details(&mut self) -> Result<Details, OpenError> {
-        let (name, editors) = (self.name.clone(), self.sessions());
+        let (name, editors) = (self.name.clone(), self.hearers.len());
         let serving = self.serving()?;
         serving.look(A_BOOK);
         Ok(Details {
@@ -1374,7 +1250,7 @@ impl Handler<Govern> for DocumentActor {
         };
         // Whoever is inside goes first, so that nothing is written behind the move.
         if matches!(order, Order::Trash | Order::Delete) {
-            self.close_everybody(CloseReason::Gone);
+            self.hearers.close_all(CloseReason::Gone);
             if let Ok(serving) = self.serving() {
                 serving.shelf = Shelf::Trashed(at);
             }
@@ -1510,7 +1386,7 @@ impl Handler<Drain> for DocumentActor {
     type Result = ();
     fn handle(&mut self, Drain { reason, done }: Drain, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        self.close_everybody(reason);
+        self.hearers.close_all(reason);
         self.drained(done, ctx);
     }
 }

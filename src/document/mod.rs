@@ -27,6 +27,7 @@ pub mod error;
 pub mod export;
 pub mod exports;
 pub mod handle;
+mod hearers;
 pub mod journal;
 mod lease;
 pub mod memory;
