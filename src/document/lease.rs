@@ -12,7 +12,7 @@ use crate::{store::Store, telemetry::Metrics};
 /// What all open documents share. Clones share it too.
 #[derive(Clone)]
 pub(super) struct Common {
-    pub config: Config,
+    pub config: Arc<Config>,
     pub store: Arc<dyn Store>,
     pub metrics: Metrics,
     pub work: Work,

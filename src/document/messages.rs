@@ -194,3 +194,10 @@ pub(super) enum Order {
     /// For ever.
     Delete,
 }
+
+impl Order {
+    /// Whether nobody may be inside afterwards.
+    pub(super) fn ends_it(self) -> bool {
+        matches!(self, Self::Trash | Self::Delete)
+    }
+}

@@ -1,6 +1,7 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
-//! [`state`] decides, and is pure: it answers with [`effect`]s; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
+//! [`state`] decides what becomes of the content, `serving` all else about an open document, and both are pure: they answer with
+//! [`effect`]s and the like; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
 //! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent
 //! ([`text_queue`] is the queue of those who speak JSON). [`collab`] makes operations of what happens to a text, for
 //! those who have no replica, with [`text_history`] and [`plain_text`]. [`text`] reads what the app's texts say. Who is here is told at the [`pace`] that a
@@ -40,6 +41,7 @@ pub mod rate;
 pub mod registry;
 pub mod replica;
 mod requests;
+mod serving;
 pub mod size;
 pub mod state;
 pub mod text;

@@ -75,7 +75,7 @@ impl Registry {
             exports: Arc::default(),
             complaints: Complaints::default(),
             work: Work::new(),
-            config,
+            config: Arc::new(config),
             store,
             metrics,
         };

@@ -987,4 +987,4 @@ fn only_author(batch: &[Suspect]) -> Option<SessionId> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

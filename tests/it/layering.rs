@@ -41,6 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "actix",
         &[
             "document/actor.rs",
+            "document/actor/",
             "document/handle.rs",
             "document/messages.rs",
             "document/registry.rs",
@@ -62,6 +63,7 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Where the time is looked at; everywhere else it is given. The store times its own commits, and exports their readings.
 const CLOCKS: &[&str] = &[
     "document/actor.rs",
+    "document/actor/",
     "document/exports.rs",
     "connection/line.rs",
     "connection/socket.rs",

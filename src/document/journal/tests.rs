@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Write as _};
 use bytes::Bytes;
 
 use super::*;
-use crate::{document::state::tests::Span, ids::Timestamp, stories::tell_all};
+use crate::{document::serving::tests::Span, ids::Timestamp, stories::tell_all};
 
 #[test]
 fn stories() {

@@ -1,0 +1,211 @@
+//! What an open document may be asked, each answered in its turn.
+
+use std::time::Instant;
+
+use actix::{Context, Handler};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use tokio::sync::oneshot;
+
+use super::{DocumentActor, Phase};
+use crate::{
+    document::{
+        error::{JoinError, OpenError},
+        messages::{
+            CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Join, JoinText, JoiningText, Leave,
+            ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
+        },
+        replica::Poisoned,
+        requests::Answer,
+    },
+    ids::{Moment, SessionId},
+    protocol::{
+        Dialect,
+        close::CloseReason,
+        json,
+        message::{Message, Outgoing, Shown},
+        ysync,
+    },
+};
+
+impl Handler<Join> for DocumentActor {
+    type Result = Result<(), JoinError>;
+    fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
+        let serving = self.admit(joining.max_sessions)?;
+        let mut effects = serving.state.join(joining.session, joining.access, joining.dialect);
+        self.hearers.join(joining.session, joining.outbox);
+        self.idle_since = None;
+        self.share.set_left(None);
+        self.report_editors();
+        self.carry_out(&mut effects, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<Deliver> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, Deliver { session, messages }: Deliver, ctx: &mut Context<Self>) {
+        self.deliver(session, messages.into(), ctx);
+    }
+}
+
+impl Handler<JoinText> for DocumentActor {
+    type Result = Result<(), JoinError>;
+    fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
+        let JoiningText { session, access, editor, field, queue, max_sessions } = joining;
+        let serving = self.admit(max_sessions)?;
+        let mut effects = serving.state.join_text(session, access, editor, field, Moment::now());
+        self.hearers.join_text(session, queue);
+        self.idle_since = None;
+        self.share.set_left(None);
+        self.report_editors();
+        self.carry_out(&mut effects, ctx);
+        self.schedule_tick(ctx);
+        Ok(())
+    }
+}
+
+impl Handler<DeliverText> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, DeliverText { session, requests }: DeliverText, ctx: &mut Context<Self>) {
+        for request in requests {
+            let Ok(serving) = self.serving() else { return };
+            if !serving.is_live() {
+                return;
+            }
+            let is_operation = matches!(request, Ok(json::Request::Operation(_)));
+            let mut effects = serving.state.receive_text(session, request, Moment::now());
+            self.common.metrics.updates_received.inc_by(u64::from(is_operation));
+            self.carry_out(&mut effects, ctx);
+        }
+    }
+}
+
+impl Handler<Leave> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, Leave { session, clean }: Leave, ctx: &mut Context<Self>) {
+        // What the session said before it left is applied before it is forgotten.
+        self.flush(ctx);
+        self.hearers.leave(session);
+        self.report_editors();
+        if let Ok(serving) = self.serving() {
+            let mut effects = serving.state.leave(session, clean, Moment::now());
+            self.carry_out(&mut effects, ctx);
+        }
+        if self.hearers.len() == 0 {
+            self.idle_since = Some(Instant::now());
+            // At once: in what order documents were left decides which of them makes room.
+            self.share.set_left(self.idle_since);
+        }
+        self.schedule_tick(ctx);
+    }
+}
+
+impl Handler<SetAccess> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, SetAccess { session, access }: SetAccess, ctx: &mut Context<Self>) {
+        // What it said before was said with the rights it had.
+        self.flush(ctx);
+        if let Ok(serving) = self.serving() {
+            serving.state.set_access(session, access);
+        }
+    }
+}
+
+impl Handler<Tell> for DocumentActor {
+    type Result = Result<usize, OpenError>;
+    fn handle(&mut self, Tell { payload }: Tell, _: &mut Context<Self>) -> Self::Result {
+        let payload = Dialect::Hocuspocus.encode(&Outgoing::Stateless(payload));
+        let Phase::Serving(serving) = &self.phase else { return self.serving().map(|_| 0) };
+        let to = serving.state.hearers_of_stateless();
+        Ok(self.hearers.notify(to, &payload, Instant::now()))
+    }
+}
+
+impl Handler<CatchUp> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
+        if let Some(queue) = self.hearers.text_queue(session).cloned() {
+            self.flush(ctx);
+            let Phase::Serving(serving) = &mut self.phase else { return };
+            return queue.catch_up(serving.state.make_up_text(session));
+        }
+        let Some(outbox) = self.hearers.outbox(session).cloned() else { return };
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let mut failure = None;
+        outbox.catch_up(|lag, presence| match serving.state.make_up(lag, presence) {
+            Ok(messages) => messages.iter().map(ysync::encode).collect(),
+            Err(Poisoned(what)) => {
+                failure = Some(what);
+                SmallVec::new()
+            }
+        });
+        if let Some(what) = failure {
+            outbox.close(CloseReason::Reset);
+            self.reload(&what, Vec::new(), ctx);
+        }
+    }
+}
+
+impl Handler<ReadState> for DocumentActor {
+    type Result = Result<Bytes, OpenError>;
+    fn handle(&mut self, _: ReadState, ctx: &mut Context<Self>) -> Self::Result {
+        self.flush(ctx);
+        match self.serving()?.state.replica().state() {
+            Ok(state) => Ok(state),
+            Err(Poisoned(what)) => {
+                self.reload(&what, Vec::new(), ctx);
+                Err(OpenError::Closed)
+            }
+        }
+    }
+}
+
+impl Handler<ReadDetails> for DocumentActor {
+    type Result = Result<Details, OpenError>;
+    fn handle(&mut self, _: ReadDetails, ctx: &mut Context<Self>) -> Self::Result {
+        self.flush(ctx);
+        self.details()
+    }
+}
+
+impl Handler<ReadPeople> for DocumentActor {
+    type Result = Result<Vec<Shown>, OpenError>;
+    fn handle(&mut self, _: ReadPeople, _: &mut Context<Self>) -> Self::Result {
+        Ok(self.serving()?.state.people())
+    }
+}
+
+impl Handler<Contribute> for DocumentActor {
+    type Result = Result<oneshot::Receiver<Answer>, JoinError>;
+    fn handle(&mut self, Contribute { update }: Contribute, ctx: &mut Context<Self>) -> Self::Result {
+        self.serving()?.admits_change()?;
+        // Who has no connection cannot be told later: nothing is taken that cannot be stored now.
+        self.common.store.health().map_err(OpenError::Store)?;
+        let session = SessionId::new();
+        // A session until the answer; what it would be told besides goes nowhere.
+        self.serving()?.state.join_request(session);
+        let receiver = self.requests.add(session);
+        self.schedule_tick(ctx);
+        self.deliver(session, [Message::SyncStep2(update)].into(), ctx);
+        Ok(receiver)
+    }
+}
+
+impl Handler<Drain> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, Drain { reason, done }: Drain, ctx: &mut Context<Self>) {
+        self.flush(ctx);
+        self.hearers.close_all(reason);
+        self.drained(done, ctx);
+    }
+}
+
+/// The tests' way to a panic of the actor itself.
+#[cfg(test)]
+impl Handler<crate::document::messages::Break> for DocumentActor {
+    type Result = ();
+    fn handle(&mut self, _: crate::document::messages::Break, _: &mut Context<Self>) -> Self::Result {
+        panic!("a test asked for it");
+    }
+}
