@@ -57,6 +57,8 @@ export function personOf(client: number, user: unknown, self = false): Person {
 export function tidyName(name: unknown): string {
   if (typeof name !== "string") return "";
   const line = name.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
+  // Asked with each key of everybody's; characters are not more than letters.
+  if (line.length <= LONGEST_NAME) return line;
   const characters = [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(line.slice(0, 400))];
   return characters
     .slice(0, LONGEST_NAME)

@@ -4,7 +4,7 @@ import { Extension } from "@tiptap/core";
 import { Plugin, PluginKey } from "@tiptap/pm/state";
 import { Decoration, DecorationSet, type EditorView } from "@tiptap/pm/view";
 import type { Awareness } from "y-protocols/awareness";
-import { dressCaret, caretOf, drawCaret, turnCaret } from "../presence/caret";
+import { dressCaret, drawCaret, turnCaret } from "../presence/caret";
 import { personOf } from "../presence/people";
 import { placed, shared } from "./binding/carets";
 import { boundTo, readFirst } from "./binding/plugin";
@@ -26,6 +26,12 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
     return { name: name || nameless(), colour };
   };
 
+  /** As they were drawn last, by client. */
+  const elements = new Map<number, HTMLElement>();
+  /** Who has moved since. */
+  const moved = new Set<number>();
+  let frame = 0;
+
   const draw = (view: EditorView): DecorationSet => {
     const there = boundTo(view);
     if (there === null) return DecorationSet.empty;
@@ -37,7 +43,12 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
       if (place === null) continue;
       const user: unknown = state["user"];
       const [head, anchor] = [Math.min(place.head, size), Math.min(place.anchor, size)];
-      all.push(Decoration.widget(head, () => drawCaret(client, show(client, user)), { key: `caret ${client}`, side: 10, ignoreSelection: true, stopEvent: () => true }));
+      const made = (): HTMLElement => {
+        const caret = drawCaret(client, show(client, user));
+        elements.set(client, caret);
+        return caret;
+      };
+      all.push(Decoration.widget(head, made, { key: `caret ${client}`, side: 10, ignoreSelection: true, stopEvent: () => true }));
       if (head !== anchor) all.push(Decoration.inline(Math.min(head, anchor), Math.max(head, anchor), { class: "caret-selection", style: `--caret: ${personOf(client, user).colour}` }, { inclusiveEnd: false }));
     }
     return DecorationSet.create(view.state.doc, all);
@@ -59,7 +70,7 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
           handleDOMEvents: {
             compositionend: (view) => {
               // After the editor has read what was composed.
-              setTimeout(() => redraw(view), 50);
+              setTimeout(() => later(view), 50);
               return false;
             },
             focus: (view) => tell(view),
@@ -67,25 +78,16 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
           },
         },
         view: (view) => {
-          // The element of a caret is kept while it only moves, so what changes about it is changed here.
           const onChange = ({ added, updated, removed }: Readonly<Record<"added" | "updated" | "removed", readonly number[]>>): void => {
             if ([...added, ...updated, ...removed].every((client) => client === awareness.clientID)) return;
-            readFirst(view);
-            redraw(view);
-            for (const client of updated) {
-              const caret = caretOf(view.dom, client);
-              if (caret === null) continue;
-              dressCaret(caret, show(client, awareness.getStates().get(client)?.["user"]));
-              turnCaret(caret, view.dom);
-              restartFade(caret);
-            }
+            for (const client of updated) moved.add(client);
+            later(view);
           };
           awareness.on("change", onChange);
           return {
             update: (_view, before) => {
               if (view.state.doc !== before.doc || view.state.selection !== before.selection) tell(view);
-              if (view.state.doc !== before.doc) redraw(view);
-              for (const caret of view.dom.querySelectorAll<HTMLElement>(".caret")) turnCaret(caret, view.dom);
+              if (view.state.doc !== before.doc) later(view);
             },
             destroy: () => {
               awareness.off("change", onChange);
@@ -98,12 +100,29 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
     ],
   });
 
-  function redraw(view: EditorView): void {
-    // A caret drawn or moved beside a composition may end it: browsers tie one to its text node. It waits.
-    if (view.isDestroyed || view.composing) return;
-    const [drawn, before] = [draw(view), key.getState(view.state)];
-    if (before !== undefined && isSame(before, drawn)) return;
-    view.dispatch(view.state.tr.setMeta(key, drawn).setMeta("addToHistory", false));
+  /**
+   * Once in a frame, when what others have written and where they are by then has come: each change of what is drawn, and each
+   * look at it, may cost a layout of the whole text. What is written meanwhile takes the carets along.
+   */
+  function later(view: EditorView): void {
+    frame ||= requestAnimationFrame(() => {
+      frame = 0;
+      // A caret drawn or moved beside a composition may end it: browsers tie one to its text node. It waits.
+      if (view.isDestroyed || view.composing) return;
+      readFirst(view);
+      const [drawn, before] = [draw(view), key.getState(view.state)];
+      if (before === undefined || !isSame(before, drawn)) view.dispatch(view.state.tr.setMeta(key, drawn).setMeta("addToHistory", false));
+      for (const [client, caret] of elements) {
+        if (!caret.isConnected) elements.delete(client);
+        // The element of a caret is kept while it only moves, so what changes about it is changed here.
+        if (moved.has(client)) {
+          dressCaret(caret, show(client, awareness.getStates().get(client)?.["user"]));
+          restartFade(caret);
+        }
+        turnCaret(caret, view.dom);
+      }
+      moved.clear();
+    });
   }
 
   function tell(view: EditorView, focused = view.hasFocus()): false {

@@ -5,7 +5,7 @@ import type { Editor, JSONContent } from "@tiptap/core";
 import { Plugin, PluginKey, TextSelection } from "@tiptap/pm/state";
 import { Node } from "@tiptap/pm/model";
 import { afterEach, expect, test, vi } from "vitest";
-import { Awareness } from "y-protocols/awareness";
+import { Awareness, applyAwarenessUpdate, encodeAwarenessUpdate } from "y-protocols/awareness";
 import { Doc, Map as YMap, type Text as YText, applyUpdate, encodeStateAsUpdate } from "yjs";
 import { seeded } from "../testing/random";
 import { readText, writeText } from "./binding/binding";
@@ -549,7 +549,7 @@ test("headings are heard one step at a time, whatever levels a text leaves out, 
   expect(editor.getJSON().content?.map(({ attrs }) => attrs?.["level"] as unknown).filter((level) => level !== undefined)).toEqual([1, 2, 4, 1, 2, 4]);
 });
 
-test("a key that moved the caret is not lost to what a colleague writes before the editor has read it", () => {
+test("a key that moved the caret is not lost to what a colleague writes before the editor has read it", async () => {
   for (const meanwhile of ["words", "caret"] as const) {
     const { ann, bo } = together();
     ann.commands.setContent({ type: "doc", content: ["one", "two"].map((text) => ({ type: "paragraph", content: [{ type: "text", text }] })) });
@@ -566,10 +566,42 @@ test("a key that moved the caret is not lost to what a colleague writes before t
       const awareness = awarenessOf.get(ann);
       awareness?.states.set(7, { user: { name: "Bo" }, cursor: null });
       awareness?.emit("change", [{ added: [7], updated: [], removed: [] }, "relay"]);
+      await frame();
     }
     expect(ann.state.selection.head).toBe(2);
   }
 });
+
+test("where a colleague is is looked at once in a frame, and goes along with the letters until then", async () => {
+  const { ann, bo } = together();
+  const [there, here] = [awarenessOf.get(bo)!, awarenessOf.get(ann)!];
+  there.setLocalStateField("user", { name: "Bo" });
+  there.on("update", ({ updated }: { readonly updated: readonly number[] }) => applyAwarenessUpdate(here, encodeAwarenessUpdate(there, [...updated]), "relay"));
+  bo.view.focus();
+  bo.commands.insertContent("w");
+  await frame();
+  const before = (): string => ann.view.dom.querySelector(".caret")?.previousSibling?.textContent ?? "";
+  expect(before()).toBe("w");
+  let drawn = 0;
+  ann.on("transaction", ({ transaction }) => void (drawn += transaction.docChanged ? 0 : 1));
+  const measured = vi.spyOn(Element.prototype, "getBoundingClientRect");
+  opened.push(() => measured.mockRestore());
+  for (const letter of "arp") {
+    bo.commands.insertContent(letter);
+    expect(before()).toBe(bo.state.doc.textContent);
+  }
+  expect([drawn, measured.mock.calls.length]).toEqual([0, 0]);
+  await frame();
+  expect(before()).toBe("warp");
+  // They are where the letters took them.
+  expect(drawn).toBe(0);
+  bo.commands.setTextSelection(2);
+  expect(before()).toBe("warp");
+  await frame();
+  expect([before(), drawn]).toEqual(["w", 1]);
+});
+
+const frame = (): Promise<unknown> => new Promise(requestAnimationFrame);
 
 test("the first key costs its line, not the text", () => {
   const doc = new Doc();

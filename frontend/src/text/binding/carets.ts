@@ -10,7 +10,9 @@ export interface SharedSelection {
 }
 
 export function shared(binding: TextBinding, { anchor, head }: { readonly anchor: number; readonly head: number }): SharedSelection {
-  return { anchor: relative(binding, anchor), head: relative(binding, head) };
+  // Each is a walk through the text.
+  const there = relative(binding, head);
+  return { anchor: anchor === head ? there : relative(binding, anchor), head: there };
 }
 
 /** `null` where there is no such place any more, or what was told is no place. */
