@@ -3,7 +3,6 @@ import { Plugin, PluginKey, Selection, TextSelection, type Command, type EditorS
 import type { StepMap } from "@tiptap/pm/transform";
 import type { EditorView } from "@tiptap/pm/view";
 import type { Doc } from "yjs";
-import { become } from "./apply";
 import { FOLLOWS, TextBinding } from "./binding";
 import { shared, type SharedSelection } from "./carets";
 import { createUndo, type Undo } from "./undo";
@@ -125,9 +124,9 @@ const READ = 50;
 
 /** The text takes the place of whatever the editor was made with, and the caret stands before its first letter. */
 function fill(view: EditorView, binding: TextBinding): void {
-  const transaction = view.state.tr;
-  become(transaction, binding.document, null);
-  if (!transaction.docChanged) return;
+  const { doc, tr: transaction } = view.state;
+  if (doc.eq(binding.document)) return;
+  transaction.replaceWith(0, doc.content.size, binding.document.content);
   view.dispatch(transaction.setSelection(Selection.atStart(transaction.doc)).setMeta(FOLLOWS, true).setMeta("preventClearDocument", true).setMeta("addToHistory", false));
   binding.isShownAs(view.state.doc);
 }
