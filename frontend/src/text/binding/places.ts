@@ -29,6 +29,11 @@ export class Index {
     return this.all().spots;
   }
 
+  /** Those of a root. */
+  spotsIn(root: string): readonly Spot[] {
+    return this.all().byRoot.get(root) ?? [];
+  }
+
   nodeOf(at: number): Node | undefined {
     return this.all().nodes[at];
   }
@@ -59,7 +64,7 @@ export class Index {
 
   /** The block that begins there in its sequence. */
   spotOf(root: string, from: number): Spot | null {
-    const spots = this.all().byRoot.get(root) ?? [];
+    const spots = this.spotsIn(root);
     let [low, high] = [0, spots.length - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -97,7 +102,7 @@ export class Index {
 
   /** The last block of a root that begins at or before a place. */
   private holder(root: string, index: number): Spot | null {
-    const spots = this.all().byRoot.get(root) ?? [];
+    const spots = this.spotsIn(root);
     let [low, high] = [0, spots.length - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;

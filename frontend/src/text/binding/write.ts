@@ -77,19 +77,17 @@ export function bodyChange(reader: Reader, reading: Reading, now: Node, caret: n
   if (window === null) return null;
   let { oldTo, newTo } = window;
   const { from } = window;
-  const spots = index.spots.filter(({ root }) => root === BODY);
-  const starts = startsOf(doc);
-  const first = spotFrom(spots, starts[from] ?? Infinity);
-  let end = spotFrom(spots, starts[oldTo] ?? Infinity);
+  const spots = index.spotsIn(BODY);
+  const start = startOfChild(doc, from);
+  const first = spotFrom(spots, start);
+  let end = spotFrom(spots, startOfChild(doc, oldTo));
   // Words without a boundary of their own would become part of whatever came before them.
   while (oldTo < doc.childCount && spots[end]?.boundary === null) {
     oldTo += 1;
     newTo += 1;
-    end = spotFrom(spots, starts[oldTo] ?? Infinity);
+    end = spotFrom(spots, startOfChild(doc, oldTo));
   }
   const children = Array.from({ length: newTo - from }, (_, at) => now.child(from + at));
-  let position = 0;
-  for (let at = 0; at < from; at++) position += now.child(at).nodeSize;
   return rootChange({
     reader,
     root: BODY,
@@ -97,7 +95,8 @@ export function bodyChange(reader: Reader, reading: Reading, now: Node, caret: n
     spots: spots.slice(first, end),
     // Where nothing of the old is in between.
     gap: first === 0 ? startOf(spots[0]) : (spots[first - 1]?.to ?? 0),
-    wanted: wantedOf(children, position, false),
+    // What is before it is the same in both.
+    wanted: wantedOf(children, start, false),
     nodeOf: (spot) => index.nodeAt(spot),
     caret,
     stayed,
@@ -114,7 +113,7 @@ export function cellChange(reader: Reader, reading: Reading, root: string, cell:
     reader,
     root,
     lines: index.sequences.cells.get(root) ?? [],
-    spots: index.spots.filter((spot) => spot.root === root),
+    spots: index.spotsIn(root),
     gap: 0,
     wanted,
     nodeOf: (spot) => index.nodeAt(spot),
@@ -141,10 +140,11 @@ interface RootChange {
 
 const startOf = (spot: Spot | undefined): number => (spot === undefined ? 0 : spot.boundary === null ? spot.from : spot.from - 1);
 
-function startsOf(doc: Node): readonly number[] {
-  const starts: number[] = [];
-  doc.forEach((_, offset) => starts.push(offset));
-  return starts;
+/** Where a child begins; behind the last one, the end. */
+function startOfChild(doc: Node, child: number): number {
+  let start = 0;
+  for (let at = 0; at < child; at++) start += doc.child(at).nodeSize;
+  return start;
 }
 
 /** The first block at or behind a place of the document. */
