@@ -11,7 +11,7 @@ import type { Sequences } from "./grids";
 import { BODY } from "./model";
 import { Moves } from "./moves";
 import { keptAlong } from "./moved";
-import { perform, UNSEEN, type Written } from "./perform";
+import { perform, type Put, UNSEEN, type Written } from "./perform";
 import type { Place } from "./places";
 import { put, putAgain, putAt } from "./put";
 import { Reader, type Reading } from "./read";
@@ -46,8 +46,8 @@ export class TextBinding {
   private since: Since = nothing();
   private waits = false;
 
-  /** While one writes: what was put where, and what was heard of it. */
-  private writing: { readonly own: Map<string, readonly Operation[]>; readonly heard: Map<string, Delta[]>; readonly touched: Map<string, Set<unknown>> } | null = null;
+  /** While one writes: what is told then is one's own. */
+  private writing: Writing | null = null;
 
   constructor({ doc, schema, newId = randomId }: BindingPorts) {
     this.doc = doc;
@@ -114,25 +114,22 @@ export class TextBinding {
       return null;
     }
     let behind: Behind | null = this.waits ? this.behind() : null;
-    const transact = (undoable: boolean, act: (transaction: SharedTransaction) => void): void => {
-      this.writing = { own: new Map(), heard: new Map(), touched: new Map() };
-      try {
-        transacted(this.doc, act, undoable ? this : UNSEEN);
-        behind = behind === null ? null : this.after(behind);
-      } finally {
-        this.writing = null;
-      }
+    const transact = (undoable: boolean, act: (put: Put) => void): void => {
+      const own = new Map<string, readonly Operation[]>();
+      const written = this.transact(undoable ? this : UNSEEN, (transaction) =>
+        act((root, operations) => {
+          const text = this.doc.getText(root);
+          own.set(root, operations);
+          if (behind === null) {
+            const learn = root === BODY ? this.moves.watch(this.shown.index.sequences.body, operations) : null;
+            put(text, operations, transaction);
+            learn?.();
+          } else putAgain(text, operations, foundIn(behind, root), transaction);
+        }),
+      );
+      behind = behind === null ? null : after(behind, own, written);
     };
-    const putIn = (root: string, operations: readonly Operation[], transaction: SharedTransaction): void => {
-      const text = this.doc.getText(root);
-      this.writing?.own.set(root, operations);
-      if (behind === null) {
-        const learn = root === BODY ? this.moves.watch(this.shown.index.sequences.body, operations) : null;
-        put(text, operations, transaction);
-        learn?.();
-      } else putAgain(text, operations, foundIn(behind, root), transaction);
-    };
-    perform({ reader: this.reader, shown: this.shown, newId: this.newId, transact, put: putIn }, change, state, stayed, said);
+    perform({ reader: this.reader, shown: this.shown, newId: this.newId, transact }, change, state, stayed, said);
     return this.settle(state, now, behind);
   }
 
@@ -171,14 +168,7 @@ export class TextBinding {
     const lines = linesIn(behind, root);
     const parts = missing({ lines, kept: foundIn(behind, root) }, start.index, end.index);
     if (parts.length === 0) return;
-    this.writing = { own: new Map(), heard: new Map(), touched: new Map() };
-    let heard: Delta = [];
-    try {
-      transacted(this.doc, (transaction) => putAt(this.doc.getText(root), parts, transaction), this);
-      heard = this.writing.heard.get(root)?.[0] ?? [];
-    } finally {
-      this.writing = null;
-    }
+    const heard = this.transact(this, (transaction) => putAt(this.doc.getText(root), parts, transaction)).heard.get(root)?.[0] ?? [];
     const places = insertsOf(heard);
     const again = parts.flatMap(({ was, length }) => Array.from({ length }, (_, at) => was + at)).map((was, at): Kept => ({ was, is: places[at] ?? 0, length: 1 }));
     this.since.stayed.set(root, inOrder([...composed(this.kept(root), keptOf(heard)), ...again]));
@@ -219,23 +209,16 @@ export class TextBinding {
     return { sequences: as(held.lines), stayed: new Map([[root, held.kept]]), along: new Map(), moved: new Map([[root, held.stayed]]), waits: true };
   }
 
-  /** What is shown of the sequences after one has written in what was shown of them. */
-  private after(behind: Behind): Behind | null {
-    const { own, heard, touched } = this.writing ?? NOTHING;
-    let { body } = behind;
-    const cells = new Map(behind.cells);
-    const [stayed, along] = [new Map(behind.stayed), new Map(behind.along)];
-    const keep = (root: string, lines: readonly Line[]): void => void (root === BODY ? (body = lines) : cells.set(root, lines));
-    for (const [root, operations] of own) {
-      const [delta, ...more] = heard.get(root) ?? [[]];
-      const next = more.length > 0 ? null : written({ lines: linesIn({ body, cells }, root), kept: stayed.get(root) ?? SAME }, operations, delta ?? []);
-      if (next === null) return null;
-      keep(root, next.lines);
-      stayed.set(root, next.kept);
-      along.set(root, movedThen(along.get(root) ?? [], operations, delta ?? []));
+  /** One transaction; answers what was written. */
+  private transact(origin: unknown, act: (transaction: SharedTransaction) => void): Writing {
+    const writing: Writing = { heard: new Map(), touched: new Map() };
+    this.writing = writing;
+    try {
+      transacted(this.doc, act, origin);
+    } finally {
+      this.writing = null;
     }
-    for (const [root, maps] of touched) keep(root, refreshed(linesIn({ body, cells }, root), maps));
-    return { body, cells, stayed, along };
+    return writing;
   }
 
   /** After a change of one's own: what is shown is used as it is, as far as the sequences say the same. */
@@ -314,7 +297,29 @@ function foundIn({ stayed, along }: Since, root: string): readonly Kept[] {
 /** What is shown while changes of others wait. */
 interface Behind extends Sequences, Since {}
 
-const NOTHING = { own: new Map<string, readonly Operation[]>(), heard: new Map<string, Delta[]>(), touched: new Map<string, Set<unknown>>() };
+/** What was heard of what one wrote, by root: the changes of its sequence, and the objects in it whose fields changed. */
+interface Writing {
+  readonly heard: Map<string, Delta[]>;
+  readonly touched: Map<string, Set<unknown>>;
+}
+
+/** What is shown of the sequences after one has written in what was shown of them. */
+function after(behind: Behind, own: ReadonlyMap<string, readonly Operation[]>, { heard, touched }: Writing): Behind | null {
+  let { body } = behind;
+  const cells = new Map(behind.cells);
+  const [stayed, along] = [new Map(behind.stayed), new Map(behind.along)];
+  const keep = (root: string, lines: readonly Line[]): void => void (root === BODY ? (body = lines) : cells.set(root, lines));
+  for (const [root, operations] of own) {
+    const [delta, ...more] = heard.get(root) ?? [[]];
+    const next = more.length > 0 ? null : written({ lines: linesIn({ body, cells }, root), kept: stayed.get(root) ?? SAME }, operations, delta ?? []);
+    if (next === null) return null;
+    keep(root, next.lines);
+    stayed.set(root, next.kept);
+    along.set(root, movedThen(along.get(root) ?? [], operations, delta ?? []));
+  }
+  for (const [root, maps] of touched) keep(root, refreshed(linesIn({ body, cells }, root), maps));
+  return { body, cells, stayed, along };
+}
 
 /** Makes this the text, of a document that nobody has open. */
 export function writeText(doc: Doc, content: Node): void {

@@ -2,7 +2,7 @@
 // written here only; what is to be written is found in write.ts and write-table.ts.
 import type { Node } from "@tiptap/pm/model";
 import type { EditorState } from "@tiptap/pm/state";
-import { Map as YMap, type Transaction } from "yjs";
+import { Map as YMap } from "yjs";
 import { hasWords } from "./blocks";
 import { BODY, cellName, cellPlace } from "./model";
 import type { Reader, Reading } from "./read";
@@ -21,10 +21,11 @@ export interface PerformPorts {
   readonly shown: Reading;
   readonly newId: () => string;
   /** One transaction; `undoable` unless nobody is to take it back. */
-  readonly transact: (undoable: boolean, act: (transaction: Transaction) => void) => void;
-  /** Each root once in a transaction. */
-  readonly put: (root: string, operations: readonly Operation[], transaction: Transaction) => void;
+  readonly transact: (undoable: boolean, act: (put: Put) => void) => void;
 }
+
+/** Each root once in a transaction. */
+export type Put = (root: string, operations: readonly Operation[]) => void;
 
 export interface Written {
   /** More than letters of one block. */
@@ -40,15 +41,15 @@ export function perform(ports: PerformPorts, change: Change, state: EditorState,
   const structural = writes.length > 0 || changes.some(({ plain }) => !plain) || changes.length > 1;
   if (changes.length === 0 && writes.length === 0) return;
   written({ structural, before: true });
-  ports.transact(true, (transaction) => {
-    for (const one of changes) apply(ports, one, transaction);
+  ports.transact(true, (put) => {
+    for (const one of changes) apply(put, one);
     for (const line of change.gone) {
       if (line.boundary instanceof YMap) line.boundary.set("deleted", true);
-      for (const [name, lines] of cellsOf(ports.shown, String(line.fields["id"]))) clear(ports, name, lines, transaction);
+      for (const [name, lines] of cellsOf(ports.shown, String(line.fields["id"]))) clear(put, name, lines);
     }
     for (const { boundary, change: fields, gone } of writes) {
       applyTable(boundary, fields);
-      for (const [name, lines] of gone) clear(ports, name, lines, transaction);
+      for (const [name, lines] of gone) clear(put, name, lines);
     }
   });
   insertTables(ports, change.tables);
@@ -57,8 +58,8 @@ export function perform(ports: PerformPorts, change: Change, state: EditorState,
 
 const isSomething = ({ operations, fields, gone, tables }: Change): boolean => operations.length > 0 || fields.length > 0 || gone.length > 0 || tables.length > 0;
 
-function apply({ put }: PerformPorts, { root, operations, fields }: Change, transaction: Transaction): void {
-  if (operations.length > 0) put(root, operations, transaction);
+function apply(put: Put, { root, operations, fields }: Change): void {
+  if (operations.length > 0) put(root, operations);
   for (const { map, field, value } of fields) {
     if (value === undefined) map.delete(field);
     else map.set(field, value);
@@ -66,9 +67,9 @@ function apply({ put }: PerformPorts, { root, operations, fields }: Change, tran
 }
 
 /** What one saw in it goes; what somebody else wrote there meanwhile does not. */
-function clear({ put }: PerformPorts, name: string, lines: readonly Line[], transaction: Transaction): void {
+function clear(put: Put, name: string, lines: readonly Line[]): void {
   const length = lengthOf(lines);
-  if (length > 0) put(name, [{ delete: length }], transaction);
+  if (length > 0) put(name, [{ delete: length }]);
 }
 
 type Cells = readonly (readonly [name: string, lines: readonly Line[]])[];
@@ -104,12 +105,12 @@ function insertTables(ports: PerformPorts, tables: readonly NewTable[]): void {
     end = index + 1;
     return [...(skip > 0 ? [{ retain: skip }] : []), { insert: boundary, attributes }];
   });
-  ports.transact(false, (transaction) => ports.put(BODY, operations, transaction));
-  ports.transact(true, (transaction) => {
+  ports.transact(false, (put) => put(BODY, operations));
+  ports.transact(true, (put) => {
     for (const { boundary, changes, was } of made) {
       applyTable(boundary, changes);
       const id = String(boundary.get("id"));
-      for (const { row, column, node } of was === null ? changes.cells : []) apply(ports, cellChange(reader, shown, cellName(id, row, column), node, 0, null, null), transaction);
+      for (const { row, column, node } of was === null ? changes.cells : []) apply(put, cellChange(reader, shown, cellName(id, row, column), node, 0, null, null));
       boundary.delete("deleted");
     }
   });
