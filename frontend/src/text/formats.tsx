@@ -2,37 +2,22 @@
 // lines are set. Fetched when somebody first reaches for it.
 import type { Editor } from "@tiptap/core";
 import { AlignCenter, AlignJustify, AlignLeft, AlignRight, Subscript, Superscript } from "lucide-react";
-import { Popover } from "radix-ui";
 import { useTranslation } from "react-i18next";
 import { MOD } from "../ui/platform";
 import { COLOURS } from "./colours";
 import { ALIGNMENTS } from "./marks";
+import { ToolPopover, type ToolPopoverProps } from "./tool-popover";
 import { useEditorState } from "./use-editor";
 
 const SIGNS = { left: <AlignLeft />, center: <AlignCenter />, right: <AlignRight />, justify: <AlignJustify /> };
 const KEYS = { left: "L", center: "E", right: "R", justify: "J" };
 
-export function Formats(props: { readonly editor: Editor; readonly open: boolean; readonly onOpen: (open: boolean) => void; readonly button: React.JSX.Element }): React.JSX.Element {
+export function Formats(props: ToolPopoverProps): React.JSX.Element {
   const { t } = useTranslation();
-  const { editor } = props;
   return (
-    <Popover.Root open={props.open} onOpenChange={props.onOpen}>
-      <Popover.Trigger asChild>{props.button}</Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content
-          className="popover formats"
-          sideOffset={8}
-          collisionPadding={8}
-          aria-label={t("formats.title")}
-          onCloseAutoFocus={(event) => {
-            event.preventDefault();
-            editor.commands.focus();
-          }}
-        >
-          <Choices editor={editor} onDone={() => props.onOpen(false)} />
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
+    <ToolPopover {...props} place="formats" label={t("formats.title")}>
+      <Choices editor={props.editor} onDone={() => props.onOpen(false)} />
+    </ToolPopover>
   );
 }
 

@@ -1,41 +1,22 @@
 // The form in which a link is given an address, another one, or none.
 import type { Editor } from "@tiptap/core";
-import { Popover } from "radix-ui";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { linkFrom, readable } from "./link";
+import { ToolPopover, type ToolPopoverProps } from "./tool-popover";
 
-export function LinkPopover(props: {
-  readonly editor: Editor;
-  readonly href: string | null;
-  readonly open: boolean;
-  readonly onOpen: (open: boolean) => void;
-  readonly button: React.JSX.Element;
-}): React.JSX.Element {
+export function LinkPopover(props: ToolPopoverProps & { readonly href: string | null }): React.JSX.Element {
   const { t } = useTranslation();
-  const { editor, href } = props;
+  const { href, ...popover } = props;
+  const { editor, onOpen } = popover;
   const close = (): void => {
-    props.onOpen(false);
+    onOpen(false);
     editor.commands.focus();
   };
   return (
-    <Popover.Root open={props.open} onOpenChange={props.onOpen}>
-      <Popover.Trigger asChild>{props.button}</Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content
-          className="popover link-form"
-          sideOffset={8}
-          collisionPadding={8}
-          aria-label={t("tools.link")}
-          onCloseAutoFocus={(event) => {
-            event.preventDefault();
-            editor.commands.focus();
-          }}
-        >
-          <LinkForm editor={editor} href={href} onDone={close} />
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
+    <ToolPopover {...popover} place="link-form" label={t("tools.link")}>
+      <LinkForm editor={editor} href={href} onDone={close} />
+    </ToolPopover>
   );
 }
 
