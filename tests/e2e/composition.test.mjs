@@ -1,22 +1,12 @@
 // A word that somebody composes with an input method is whole, and there once, whatever a colleague makes of its line
 // meanwhile; and the caret stays behind it. `make structure` is the long run.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { startProxy } from "./proxy.mjs";
-import { openDocument, reading, sameText, select, startBrowser, startServer, status, text, until, words } from "./support.mjs";
-import { startTally } from "./tally.mjs";
+import { test } from "node:test";
+import { DELAYS, act, begin, into, startFar, whole } from "./far.mjs";
+import { reading, status, until } from "./support.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 1);
-const DELAYS = (process.env.DELAYS ?? "80").split(",").map(Number);
-
-let server, browser;
-before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
-after(() => Promise.all([browser?.close(), server?.dispose()]));
-const tally = startTally();
-after(tally.print);
-afterEach(() => browser.everybodyLeaves());
-const proxies = [];
-afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.dispose())));
+const { tally, two, asStored } = startFar();
 
 const LINES = "above\nthe line \nbelow";
 const ITEMS = "- above\nthe line \nbelow";
@@ -47,12 +37,7 @@ const STEPS = ["ㄋ", "ㄋㄧ", "你", "你ㄏ", "你ㄏㄠ", "你好"];
 
 for (const delay of DELAYS) {
   test(`a word is composed in a line that a colleague changes, ${delay} ms each way`, async () => {
-    const proxy = await startProxy(server, { delay });
-    proxies.push(proxy);
-    const ann = await browser.person({ url: proxy.url }, { name: "Ann Lee", colour: "#0e7490" });
-    const bo = await browser.person({ url: proxy.url }, { name: "Bonifaz", colour: "#cf2f74" });
-    await openDocument(ann, `composed ${delay}`);
-    await openDocument(bo, `composed ${delay}`);
+    const [ann, bo] = await two(`composed ${delay}`, delay);
     const session = await ann.context.newCDPSession(ann.page);
     const compose = (word) => session.send("Input.imeSetComposition", { text: word, selectionStart: word.length, selectionEnd: word.length });
 
@@ -67,49 +52,26 @@ for (const delay of DELAYS) {
           for (const step of STEPS.slice(0, at)) await compose(step);
           await until(`${note}: the colleague reads it`, async () => (await reading(bo)).includes(STEPS[at - 1]));
           await into(bo, "the line", "End");
-          // One that only moves the caret has been read by the editor before the next.
-          for (const key of keys) await (/(Home|End|Arrow\w+)$/.test(key) && !key.startsWith("Alt") ? select(bo, key) : bo.page.keyboard.press(key));
+          await act(bo, keys);
           await status(bo, "saved");
           for (const step of STEPS.slice(at)) {
             await compose(step);
             await ann.page.waitForTimeout(30);
           }
           await session.send("Input.insertText", { text: "你好" });
-          await whole(ann, bo, "你好", note, name);
+          const lines = async (person) => {
+            const all = (await reading(person)).replaceAll(/<\/?strong>/g, "").replaceAll(/<[^>]*>/g, "\n");
+            // Who presses Enter between two letters that are there wants them apart.
+            return name === "split within the word" ? all.replaceAll("\n", "") : all;
+          };
+          await whole(ann, bo, "你好", note, lines);
           await ann.page.keyboard.type("，");
-          const read = await whole(ann, bo, "你好，", `${note}, the caret`, name);
+          const read = await whole(ann, bo, "你好，", `${note}, the caret`, lines);
           assert.doesNotMatch(read, /[ㄋㄧㄏㄠ]/, `${note}: parts of a word are left in ${JSON.stringify(read)}`);
         });
       }
     }
     tally.settle();
-    const fresh = await browser.person(server);
-    await openDocument(fresh, `composed ${delay}`);
-    await sameText(ann, fresh);
+    await asStored(ann, `composed ${delay}`);
   });
-}
-
-/** The text becomes this, and both have read it. */
-async function begin(ann, bo, content) {
-  const { keyboard } = ann.page;
-  await text(ann).focus();
-  for (const key of ["Control+a", "Backspace", "Control+a", "Control+Alt+0", "Backspace"]) await keyboard.press(key);
-  await keyboard.type(content);
-  await sameText(ann, bo);
-}
-
-async function into(person, line, key) {
-  await words(person, line).last().click();
-  await select(person, key);
-}
-
-/** Both read the same, with the word in it once, and no name in it. */
-async function whole(ann, bo, word, note, act) {
-  await sameText(ann, bo);
-  const lines = (await reading(ann)).replaceAll(/<\/?strong>/g, "").replaceAll(/<[^>]*>/g, "\n");
-  // Who presses Enter between two letters that are there wants them apart.
-  const read = act === "split within the word" ? lines.replaceAll("\n", "") : lines;
-  assert.equal(read.split(word).length - 1, 1, `${note}: "${word}" once in ${JSON.stringify(lines)}`);
-  for (const name of ["Ann Lee", "Bonifaz"]) assert.ok(!lines.includes(name), `${note}: a name became text: ${JSON.stringify(lines)}`);
-  return lines;
 }

@@ -2,82 +2,17 @@
 // offline, and the caret of whoever writes stays behind the last letter. By default each is tried twice at each distance;
 // `make structure` is the long run, which prints how often each went well.
 import assert from "node:assert/strict";
-import { after, afterEach, before, test } from "node:test";
-import { startProxy } from "./proxy.mjs";
-import { openDocument, reading, sameText, select, startBrowser, startServer, status, text, until, words } from "./support.mjs";
-import { startTally } from "./tally.mjs";
+import { test } from "node:test";
+import { DELAYS, act, begin, into, letters, startFar, whole } from "./far.mjs";
+import { sameText, status, until } from "./support.mjs";
 
 const ROUNDS = Number(process.env.ROUNDS ?? 2);
 /** Of what takes long. */
 const LONG_ROUNDS = ROUNDS > 2 ? ROUNDS : 1;
-/** From one browser to the server, each way, in ms. */
-const DELAYS = (process.env.DELAYS ?? "80").split(",").map(Number);
-const NAMES = ["Annabel Lee", "Bonifaz"];
 /** What is written by one, letter by letter, while the other acts. */
 const WRITTEN = "qwertzuiopasdfghjk";
 
-let server, browser;
-before(async () => ([server, browser] = await Promise.all([startServer(), startBrowser()])));
-after(() => Promise.all([browser?.close(), server?.dispose()]));
-const tally = startTally();
-after(tally.print);
-afterEach(() => browser.everybodyLeaves());
-
-const proxies = [];
-afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.dispose())));
-
-/** Two in one text, that far from the server. */
-async function two(document, delay) {
-  const proxy = await startProxy(server, { delay });
-  proxies.push(proxy);
-  const [ann, bo] = await Promise.all(NAMES.map((name, at) => browser.person({ url: proxy.url }, { name, colour: at === 0 ? "#0e7490" : "#cf2f74" })));
-  await openDocument(ann, document);
-  await openDocument(bo, document);
-  return [ann, bo];
-}
-
-/** The text becomes this, written by the first, and both have read it. */
-async function begin(ann, bo, content) {
-  const { keyboard } = ann.page;
-  await text(ann).focus();
-  // The structure of what is left of the last round goes too.
-  await keyboard.press("Control+a");
-  await keyboard.press("Backspace");
-  await keyboard.press("Control+a");
-  await keyboard.press("Control+Alt+0");
-  await keyboard.press("Backspace");
-  await keyboard.type(content);
-  await sameText(ann, bo);
-}
-
-/** Puts the caret into the line with these words, at its start or end. */
-async function into(person, line, key) {
-  await words(person, line).last().click();
-  await select(person, key);
-}
-
-/** Key by key. One that only moves the caret has been read by the editor before the next: what it is to do depends on that. */
-async function act(person, keys) {
-  for (const key of keys) await (/(Home|End|Arrow\w+)$/.test(key) ? select(person, key) : person.page.keyboard.press(key));
-}
-
-const letters = async (person) => (await reading(person)).replaceAll(/<[^>]*>/g, "\n");
-
-/** Both read the same, what was written stands there once and whole, and nobody's name has become text. */
-async function whole(ann, bo, written, note) {
-  await sameText(ann, bo);
-  const read = await letters(ann);
-  assert.equal(read.split(written).length - 1, 1, `${note}: "${written}" once in ${JSON.stringify(read)}`);
-  for (const name of NAMES) assert.ok(!read.includes(name), `${note}: a name became text: ${JSON.stringify(read)}`);
-  return read;
-}
-
-/** Whoever comes anew reads the same. */
-async function asStored(ann, document) {
-  const fresh = await browser.person(server);
-  await openDocument(fresh, document);
-  await sameText(ann, fresh);
-}
+const { tally, two, asStored } = startFar();
 
 const LINES = "above the line\nthe line ";
 const ACTS = {
