@@ -110,8 +110,8 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
       // A caret drawn or moved beside a composition may end it: browsers tie one to its text node. It waits.
       if (view.isDestroyed || view.composing) return;
       readFirst(view);
-      const [drawn, before] = [draw(view), key.getState(view.state)];
-      if (before === undefined || !isSame(before, drawn)) view.dispatch(view.state.tr.setMeta(key, drawn).setMeta("addToHistory", false));
+      const drawn = draw(view);
+      if (said(drawn) !== said(key.getState(view.state))) view.dispatch(view.state.tr.setMeta(key, drawn).setMeta("addToHistory", false));
       for (const [client, caret] of elements) {
         if (!caret.isConnected) elements.delete(client);
         // The element of a caret is kept while it only moves, so what changes about it is changed here.
@@ -135,9 +135,9 @@ export function carets({ awareness, nameless }: CaretsOptions): Extension {
   }
 }
 
-function isSame(one: DecorationSet, other: DecorationSet): boolean {
-  const said = (set: DecorationSet): string => set.find().map(({ from, to, spec }) => `${from} ${to} ${String((spec as { readonly key?: string }).key)}`).sort().join();
-  return said(one) === said(other);
+/** What is drawn, and where. */
+function said(set: DecorationSet = DecorationSet.empty): string {
+  return set.find().map(({ from, to, spec }) => `${from} ${to} ${String((spec as { readonly key?: string }).key)}`).sort().join();
 }
 
 /** The name had faded; whoever moved is worth naming again. A new element starts its animation afresh. */

@@ -336,7 +336,7 @@ export function readText(doc: Doc, schema: Schema): Node {
 /** Set on what shows the sequences: it is nothing that anybody wrote, and nothing to be written. */
 export const FOLLOWS = "weft:follows";
 
-function followed(transaction: Transaction): Transaction {
+export function followed(transaction: Transaction): Transaction {
   // Tiptap takes a selected text that becomes empty for one that was deleted, and makes a paragraph of it.
   return transaction.setMeta(FOLLOWS, true).setMeta("preventClearDocument", true).setMeta("addToHistory", false);
 }

@@ -3,7 +3,7 @@ import { Plugin, PluginKey, Selection, TextSelection, type Command, type EditorS
 import type { StepMap } from "@tiptap/pm/transform";
 import type { EditorView } from "@tiptap/pm/view";
 import type { Doc } from "yjs";
-import { FOLLOWS, TextBinding } from "./binding";
+import { followed, FOLLOWS, TextBinding } from "./binding";
 import { shared, type SharedSelection } from "./carets";
 import { createUndo, type Undo } from "./undo";
 
@@ -127,7 +127,7 @@ function fill(view: EditorView, binding: TextBinding): void {
   const { doc, tr: transaction } = view.state;
   if (doc.eq(binding.document)) return;
   transaction.replaceWith(0, doc.content.size, binding.document.content);
-  view.dispatch(transaction.setSelection(Selection.atStart(transaction.doc)).setMeta(FOLLOWS, true).setMeta("preventClearDocument", true).setMeta("addToHistory", false));
+  view.dispatch(followed(transaction.setSelection(Selection.atStart(transaction.doc))));
   binding.isShownAs(view.state.doc);
 }
 
