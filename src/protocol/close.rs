@@ -33,8 +33,6 @@ pub enum CloseReason {
     Reset,
     /// 4401: who is this? The token is missing, wrong or expired.
     Unauthorized,
-    /// 4403: known, and not allowed into this document.
-    Forbidden,
     /// 4404: the document was deleted, and must not come back from an old replica.
     Gone,
     /// 4422: a change, or what somebody shows of themselves, was refused, and would be again: a client sends it on
@@ -48,7 +46,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 15] = [
         Self::Normal,
         Self::GoingAway,
         Self::ProtocolError,
@@ -60,7 +58,6 @@ impl CloseReason {
         Self::TryAgainLater,
         Self::Reset,
         Self::Unauthorized,
-        Self::Forbidden,
         Self::Gone,
         Self::Refused("malformed_update"),
         Self::Idle,
@@ -81,7 +78,6 @@ impl CloseReason {
             Self::TryAgainLater => 1013,
             Self::Reset => 4205,
             Self::Unauthorized => 4401,
-            Self::Forbidden => 4403,
             Self::Gone => 4404,
             Self::Refused(_) => 4422,
             Self::Idle => 4508,
@@ -104,7 +100,6 @@ impl CloseReason {
             Self::TryAgainLater => "too slow or too busy, try again later",
             Self::Reset => "reset connection",
             Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
             Self::Gone => "the document was deleted",
             Self::Refused(why) => refused(why),
             Self::Idle => "idle for too long",
@@ -129,7 +124,6 @@ impl CloseReason {
             | Self::PolicyViolation
             | Self::TooBig
             | Self::Unauthorized
-            | Self::Forbidden
             | Self::Gone
             | Self::Refused(_) => false,
         }

@@ -12,6 +12,8 @@ use std::{
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
+use weft::protocol::close::CloseReason;
+
 use crate::support::repository;
 
 /// Which modules a module may use, and how much of them. Telemetry's handles are everybody's.
@@ -102,6 +104,50 @@ fn nobody_knows_more_than_the_design_allows() {
             there.any(|file| file.looks_at_the_clock(&files)),
             "the table lets {place} look at the clock, which it does not"
         );
+    }
+}
+
+/// What nobody uses is gone: items that others may use and do not, crates that nothing names, reasons to close that are never
+/// given. The compiler sees only what is private.
+#[test]
+fn nothing_is_there_for_nobody() {
+    let files = Source::all(&repository("src"));
+    let mut words: BTreeMap<String, usize> = BTreeMap::new();
+    let mut items = Vec::new();
+    for file in &files {
+        let all = file.words();
+        for word in &all {
+            *words.entry(word.clone()).or_default() += 1;
+        }
+        for item in all.windows(3) {
+            let is_for_others = ["pub", "super", "crate", "async"].contains(&item[0].as_str());
+            let is_item =
+                ["fn", "struct", "enum", "const", "type", "trait", "static"].contains(&item[1].as_str());
+            if is_for_others && is_item && item[2] != "fn" {
+                items.push((file.file.clone(), item[2].clone()));
+            }
+        }
+    }
+    // What the integration tests ask of the library counts as used: they are its other customer.
+    let mut asked = BTreeSet::new();
+    for folder in ["tests/it", "tests/load", "tests/bench"] {
+        asked.extend(Source::everything(&repository(folder)).iter().flat_map(Source::words));
+    }
+    let unused = items.iter().filter(|(_, item)| words[item] < 2 && !asked.contains(item));
+    let unused: Vec<_> = unused.map(|(file, item)| format!("{file}: nobody uses {item}")).collect();
+    assert!(unused.is_empty(), "\n{}", unused.join("\n"));
+
+    let manifest: toml::Table = fs::read_to_string(repository("Cargo.toml")).unwrap().parse().unwrap();
+    for dependency in manifest["dependencies"].as_table().unwrap().keys() {
+        assert!(words.contains_key(&dependency.replace('-', "_")), "no source names the crate {dependency}");
+    }
+    for reason in CloseReason::ALL {
+        let debug = format!("{reason:?}");
+        let variant = debug.split('(').next().unwrap();
+        let given = files.iter().filter(|file| file.file != "protocol/close.rs");
+        let given =
+            given.flat_map(|file| file.paths(&files)).any(|path| path.ends_with(&["CloseReason", variant]));
+        assert!(given, "no connection is ever closed because of {variant}");
     }
 }
 
@@ -200,6 +246,14 @@ enum Named {
 impl Source {
     /// Every file that is not only there for tests.
     fn all(root: &Path) -> Vec<Self> {
+        let mut files = Self::everything(root);
+        let tests: BTreeSet<_> = files.iter().flat_map(Self::test_modules).collect();
+        files.retain(|file| !tests.iter().any(|tests| file.module().starts_with(tests)));
+        files
+    }
+
+    /// Every file.
+    fn everything(root: &Path) -> Vec<Self> {
         let mut files = Vec::new();
         let mut folders = vec![root.to_owned()];
         while let Some(folder) = folders.pop() {
@@ -213,8 +267,6 @@ impl Source {
                 }
             }
         }
-        let tests: BTreeSet<_> = files.iter().flat_map(Self::test_modules).collect();
-        files.retain(|file| !tests.contains(&file.module()));
         files
     }
 
@@ -261,11 +313,32 @@ impl Source {
     }
 
     fn looks_at_the_clock(&self, files: &[Self]) -> bool {
-        self.paths(files).iter().any(|path| {
-            let (Named::Ours(segments) | Named::Foreign(segments)) = path;
-            matches!(segments.as_slice(), [.., clock, now] if now == "now"
-                && ["Instant", "SystemTime", "Timestamp", "Moment"].contains(&clock.as_str()))
-        })
+        const CLOCKS: [&str; 4] = ["Instant", "SystemTime", "Timestamp", "Moment"];
+        let paths = self.paths(files);
+        paths.iter().any(|path| CLOCKS.iter().any(|clock| path.ends_with(&[clock, "now"])))
+    }
+
+    /// Every word of it, in order, without those of tests.
+    fn words(&self) -> Vec<String> {
+        fn gather(tokens: &TokenStream, words: &mut Vec<String>) {
+            let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+            let mut at = 0;
+            while at < tokens.len() {
+                match &tokens[at] {
+                    TokenTree::Punct(punct) if punct.as_char() == '#' && is_for_tests(tokens.get(at + 1)) => {
+                        at = skip_item(&tokens, at + 2, &[], &mut Vec::new());
+                        continue;
+                    }
+                    TokenTree::Ident(word) => words.push(word.to_string()),
+                    TokenTree::Group(group) => gather(&group.stream(), words),
+                    _ => {}
+                }
+                at += 1;
+            }
+        }
+        let mut words = Vec::new();
+        gather(&self.tokens, &mut words);
+        words
     }
 
     fn is_in(&self, places: &[&str]) -> bool {
@@ -278,6 +351,12 @@ impl Source {
 impl Named {
     fn is_foreign(&self, name: &str) -> bool {
         matches!(self, Self::Foreign(path) if path[0] == name)
+    }
+
+    fn ends_with(&self, end: &[&str]) -> bool {
+        let (Self::Ours(path) | Self::Foreign(path)) = self;
+        path.len() >= end.len()
+            && path[path.len() - end.len()..].iter().zip(end).all(|(one, other)| one == other)
     }
 }
 
