@@ -36,6 +36,7 @@ use super::{
     messages::Details,
     outbox::Frame,
     pace,
+    replica::Replica,
     requests::Requests,
     serving::{Leaving, Serving},
     turns,
@@ -209,7 +210,14 @@ impl DocumentActor {
                 let vector = vector.clone();
                 messages.push_front(message);
                 self.carry_out(&mut effects, ctx);
-                return self.tell_apart(session, vector, messages, ctx);
+                let tell = move |replica: &mut Replica| replica.difference(&vector).map(drop);
+                return self.answer_apart(session, tell, messages, ctx);
+            }
+            if let Some(update) = serving.state.takes_long_to_compare(session, &message) {
+                messages.push_front(message);
+                self.carry_out(&mut effects, ctx);
+                let compare = move |replica: &mut Replica| replica.compare(&update);
+                return self.answer_apart(session, compare, messages, ctx);
             }
             serving.state.receive(session, message, now, &mut effects);
             if serving.state.waits_long() {
@@ -340,7 +348,11 @@ impl DocumentActor {
         debug!(document = %self.name, "document closed");
         self.lease.end();
         self.share = self.common.memory.share();
-        self.phase = Phase::Closed;
+        if let Phase::Serving(mut serving) = std::mem::replace(&mut self.phase, Phase::Closed)
+            && let Some(replica) = serving.state.lend_to_read()
+        {
+            self.free(replica);
+        }
         // The mailbox is still answered for a moment, so that nobody who already holds the address is
         // left without an answer; once all handles are gone the actor stops by itself.
         turns::later(ctx, TICK, |_, ctx| ctx.stop());

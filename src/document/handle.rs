@@ -107,7 +107,9 @@ impl DocumentHandle {
 
     /// The full state as one update.
     pub async fn state(&self) -> Result<Bytes, OpenError> {
-        self.addr.send(ReadState).await?
+        let (answer, answered) = oneshot::channel();
+        self.addr.send(ReadState { answer }).await?;
+        answered.await.map_err(|_| OpenError::Closed)?
     }
 
     /// What is known about it.

@@ -139,8 +139,10 @@ pub(super) struct CatchUp {
 
 /// Reads the content.
 #[derive(actix::Message)]
-#[rtype(result = "Result<Bytes, OpenError>")]
-pub(super) struct ReadState;
+#[rtype(result = "()")]
+pub(super) struct ReadState {
+    pub answer: oneshot::Sender<Result<Bytes, OpenError>>,
+}
 
 /// Reads what is known about the document.
 #[derive(actix::Message)]

@@ -328,6 +328,12 @@ impl Outbox {
         lag.is_some_and(|lag| now.saturating_duration_since(lag.0) >= self.shared.limits.deadline)
     }
 
+    /// What the session lacks of the document, if it is behind.
+    pub fn lag(&self) -> Option<Lag> {
+        let queue = self.shared.queue.lock();
+        queue.lane(self.lane).and_then(|index| queue.lanes[index].lag.as_ref().map(|lag| lag.1.clone()))
+    }
+
     /// Whether the session is behind.
     pub fn is_lagging(&self) -> bool {
         let queue = self.shared.queue.lock();

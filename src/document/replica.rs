@@ -17,6 +17,8 @@ mod editing;
 mod held;
 pub mod speed;
 mod takeover;
+#[cfg(feature = "test-hooks")]
+pub mod walks;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -127,6 +129,8 @@ struct Cache {
     vector: Option<Bytes>,
     differences: Vec<(StateVector, Bytes)>,
     deleted: Option<IdSet>,
+    /// Whether this update was contained, for who asks next.
+    contained: Option<(Bytes, bool)>,
     first_line: Option<Option<String>>,
 }
 
@@ -442,15 +446,22 @@ impl Replica {
 
     /// What a session lacks that has everything except `lag`.
     pub fn make_up(&mut self, lag: &Lag) -> Result<Bytes, Poisoned> {
+        self.difference(&self.vector_before(lag))
+    }
+
+    /// The state vector of who has everything except `lag`.
+    pub fn vector_before(&self, lag: &Lag) -> StateVector {
         let mut vector = self.state_vector();
         for (&client, &clock) in lag {
             vector.set_min(client, clock);
         }
-        self.encode(|doc| doc.transact().encode_diff_v1(&vector))
+        vector
     }
 
     /// What yrs encodes, for others.
     fn encode(&mut self, encode: impl FnOnce(&Doc) -> Vec<u8>) -> Result<Bytes, Poisoned> {
+        #[cfg(feature = "test-hooks")]
+        walks::note("told", self.held.parts(), &self.clocks);
         let has_stand_ins = self.has_stand_ins;
         self.contain(|doc, _| {
             let encoded = kept(encode(doc));
@@ -460,17 +471,42 @@ impl Replica {
 
     /// Whether all of an update is here already, its deletions too.
     pub fn contains(&mut self, update: &Update) -> Result<bool, Poisoned> {
-        if update.sections().iter().any(|section| section.end > known(&self.clocks, section.client)) {
+        if self.brings_news(update) {
             return Ok(false);
         }
         if !update.has_deletions() {
             return Ok(true);
         }
+        if let Some((_, contained)) = self.cache.contained.take_if(|(bytes, _)| is_same(bytes, update)) {
+            return Ok(contained);
+        }
         if self.cache.deleted.is_none() {
+            #[cfg(feature = "test-hooks")]
+            walks::note("compared", self.held.parts(), &self.clocks);
             self.cache.deleted = Some(self.contain(|doc, _| doc.transact().snapshot().delete_set)?);
         }
         let deleted = self.cache.deleted.get_or_insert_default();
         Ok(update.deletes_only(|client, start, end| is_within(deleted, client, start, end)))
+    }
+
+    /// Finds out whether it contains an update, for [`Self::contains`] to answer at once.
+    pub fn compare(&mut self, update: &Update) -> Result<(), Poisoned> {
+        let contained = self.contains(update)?;
+        self.cache.contained = Some((update.bytes().clone(), contained));
+        Ok(())
+    }
+
+    /// Whether [`Self::contains`] has to go through all of a large document, or of a large update.
+    pub fn takes_long_to_compare(&self, update: &Update) -> bool {
+        let is_compared = self.cache.contained.as_ref().is_some_and(|(bytes, _)| is_same(bytes, update));
+        if is_compared || !update.has_deletions() || self.brings_news(update) {
+            return false;
+        }
+        update.ranges() > dear::LARGE || self.cache.deleted.is_none() && self.is_large()
+    }
+
+    fn brings_news(&self, update: &Update) -> bool {
+        update.sections().iter().any(|section| section.end > known(&self.clocks, section.client))
     }
 
     /// From here on, changes of the text at this root are noted for [`Self::take_heard`].
@@ -671,6 +707,11 @@ impl Replica {
         self.held.is_in_doubt()
     }
 
+    /// Whether it takes long to go through all of it.
+    pub fn is_large(&self) -> bool {
+        self.held.parts() > dear::SMALL_DOCUMENT
+    }
+
     /// Whether it can be asked anything: it did not panic, and is not used elsewhere.
     pub fn is_usable(&self) -> bool {
         self.doc.is_some()
@@ -712,6 +753,20 @@ impl Replica {
         std::mem::forget(self.doc.take());
         self.cache = Cache::default();
         Poisoned(words(panic))
+    }
+}
+
+/// Whether an update is in this very memory.
+fn is_same(bytes: &Bytes, update: &Update) -> bool {
+    bytes.as_ptr() == update.bytes().as_ptr() && bytes.len() == update.bytes().len()
+}
+
+#[cfg(feature = "test-hooks")]
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if self.doc.is_some() {
+            walks::note("freed", self.held.parts(), &self.clocks);
+        }
     }
 }
 

@@ -440,8 +440,9 @@ impl Serving {
         self.shelf = before;
     }
 
-    /// The order was carried out, and this is what the store has now.
-    pub(super) fn carried_out(&mut self, order: Order, head: &Head) {
+    /// The order was carried out, and this is what the store has now. What was in the document is given back if it is gone: to
+    /// free it may take long.
+    pub(super) fn carried_out(&mut self, order: Order, head: &Head) -> Option<Replica> {
         self.shelf = head.presence;
         self.created = head.created;
         self.modified = head.modified;
@@ -450,19 +451,19 @@ impl Serving {
         // Text that the store has not taken yet is no old content: the document has never existed there,
         // and making it must not empty it. One that was deleted was emptied then.
         if order != Order::Delete {
-            return;
+            return None;
         }
         // Nothing of the old content is left, and nobody waits for it.
         self.owed.clear();
-        let is_new = self.state.replica().is_empty() && self.journal.is_empty();
-        if !is_new {
-            self.state.begin_anew();
-            self.journal = Journal::new(self.config.journal, head.last);
-            self.journals += 1;
-            (self.checkpointing, self.next_checkpoint) = (false, None);
-            (self.title, self.first_line, self.kind) = (None, None, None);
-            (self.state_bytes, self.log_bytes) = (0, 0);
+        if self.state.replica().is_empty() && self.journal.is_empty() {
+            return None;
         }
+        self.journal = Journal::new(self.config.journal, head.last);
+        self.journals += 1;
+        (self.checkpointing, self.next_checkpoint) = (false, None);
+        (self.title, self.first_line, self.kind) = (None, None, None);
+        (self.state_bytes, self.log_bytes) = (0, 0);
+        Some(self.state.begin_anew())
     }
 
     /// Takes over a text of earlier versions, which nobody has written into just now.

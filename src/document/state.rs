@@ -79,6 +79,15 @@ impl Member {
         }
     }
 
+    /// Whether an answer to a step 1 is compared with what is here, before it is applied or refused. A client that lacks
+    /// nothing answers so, and still repeats every deletion there was: two hundred who come back at once to a text of some
+    /// years bring millions.
+    fn asks_whether_known(&self, update: &Update, batch: u64, replica: &Replica) -> bool {
+        !update.is_empty()
+            && (!self.access.may_write()
+                || self.in_batch != batch && (dear::is_large(update) || replica.deletes_much(update)))
+    }
+
     /// Learns from a client id whether the client is of Yjs 14.
     fn is_known_by(&mut self, client: Option<ClientId>) {
         if let (Dialect::YWebSocketById, Some(client)) = (self.dialect, client) {
@@ -463,14 +472,9 @@ impl DocumentState {
         effects: &mut Effects,
     ) {
         let Some(member) = self.members.get_mut(&session) else { return };
-        // A client that lacks nothing answers so, and still repeats every deletion there was: two hundred who come back at
-        // once to a text of some years bring millions.
-        let is_known = is_answer
-            && member.access.may_write()
-            && member.in_batch != self.batch
-            && (dear::is_large(&update) || self.replica.deletes_much(&update))
-            && matches!(self.replica.contains(&update), Ok(true));
-        if update.is_empty() || is_known {
+        let is_compared = is_answer && member.asks_whether_known(&update, self.batch, &self.replica);
+        let known = is_compared.then(|| self.replica.contains(&update));
+        if update.is_empty() || member.access.may_write() && matches!(known, Some(Ok(true))) {
             // It has nothing to be applied, but it must not be acknowledged before what the same session said before it.
             if member.dialect.is_acknowledged() && member.in_batch == self.batch {
                 self.waiting.push(Suspect { session, update, is_answer });
@@ -481,7 +485,7 @@ impl DocumentState {
         } else if !member.access.may_write() {
             let is_acknowledged = member.dialect.is_acknowledged();
             // A reader's answer to our step 1 repeats what it was told, and above all every deletion.
-            let outcome = match is_answer.then(|| self.replica.contains(&update)) {
+            let outcome = match known {
                 Some(Ok(true)) => Outcome::Applied,
                 Some(Err(Poisoned(what))) => {
                     effects.extend(self.report_poisoned(what));
@@ -528,6 +532,18 @@ impl DocumentState {
             self.waiting_large |= dear::is_large(&update) || self.replica.deletes_much(&update);
             self.waiting.push(Suspect { session, update, is_answer });
         }
+    }
+
+    /// The update that a message brings, if it will be asked whether it is known and the answer takes long
+    /// ([`Replica::compare`]).
+    pub fn takes_long_to_compare(&self, session: SessionId, message: &Message) -> Option<Update> {
+        let (Message::SyncStep2(update), Some(member)) = (message, self.members.get(&session)) else {
+            return None;
+        };
+        let is_long = !self.is_poisoned()
+            && self.replica.takes_long_to_compare(update)
+            && member.asks_whether_known(update, self.batch, &self.replica);
+        is_long.then(|| update.clone())
     }
 
     /// Whether what waits will take so long, or might, that it should be applied apart: [`Self::lend`].
@@ -909,13 +925,16 @@ impl DocumentState {
 
     /// Begins anew with nothing in it: the document was deleted, or is made again. Texts that were open are
     /// forgotten, so that nothing of the old content comes back with an operation made to it.
-    pub fn begin_anew(&mut self) {
-        self.replica = Replica::new(self.replica.deleted());
+    /// What was in it is given back: to free it may take long.
+    pub fn begin_anew(&mut self) -> Replica {
+        let new = Replica::new(self.replica.deleted());
+        let old = std::mem::replace(&mut self.replica, new);
         self.costs.set_as_dear_as_may_be(false);
         self.size.set(0);
         self.poisoned = false;
         (self.stays_untidy, self.leaves_tree) = (false, false);
         self.collab = Collab::new(collab::Config::default());
+        old
     }
 
     /// Tries one suspect alone, whatever else waits: if it poisons the replica, it is the culprit.

@@ -66,6 +66,14 @@ impl Work {
         self.run(work).await
     }
 
+    /// Drops what takes long to drop on one of the threads; nobody waits for it.
+    pub fn frees<T: Send + 'static>(&self, what: T) {
+        match &self.0.runtime {
+            Some(runtime) => drop(runtime.spawn_blocking(move || drop(what))),
+            None => drop(what),
+        }
+    }
+
     /// Runs `work` on one of the threads. A panic of it is for the caller to deal with: one that went on in an actor would
     /// end it.
     pub async fn run<T: Send + 'static>(
@@ -151,6 +159,20 @@ mod tests {
         for change in dear {
             assert!(change.await.unwrap());
         }
+    }
+
+    #[tokio::test]
+    async fn what_takes_long_to_drop_is_dropped_there() {
+        struct Says(Option<tokio::sync::oneshot::Sender<Option<String>>>);
+        impl Drop for Says {
+            fn drop(&mut self) {
+                let _ = self.0.take().unwrap().send(std::thread::current().name().map(str::to_owned));
+            }
+        }
+        let (says, where_it_was) = tokio::sync::oneshot::channel();
+        let work = Work::new();
+        work.frees(Says(Some(says)));
+        assert_eq!(where_it_was.await.unwrap().as_deref(), Some(NAME));
     }
 
     #[tokio::test]

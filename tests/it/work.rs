@@ -3,7 +3,10 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::support::{Client, Raw, TestServer, frames, rest};
+use weft::document::replica::walks;
+use yrs::{XmlFragment as _, XmlTextPrelim};
+
+use crate::support::{Client, Raw, Scribe, TestServer, frames, rest, until};
 
 /// A letter at the beginning of a text, of somebody who saw nothing there.
 const LETTER: [u8; 9] = [4, 1, 4, b't', b'e', b'x', b't', 1, b'a'];
@@ -206,6 +209,82 @@ fn long_history(seed: u64, letters: u32) -> Vec<u8> {
         (0..letters).step_by(10).flat_map(|at| [frames::uint(u64::from(at)), vec![1]].concat()).collect();
     let ranges = frames::uint(u64::from(letters.div_ceil(10)));
     [vec![1], frames::uint(structs), vec![1, 0], body, vec![1, 1], ranges, deleted].concat()
+}
+
+/// A document of so many letters of one client, each before the last, and the first deleted: in a text, or in a paragraph of XML.
+fn many_letters(client: u8, letters: u64, is_xml: bool) -> Vec<u8> {
+    let (before, first) = if is_xml {
+        let paragraph = [7, 1, 3, b'x', b'm', b'l', 3, 1, b'p'];
+        (2, [&paragraph[..], &[7, 0, client, 0, 6], &[4, 0, client, 1]].concat())
+    } else {
+        (0, vec![4, 1, 4, b't', b'e', b'x', b't'])
+    };
+    let mut bytes = [vec![1], frames::uint(before + letters), vec![client, 0], first, vec![1, b'a']].concat();
+    for clock in before..before + letters - 1 {
+        bytes.extend([vec![0x44, client], frames::uint(clock), vec![1, b'a']].concat());
+    }
+    [bytes, vec![1, client, 1, before as u8, 1]].concat()
+}
+
+#[tokio::test]
+async fn all_of_a_large_document_is_gone_through_where_nobody_is_served() {
+    const LETTERS: u64 = 60_000;
+    let setup = TestServer::setup().with(|config| {
+        config.document.idle = std::time::Duration::ZERO;
+        config.http.connection.outbox.bytes = 16 << 10;
+    });
+    let server = setup.start().await;
+    // Whether that was done, and on no thread that serves, so many times.
+    let is_apart = |client: u64, what: &str, times: usize| {
+        let walks: Vec<_> = walks::of(client).into_iter().filter(|walk| walk.what == what).collect();
+        assert!(walks.iter().all(|walk| walk.is_apart), "{walks:?}");
+        walks.len() >= times
+    };
+    let told = |client: u64| walks::of(client).iter().filter(|walk| walk.what == "told").count();
+
+    let all = many_letters(3, LETTERS, false);
+    posts(&server, "notes", all.clone()).await;
+    // Somebody who lacks nothing repeats all there is.
+    let mut ann = Raw::open(&server, "notes").await;
+    ann.send(frames::step2(&all)).await;
+    asks_for_all(&mut ann).await;
+    assert!(is_apart(3, "compared", 1));
+    // Programs read it after each change.
+    let before = told(3);
+    let bob = Client::named("bob").acknowledged().opens(&server, "notes").await;
+    bob.types("x");
+    bob.saved().await;
+    state(&server, "notes").await;
+    assert!(is_apart(3, "told", before + 1));
+    // Somebody is told of more than may wait for a session.
+    let before = told(3);
+    while server.metrics().slow_session_catch_ups.get() == 0 {
+        (0..20).for_each(|_| bob.types(&"a page".repeat(10_000)));
+        bob.saved().await;
+    }
+    asks_for_all(&mut ann).await;
+    assert!(is_apart(3, "told", before + 1));
+    // All leave.
+    drop((ann, bob));
+    until("it is put away", || server.metrics().documents.get() == 0).await;
+    assert!(is_apart(3, "freed", 1));
+
+    // XML is read for those who have it open as text.
+    posts(&server, "letter", many_letters(4, LETTERS, true)).await;
+    let mut carl = Scribe::connects(&server, "/collab/letter/carl?field=xml", None).await;
+    carl.hears("init").await;
+    let before = told(4);
+    let dora = server.client("dora", "letter").await;
+    dora.edit(|roots, txn| _ = roots.xml.push_back(txn, XmlTextPrelim::new("and on")));
+    carl.hears("operation").await;
+    assert!(is_apart(4, "told", before + 1));
+    drop((carl, dora));
+    // What is deleted for ever is freed, though somebody may open it the next moment.
+    let before = walks::of(4).iter().filter(|walk| walk.what == "freed").count();
+    let held = server.registry().open(&crate::support::server::name("letter")).unwrap();
+    rest::delete(&server, "/api/v1/documents/letter?permanent=true").await.expect(204);
+    until("it is freed", || is_apart(4, "freed", before + 1)).await;
+    drop(held);
 }
 
 /// What somebody put on top of a list, entry by entry, without having seen what others did.

@@ -101,11 +101,12 @@ impl DocumentActor {
         }));
     }
 
-    /// Has what a session lacks encoded where that holds nobody up, and goes on with what it said, the question first.
-    pub(super) fn tell_apart(
+    /// Has something read that takes long, where that holds nobody up, and goes on with what a session said: first with
+    /// that for which it was read.
+    pub(super) fn answer_apart(
         &mut self,
         session: SessionId,
-        vector: StateVector,
+        read: impl FnOnce(&mut Replica) -> Result<(), Poisoned> + Send + 'static,
         messages: VecDeque<Message>,
         ctx: &mut Context<Self>,
     ) {
@@ -113,23 +114,30 @@ impl DocumentActor {
         if serving.state.is_poisoned() {
             return self.deliver(session, messages, ctx);
         }
-        self.read_apart(
-            ctx,
-            move |replica| replica.difference(&vector).map(drop),
-            move |actor, told, ctx| match told {
-                Ok(()) => actor.deliver(session, messages, ctx),
-                Err(Poisoned(what)) => {
-                    // What it said is not answered for: it comes again with it.
-                    actor.send_away(session, CloseReason::Reset);
-                    actor.reload(&what, Vec::new(), ctx);
-                }
-            },
-        );
+        self.read_apart(ctx, read, move |actor, read, ctx| match read {
+            Ok(()) => actor.deliver(session, messages, ctx),
+            Err(Poisoned(what)) => {
+                // What it said is not answered for: it comes again with it.
+                actor.send_away(session, CloseReason::Reset);
+                actor.reload(&what, Vec::new(), ctx);
+            }
+        });
+    }
+
+    /// A large replica takes as long to free as to encode.
+    pub(super) fn free(&self, replica: Replica) {
+        if replica.is_large() {
+            self.common.work.frees(replica);
+        }
     }
 
     /// Reads a rich text for those who have it open as text.
     pub(super) fn read_rich(&mut self, field: FieldName, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
+        if serving.takes_long_to_tell(&StateVector::default()) {
+            // In a turn of its own: whoever called goes on with the replica.
+            return turns::soon(ctx, |actor, ctx| actor.read_rich_apart(field, ctx));
+        }
         let state = match serving.state.replica().state() {
             Ok(state) => state,
             Err(Poisoned(what)) => return self.reload(&what, Vec::new(), ctx),
@@ -144,6 +152,17 @@ impl DocumentActor {
                 let mut effects = serving.state.rich_text(&field, text, Moment::now());
                 actor.carry_out(&mut effects, ctx);
             }),
+        );
+    }
+
+    fn read_rich_apart(&mut self, field: FieldName, ctx: &mut Context<Self>) {
+        self.read_apart(
+            ctx,
+            |replica| replica.state().map(drop),
+            |actor, read, ctx| match read {
+                Ok(()) => actor.read_rich(field, ctx),
+                Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
+            },
         );
     }
 }

@@ -136,7 +136,9 @@ impl DocumentActor {
         if head.presence != Shelf::Live {
             self.lease.gone();
         }
-        self.serving()?.carried_out(order, head);
+        if let Some(old) = self.serving()?.carried_out(order, head) {
+            self.free(old);
+        }
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use actix::{Context, Handler};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use tokio::sync::oneshot;
+use yrs::StateVector;
 
 use super::{DocumentActor, Phase};
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
             CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Join, JoinText, JoiningText, Leave,
             ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
         },
-        replica::Poisoned,
+        replica::{Poisoned, Replica},
         requests::Answer,
     },
     ids::{Moment, SessionId},
@@ -132,6 +133,25 @@ impl Handler<CatchUp> for DocumentActor {
         }
         let Some(outbox) = self.hearers.outbox(session).cloned() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
+        if let Some(lag) = outbox.lag() {
+            let vector = serving.state.replica().vector_before(&lag);
+            if serving.takes_long_to_tell(&vector) {
+                return self.read_apart(
+                    ctx,
+                    move |replica| replica.difference(&vector).map(drop),
+                    move |actor, _, ctx| actor.catch_up(session, ctx),
+                );
+            }
+        }
+        self.catch_up(session, ctx);
+    }
+}
+
+impl DocumentActor {
+    /// A slow session gets what it lacks.
+    fn catch_up(&mut self, session: SessionId, ctx: &mut Context<Self>) {
+        let Some(outbox) = self.hearers.outbox(session).cloned() else { return };
+        let Phase::Serving(serving) = &mut self.phase else { return };
         let mut failure = None;
         outbox.catch_up(|lag, presence| match serving.state.make_up(lag, presence) {
             Ok(messages) => messages.iter().map(ysync::encode).collect(),
@@ -145,18 +165,25 @@ impl Handler<CatchUp> for DocumentActor {
             self.reload(&what, Vec::new(), ctx);
         }
     }
+
+    fn tell_state(&mut self, ctx: &mut Context<Self>) -> Result<Bytes, OpenError> {
+        self.serving()?.state.replica().state().map_err(|Poisoned(what)| {
+            self.reload(&what, Vec::new(), ctx);
+            OpenError::Closed
+        })
+    }
 }
 
 impl Handler<ReadState> for DocumentActor {
-    type Result = Result<Bytes, OpenError>;
-    fn handle(&mut self, _: ReadState, ctx: &mut Context<Self>) -> Self::Result {
+    type Result = ();
+    fn handle(&mut self, ReadState { answer }: ReadState, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        match self.serving()?.state.replica().state() {
-            Ok(state) => Ok(state),
-            Err(Poisoned(what)) => {
-                self.reload(&what, Vec::new(), ctx);
-                Err(OpenError::Closed)
-            }
+        if self.serving().is_ok_and(|serving| serving.takes_long_to_tell(&StateVector::default())) {
+            let read = |replica: &mut Replica| replica.state().map(drop);
+            // Whatever went wrong shows when it is told.
+            self.read_apart(ctx, read, move |actor, _, ctx| drop(answer.send(actor.tell_state(ctx))));
+        } else {
+            drop(answer.send(self.tell_state(ctx)));
         }
     }
 }

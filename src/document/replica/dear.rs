@@ -26,11 +26,11 @@ use crate::protocol::guard::Update;
 
 /// Structs and ranges from which on an update is applied so, and of a piece at most. Below, the worst case takes some tens
 /// of milliseconds.
-const LARGE: usize = 2048;
+pub(super) const LARGE: usize = 2048;
 /// Bytes from which on it is, however few structs they are: fifty megabytes in one piece take a second.
 const LARGE_BYTES: usize = 256 * 1024;
 /// Structs of a document in which it takes tens of milliseconds to delete as many as are many ([`LARGE`]).
-const SMALL_DOCUMENT: usize = 16 * 1024;
+pub(super) const SMALL_DOCUMENT: usize = 16 * 1024;
 /// The first piece. What comes next is larger while pieces are quick, and smaller when they are not: in a text where
 /// 16,000 have written at one spot, 2,048 more of them take seconds.
 const FIRST: usize = 256;
