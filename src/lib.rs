@@ -90,7 +90,9 @@
 //! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
 //! | quarantine | where bytes go that must not be applied, for a person to look at |
-//! | shelf, trash | whether a document is live, in the trash, or deleted for ever |
+//! | standing | whether a document is live, in the trash, or deleted for ever |
+//! | shelf | the documents of one standing, as lists show them: the live ones, the trash |
+//! | quota | how much may be kept of one kind of record beside a document |
 //!
 //! # The path of a keystroke
 //!

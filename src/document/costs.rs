@@ -39,7 +39,7 @@ const DOCUMENT: Rate = Rate { burst: 10.0, per_second: 0.5 };
 
 /// Whether somebody may change a document that others have made dear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Credit {
     /// Yes.
     Fine,
     /// Not now: the document needs time to recover, and this session has had its part in it.
@@ -136,21 +136,21 @@ impl Costs {
     /// Whether the session with this purse may change the document, by so many structs and ranges. Whoever has taken
     /// nothing yet may do so in a document that has nothing left, but nothing that will take long: it may be somebody who
     /// has spent a share and connected again. Not who, because behind a proxy everybody has the same address.
-    pub fn standing(&mut self, purse: &mut Purse, parts: usize, now: Instant) -> Standing {
+    pub fn credit(&mut self, purse: &mut Purse, parts: usize, now: Instant) -> Credit {
         let owes = self.owes(now);
         let Some(own) = &mut purse.left else {
             // Where it may not become dearer, the first free change is a small one.
             let most = if self.is_dearest { 10 * parts } else { parts };
-            return if owes && !self.is_little(most) { Standing::Later } else { Standing::Fine };
+            return if owes && !self.is_little(most) { Credit::Later } else { Credit::Fine };
         };
         let left = own.left(now);
         if left <= 0.0 {
             // What weighs more than it took is no reason to be sent away for ever.
-            if self.is_dearest { Standing::Later } else { Standing::Overdrawn }
+            if self.is_dearest { Credit::Later } else { Credit::Overdrawn }
         } else if owes && left < purse.rate.burst {
-            Standing::Later
+            Credit::Later
         } else {
-            Standing::Fine
+            Credit::Fine
         }
     }
 
@@ -202,12 +202,12 @@ mod tests {
         let start = Instant::now();
         let (mut costs, mut mallory, mut bob) = (Costs::default(), Purse::default(), Purse::default());
         costs.charge(&mut mallory, here(3_999 * MS), start);
-        assert_eq!(costs.standing(&mut mallory, 1, start), Standing::Fine);
+        assert_eq!(costs.credit(&mut mallory, 1, start), Credit::Fine);
         costs.charge(&mut mallory, here(101 * MS), start);
-        assert_eq!(costs.standing(&mut mallory, 1, start), Standing::Overdrawn);
-        assert_eq!(costs.standing(&mut bob, 1, start), Standing::Fine);
-        assert_eq!(costs.standing(&mut mallory, 1, start + 990 * MS), Standing::Overdrawn);
-        assert_eq!(costs.standing(&mut mallory, 1, start + 1010 * MS), Standing::Fine);
+        assert_eq!(costs.credit(&mut mallory, 1, start), Credit::Overdrawn);
+        assert_eq!(costs.credit(&mut bob, 1, start), Credit::Fine);
+        assert_eq!(costs.credit(&mut mallory, 1, start + 990 * MS), Credit::Overdrawn);
+        assert_eq!(costs.credit(&mut mallory, 1, start + 1010 * MS), Credit::Fine);
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         let start = Instant::now();
         let (mut costs, mut ann) = (Costs::default(), Purse::default());
         costs.charge(&mut ann, here(dear::EXCESS + 500 * MS), start);
-        assert_eq!(costs.standing(&mut ann, 1, start), Standing::Fine);
+        assert_eq!(costs.credit(&mut ann, 1, start), Credit::Fine);
     }
 
     #[test]
@@ -223,10 +223,10 @@ mod tests {
         let start = Instant::now();
         let (mut costs, mut requests) = (Costs::default(), Purse::of_requests());
         for _ in 0..4 {
-            assert_eq!(costs.standing(&mut requests, 1, start), Standing::Fine);
+            assert_eq!(costs.credit(&mut requests, 1, start), Credit::Fine);
             costs.charge(&mut requests, here(dear::EXCESS), start);
         }
-        assert_eq!(costs.standing(&mut requests, 1, start), Standing::Overdrawn);
+        assert_eq!(costs.credit(&mut requests, 1, start), Credit::Overdrawn);
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let mut now = Instant::now();
         let (mut costs, mut bob) = (Costs::default(), Purse::default());
         for _ in 0..10_000 {
-            assert_eq!(costs.standing(&mut bob, 1, now), Standing::Fine);
+            assert_eq!(costs.credit(&mut bob, 1, now), Credit::Fine);
             costs.charge(&mut bob, here(5 * MS), now);
             now += 100 * MS;
         }
@@ -248,14 +248,14 @@ mod tests {
         for purse in &mut crowd {
             costs.charge(purse, here(600 * MS), start);
         }
-        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, 1, start) == Standing::Later));
+        assert!(crowd.iter_mut().all(|purse| costs.credit(purse, 1, start) == Credit::Later));
         assert_eq!(
-            costs.standing(&mut Purse::default(), 1, start),
-            Standing::Fine,
+            costs.credit(&mut Purse::default(), 1, start),
+            Credit::Fine,
             "somebody who had no part in it"
         );
         let later = start + Duration::from_secs(5);
-        assert!(crowd.iter_mut().all(|purse| costs.standing(purse, 1, later) == Standing::Fine));
+        assert!(crowd.iter_mut().all(|purse| costs.credit(purse, 1, later) == Credit::Fine));
     }
 
     #[test]
@@ -266,20 +266,20 @@ mod tests {
         // It leaves before it is overdrawn, again and again.
         for _ in 0..5 {
             let mut mallory = Purse::default();
-            assert_eq!(costs.standing(&mut mallory, many, start), Standing::Fine);
+            assert_eq!(costs.credit(&mut mallory, many, start), Credit::Fine);
             costs.charge(&mut mallory, here(2400 * MS), start);
         }
         let mut mallory = Purse::default();
-        assert_eq!(costs.standing(&mut mallory, many, start), Standing::Later, "what will take long waits");
-        assert_eq!(costs.standing(&mut mallory, few, start), Standing::Fine, "keystrokes do not");
+        assert_eq!(costs.credit(&mut mallory, many, start), Credit::Later, "what will take long waits");
+        assert_eq!(costs.credit(&mut mallory, few, start), Credit::Fine, "keystrokes do not");
         costs.charge(&mut mallory, here(5 * MS), start);
         assert_eq!(
-            costs.standing(&mut mallory, few, start),
-            Standing::Later,
+            costs.credit(&mut mallory, few, start),
+            Credit::Later,
             "after the first that is dear they do"
         );
         let later = start + Duration::from_secs(20);
-        assert_eq!(costs.standing(&mut Purse::default(), many, later), Standing::Fine, "it has recovered");
+        assert_eq!(costs.credit(&mut Purse::default(), many, later), Credit::Fine, "it has recovered");
     }
 
     #[test]
@@ -291,19 +291,19 @@ mod tests {
         costs.learn(1, here(MS / 5));
         // A hiccup of the machine.
         costs.charge(&mut bob, here(MS / 4), start);
-        assert_eq!(costs.standing(&mut bob, 1, start), Standing::Fine);
+        assert_eq!(costs.credit(&mut bob, 1, start), Credit::Fine);
         for purse in [&mut mallory, &mut requests] {
             costs.charge(purse, here(2 * MS), start);
-            assert_eq!(costs.standing(purse, 1, start), Standing::Later);
+            assert_eq!(costs.credit(purse, 1, start), Credit::Later);
         }
-        assert_eq!(costs.standing(&mut bob, 1, start), Standing::Later);
+        assert_eq!(costs.credit(&mut bob, 1, start), Credit::Later);
         // Whoever comes anew types.
-        assert_eq!(costs.standing(&mut Purse::default(), 1, start), Standing::Fine);
-        assert_eq!(costs.standing(&mut Purse::default(), 50, start), Standing::Later);
+        assert_eq!(costs.credit(&mut Purse::default(), 1, start), Credit::Fine);
+        assert_eq!(costs.credit(&mut Purse::default(), 50, start), Credit::Later);
         costs.charge(&mut mallory, here(500 * MS), start);
         let later = start + Duration::from_secs(600);
         for purse in [&mut mallory, &mut bob, &mut requests] {
-            assert_eq!(costs.standing(purse, 1, later), Standing::Fine, "nobody owes for ever");
+            assert_eq!(costs.credit(purse, 1, later), Credit::Fine, "nobody owes for ever");
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         json::{self, EditorName, FieldName},
         message::{Message, Shown},
     },
-    store::Presence,
+    store::Standing,
 };
 
 /// A session that wants to open a document.
@@ -74,7 +74,7 @@ pub struct Details {
     /// When it last changed.
     pub modified: Timestamp,
     /// Live, in the trash, or deleted.
-    pub shelf: Presence,
+    pub standing: Standing,
     /// How many sessions have it open.
     pub editors: usize,
     /// Some of them, as they show themselves.

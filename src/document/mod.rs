@@ -56,7 +56,7 @@ mod testing;
 use std::time::Duration;
 
 /// What the answers of documents and of their registry are made of.
-pub use crate::store::{Cursor, Head, Life, Page, Presence, Shelf, StoreError, Usage};
+pub use crate::store::{Cursor, Head, Life, Page, Shelf, Standing, StoreError, Usage};
 
 /// Everything about documents that can be set.
 #[derive(Clone, Debug)]

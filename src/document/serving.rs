@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     ids::{DocumentName, Moment, SessionId, Timestamp},
-    store::{Appended, Head, Life, LoggedUpdate, Presence as Shelf, Sequence, StoreError, Stored, Summary},
+    store::{Appended, Head, Life, LoggedUpdate, Sequence, Standing, StoreError, Stored, Summary},
 };
 
 /// What is told of a larger document is encoded on a thread of its own: a megabyte of many structs takes seven milliseconds.
@@ -50,7 +50,7 @@ pub(super) struct Serving {
     journals: u64,
     /// To whom an acknowledgement is owed, of which update, and what became of it.
     owed: Acknowledgements<(SessionId, Bytes, Outcome)>,
-    shelf: Shelf,
+    standing: Standing,
     created: Timestamp,
     modified: Timestamp,
     /// The title given to it, or taken from it by a page.
@@ -82,7 +82,7 @@ pub(super) struct Serving {
 struct Governing {
     order: Order,
     /// Where the document was before.
-    before: Shelf,
+    before: Standing,
 }
 
 /// Which of the journals that a document had one after the other. What the store answers about an earlier one says nothing
@@ -164,7 +164,7 @@ impl Serving {
             journal: Journal::new(config.journal, head.map_or(Sequence::default(), |head| head.last)),
             journals: 0,
             owed: Acknowledgements::default(),
-            shelf: head.map_or(Shelf::Live, |head| head.presence),
+            standing: head.map_or(Standing::Live, |head| head.standing),
             created: head.map_or(now.wall, |head| head.created),
             modified: head.map_or(now.wall, |head| head.modified),
             title: head.and_then(|head| head.summary.title.clone()),
@@ -190,7 +190,7 @@ impl Serving {
 
     /// Whether it is neither in the trash nor deleted.
     pub(super) fn is_live(&self) -> bool {
-        self.shelf == Shelf::Live
+        self.standing == Standing::Live
     }
 
     /// Whether another session may open it, beside so many of at most so many.
@@ -209,10 +209,10 @@ impl Serving {
         // Whether it is there to be opened and written may not be decided yet.
         let is_undecided = self
             .governing
-            .is_some_and(|Governing { order, before }| order != Order::Create || before != Shelf::Live);
-        match self.shelf {
+            .is_some_and(|Governing { order, before }| order != Order::Create || before != Standing::Live);
+        match self.standing {
             _ if is_undecided => Err(JoinError::Busy),
-            Shelf::Live => Ok(()),
+            Standing::Live => Ok(()),
             _ => Err(JoinError::Gone),
         }
     }
@@ -413,20 +413,20 @@ impl Serving {
     // ---- the document as a whole ----------------------------------------------------------------------
 
     /// The store is asked to do something with the document; where it was before, or why not now.
-    pub(super) fn order(&mut self, order: Order, at: Timestamp) -> Result<Shelf, JoinError> {
+    pub(super) fn order(&mut self, order: Order, at: Timestamp) -> Result<Standing, JoinError> {
         if self.governing.is_some() {
             // The one before is not answered yet: what this one would do cannot be known.
             return Err(StoreError::Unanswered(self.config.answer_within).into());
         }
-        let before = self.shelf;
+        let before = self.standing;
         if order.ends_it() {
-            self.shelf = Shelf::Trashed(at);
+            self.standing = Standing::Trashed(at);
         }
         Ok(before)
     }
 
     /// The store has not answered in time, and nothing else waits for it any more.
-    pub(super) fn goes_on_without(&mut self, order: Order, before: Shelf) {
+    pub(super) fn goes_on_without(&mut self, order: Order, before: Standing) {
         self.governing = Some(Governing { order, before });
     }
 
@@ -436,17 +436,17 @@ impl Serving {
     }
 
     /// The order was not carried out.
-    pub(super) fn stays(&mut self, before: Shelf) {
-        self.shelf = before;
+    pub(super) fn stays(&mut self, before: Standing) {
+        self.standing = before;
     }
 
     /// The order was carried out, and this is what the store has now. What was in the document is given back if it is gone: to
     /// free it may take long.
     pub(super) fn carried_out(&mut self, order: Order, head: &Head) -> Option<Replica> {
-        self.shelf = head.presence;
+        self.standing = head.standing;
         self.created = head.created;
         self.modified = head.modified;
-        self.exists = !matches!(head.presence, Shelf::Deleted(_));
+        self.exists = !matches!(head.standing, Standing::Deleted(_));
         self.life = head.life;
         // Text that the store has not taken yet is no old content: the document has never existed there,
         // and making it must not empty it. One that was deleted was emptied then.
@@ -492,7 +492,7 @@ impl Serving {
             created: self.created,
             modified: self.modified,
             // What the store has not answered has not happened.
-            shelf: self.governing.map_or(self.shelf, |governing| governing.before),
+            standing: self.governing.map_or(self.standing, |governing| governing.before),
             editors,
             people: self.state.people(),
         }

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 
 use super::{
     collab::{self, Carried, Collab, Own},
-    costs::{Costs, Purse, Standing},
+    costs::{Costs, Credit, Purse},
     effect::{Effect, Effects, Outcome, Said, Suspect},
     outbox::Lag,
     pace::{self, Paced},
@@ -374,7 +374,7 @@ impl DocumentState {
         let mut effects = self.flush(now);
         let Some(member) = self.members.get_mut(&session) else { return effects };
         let access = member.access;
-        let standing = self.costs.standing(&mut member.purse, proposal.operation.len(), now.instant);
+        let credit = self.costs.credit(&mut member.purse, proposal.operation.len(), now.instant);
         let (id, base) = (proposal.id.clone(), proposal.revision);
         let inserted = proposal.operation.inserted();
         if self.poisoned {
@@ -386,7 +386,7 @@ impl DocumentState {
         } else if self.full {
             effects.push(Effect::Refused("journal_full"));
             effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
-        } else if standing != Standing::Fine {
+        } else if credit != Credit::Fine {
             let words =
                 "changes of this document have taken much longer than usual; send it again a little later";
             let refusal = Refusal::new("rate_limited", words).about(id);
@@ -506,13 +506,13 @@ impl DocumentState {
         } else {
             let is_request = member.is_request;
             let purse = if is_request { &mut self.requests } else { &mut member.purse };
-            match self.costs.standing(purse, dear::parts(&update), now.instant) {
-                Standing::Fine => {}
-                Standing::Overdrawn if !is_request => {
+            match self.costs.credit(purse, dear::parts(&update), now.instant) {
+                Credit::Fine => {}
+                Credit::Overdrawn if !is_request => {
                     let update = update.bytes().clone();
                     return self.reject(session, update, "too_dear", effects);
                 }
-                Standing::Later | Standing::Overdrawn => {
+                Credit::Later | Credit::Overdrawn => {
                     effects.push(Effect::Refused("document_busy"));
                     effects.push(Effect::Close { session, reason: CloseReason::TryAgainLater });
                     return;

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     document::{
-        Life, Presence,
+        Life, Standing,
         beside::attachments::{AttachError, Attachment, is_picture},
     },
     ids::{DocumentName, Timestamp},
@@ -201,10 +201,10 @@ pub(super) async fn there(app: &App, document: &DocumentName) -> Result<Option<L
 /// That the document is neither in the trash nor deleted; its life, if the store knows it.
 pub(super) async fn not_gone(app: &App, document: &DocumentName) -> Result<Option<Life>, ApiError> {
     let Some(head) = app.registry.head(document).await? else { return Ok(None) };
-    match head.presence {
-        Presence::Deleted(_) => Err(ApiError::deleted()),
-        Presence::Trashed(_) => Err(ApiError::in_trash()),
-        Presence::Live => Ok(Some(head.life)),
+    match head.standing {
+        Standing::Deleted(_) => Err(ApiError::deleted()),
+        Standing::Trashed(_) => Err(ApiError::in_trash()),
+        Standing::Live => Ok(Some(head.life)),
     }
 }
 

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     document::{
-        Cursor, Head, Presence, Shelf, effect::Outcome, error::JoinError, exports::Form,
+        Cursor, Head, Shelf, Standing, effect::Outcome, error::JoinError, exports::Form,
         handle::DocumentHandle, messages::Details, replica,
     },
     ids::{DocumentName, Timestamp},
@@ -59,11 +59,11 @@ pub struct Document {
     people: Vec<Shown>,
 }
 
-fn state_name(presence: Presence) -> &'static str {
-    match presence {
-        Presence::Live => "live",
-        Presence::Trashed(_) => "trashed",
-        Presence::Deleted(_) => "deleted",
+fn state_name(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Live => "live",
+        Standing::Trashed(_) => "trashed",
+        Standing::Deleted(_) => "deleted",
     }
 }
 
@@ -76,7 +76,7 @@ impl From<Details> for Document {
             bytes: details.bytes,
             created: details.created,
             modified: details.modified,
-            state: state_name(details.shelf),
+            state: state_name(details.standing),
             editors: details.editors,
             people: details.people,
         }
@@ -92,7 +92,7 @@ impl Document {
             bytes: head.summary.bytes,
             created: head.created,
             modified: head.modified,
-            state: state_name(head.presence),
+            state: state_name(head.standing),
             editors,
             people,
         }
@@ -257,7 +257,7 @@ pub async fn create(
 async fn make(app: &App, name: &DocumentName, title: Option<String>) -> Result<(Details, bool), ApiError> {
     let ask = async |handle: DocumentHandle| handle.create().await;
     let (details, made) = app.registry.ask(name, ask).await?;
-    if matches!(details.shelf, Presence::Trashed(_)) {
+    if matches!(details.standing, Standing::Trashed(_)) {
         return Err(ApiError::in_trash());
     }
     let Some(title) = title.filter(|_| made) else { return Ok((details, made)) };
@@ -442,8 +442,8 @@ pub async fn stateless(
 
 /// The document, if it exists in any way; its absence as an error.
 pub(super) async fn find(app: &App, name: &DocumentName) -> Result<Document, ApiError> {
-    match app.registry.head(name).await?.map(|head| head.presence) {
-        Some(Presence::Deleted(_)) => return Err(ApiError::deleted()),
+    match app.registry.head(name).await?.map(|head| head.standing) {
+        Some(Standing::Deleted(_)) => return Err(ApiError::deleted()),
         Some(_) => {}
         // Open and not yet stored counts as existing once somebody has written something.
         None if !app.registry.is_open(name) => return Err(ApiError::not_found()),

@@ -13,8 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use uuid::Uuid;
 
 use super::{
-    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Life, LoggedUpdate, Presence,
-    Record, Room, Sequence, Shelf, Store, StoreError, Stored, Summary, Unobserved, faulty::FaultyStore,
+    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Life, LoggedUpdate, Quota, Record,
+    Sequence, Shelf, Standing, Store, StoreError, Stored, Summary, Unobserved, faulty::FaultyStore,
     memory::MemoryStore, sled::SledStore,
 };
 use crate::ids::{DocumentName, SessionId, Timestamp};
@@ -170,9 +170,9 @@ async fn what_was_appended_is_loaded(mut lab: Lab) {
         let stored = load(store, "a").await;
         assert_eq!(stored.tail, updates);
         assert_eq!(stored.checkpoint, None);
-        let Head { created, modified, last, checkpoint, presence, stored_bytes, .. } = stored.head;
+        let Head { created, modified, last, checkpoint, standing, stored_bytes, .. } = stored.head;
         assert_eq!((created, modified), (Timestamp(5), Timestamp(9)));
-        assert_eq!((last, checkpoint, presence), (Sequence(3), Sequence(0), Presence::Live));
+        assert_eq!((last, checkpoint, standing), (Sequence(3), Sequence(0), Standing::Live));
         assert!(stored_bytes >= 8);
     };
     check(&*lab.store).await;
@@ -324,40 +324,40 @@ async fn lists_are_paged_newest_first(mut lab: Lab) {
 async fn a_document_goes_to_the_trash_and_back(mut lab: Lab) {
     append(&*lab.store, "a", &[update(1, "x")]).await;
     append(&*lab.store, "b", &[update(2, "x")]).await;
-    let trashed = Presence::Trashed(Timestamp(5));
-    let head = lab.store.set_presence(name("a"), trashed).await.unwrap();
-    assert_eq!(head.presence, trashed);
-    assert_eq!(lab.store.set_presence(name("a"), trashed).await.unwrap(), head, "twice is once");
+    let trashed = Standing::Trashed(Timestamp(5));
+    let head = lab.store.set_standing(name("a"), trashed).await.unwrap();
+    assert_eq!(head.standing, trashed);
+    assert_eq!(lab.store.set_standing(name("a"), trashed).await.unwrap(), head, "twice is once");
     lab.reopen();
     assert_eq!(names(&*lab.store, Shelf::Live).await, ["b"]);
     assert_eq!(names(&*lab.store, Shelf::Trash).await, ["a"]);
     append(&*lab.store, "a", &[update(3, "y")]).await;
-    assert_eq!(load(&*lab.store, "a").await.head.presence, trashed, "an append moves nothing");
+    assert_eq!(load(&*lab.store, "a").await.head.standing, trashed, "an append moves nothing");
     append(&*lab.store, "a", &[update(3, "y")]).await;
-    lab.store.set_presence(name("a"), Presence::Live).await.unwrap();
+    lab.store.set_standing(name("a"), Standing::Live).await.unwrap();
     assert_eq!(names(&*lab.store, Shelf::Live).await, ["a", "b"]);
     assert!(names(&*lab.store, Shelf::Trash).await.is_empty());
-    let missing = lab.store.set_presence(name("c"), Presence::Live).await;
+    let missing = lab.store.set_standing(name("c"), Standing::Live).await;
     assert!(matches!(missing, Err(StoreError::Missing(_))), "{missing:?}");
 }
 
 async fn deleted_for_ever_leaves_a_mark(mut lab: Lab) {
     append(&*lab.store, "a", &[update(1, "old"), update(1, "old")]).await;
     checkpoint(&*lab.store, "a", 1, b"old").await;
-    let deleted = Presence::Deleted(Timestamp(7));
-    lab.store.set_presence(name("a"), deleted).await.unwrap();
+    let deleted = Standing::Deleted(Timestamp(7));
+    lab.store.set_standing(name("a"), deleted).await.unwrap();
     let missing = |result: Result<(), StoreError>| {
         assert!(matches!(result, Err(StoreError::Missing(_))), "{result:?}");
     };
     lab.reopen();
     let Stored { head, checkpoint: state, tail } = load(&*lab.store, "a").await;
-    assert_eq!((head.presence, head.last, head.stored_bytes), (deleted, Sequence(0), 0));
+    assert_eq!((head.standing, head.last, head.stored_bytes), (deleted, Sequence(0), 0));
     assert_eq!((state, tail.len()), (None, 0));
     missing(lab.store.append(vec![appends("a", &[update(9, "ghost")])]).await.map(drop));
     let batch = vec![appends("b", &[update(9, "b")]), appends("a", &[update(9, "ghost")])];
     missing(lab.store.append(batch).await.map(drop));
     assert!(lab.store.load(name("b")).await.unwrap().is_none(), "all or nothing");
-    missing(lab.store.set_presence(name("a"), Presence::Live).await.map(drop));
+    missing(lab.store.set_standing(name("a"), Standing::Live).await.map(drop));
     missing(
         lab.store.checkpoint(name("a"), Life::FIRST, Sequence(0), Bytes::new(), Summary::default()).await,
     );
@@ -366,7 +366,7 @@ async fn deleted_for_ever_leaves_a_mark(mut lab: Lab) {
 
     let (head, made) = lab.store.create(name("a"), Timestamp(10)).await.unwrap();
     assert!(made);
-    assert_eq!((head.presence, head.last, head.created), (Presence::Live, Sequence(0), Timestamp(10)));
+    assert_eq!((head.standing, head.last, head.created), (Standing::Live, Sequence(0), Timestamp(10)));
     assert_eq!(append(&*lab.store, "a", &[update(11, "new")]).await.first, Sequence(1));
     lab.reopen();
     let stored = load(&*lab.store, "a").await;
@@ -403,8 +403,8 @@ async fn what_was_meant_for_one_life_says_nothing_about_another(mut lab: Lab) {
         }
         let stored = load(&*lab.store, "a").await;
         assert_eq!((stored.head.life, stored.checkpoint.as_deref()), (life, Some(&b"x"[..])));
-        let (deleted, again) = (Presence::Deleted(Timestamp(round)), Timestamp(round));
-        let head = lab.store.set_presence(name("a"), deleted).await.unwrap();
+        let (deleted, again) = (Standing::Deleted(Timestamp(round)), Timestamp(round));
+        let head = lab.store.set_standing(name("a"), deleted).await.unwrap();
         assert_eq!(head.life, life, "the mark is that of the life that ended");
         // Nobody made it again yet.
         let late = lab.store.checkpoint(name("a"), life, Sequence(1), Bytes::new(), Summary::default()).await;
@@ -423,10 +423,10 @@ async fn creating_twice_is_creating_once(lab: Lab) {
     assert_eq!(head, same);
     assert_eq!((head.created, head.modified, head.last), (Timestamp(1), Timestamp(1), Sequence(0)));
     append(&*lab.store, "a", &[update(3, "x")]).await;
-    lab.store.set_presence(name("a"), Presence::Trashed(Timestamp(4))).await.unwrap();
+    lab.store.set_standing(name("a"), Standing::Trashed(Timestamp(4))).await.unwrap();
     let (head, made) = lab.store.create(name("a"), Timestamp(5)).await.unwrap();
     assert!(!made);
-    assert_eq!(head.presence, Presence::Trashed(Timestamp(4)), "creating does not take out of the trash");
+    assert_eq!(head.standing, Standing::Trashed(Timestamp(4)), "creating does not take out of the trash");
     let stored = load(&*lab.store, "a").await;
     assert_eq!((stored.tail.len(), stored.checkpoint), (1, None));
 }
@@ -492,7 +492,7 @@ fn record(collection: Collection, number: u128, value: impl Into<Bytes>) -> Reco
     Record { collection, key: key(number), value: value.into() }
 }
 
-const ROOM: Room = Room { collection: CHAT, records: 1000, bytes: 1 << 30 };
+const ROOM: Quota = Quota { collection: CHAT, records: 1000, bytes: 1 << 30 };
 
 async fn keep(store: &dyn Store, document: &str, records: Vec<Record>) -> Kept {
     let life = life(store, document).await;
@@ -518,7 +518,7 @@ async fn a_record_is_kept_once(mut lab: Lab) {
     let pair = vec![record(CHAT, 1, "one"), record(Collection::MessageOrigins, 9, "its name")];
     assert_eq!(keep(&*lab.store, "a", pair).await, Kept::New);
     let head = lab.store.heads(vec![name("a")]).await.unwrap().remove(0).unwrap();
-    assert_eq!((head.created, head.last, head.presence), (Timestamp(7), Sequence(0), Presence::Live));
+    assert_eq!((head.created, head.last, head.standing), (Timestamp(7), Sequence(0), Standing::Live));
     for _ in 0..2 {
         assert_eq!(value(&*lab.store, 1).await.as_deref(), Some("one"));
         let again = vec![record(CHAT, 1, "other"), record(CHAT, 2, "and more")];
@@ -592,11 +592,11 @@ async fn records_are_forgotten_together(mut lab: Lab) {
 
 async fn records_live_and_die_with_their_document(mut lab: Lab) {
     keep(&*lab.store, "a", vec![record(CHAT, 1, "old")]).await;
-    lab.store.set_presence(name("a"), Presence::Trashed(Timestamp(2))).await.unwrap();
+    lab.store.set_standing(name("a"), Standing::Trashed(Timestamp(2))).await.unwrap();
     lab.reopen();
     assert_eq!(values(&*lab.store, "a", CHAT).await, ["old"], "the trash keeps them");
     assert_eq!(keep(&*lab.store, "a", vec![record(CHAT, 2, "in the trash")]).await, Kept::New);
-    lab.store.set_presence(name("a"), Presence::Deleted(Timestamp(3))).await.unwrap();
+    lab.store.set_standing(name("a"), Standing::Deleted(Timestamp(3))).await.unwrap();
     for _ in 0..2 {
         assert!(values(&*lab.store, "a", CHAT).await.is_empty());
         assert_eq!(lab.store.record(name("a"), CHAT, key(1)).await.unwrap(), None);
@@ -628,7 +628,7 @@ async fn records_live_and_die_with_their_document(mut lab: Lab) {
 }
 
 async fn records_have_no_more_room_than_they_are_given(mut lab: Lab) {
-    let room = Room { collection: CHAT, records: 3, bytes: 10 };
+    let room = Quota { collection: CHAT, records: 3, bytes: 10 };
     let keep = async |store: &dyn Store, number: u128, length: usize| {
         let records = vec![record(CHAT, number, vec![0; length])];
         store.keep(name("a"), Life::FIRST, Timestamp(1), records, room).await.unwrap()
@@ -708,8 +708,8 @@ async fn records_live_a_random_life(mut lab: Lab) {
                 }
             }
             75..78 if is_deleted == Some(false) => {
-                let presence = Presence::Deleted(Timestamp(step));
-                lab.store.set_presence(name(document), presence).await.unwrap();
+                let standing = Standing::Deleted(Timestamp(step));
+                lab.store.set_standing(name(document), standing).await.unwrap();
                 deleted.insert(document, true);
                 model.retain(|(of, ..), _| *of != document);
             }
@@ -812,7 +812,7 @@ async fn names_that_begin_alike_are_different_documents(mut lab: Lab) {
         append(&*lab.store, document, &[update(1, document.to_owned()), update(1, "more")]).await;
     }
     checkpoint(&*lab.store, "a", 2, b"state of a").await;
-    lab.store.set_presence(name("aa"), Presence::Deleted(Timestamp(2))).await.unwrap();
+    lab.store.set_standing(name("aa"), Standing::Deleted(Timestamp(2))).await.unwrap();
     lab.reopen();
     for document in names {
         let stored = load(&*lab.store, document).await;
@@ -820,7 +820,7 @@ async fn names_that_begin_alike_are_different_documents(mut lab: Lab) {
             "a" => {
                 assert_eq!((stored.checkpoint.as_deref(), stored.tail.len()), (Some(&b"state of a"[..]), 0));
             }
-            "aa" => assert_eq!(stored.head.presence, Presence::Deleted(Timestamp(2))),
+            "aa" => assert_eq!(stored.head.standing, Standing::Deleted(Timestamp(2))),
             _ => assert_eq!(texts(&stored.tail), [document.as_bytes(), b"more"]),
         }
     }
@@ -867,7 +867,7 @@ struct Model {
     life: Life,
     created: Timestamp,
     modified: Timestamp,
-    presence: Presence,
+    standing: Standing,
     updates: Vec<LoggedUpdate>,
     checkpoint: usize,
     state: Option<Bytes>,
@@ -880,7 +880,7 @@ impl Model {
             life,
             created: at,
             modified: at,
-            presence: Presence::Live,
+            standing: Standing::Live,
             updates: Vec::new(),
             checkpoint: 0,
             state: None,
@@ -889,12 +889,12 @@ impl Model {
     }
 
     fn is_deleted(&self) -> bool {
-        matches!(self.presence, Presence::Deleted(_))
+        matches!(self.standing, Standing::Deleted(_))
     }
 
     fn check(&self, stored: &Stored) {
         let head = &stored.head;
-        assert_eq!((head.life, head.created, head.presence), (self.life, self.created, self.presence));
+        assert_eq!((head.life, head.created, head.standing), (self.life, self.created, self.standing));
         if self.is_deleted() {
             assert!(stored.checkpoint.is_none() && stored.tail.is_empty());
             return;
@@ -980,16 +980,16 @@ async fn a_random_life_is_remembered(mut lab: Lab) {
                 }
             }
             75..85 => {
-                let presence = match random.random_range(0..10) {
-                    0..5 => Presence::Live,
-                    5..9 => Presence::Trashed(now),
-                    _ => Presence::Deleted(now),
+                let standing = match random.random_range(0..10) {
+                    0..5 => Standing::Live,
+                    5..9 => Standing::Trashed(now),
+                    _ => Standing::Deleted(now),
                 };
-                let moved = lab.store.set_presence(document.clone(), presence).await;
+                let moved = lab.store.set_standing(document.clone(), standing).await;
                 match known {
                     Some(known) if !known.is_deleted() => {
-                        assert_eq!(moved.unwrap().presence, presence);
-                        model.insert(document, Model { presence, ..known });
+                        assert_eq!(moved.unwrap().standing, standing);
+                        model.insert(document, Model { standing, ..known });
                     }
                     _ => assert!(matches!(moved, Err(StoreError::Missing(_)))),
                 }
@@ -1011,10 +1011,10 @@ async fn a_random_life_is_remembered(mut lab: Lab) {
             known.check(&lab.store.load(document.clone()).await.unwrap().unwrap());
         }
         for (shelf, live) in [(Shelf::Live, true), (Shelf::Trash, false)] {
-            let on_shelf = |known: &Model| match known.presence {
-                Presence::Live => live,
-                Presence::Trashed(_) => !live,
-                Presence::Deleted(_) => false,
+            let on_shelf = |known: &Model| match known.standing {
+                Standing::Live => live,
+                Standing::Trashed(_) => !live,
+                Standing::Deleted(_) => false,
             };
             let mut expected: Vec<_> = model.iter().filter(|(_, known)| on_shelf(known)).collect();
             expected

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Append, Appended, Collection, Cursor, Durability, Head, Kept, Life, Page, Presence, Quarantined, Record,
-    Room, Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
+    Append, Appended, Collection, Cursor, Durability, Head, Kept, Life, Page, Quarantined, Quota, Record,
+    Sequence, Shelf, Standing, Store, StoreError, StoreResult, Stored, Summary, Usage,
 };
 use crate::ids::{DocumentName, Timestamp};
 
@@ -262,12 +262,12 @@ impl Store for FaultyStore {
         self.write(vec![document.clone()], move |inner| inner.create(document, at))
     }
 
-    fn set_presence(
+    fn set_standing(
         &self,
         document: DocumentName,
-        presence: Presence,
+        standing: Standing,
     ) -> BoxFuture<'static, StoreResult<Head>> {
-        self.write(vec![document.clone()], move |inner| inner.set_presence(document, presence))
+        self.write(vec![document.clone()], move |inner| inner.set_standing(document, standing))
     }
 
     fn list(
@@ -301,7 +301,7 @@ impl Store for FaultyStore {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
         self.write(vec![document.clone()], move |inner| inner.keep(document, life, at, records, room))
     }

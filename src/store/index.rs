@@ -1,6 +1,6 @@
 //! What a store knows about its documents without reading them, and the rules by which that changes.
 //!
-//! The rules ([`begin`], [`append`], [`wants_checkpoint`], [`set_presence`]) are shared by the backends, so that
+//! The rules ([`begin`], [`append`], [`wants_checkpoint`], [`set_standing`]) are shared by the backends, so that
 //! they cannot disagree. The [`Index`] answers lists and heads from memory: some 300 bytes per document.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Cursor, Head, Life, LoggedUpdate, Page, Presence, Sequence, Shelf, StoreError, StoreResult, Summary,
+    Cursor, Head, Life, LoggedUpdate, Page, Sequence, Shelf, Standing, StoreError, StoreResult, Summary,
     layout,
 };
 use crate::ids::{DocumentName, Timestamp};
@@ -58,7 +58,7 @@ impl<T: Indexed> Index<T> {
     pub(crate) fn change(&mut self, document: DocumentName, change: impl FnOnce(Option<T>) -> T) {
         let place = |entry: &T| {
             let head = entry.head()?;
-            Some((head.presence, (Reverse(head.modified), head.document.clone())))
+            Some((head.standing, (Reverse(head.modified), head.document.clone())))
         };
         let old = self.documents.remove(&document);
         let before = old.as_ref().and_then(place);
@@ -68,23 +68,23 @@ impl<T: Indexed> Index<T> {
         if before == after {
             return;
         }
-        if let Some((presence, place)) = before
-            && let Some(shelf) = self.shelf(presence)
+        if let Some((standing, place)) = before
+            && let Some(shelf) = self.shelf(standing)
         {
             shelf.remove(&place);
         }
-        if let Some((presence, place)) = after
-            && let Some(shelf) = self.shelf(presence)
+        if let Some((standing, place)) = after
+            && let Some(shelf) = self.shelf(standing)
         {
             shelf.insert(place);
         }
     }
 
-    fn shelf(&mut self, presence: Presence) -> Option<&mut BTreeSet<Place>> {
-        match presence {
-            Presence::Live => Some(&mut self.live),
-            Presence::Trashed(_) => Some(&mut self.trash),
-            Presence::Deleted(_) => None,
+    fn shelf(&mut self, standing: Standing) -> Option<&mut BTreeSet<Place>> {
+        match standing {
+            Standing::Live => Some(&mut self.live),
+            Standing::Trashed(_) => Some(&mut self.trash),
+            Standing::Deleted(_) => None,
         }
     }
 
@@ -120,7 +120,7 @@ pub(crate) fn begin(document: DocumentName, life: Life, at: Timestamp) -> Head {
         modified: at,
         last: Sequence(0),
         checkpoint: Sequence(0),
-        presence: Presence::Live,
+        standing: Standing::Live,
         summary: Summary::default(),
         stored_bytes: 0,
     }
@@ -145,8 +145,8 @@ pub(crate) fn append(
 
 /// That a document is there, and still the one that had its name in this life.
 pub(crate) fn is_in_life(head: &Head, life: Life) -> StoreResult<()> {
-    match head.presence {
-        Presence::Live | Presence::Trashed(_) if head.life == life => Ok(()),
+    match head.standing {
+        Standing::Live | Standing::Trashed(_) if head.life == life => Ok(()),
         _ => Err(StoreError::Missing(head.document.clone())),
     }
 }
@@ -165,15 +165,15 @@ pub(crate) fn wants_checkpoint(head: &Head, life: Life, upto: Sequence) -> Store
 }
 
 /// Moves a document; whether anything changed.
-pub(crate) fn set_presence(head: &mut Head, presence: Presence) -> StoreResult<bool> {
+pub(crate) fn set_standing(head: &mut Head, standing: Standing) -> StoreResult<bool> {
     exists(head)?;
-    if head.presence == presence {
+    if head.standing == standing {
         return Ok(false);
     }
-    if let Presence::Deleted(at) = presence {
-        *head = Head { created: head.created, presence, ..begin(head.document.clone(), head.life, at) };
+    if let Standing::Deleted(at) = standing {
+        *head = Head { created: head.created, standing, ..begin(head.document.clone(), head.life, at) };
     } else {
-        head.presence = presence;
+        head.standing = standing;
     }
     Ok(true)
 }
@@ -188,8 +188,8 @@ pub(crate) fn clip(mut summary: Summary) -> Summary {
 }
 
 fn exists(head: &Head) -> StoreResult<()> {
-    match head.presence {
-        Presence::Deleted(_) => Err(StoreError::Missing(head.document.clone())),
-        Presence::Live | Presence::Trashed(_) => Ok(()),
+    match head.standing {
+        Standing::Deleted(_) => Err(StoreError::Missing(head.document.clone())),
+        Standing::Live | Standing::Trashed(_) => Ok(()),
     }
 }

@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{
-    Append, Appended, Collection, Cursor, Durability, Head, Kept, Life, LoggedUpdate, Page, Presence,
-    QUARANTINE_BYTES, QUARANTINE_ENTRIES, Quarantined, Record, Room, Sequence, Shelf, Store, StoreError,
+    Append, Appended, Collection, Cursor, Durability, Head, Kept, Life, LoggedUpdate, Page, QUARANTINE_BYTES,
+    QUARANTINE_ENTRIES, Quarantined, Quota, Record, Sequence, Shelf, Standing, Store, StoreError,
     StoreResult, Stored, Summary, Usage,
     index::{self, Index, Indexed},
 };
@@ -74,7 +74,7 @@ impl Inner {
     fn append(&mut self, batch: Vec<Append>) -> StoreResult<Vec<Appended>> {
         let deleted = |append: &&Append| {
             let known = self.heads.get(&append.document);
-            known.is_some_and(|head| matches!(head.presence, Presence::Deleted(_)))
+            known.is_some_and(|head| matches!(head.standing, Standing::Deleted(_)))
         };
         if let Some(append) = batch.iter().find(deleted) {
             return Err(StoreError::Missing(append.document.clone()));
@@ -118,7 +118,7 @@ impl Inner {
 
     fn create(&mut self, document: DocumentName, at: Timestamp) -> (Head, bool) {
         match self.heads.get(&document) {
-            Some(head) if !matches!(head.presence, Presence::Deleted(_)) => (head.clone(), false),
+            Some(head) if !matches!(head.standing, Standing::Deleted(_)) => (head.clone(), false),
             known => {
                 let life = known.map_or(Life::FIRST, |head| head.life.next());
                 let head = index::begin(document.clone(), life, at);
@@ -128,10 +128,10 @@ impl Inner {
         }
     }
 
-    fn set_presence(&mut self, document: DocumentName, presence: Presence) -> StoreResult<Head> {
+    fn set_standing(&mut self, document: DocumentName, standing: Standing) -> StoreResult<Head> {
         let mut head = self.head(&document)?;
-        if index::set_presence(&mut head, presence)? {
-            if matches!(presence, Presence::Deleted(_)) {
+        if index::set_standing(&mut head, standing)? {
+            if matches!(standing, Standing::Deleted(_)) {
                 self.contents.remove(&document);
             }
             self.heads.put(document, head.clone());
@@ -154,7 +154,7 @@ impl Inner {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
     ) -> StoreResult<Kept> {
         self.refuse_another_life(&document, life)?;
         let held = self.contents.get(&document).map(|content| &content.records);
@@ -233,12 +233,12 @@ impl Store for MemoryStore {
         self.answer(|inner| Ok(inner.create(document, at)))
     }
 
-    fn set_presence(
+    fn set_standing(
         &self,
         document: DocumentName,
-        presence: Presence,
+        standing: Standing,
     ) -> BoxFuture<'static, StoreResult<Head>> {
-        self.answer(|inner| inner.set_presence(document, presence))
+        self.answer(|inner| inner.set_standing(document, standing))
     }
 
     fn list(
@@ -284,7 +284,7 @@ impl Store for MemoryStore {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
         self.answer(|inner| inner.keep(document, life, at, records, room))
     }

@@ -8,7 +8,7 @@
 //! document never race each other; appends to different documents do, and a backend groups them.
 //!
 //! [`layout`] says how it looks on disk, [`memory`] and [`sled`] keep it, [`index`] holds what lists and
-//! presence need without touching either.
+//! standing need without touching either.
 
 pub(crate) mod index;
 pub mod layout;
@@ -100,7 +100,7 @@ pub struct Appended {
 /// Whether a document may be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state", content = "since")]
-pub enum Presence {
+pub enum Standing {
     /// It may.
     Live,
     /// It is in the trash; its bytes are kept and it can be restored.
@@ -125,7 +125,7 @@ pub struct Head {
     /// The sequence number up to which the checkpoint holds everything.
     pub checkpoint: Sequence,
     /// Live, in the trash, or deleted.
-    pub presence: Presence,
+    pub standing: Standing,
     /// What lists show.
     pub summary: Summary,
     /// Bytes held for it now: checkpoint and log.
@@ -229,7 +229,7 @@ pub struct Record {
 
 /// How much one collection of a document may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Quota {
     /// Which collection.
     pub collection: Collection,
     /// Most records in it.
@@ -318,7 +318,7 @@ pub type StoreResult<T> = Result<T, StoreError>;
 ///
 /// # What callers may assume
 /// - [`append`](Self::append), [`checkpoint`](Self::checkpoint), [`create`](Self::create),
-///   [`set_presence`](Self::set_presence), [`keep`](Self::keep) and [`forget`](Self::forget) resolve only
+///   [`set_standing`](Self::set_standing), [`keep`](Self::keep) and [`forget`](Self::forget) resolve only
 ///   when what they wrote is durable at the level of [`durability`](Self::durability). Before that, nothing may be acknowledged.
 /// - Appends of one document get contiguous sequence numbers, in the order in which they were handed over.
 ///   When the queue to the backend is full, handing over waits until the future is polled: a caller who
@@ -366,10 +366,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Moves a document to the trash, back, or deletes it for ever (which removes its content and keeps the
     /// mark). [`StoreError::Missing`] if it does not exist or was deleted for ever.
-    fn set_presence(
+    fn set_standing(
         &self,
         document: DocumentName,
-        presence: Presence,
+        standing: Standing,
     ) -> BoxFuture<'static, StoreResult<Head>>;
 
     /// One page of a shelf, newest change first. `limit` is at least 1. Damaged documents are left out.
@@ -409,7 +409,7 @@ pub trait Store: Send + Sync + 'static {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>>;
 
     /// Forgets records, together. Whether the first one had been there. [`StoreError::Missing`] if the

@@ -63,8 +63,8 @@ pub use self::{
     repair::{Mend, Repaired, repair},
 };
 use super::{
-    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Life, Observer, Page, Presence,
-    Quarantined, Record, Room, Sequence, Shelf, Store, StoreError, StoreResult, Stored, Summary, Usage,
+    Append, Appended, Collection, Config, Cursor, Durability, Head, Kept, Life, Observer, Page, Quarantined,
+    Quota, Record, Sequence, Shelf, Standing, Store, StoreError, StoreResult, Stored, Summary, Usage,
     index::Indexed,
 };
 use crate::ids::{DocumentName, Timestamp};
@@ -408,12 +408,12 @@ impl Store for SledStore {
         self.ask(0, |reply| Request::Create { document, at, reply })
     }
 
-    fn set_presence(
+    fn set_standing(
         &self,
         document: DocumentName,
-        presence: Presence,
+        standing: Standing,
     ) -> BoxFuture<'static, StoreResult<Head>> {
-        self.ask(0, |reply| Request::SetPresence { document, presence, reply })
+        self.ask(0, |reply| Request::SetPresence { document, standing, reply })
     }
 
     fn list(
@@ -449,7 +449,7 @@ impl Store for SledStore {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
         let bytes = records.iter().map(|record| record.value.len()).sum();
         self.ask(bytes, |reply| Request::Keep { document, life, at, records, room, reply })

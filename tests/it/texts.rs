@@ -11,7 +11,7 @@ use weft::{
         replica::{PANIC_ROOT, Replica},
     },
     ids::Timestamp,
-    store::{Append, LoggedUpdate, Presence},
+    store::{Append, LoggedUpdate, Standing},
 };
 use yrs::{
     Doc, Map as _, OffsetKind, Options, ReadTxn as _, StateVector, Text as _, Transact as _, TransactionMut,
@@ -89,7 +89,7 @@ async fn a_text_of_an_earlier_version_is_taken_over_when_it_is_opened_and_stored
 async fn in_the_trash_nothing_is_written_and_afterwards_it_is_taken_over() {
     let server = TestServer::start().await;
     inherited(&server, "notes").await;
-    server.store().set_presence(name("notes"), Presence::Trashed(Timestamp(8))).await.unwrap();
+    server.store().set_standing(name("notes"), Standing::Trashed(Timestamp(8))).await.unwrap();
     let before = server.store().load(name("notes")).await.unwrap().unwrap().head.last;
     assert_eq!(get(&server, "/api/v1/documents/notes").await.expect(200).json()["state"], "trashed");
     assert_eq!(server.store().load(name("notes")).await.unwrap().unwrap().head.last, before);
@@ -118,7 +118,7 @@ async fn a_large_tree_is_looked_at_apart() {
     });
     let updates = vec![LoggedUpdate { bytes, origin: None, at: Timestamp(7) }];
     server.store().append(vec![Append { document: name("notes"), updates, summary: None }]).await.unwrap();
-    server.store().set_presence(name("notes"), Presence::Trashed(Timestamp(8))).await.unwrap();
+    server.store().set_standing(name("notes"), Standing::Trashed(Timestamp(8))).await.unwrap();
     assert_eq!(get(&server, "/api/v1/documents/notes").await.expect(200).json()["state"], "trashed");
     post(&server, "/api/v1/documents/notes/restore", &json!({})).await.expect(200);
     let body = async || {

@@ -19,7 +19,7 @@ use crate::{
     },
     ids::{DocumentName, Moment},
     protocol::close::CloseReason,
-    store::{Presence as Shelf, StoreError, Stored},
+    store::{Standing, StoreError, Stored},
 };
 
 impl DocumentActor {
@@ -160,7 +160,7 @@ async fn replay(
     let checkpoint = stored.iter().filter_map(|stored| stored.checkpoint.clone());
     let tail = stored.iter().flat_map(|stored| stored.tail.iter().map(|update| update.bytes.clone()));
     let updates: Vec<Bytes> = checkpoint.chain(tail).chain(unsaved).collect();
-    let is_live = stored.is_some_and(|stored| stored.head.presence == Shelf::Live);
+    let is_live = stored.is_some_and(|stored| stored.head.standing == Standing::Live);
     let bytes = updates.iter().map(Bytes::len).sum::<usize>();
     let build = move || {
         let mut replica = Replica::load(&updates, deleted)?;

@@ -14,7 +14,7 @@ use crate::{
     },
     ids::Moment,
     protocol::close::CloseReason,
-    store::{Head, Presence as Shelf, StoreError},
+    store::{Head, Standing, StoreError},
 };
 
 impl Handler<Govern> for DocumentActor {
@@ -38,9 +38,13 @@ impl Handler<Govern> for DocumentActor {
         let mut done = Box::pin(async move {
             match order {
                 Order::Create => store.create(name, at).await,
-                Order::Trash => store.set_presence(name, Shelf::Trashed(at)).await.map(|head| (head, false)),
-                Order::Restore => store.set_presence(name, Shelf::Live).await.map(|head| (head, false)),
-                Order::Delete => store.set_presence(name, Shelf::Deleted(at)).await.map(|head| (head, false)),
+                Order::Trash => {
+                    store.set_standing(name, Standing::Trashed(at)).await.map(|head| (head, false))
+                }
+                Order::Restore => store.set_standing(name, Standing::Live).await.map(|head| (head, false)),
+                Order::Delete => {
+                    store.set_standing(name, Standing::Deleted(at)).await.map(|head| (head, false))
+                }
             }
         });
         let done = async move {
@@ -83,7 +87,7 @@ impl DocumentActor {
     fn governed(
         &mut self,
         order: Order,
-        before: Shelf,
+        before: Standing,
         done: Result<(Head, bool), StoreError>,
         ctx: &mut Context<Self>,
     ) -> Result<(Details, bool), JoinError> {
@@ -133,7 +137,7 @@ impl DocumentActor {
                 self.answer_request(request, Ok(Outcome::Refused));
             }
         }
-        if head.presence != Shelf::Live {
+        if head.standing != Standing::Live {
             self.lease.gone();
         }
         if let Some(old) = self.serving()?.carried_out(order, head) {

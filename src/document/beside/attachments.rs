@@ -21,7 +21,7 @@ use super::record::{self, Records};
 use crate::{
     document::{StoreError, digest::digest, error::JoinError, registry::Registry},
     ids::{DocumentName, Timestamp},
-    store::{Collection, Kept, Life, Record, Room},
+    store::{Collection, Kept, Life, Quota, Record},
 };
 
 /// How much people may attach.
@@ -128,7 +128,7 @@ impl Attachments {
             Record { collection: Collection::Attachments, key: id, value: record::encode(&description) },
             Record { collection: Collection::AttachmentBytes, key: id, value: bytes },
         ];
-        let room = Room {
+        let room = Quota {
             collection: Collection::AttachmentBytes,
             records: limits.document_count,
             bytes: limits.document_bytes,

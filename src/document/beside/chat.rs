@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::record::{self, Records};
 use crate::{
     document::{
-        Head, Presence, StoreError,
+        Head, Standing, StoreError,
         digest::digest,
         error::{JoinError, OpenError},
         registry::{Beside, Registry},
@@ -37,7 +37,7 @@ use crate::{
         close::CloseReason,
         envelope::Fault,
     },
-    store::{Collection, Kept, Life, Record, Room as Space},
+    store::{Collection, Kept, Life, Quota, Record},
 };
 
 /// How many messages one hears on joining.
@@ -277,7 +277,7 @@ impl Seat {
     /// That the document is not in the trash.
     async fn look_at_document(&self) -> Result<(), JoinError> {
         match self.chats.0.registry.head(&self.room.document).await? {
-            Some(Head { presence: Presence::Live, life, .. }) => {
+            Some(Head { standing: Standing::Live, life, .. }) => {
                 // The first one counts: this is the chat of that document, whatever comes after it.
                 let _ = self.room.life.compare_exchange(0, life.0, Ordering::Relaxed, Ordering::Relaxed);
             }
@@ -324,7 +324,7 @@ impl Seat {
             Record { collection: Collection::Messages, key: id, value: record::encode(&message) },
         ];
         let limits = self.chats.limits();
-        let space = Space { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
+        let space = Quota { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
         match self.chats.0.records.keep(&self.room.document, life, now, records, space).await {
             Ok(Kept::New) => {
                 self.told(message);

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     document::{Config, StoreError},
     ids::{DocumentName, Timestamp},
-    store::{Collection, Kept, Life, Record, Room, Store},
+    store::{Collection, Kept, Life, Quota, Record, Store},
 };
 
 /// The records of all documents.
@@ -33,7 +33,7 @@ impl Records {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
     ) -> Result<Kept, StoreError> {
         let kept = self.store.keep(document.clone(), life, at, records, room);
         within(self.answer_within, kept).await

@@ -59,7 +59,7 @@ struct Base {
     tables: String,
 }
 
-enum Standing {
+enum TreeState {
     /// There is no tree of ours.
     None,
     Due,
@@ -112,11 +112,11 @@ impl Replica {
         if is_known && !self.tree.heard.swap(false, Ordering::AcqRel) {
             return Ok(None);
         }
-        let standing = self.contain(|doc, _| standing(doc))?;
-        if matches!(standing, Standing::None) {
+        let tree_state = self.contain(|doc, _| tree_state(doc))?;
+        if matches!(tree_state, TreeState::None) {
             return Ok(None);
         }
-        if matches!(standing, Standing::Due) && most < usize::MAX {
+        if matches!(tree_state, TreeState::Due) && most < usize::MAX {
             // Once: it would be encoded with every change.
             self.tree.left = self.tree.left || self.state()?.len() > most;
             if self.tree.left {
@@ -150,10 +150,10 @@ impl Replica {
             self.tree.given_up = true;
             return Ok(None);
         };
-        let copies = match standing {
-            Standing::Done(copies) => copies,
-            Standing::Due => return self.convert(now),
-            Standing::None => return Ok(None),
+        let copies = match tree_state {
+            TreeState::Done(copies) => copies,
+            TreeState::Due => return self.convert(now),
+            TreeState::None => return Ok(None),
         };
         let base = self.tree.base.take();
         let is_loaded = base.is_none();
@@ -223,17 +223,17 @@ impl Replica {
     }
 }
 
-fn standing(doc: &Doc) -> Standing {
+fn tree_state(doc: &Doc) -> TreeState {
     let txn = doc.transact();
     let has_tree = txn.get_xml_fragment(text::FRAGMENT).is_some_and(|tree| tree.len(&txn) > 0);
     if !has_tree {
-        return Standing::None;
+        return TreeState::None;
     }
     let copies = text::copies(&txn);
     if !copies.is_empty() {
-        return Standing::Done(copies);
+        return TreeState::Done(copies);
     }
-    if is_ours(&txn) { Standing::Due } else { Standing::None }
+    if is_ours(&txn) { TreeState::Due } else { TreeState::None }
 }
 
 /// Whether a document says that it is a text of this app.

@@ -60,9 +60,9 @@ fn store(serving: &mut Serving, now: Instant) {
     }
 }
 
-fn head(presence: Shelf) -> Head {
+fn head(standing: Standing) -> Head {
     Head {
-        presence,
+        standing,
         created: Timestamp(1),
         modified: Timestamp(2),
         last: Sequence(0),
@@ -130,9 +130,9 @@ fn what_the_store_says_about_a_deleted_document_is_not_about_the_next_one() {
     let Checkpointing::Write(Checkpoint { covers, .. }) = serving.checkpoint(now.instant) else { panic!() };
     write(&mut serving, &ann, "older");
     let write_under_way = serving.next_write(now.instant).unwrap().journal;
-    assert_eq!(serving.order(Order::Delete, now.wall).unwrap(), Shelf::Live);
+    assert_eq!(serving.order(Order::Delete, now.wall).unwrap(), Standing::Live);
     assert!(!serving.is_live() && matches!(serving.admits(0, 1), Err(JoinError::Gone)));
-    serving.carried_out(Order::Delete, &head(Shelf::Deleted(now.wall)));
+    serving.carried_out(Order::Delete, &head(Standing::Deleted(now.wall)));
     assert!(!serving.is_about(write_under_way) && !serving.checkpointed(covers, true, now.instant));
     assert!(serving.due().is_none() && serving.state.replica().is_empty() && !serving.is_busy());
     assert_eq!((serving.life(), serving.stored_bytes()), (Life(2), 0));
@@ -148,8 +148,8 @@ fn nothing_is_decided_while_the_store_has_not_answered_an_order() {
     assert!(matches!(refused, Err(JoinError::Open(OpenError::Store(StoreError::Unanswered(_))))));
     assert!(matches!(serving.admits(0, 1), Err(JoinError::Busy)) && serving.is_busy());
     assert_eq!(
-        serving.details(DocumentName::parse("a").unwrap(), 0).shelf,
-        Shelf::Live,
+        serving.details(DocumentName::parse("a").unwrap(), 0).standing,
+        Standing::Live,
         "it has not happened"
     );
     serving.was_answered();

@@ -5,7 +5,7 @@ use bytes::BufMut;
 use super::{KIND_BYTES, Result, SCHEMA, TITLE_BYTES, damage, reader::Reader};
 use crate::{
     ids::{DocumentName, Timestamp},
-    store::{Presence, Summary},
+    store::{Standing, Summary},
 };
 
 /// Payload of the schema row.
@@ -31,7 +31,7 @@ pub struct Meta {
     /// When this life began.
     pub created: Timestamp,
     /// On which shelf it is.
-    pub presence: Presence,
+    pub standing: Standing,
     /// Up to which sequence the full state reaches.
     pub checkpoint: u64,
     /// Which state is the valid one; 0 if there is none.
@@ -50,12 +50,12 @@ impl Meta {
         let mut out = Vec::with_capacity(80);
         out.put_u32(self.life);
         out.put_u64(self.created.0);
-        let (presence, since) = match self.presence {
-            Presence::Live => (0, Timestamp(0)),
-            Presence::Trashed(since) => (1, since),
-            Presence::Deleted(since) => (2, since),
+        let (standing, since) = match self.standing {
+            Standing::Live => (0, Timestamp(0)),
+            Standing::Trashed(since) => (1, since),
+            Standing::Deleted(since) => (2, since),
         };
-        out.put_u8(presence);
+        out.put_u8(standing);
         out.put_u64(since.0);
         out.put_u64(self.checkpoint);
         out.put_u64(self.generation);
@@ -70,18 +70,18 @@ impl Meta {
         let mut rest = Reader(payload);
         let life = rest.u32()?;
         let created = Timestamp(rest.u64()?);
-        let (presence, since) = (rest.u8()?, Timestamp(rest.u64()?));
-        let presence = match presence {
-            0 => Presence::Live,
-            1 => Presence::Trashed(since),
-            2 => Presence::Deleted(since),
-            other => return damage(format!("unknown presence {other}")),
+        let (standing, since) = (rest.u8()?, Timestamp(rest.u64()?));
+        let standing = match standing {
+            0 => Standing::Live,
+            1 => Standing::Trashed(since),
+            2 => Standing::Deleted(since),
+            other => return damage(format!("unknown standing {other}")),
         };
         let (checkpoint, generation) = (rest.u64()?, rest.u64()?);
         let (state_len, state_crc) = (rest.u64()?, rest.u32()?);
         let summary = rest.summary()?;
         rest.end()?;
-        Ok(Self { life, created, presence, checkpoint, generation, state_len, state_crc, summary })
+        Ok(Self { life, created, standing, checkpoint, generation, state_len, state_crc, summary })
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{beside::*, log::*, *};
 use crate::{
     ids::{DocumentName, SessionId, Timestamp},
-    store::{Collection, LoggedUpdate, Presence, Summary},
+    store::{Collection, LoggedUpdate, Standing, Summary},
 };
 
 fn name(name: &str) -> DocumentName {
@@ -30,7 +30,7 @@ fn example_meta() -> Meta {
     Meta {
         life: 1,
         created: Timestamp(0x0102),
-        presence: Presence::Trashed(Timestamp(0x0304)),
+        standing: Standing::Trashed(Timestamp(0x0304)),
         checkpoint: 5,
         generation: 6,
         state_len: 7,
@@ -116,7 +116,7 @@ fn the_format_never_changes() {
 fn everything_written_is_read_back() {
     let meta = example_meta();
     assert_eq!(Meta::decode(&meta.encode()), Ok(meta.clone()));
-    let plain = Meta { presence: Presence::Live, summary: Summary::default(), ..meta };
+    let plain = Meta { standing: Standing::Live, summary: Summary::default(), ..meta };
     assert_eq!(Meta::decode(&plain.encode()), Ok(plain));
 
     let updates = vec![

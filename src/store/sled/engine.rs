@@ -68,8 +68,8 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Appended, Collection, Config, Durability, Head, Kept, Life, LoggedUpdate, Observer, Presence,
-        Quarantined, Record, Room, Sequence, StoreError, StoreResult, Stored, Summary, Usage,
+        Append, Appended, Collection, Config, Durability, Head, Kept, Life, LoggedUpdate, Observer,
+        Quarantined, Quota, Record, Sequence, Standing, StoreError, StoreResult, Stored, Summary, Usage,
         index::{self, Index},
         layout::{self, Damage, Kind, Tally},
     },
@@ -114,7 +114,7 @@ pub(super) enum Request {
     },
     SetPresence {
         document: DocumentName,
-        presence: Presence,
+        standing: Standing,
         reply: Reply<Head>,
     },
     Quarantine {
@@ -138,7 +138,7 @@ pub(super) enum Request {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
         reply: Reply<Kept>,
     },
     Forget {
@@ -426,8 +426,8 @@ impl Engine {
                 let created = self.create(group, document, at);
                 group.answer(reply, created);
             }
-            Request::SetPresence { document, presence, reply } => {
-                let moved = self.set_presence(group, document, presence);
+            Request::SetPresence { document, standing, reply } => {
+                let moved = self.set_standing(group, document, standing);
                 group.answer(reply, moved);
             }
             Request::Quarantine { document, life, what, bytes, at, reply } => {
@@ -499,7 +499,7 @@ impl Engine {
         let entry = match known {
             Some(entry) => {
                 entry.refuse_damage()?;
-                if !matches!(entry.head.presence, Presence::Deleted(_)) {
+                if !matches!(entry.head.standing, Standing::Deleted(_)) {
                     return Ok((entry.head, false));
                 }
                 self.shared.writable()?;
@@ -519,17 +519,17 @@ impl Engine {
     }
 
     /// Allowed on a full disk: throwing away is how people make room.
-    fn set_presence(
+    fn set_standing(
         &mut self,
         group: &mut Group,
         document: DocumentName,
-        presence: Presence,
+        standing: Standing,
     ) -> StoreResult<Head> {
         let mut entry = self.entry(group, &document).ok_or(StoreError::Missing(document))?;
         entry.refuse_damage()?;
         self.shared.writes_work()?;
-        if index::set_presence(&mut entry.head, presence)? {
-            if let Presence::Deleted(_) = presence {
+        if index::set_standing(&mut entry.head, standing)? {
+            if let Standing::Deleted(_) = standing {
                 (entry.generation, entry.state_len, entry.state_crc) = (0, 0, 0);
                 (entry.log_bytes, entry.settled, entry.pending_bytes) = (0, 0, 0);
                 self.forget_all(group, &entry.head.document, entry.life());
@@ -852,8 +852,8 @@ fn row_bytes(rows: &[Row]) -> u64 {
 /// Whether a document takes appends as it is.
 fn takes_appends(entry: &Entry) -> StoreResult<()> {
     entry.refuse_damage()?;
-    match entry.head.presence {
-        Presence::Deleted(_) => Err(StoreError::Missing(entry.head.document.clone())),
+    match entry.head.standing {
+        Standing::Deleted(_) => Err(StoreError::Missing(entry.head.document.clone())),
         _ => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     ids::DocumentName,
     store::{
-        Config, Durability, Presence, StoreError, StoreResult, Stored, Unobserved,
+        Config, Durability, Standing, StoreError, StoreResult, Stored, Unobserved,
         layout::{self, Key, Kind},
     },
 };
@@ -119,7 +119,7 @@ pub fn check(data: &Path, mut verify: Option<Verify<'_>>) -> StoreResult<Report>
         match verified {
             Ok(()) => {
                 report.dead_damage += broken;
-                if document.is_dots() && !matches!(slot.entry.head.presence, Presence::Deleted(_)) {
+                if document.is_dots() && !matches!(slot.entry.head.standing, Standing::Deleted(_)) {
                     report.unaddressable.push(document.clone());
                 }
             }

@@ -38,7 +38,7 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Collection, Config, Durability, LoggedUpdate, Presence, StoreResult, Stored, Summary, index,
+        Collection, Config, Durability, LoggedUpdate, Standing, StoreResult, Stored, Summary, index,
         layout::{self, Beside, End, Key, Kind, Logged, Meta, Parts, Tally},
     },
 };
@@ -238,7 +238,7 @@ impl Repair {
                     let mut gone = document.gone.clone();
                     pen.document(&name, &document)?;
                     // Those of a document that was deleted for ever went with it.
-                    if !matches!(document.meta.presence, Presence::Deleted(_)) {
+                    if !matches!(document.meta.standing, Standing::Deleted(_)) {
                         let (records, beside, note) = self.records(&name, document.meta.life);
                         gone.extend(note);
                         pen.records(&name, records, &beside)?;
@@ -306,7 +306,7 @@ impl Repair {
                 (None, new_meta(first.life, created), end)
             }
         };
-        if matches!(meta.presence, Presence::Deleted(_)) {
+        if matches!(meta.standing, Standing::Deleted(_)) {
             return Ok(Some(Document {
                 meta,
                 end,
@@ -433,7 +433,7 @@ fn new_meta(life: u32, created: Timestamp) -> Meta {
     Meta {
         life,
         created,
-        presence: Presence::Live,
+        standing: Standing::Live,
         checkpoint: 0,
         generation: 0,
         state_len: 0,

@@ -30,8 +30,8 @@ use super::{
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Append, Collection, Config, Durability, Head, Kept, Life, LoggedUpdate, Observer, Presence, Record,
-        Room, Sequence, Store, StoreError, StoreResult, Stored, Summary, Unobserved, Usage, layout,
+        Append, Collection, Config, Durability, Head, Kept, Life, LoggedUpdate, Observer, Quota, Record,
+        Sequence, Standing, Store, StoreError, StoreResult, Stored, Summary, Unobserved, Usage, layout,
     },
 };
 
@@ -140,7 +140,7 @@ fn record(collection: Collection, number: u64, length: usize) -> Record {
 }
 
 fn keep(engine: &mut Engine, document: &str, record: Record) -> StoreResult<Kept> {
-    let room = Room { collection: record.collection, records: u64::MAX, bytes: u64::MAX };
+    let room = Quota { collection: record.collection, records: u64::MAX, bytes: u64::MAX };
     let (life, document, records) = (life(engine, document), name(document), vec![record]);
     ask(engine, |reply| Request::Keep { document, life, at: Timestamp(1), records, room, reply })
 }
@@ -221,12 +221,12 @@ fn furnish(engine: &mut Engine, seed: u64) {
         let (life, document) = (life(engine, &document), name(&document));
         let named = document.clone();
         ask(engine, |reply| Request::Quarantine { document: named, life, what, bytes, at, reply }).unwrap();
-        let presence = match number % 10 {
-            7 => Presence::Trashed(Timestamp(7)),
-            8 => Presence::Deleted(Timestamp(8)),
-            _ => Presence::Live,
+        let standing = match number % 10 {
+            7 => Standing::Trashed(Timestamp(7)),
+            8 => Standing::Deleted(Timestamp(8)),
+            _ => Standing::Live,
         };
-        ask(engine, |reply| Request::SetPresence { document, presence, reply }).unwrap();
+        ask(engine, |reply| Request::SetPresence { document, standing, reply }).unwrap();
     }
 }
 
@@ -294,7 +294,7 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
                 ),
                 1 => ask(&mut engine, |reply| Request::SetPresence {
                     document: name(&document),
-                    presence: Presence::Deleted(Timestamp(9)),
+                    standing: Standing::Deleted(Timestamp(9)),
                     reply,
                 })
                 .map(drop),
@@ -389,16 +389,16 @@ fn what_the_log_holds_is_taken_once() {
     append(&mut engine, "deleted", &["1"]).unwrap();
     append(&mut engine, "begun anew", &["1", "2"]).unwrap();
     append(&mut engine, "overtaken", &["1", "2", "3"]).unwrap();
-    let move_to = |engine: &mut Engine, document: &str, presence| {
-        ask(engine, |reply| Request::SetPresence { document: name(document), presence, reply }).unwrap();
+    let move_to = |engine: &mut Engine, document: &str, standing| {
+        ask(engine, |reply| Request::SetPresence { document: name(document), standing, reply }).unwrap();
     };
-    move_to(&mut engine, "deleted", Presence::Deleted(Timestamp(2)));
-    move_to(&mut engine, "begun anew", Presence::Deleted(Timestamp(2)));
+    move_to(&mut engine, "deleted", Standing::Deleted(Timestamp(2)));
+    move_to(&mut engine, "begun anew", Standing::Deleted(Timestamp(2)));
     ask(&mut engine, |reply| Request::Create { document: name("begun anew"), at: Timestamp(3), reply })
         .unwrap();
     append(&mut engine, "begun anew", &["new"]).unwrap();
     checkpoint(&mut engine, "overtaken", 2, b"12".to_vec()).unwrap();
-    move_to(&mut engine, "settled in part", Presence::Trashed(Timestamp(4)));
+    move_to(&mut engine, "settled in part", Standing::Trashed(Timestamp(4)));
     let expected = content(&mut engine);
     let killed = killed_now(home.path());
     for _ in 0..2 {
@@ -999,8 +999,8 @@ fn a_full_disk_is_refused_before_it_is_full() {
         assert!(full, "{refused:?}");
     }
     assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len(), 1, "reading goes on");
-    let presence = Presence::Deleted(Timestamp(1));
-    ask(&mut engine, |reply| Request::SetPresence { document: name("b"), presence, reply })
+    let standing = Standing::Deleted(Timestamp(1));
+    ask(&mut engine, |reply| Request::SetPresence { document: name("b"), standing, reply })
         .expect("throwing away makes room");
     free.store(500, Ordering::Relaxed);
     engine.measure();
@@ -1090,8 +1090,8 @@ fn what_is_forgotten_gives_its_space_back() {
     for number in 0..20 {
         forget(&mut engine, "a", Collection::AttachmentBytes, number).unwrap();
     }
-    let presence = Presence::Deleted(Timestamp(2));
-    ask(&mut engine, |reply| Request::SetPresence { document: name("b"), presence, reply }).unwrap();
+    let standing = Standing::Deleted(Timestamp(2));
+    ask(&mut engine, |reply| Request::SetPresence { document: name("b"), standing, reply }).unwrap();
     assert!(live(&mut engine) < before + 2_000, "{} after {full}", live(&mut engine));
     drop(engine);
     let done = vacuum(home.path()).unwrap();
@@ -1152,7 +1152,7 @@ fn a_record_that_is_still_being_written_is_not_shown() {
     let mut group = Group::default();
     let (reply, _answer) = oneshot::channel();
     let (document, records) = (name("a"), vec![record(Collection::Messages, 2, 10)]);
-    let room = Room { collection: Collection::Messages, records: 9, bytes: 900 };
+    let room = Quota { collection: Collection::Messages, records: 9, bytes: 900 };
     let request = Request::Keep { document, life: Life::FIRST, at: Timestamp(1), records, room, reply };
     assert!(engine.stage(&mut group, request).is_none());
     engine.commit_watched(group, || assert_eq!(seen(), (false, 1)));
@@ -1255,9 +1255,9 @@ fn a_store_of_schema_3_is_taken_over() {
             let texts: Vec<_> = live.tail.iter().map(|update| update.bytes.to_vec()).collect();
             assert_eq!(texts, [b"two".to_vec(), b"three".to_vec()]);
             assert_eq!(load(&mut engine, "large").unwrap().unwrap().tail[0].bytes.len(), 20_000);
-            let presence = |engine: &mut Engine, name| load(engine, name).unwrap().unwrap().head.presence;
-            assert_eq!(presence(&mut engine, "trashed"), Presence::Trashed(Timestamp(7)));
-            assert_eq!(presence(&mut engine, "deleted"), Presence::Deleted(Timestamp(8)));
+            let standing = |engine: &mut Engine, name| load(engine, name).unwrap().unwrap().head.standing;
+            assert_eq!(standing(&mut engine, "trashed"), Standing::Trashed(Timestamp(7)));
+            assert_eq!(standing(&mut engine, "deleted"), Standing::Deleted(Timestamp(8)));
             assert_eq!(load(&mut engine, "anew").unwrap().unwrap().tail[0].bytes, "new");
             assert_eq!(records(&mut engine)["live"].len(), 2);
             let document = name("live");
@@ -1414,8 +1414,8 @@ fn what_is_deleted_leaves_the_disk_by_itself_also_when_it_is_full() {
     free.store(100 << 20, Ordering::Relaxed); // far below the floor, and yet enough to copy what is left
     engine.measure();
     for number in 0..4 {
-        let (document, presence) = (name(&number.to_string()), Presence::Deleted(Timestamp(2)));
-        ask(&mut engine, |reply| Request::SetPresence { document, presence, reply }).unwrap();
+        let (document, standing) = (name(&number.to_string()), Standing::Deleted(Timestamp(2)));
+        ask(&mut engine, |reply| Request::SetPresence { document, standing, reply }).unwrap();
     }
     let begun = std::time::Instant::now();
     while engine.shared().usage.read().disk_bytes > 2 << 20 {

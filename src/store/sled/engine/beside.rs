@@ -24,7 +24,7 @@ use super::{Engine, Epoch, Group, STEP_BYTES, Shared, Unread, Unreadable, after}
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Collection, Kept, Life, Presence, Record, Room, StoreError, StoreResult, index,
+        Collection, Kept, Life, Quota, Record, Standing, StoreError, StoreResult, index,
         layout::{self, Beside, Damage, Key, Kind, Parts, Tally},
     },
 };
@@ -77,7 +77,7 @@ impl Shared {
         let index = self.index.read();
         let Some(slot) = index.get(document) else { return Ok(None) };
         slot.entry.refuse_damage()?;
-        let deleted = matches!(slot.entry.head.presence, Presence::Deleted(_));
+        let deleted = matches!(slot.entry.head.standing, Standing::Deleted(_));
         Ok((!deleted).then_some(slot.entry.life()))
     }
 
@@ -174,7 +174,7 @@ impl Engine {
         (document, life): (DocumentName, Life),
         at: Timestamp,
         records: Vec<Record>,
-        room: Room,
+        room: Quota,
     ) -> StoreResult<Kept> {
         self.shared.writable()?;
         let entry = self.entry(group, &document).unwrap_or_else(|| self.begin(document.clone(), at));
@@ -368,7 +368,7 @@ impl Engine {
         let counts = {
             let index = self.shared.index.read();
             index.get(&name).is_some_and(|slot| {
-                let deleted = matches!(slot.entry.head.presence, Presence::Deleted(_));
+                let deleted = matches!(slot.entry.head.standing, Standing::Deleted(_));
                 slot.entry.damaged.is_some() || (!deleted && slot.entry.life() == life)
             })
         };

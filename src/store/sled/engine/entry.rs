@@ -136,7 +136,7 @@ impl Entry {
                 entry.head.modified = end.modified;
                 entry.head.last = Sequence(end.last);
                 entry.head.checkpoint = Sequence(meta.checkpoint);
-                entry.head.presence = meta.presence;
+                entry.head.standing = meta.standing;
                 entry.head.summary = meta.summary;
                 entry.head.life = Life(meta.life);
                 entry.generation = meta.generation;
@@ -166,7 +166,7 @@ impl Entry {
         Meta {
             life: self.life(),
             created: self.head.created,
-            presence: self.head.presence,
+            standing: self.head.standing,
             checkpoint: self.head.checkpoint.0,
             generation: self.generation,
             state_len: self.state_len,

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     ids::DocumentName,
     store::{
-        Presence, StoreError, StoreResult, Usage,
+        Standing, StoreError, StoreResult, Usage,
         layout::{self, Kind, Tally},
         sled::{directory::disk_bytes, epoch::HeadRows},
     },
@@ -348,7 +348,7 @@ fn live_ranges(entry: &Entry) -> Result<VecDeque<KeyRange>, Unreadable> {
     if entry.generation > 0 {
         ranges.push_back(entry.state_range());
     }
-    if !matches!(entry.head.presence, Presence::Deleted(_)) {
+    if !matches!(entry.head.standing, Standing::Deleted(_)) {
         // Open at its end, for appends that come while it is being copied.
         ranges.push_back((entry.tail_start()?, layout::log_key(name, entry.life(), u64::MAX, u32::MAX)));
     }

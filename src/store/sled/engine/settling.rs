@@ -12,7 +12,7 @@ use super::{Engine, Entry, Failure, Group, Index, STEP_BYTES, Slot, row_bytes};
 use crate::{
     ids::{DocumentName, Timestamp},
     store::{
-        Durability, Life, LoggedUpdate, Presence, Sequence, StoreResult, index,
+        Durability, Life, LoggedUpdate, Sequence, Standing, StoreResult, index,
         layout::{self, Damage, Kind},
         sled::{directory::unopenable, epoch::Row, wal},
     },
@@ -138,7 +138,7 @@ fn replay_one(
 ) -> Slot {
     let layout::Logged { name, life, first, entry: whole, summary } = logged;
     let entry = &mut slot.entry;
-    let deleted = matches!(entry.head.presence, Presence::Deleted(_));
+    let deleted = matches!(entry.head.standing, Standing::Deleted(_));
     if entry.damaged.is_none() && (deleted || life < entry.life()) {
         return slot; // its life ended after the append
     }

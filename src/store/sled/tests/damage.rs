@@ -147,12 +147,12 @@ fn furnish_many(engine: &mut Engine, random: &mut ChaCha8Rng) {
         if number % 100 == 99 {
             engine.settle_all();
         }
-        let presence = match number % 20 {
-            7 => Presence::Trashed(Timestamp(7)),
-            8 => Presence::Deleted(Timestamp(8)),
+        let standing = match number % 20 {
+            7 => Standing::Trashed(Timestamp(7)),
+            8 => Standing::Deleted(Timestamp(8)),
             _ => continue,
         };
-        ask(engine, |reply| Request::SetPresence { document: name(&document), presence, reply }).unwrap();
+        ask(engine, |reply| Request::SetPresence { document: name(&document), standing, reply }).unwrap();
     }
     for _ in 0..200 {
         let document = format!("document {}", random.random_range(0..400) / 20 * 20);

@@ -11,7 +11,7 @@ use super::{append, ask, checkpoint, config, flip, killed_now, load, name, open_
 use crate::{
     ids::Timestamp,
     store::{
-        Append, Appended, Durability, LoggedUpdate, Presence, StoreError, StoreResult, Stored, Unobserved,
+        Append, Appended, Durability, LoggedUpdate, Standing, StoreError, StoreResult, Stored, Unobserved,
         layout,
         sled::{
             check,
@@ -107,10 +107,10 @@ fn what_would_move_the_sequence_waits_behind_a_long_append() {
     let mut long = begin(&mut engine, "a", vec![update(5, LONG)]);
     engine.step();
     let document = name("a");
-    let deleted = Presence::Deleted(Timestamp(2));
-    for presence in [Presence::Trashed(Timestamp(2)), deleted] {
+    let deleted = Standing::Deleted(Timestamp(2));
+    for standing in [Standing::Trashed(Timestamp(2)), deleted] {
         let document = document.clone();
-        ask(&mut engine, |reply| Request::SetPresence { document, presence, reply }).unwrap();
+        ask(&mut engine, |reply| Request::SetPresence { document, standing, reply }).unwrap();
     }
     assert!(long.try_recv().unwrap().is_ok(), "it came first");
     let refused = begin(&mut engine, "a", vec![update(6, LONG)]).try_recv().unwrap();
