@@ -32,8 +32,8 @@ use crate::{
     protocol::{
         Dialect,
         close::CloseReason,
-        hocuspocus,
-        message::{Message, Outgoing},
+        hocuspocus::{self, Outgoing},
+        message::Message,
     },
     telemetry::Metrics,
 };

@@ -24,8 +24,8 @@ use crate::{
         ProtocolError,
         close::CloseReason,
         guard,
-        hocuspocus::{self, Body, Frame, Said},
-        message::{Message, Outgoing},
+        hocuspocus::{self, Body, Frame, Outgoing, Said},
+        message::Message,
     },
 };
 

@@ -45,7 +45,8 @@ use crate::{
     ids::{DocumentName, Moment, SessionId},
     protocol::{
         close::CloseReason,
-        message::{Message, Outgoing},
+        hocuspocus,
+        message::{Message, SyncMessage},
         ysync,
     },
 };
@@ -131,9 +132,12 @@ impl DocumentActor {
         let mut lagging = false;
         for effect in effects.drain(..) {
             match effect {
-                Effect::Send { to, message } => self.send(to, &message),
+                Effect::Send { to, message } => self.hearers.send(to, &message, now),
+                Effect::SendStateless { to, payload } => {
+                    self.hearers.send_hocuspocus(to, &hocuspocus::Outgoing::Stateless(payload), now);
+                }
                 Effect::BroadcastUpdate { except, update, before } => {
-                    let frame = || Frame::Update(ysync::encode(&Outgoing::Update(update)), before);
+                    let frame = || Frame::Update(ysync::encode(&SyncMessage::Update(update)), before);
                     lagging |= self.hearers.update(except, frame, now);
                 }
                 Effect::BroadcastAwareness { except, awareness } => {
@@ -177,13 +181,6 @@ impl DocumentActor {
             let mut effects = serving.state.tell_untold_presence(Moment::now());
             actor.carry_out(&mut effects, ctx);
         });
-    }
-
-    fn send(&mut self, to: SessionId, message: &Outgoing) {
-        let Phase::Serving(serving) = &self.phase else { return };
-        if let Some(dialect) = serving.state.dialect(to) {
-            self.hearers.send(to, dialect, message, Instant::now());
-        }
     }
 
     /// Ends a session for a reason that is its document's.

@@ -1,11 +1,13 @@
 //! What the parts of a document that decide want done, for the actor to carry out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::outbox::Before;
 use crate::{
     ids::SessionId,
-    protocol::{close::CloseReason, guard::Update, json::FieldName, message::Outgoing},
+    protocol::{close::CloseReason, guard::Update, json::FieldName, message::SyncMessage},
     store::LoggedUpdate,
 };
 
@@ -17,7 +19,14 @@ pub enum Effect {
         /// Whom.
         to: SessionId,
         /// What.
-        message: Outgoing,
+        message: SyncMessage,
+    },
+    /// Tell the application around a session of the Hocuspocus dialect.
+    SendStateless {
+        /// Whom.
+        to: SessionId,
+        /// What.
+        payload: Arc<str>,
     },
     /// Tell every session that a change happened.
     BroadcastUpdate {

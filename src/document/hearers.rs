@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     ids::{DocumentName, SessionId},
-    protocol::{Dialect, close::CloseReason, message::Outgoing, ysync},
+    protocol::{close::CloseReason, hocuspocus, message::SyncMessage, ysync},
     telemetry::Metrics,
 };
 
@@ -71,13 +71,20 @@ impl Hearers {
         self.text_queues.get(&session)
     }
 
-    /// Tells one session something, in its dialect. From a step 2 on it hears changes.
-    pub(super) fn send(&mut self, to: SessionId, dialect: Dialect, message: &Outgoing, now: Instant) {
+    /// Tells one session something. From a step 2 on it hears changes.
+    pub(super) fn send(&mut self, to: SessionId, message: &SyncMessage, now: Instant) {
         if let Some(outbox) = self.outboxes.get(&to) {
-            if matches!(message, Outgoing::SyncStep2(_)) {
+            if matches!(message, SyncMessage::SyncStep2(_)) {
                 self.unsynced.remove(&to);
             }
-            outbox.push(Frame::Reply(dialect.encode(message)), now);
+            outbox.push(Frame::Reply(ysync::encode(message)), now);
+        }
+    }
+
+    /// Tells one session of the Hocuspocus dialect what is said in that alone.
+    pub(super) fn send_hocuspocus(&self, to: SessionId, message: &hocuspocus::Outgoing, now: Instant) {
+        if let Some(outbox) = self.outboxes.get(&to) {
+            outbox.push(Frame::Reply(hocuspocus::encode(message)), now);
         }
     }
 
@@ -102,14 +109,14 @@ impl Hearers {
     /// The same of who is here.
     pub(super) fn awareness(&self, except: Option<SessionId>, awareness: Bytes, now: Instant) -> bool {
         let hearers = self.outboxes.iter().filter(|(session, _)| Some(**session) != except);
-        let frame = Frame::Awareness(ysync::encode(&Outgoing::Awareness(awareness)));
+        let frame = Frame::Awareness(ysync::encode(&SyncMessage::Awareness(awareness)));
         self.push(hearers, &frame, now).1
     }
 
     /// The same for some sessions.
     pub(super) fn show(&self, to: &[SessionId], awareness: Bytes, now: Instant) -> bool {
         let hearers = to.iter().filter_map(|session| self.outboxes.get_key_value(session));
-        let frame = Frame::Awareness(ysync::encode(&Outgoing::Awareness(awareness)));
+        let frame = Frame::Awareness(ysync::encode(&SyncMessage::Awareness(awareness)));
         self.push(hearers, &frame, now).1
     }
 

@@ -35,7 +35,7 @@ use crate::{
         close::CloseReason,
         guard::Update,
         json::{self, EditorName, FieldName, Proposal, Refusal, Request},
-        message::{AwarenessEntry, AwarenessUpdate, ClientId, Message, Outgoing, Shown},
+        message::{AwarenessEntry, AwarenessUpdate, ClientId, Message, Shown, SyncMessage},
     },
     store::LoggedUpdate,
 };
@@ -184,7 +184,7 @@ impl DocumentState {
     pub fn join(&mut self, session: SessionId, access: Access, dialect: Dialect) -> Effects {
         self.members.insert(session, Member::new(access, dialect));
         let mut effects =
-            vec![Effect::Send { to: session, message: Outgoing::SyncStep1(self.replica.vector()) }];
+            vec![Effect::Send { to: session, message: SyncMessage::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
             effects.extend(self.tell_presence(session));
         }
@@ -207,10 +207,10 @@ impl DocumentState {
                     // acknowledged; without a step 1 of ours it would never send one.
                     if std::mem::replace(&mut member.answered, true) && member.dialect == Dialect::Hocuspocus
                     {
-                        let message = Outgoing::SyncStep1(self.replica.vector());
+                        let message = SyncMessage::SyncStep1(self.replica.vector());
                         effects.push(Effect::Send { to: session, message });
                     }
-                    effects.push(Effect::Send { to: session, message: Outgoing::SyncStep2(difference) });
+                    effects.push(Effect::Send { to: session, message: SyncMessage::SyncStep2(difference) });
                 }
                 Err(Poisoned(what)) => {
                     effects.push(Effect::Close { session, reason: CloseReason::Reset });
@@ -243,14 +243,14 @@ impl DocumentState {
                 let is_too_much = left_out + outcome.refused > 0;
                 let was_told = std::mem::replace(&mut member.told_of_presence, is_too_much);
                 if is_too_much && !was_told && member.dialect == Dialect::Hocuspocus {
-                    let message = Outgoing::Stateless(PRESENCE_TOO_LARGE.into());
-                    effects.push(Effect::Send { to: session, message });
+                    let payload = PRESENCE_TOO_LARGE.into();
+                    effects.push(Effect::SendStateless { to: session, payload });
                 }
                 self.announce(outcome.changed, Some(session), now, effects);
             }
             Message::QueryAwareness => effects.extend(self.tell_presence(session)),
             Message::Echo(bytes) => {
-                effects.push(Effect::Send { to: session, message: Outgoing::Echo(bytes) });
+                effects.push(Effect::Send { to: session, message: SyncMessage::Echo(bytes) });
             }
             Message::Unreadable(why) => self.reject(session, Bytes::new(), why, effects),
         }
@@ -811,7 +811,7 @@ impl DocumentState {
                 // all the client has.
                 if !suspect.is_answer && !asked.contains(&to) {
                     asked.push(to);
-                    let message = Outgoing::SyncStep1(self.replica.vector());
+                    let message = SyncMessage::SyncStep1(self.replica.vector());
                     effects.push(Effect::Send { to, message });
                 }
                 Outcome::Incomplete
@@ -895,15 +895,15 @@ impl DocumentState {
     }
 
     /// What makes up for dropped frames: one difference for `lag`, and everybody's presence.
-    pub fn make_up(&mut self, lag: Option<&Lag>, presence: bool) -> Result<Vec<Outgoing>, Poisoned> {
+    pub fn make_up(&mut self, lag: Option<&Lag>, presence: bool) -> Result<Vec<SyncMessage>, Poisoned> {
         let mut messages = Vec::new();
         if let Some(lag) = lag {
-            messages.push(Outgoing::Update(self.replica.make_up(lag)?));
+            messages.push(SyncMessage::Update(self.replica.make_up(lag)?));
         }
         if presence || lag.is_some() {
             let presence = self.presence.all_and_gone();
             if !presence.entries.is_empty() {
-                messages.push(Outgoing::Awareness(presence.encode()));
+                messages.push(SyncMessage::Awareness(presence.encode()));
             }
         }
         Ok(messages)
@@ -978,7 +978,7 @@ impl DocumentState {
             self.askers.insert(to);
             return None;
         }
-        Some(Effect::Send { to, message: Outgoing::Awareness(self.presence.all().encode()) })
+        Some(Effect::Send { to, message: SyncMessage::Awareness(self.presence.all().encode()) })
     }
 
     /// Reported once: a second report would load the document a second time, from before what was applied

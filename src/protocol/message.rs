@@ -31,9 +31,10 @@ pub enum Message {
     Unreadable(&'static str),
 }
 
-/// What we say to a client about one document. Update bytes are ours, so they need no guard.
+/// What we say to a client with a replica about one document, the same in every dialect. Update bytes are ours, so they need
+/// no guard.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outgoing {
+pub enum SyncMessage {
     /// Our state vector, encoded: "send us what we lack".
     SyncStep1(Bytes),
     /// What the client lacked.
@@ -42,24 +43,8 @@ pub enum Outgoing {
     Update(Bytes),
     /// Presence, in the encoding of [`AwarenessUpdate::encode`]. With no clients it is a keepalive.
     Awareness(Bytes),
-    /// Access refused, with the reason for a person to read.
-    Denied(String),
     /// The answer to [`Message::Echo`].
     Echo(Bytes),
-    /// Let in (Hocuspocus).
-    Authenticated {
-        /// Or only read.
-        may_write: bool,
-    },
-    /// What became of one step 2 or update (Hocuspocus).
-    SyncStatus {
-        /// It is in the document and durable; otherwise it was refused.
-        applied: bool,
-    },
-    /// A message for the application around the document (Hocuspocus).
-    Stateless(Arc<str>),
-    /// The document is closed as the client wanted (Hocuspocus).
-    Close(&'static str),
 }
 
 /// The presence of one client: what it shows to the others right now.

@@ -2,7 +2,7 @@
 //!
 //! Everything that comes from outside is decoded here, completely and under limits, before any other part
 //! sees it: [`wire`] reads the primitives, [`guard`] checks the structure of update bytes, each dialect
-//! ([`ysync`], [`hocuspocus`]) turns frames into [`message::Message`]s and [`message::Outgoing`]s into frames. What
+//! ([`ysync`], [`hocuspocus`]) turns frames into [`message::Message`]s and [`message::SyncMessage`]s into frames, and what only it can say. What
 //! speaks JSON ([`json`], [`chat`]) shares the shape of its messages ([`envelope`]).
 
 pub mod chat;
@@ -43,14 +43,6 @@ impl Dialect {
     /// Whether the session hears what became of each of its updates.
     pub fn is_acknowledged(self) -> bool {
         !matches!(self, Self::YWebSocket { echo: false } | Self::YWebSocketById)
-    }
-
-    /// Everything behind the address of a frame.
-    pub fn encode(self, message: &message::Outgoing) -> bytes::Bytes {
-        match self {
-            Self::YWebSocket { .. } | Self::YWebSocketById | Self::Json => ysync::encode(message),
-            Self::Hocuspocus => hocuspocus::encode(message),
-        }
     }
 }
 

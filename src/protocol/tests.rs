@@ -12,7 +12,8 @@ use yrs::{
 use super::{
     guard::{self, Limits, Readiness, Refusal, Update},
     hocuspocus,
-    message::{AwarenessUpdate, ClientId, Message, Outgoing},
+    hocuspocus::Outgoing,
+    message::{AwarenessUpdate, ClientId, Message, SyncMessage},
     wire, ysync,
 };
 
@@ -378,12 +379,12 @@ fn frames_of_y_websocket_become_messages() {
 }
 
 /// What a message is called in the recordings, and the same as we would say it.
-fn said_again(message: &Message) -> (&'static str, Outgoing) {
+fn said_again(message: &Message) -> (&'static str, SyncMessage) {
     match message {
-        Message::SyncStep1(vector) => ("step 1", Outgoing::SyncStep1(vector.encode_v1().into())),
-        Message::SyncStep2(update) => ("step 2", Outgoing::SyncStep2(update.bytes().clone())),
-        Message::Update(update) => ("update", Outgoing::Update(update.bytes().clone())),
-        Message::Awareness(update) => ("awareness", Outgoing::Awareness(update.encode())),
+        Message::SyncStep1(vector) => ("step 1", SyncMessage::SyncStep1(vector.encode_v1().into())),
+        Message::SyncStep2(update) => ("step 2", SyncMessage::SyncStep2(update.bytes().clone())),
+        Message::Update(update) => ("update", SyncMessage::Update(update.bytes().clone())),
+        Message::Awareness(update) => ("awareness", SyncMessage::Awareness(update.encode())),
         other => panic!("{other:?}"),
     }
 }
@@ -417,16 +418,17 @@ fn recorded_sessions_of_hocuspocus_are_understood_and_spoken() {
                 };
                 assert_eq!(found, kind, "{version}");
             } else {
+                let own = |message: Outgoing| hocuspocus::encode(&message);
                 let ours = match kind {
-                    "authenticated" => Outgoing::Authenticated { may_write: true },
-                    "status" => Outgoing::SyncStatus { applied: true },
-                    "close" => Outgoing::Close("provider_initiated"),
+                    "authenticated" => own(Outgoing::Authenticated { may_write: true }),
+                    "status" => own(Outgoing::SyncStatus { applied: true }),
+                    "close" => own(Outgoing::Close("provider_initiated")),
                     _ => match body.decode(&limits).unwrap() {
-                        hocuspocus::Said::Message(message) => said_again(&message).1,
+                        hocuspocus::Said::Message(message) => ysync::encode(&said_again(&message).1),
                         other => panic!("{other:?}"),
                     },
                 };
-                let spoken = [hocuspocus::prefix(&address), hocuspocus::encode(&ours)].concat();
+                let spoken = [hocuspocus::prefix(&address), ours].concat();
                 assert_eq!(spoken, bytes, "{version}: {kind}");
             }
         }
@@ -440,12 +442,11 @@ fn the_other_messages_round_trip() {
     let decoded = |frame: &[u8]| ysync::decode(Bytes::copy_from_slice(frame), &limits).unwrap().to_vec();
     assert_eq!(decoded(&[3]), [Message::QueryAwareness]);
     assert_eq!(decoded(&ysync::KEEPALIVE), [Message::Awareness(AwarenessUpdate::default())]);
-    assert_eq!(ysync::encode(&Outgoing::Awareness(AwarenessUpdate::default().encode())), ysync::KEEPALIVE);
-    let echo = ysync::encode(&Outgoing::Echo(Bytes::from_static(b"abc")));
+    assert_eq!(ysync::encode(&SyncMessage::Awareness(AwarenessUpdate::default().encode())), ysync::KEEPALIVE);
+    let echo = ysync::encode(&SyncMessage::Echo(Bytes::from_static(b"abc")));
     assert_eq!(echo[..], *b"\x66\x03abc");
     assert_eq!(decoded(&echo), [Message::Echo(Bytes::from_static(b"abc"))]);
-    assert_eq!(ysync::encode(&Outgoing::Denied("no".into()))[..], *b"\x02\x00\x02no");
-    assert_eq!(ysync::encode(&Outgoing::SyncStep1(Bytes::from_static(&[0])))[..], [0, 0, 1, 0]);
+    assert_eq!(ysync::encode(&SyncMessage::SyncStep1(Bytes::from_static(&[0])))[..], [0, 0, 1, 0]);
     let Message::Update(empty) = &decoded(&[0, 2, 2, 0, 0])[0] else { panic!() };
     assert!(empty.is_empty());
 }
@@ -475,9 +476,9 @@ fn killers_are_refused_for_their_reason() {
 
         // And behind the address of a dialect it is refused for the same reason.
         let frame = match killer.kind.as_str() {
-            "update" if killer.reason != "blocked" => ysync::encode(&Outgoing::SyncStep2(bytes)),
-            "state-vector" => ysync::encode(&Outgoing::SyncStep1(bytes)),
-            "awareness" => ysync::encode(&Outgoing::Awareness(bytes)),
+            "update" if killer.reason != "blocked" => ysync::encode(&SyncMessage::SyncStep2(bytes)),
+            "state-vector" => ysync::encode(&SyncMessage::SyncStep1(bytes)),
+            "awareness" => ysync::encode(&SyncMessage::Awareness(bytes)),
             _ => continue,
         };
         let framed = ysync::decode(frame, &limits).unwrap_err().reason();

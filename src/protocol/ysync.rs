@@ -11,7 +11,7 @@ use smallvec::{SmallVec, smallvec};
 use super::{
     ProtocolError,
     guard::{self, Limits, Update},
-    message::{AwarenessUpdate, Message, Outgoing},
+    message::{AwarenessUpdate, Message, SyncMessage},
     wire::{self, Reader},
 };
 
@@ -28,8 +28,6 @@ const ECHO: u64 = 102;
 const STEP_1: u64 = 0;
 const STEP_2: u64 = 1;
 const UPDATE: u64 = 2;
-
-const DENIED: u64 = 0;
 
 /// The messages of one binary frame, of which there is at least one. Updates are not copied: they share
 /// the frame's memory.
@@ -56,23 +54,14 @@ pub fn is_step_2(head: &[u8]) -> Option<bool> {
     }
 }
 
-/// The frame for one message. What this dialect cannot say is an empty frame, which is never sent: only
-/// sessions of the Hocuspocus dialect are told such things.
-pub fn encode(message: &Outgoing) -> Bytes {
+/// The frame for one message.
+pub fn encode(message: &SyncMessage) -> Bytes {
     match message {
-        Outgoing::SyncStep1(vector) => frame(&[SYNC, STEP_1], vector),
-        Outgoing::SyncStep2(update) => frame(&[SYNC, STEP_2], update),
-        Outgoing::Update(update) => frame(&[SYNC, UPDATE], update),
-        Outgoing::Awareness(update) => frame(&[AWARENESS], update),
-        Outgoing::Denied(reason) => frame(&[AUTH, DENIED], reason.as_bytes()),
-        Outgoing::Echo(bytes) => frame(&[ECHO], bytes),
-        Outgoing::Authenticated { .. }
-        | Outgoing::SyncStatus { .. }
-        | Outgoing::Stateless(_)
-        | Outgoing::Close(_) => {
-            debug_assert!(false, "{message:?} is not of this dialect");
-            Bytes::new()
-        }
+        SyncMessage::SyncStep1(vector) => frame(&[SYNC, STEP_1], vector),
+        SyncMessage::SyncStep2(update) => frame(&[SYNC, STEP_2], update),
+        SyncMessage::Update(update) => frame(&[SYNC, UPDATE], update),
+        SyncMessage::Awareness(update) => frame(&[AWARENESS], update),
+        SyncMessage::Echo(bytes) => frame(&[ECHO], bytes),
     }
 }
 

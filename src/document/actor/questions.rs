@@ -21,10 +21,9 @@ use crate::{
     },
     ids::{Moment, SessionId},
     protocol::{
-        Dialect,
         close::CloseReason,
-        json,
-        message::{Message, Outgoing, Shown},
+        hocuspocus, json,
+        message::{Message, Shown},
         ysync,
     },
 };
@@ -116,7 +115,7 @@ impl Handler<SetAccess> for DocumentActor {
 impl Handler<Tell> for DocumentActor {
     type Result = Result<usize, OpenError>;
     fn handle(&mut self, Tell { payload }: Tell, _: &mut Context<Self>) -> Self::Result {
-        let payload = Dialect::Hocuspocus.encode(&Outgoing::Stateless(payload));
+        let payload = hocuspocus::encode(&hocuspocus::Outgoing::Stateless(payload));
         let Phase::Serving(serving) = &self.phase else { return self.serving().map(|_| 0) };
         let to = serving.state.hearers_of_stateless();
         Ok(self.hearers.notify(to, &payload, Instant::now()))

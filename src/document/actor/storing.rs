@@ -17,7 +17,7 @@ use crate::{
         turns,
     },
     ids::{Moment, SessionId},
-    protocol::{Dialect, close::CloseReason, message::Outgoing},
+    protocol::{Dialect, close::CloseReason, hocuspocus::Outgoing, message::SyncMessage},
     store::{Append, Appended, StoreError},
 };
 
@@ -52,10 +52,11 @@ impl DocumentActor {
         let dialect = serving.state.dialect(to);
         match (dialect, outcome) {
             (Some(Dialect::Hocuspocus), outcome) => {
-                self.send(to, &Outgoing::SyncStatus { applied: outcome == Outcome::Applied });
+                let status = Outgoing::SyncStatus { applied: outcome == Outcome::Applied };
+                self.hearers.send_hocuspocus(to, &status, Instant::now());
             }
             (Some(Dialect::YWebSocket { echo: true }), Outcome::Applied) => {
-                self.send(to, &Outgoing::Update(update));
+                self.hearers.send(to, &SyncMessage::Update(update), Instant::now());
             }
             _ => {}
         }

@@ -320,6 +320,7 @@ impl Story {
                     format!("to {}{manner}: {}", to.join(", "), std::str::from_utf8(text).unwrap())
                 }
                 Effect::ReadRich(field) => format!("read {field}"),
+                Effect::SendStateless { to, payload } => format!("stateless to {to}: {payload}"),
                 Effect::BroadcastUpdate { except, update, .. } => {
                     for (name, writer) in &self.writers {
                         if self.sessions.get(name) != except.as_ref() {

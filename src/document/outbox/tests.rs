@@ -20,7 +20,7 @@ use crate::{
     },
     protocol::{
         guard,
-        message::{AwarenessEntry, AwarenessUpdate, Message, Outgoing},
+        message::{AwarenessEntry, AwarenessUpdate, Message, SyncMessage},
         ysync,
     },
 };
@@ -574,7 +574,7 @@ impl Play {
         let batch: Vec<_> = (0..self.random.random_range(1..4)).map(|_| self.one_edit()).map(check).collect();
         let applied = self.replica.apply(&batch.iter().collect::<Vec<_>>()).unwrap();
         let Some(update) = applied.update else { return };
-        let payload = ysync::encode(&Outgoing::Update(update));
+        let payload = ysync::encode(&SyncMessage::Update(update));
         let pushed = self.socket.push(Frame::Update(payload, Arc::new(applied.before)));
         self.lags += usize::from(pushed == Pushed::BeganToLag);
     }
@@ -599,13 +599,13 @@ impl Play {
         let client = self.random.random_range(1..5);
         *self.here.entry(client).or_default() += 1;
         let body = presence_of(std::iter::once((&client, &self.here[&client])));
-        self.socket.push(Frame::Awareness(ysync::encode(&Outgoing::Awareness(body))));
+        self.socket.push(Frame::Awareness(ysync::encode(&SyncMessage::Awareness(body))));
     }
 
     /// The reader asks for what it lacks, as after a reconnect.
     fn ask(&mut self) {
         let difference = self.replica.difference(&self.reader.vector()).unwrap();
-        self.socket.push(Frame::Reply(ysync::encode(&Outgoing::SyncStep2(difference))));
+        self.socket.push(Frame::Reply(ysync::encode(&SyncMessage::SyncStep2(difference))));
     }
 
     /// Does what the reading task does on a notice. Returns whether there was one.
@@ -617,8 +617,8 @@ impl Play {
         }
         let (replica, here) = (&mut self.replica, &self.here);
         self.socket.outbox.catch_up(|lag, presence| {
-            let update = lag.map(|lag| Outgoing::Update(replica.make_up(lag).unwrap()));
-            let presence = (presence || lag.is_some()).then(|| Outgoing::Awareness(presence_of(here)));
+            let update = lag.map(|lag| SyncMessage::Update(replica.make_up(lag).unwrap()));
+            let presence = (presence || lag.is_some()).then(|| SyncMessage::Awareness(presence_of(here)));
             update.iter().chain(&presence).map(ysync::encode).collect()
         });
         true

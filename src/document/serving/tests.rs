@@ -20,7 +20,7 @@ use crate::{
     },
     protocol::{
         Dialect,
-        message::{AwarenessEntry, AwarenessUpdate, ClientId, Message, Outgoing},
+        message::{AwarenessEntry, AwarenessUpdate, ClientId, Message, SyncMessage},
     },
     store::{Appended, Life, Sequence},
     stories::tell_all,
@@ -557,6 +557,9 @@ impl Story {
                     self.hear(to, &message);
                     format!("to {}: {words}", self.name(to))
                 }
+                Effect::SendStateless { to, payload } => {
+                    format!("to {}: Stateless({payload:?})", self.name(to))
+                }
                 Effect::BroadcastUpdate { except, update, before } => {
                     let as_it_came = self.sent.iter().any(|sent| sent.as_ptr() == update.as_ptr());
                     let manner = if as_it_came { ", as it came" } else { "" };
@@ -625,11 +628,11 @@ impl Story {
         }
     }
 
-    fn hear(&mut self, to: SessionId, message: &Outgoing) {
+    fn hear(&mut self, to: SessionId, message: &SyncMessage) {
         let Some(session) = self.sessions.values_mut().find(|session| session.id == to) else { return };
         match message {
-            Outgoing::SyncStep1(vector) => session.asked = StateVector::decode_v1(vector).unwrap(),
-            Outgoing::SyncStep2(update) | Outgoing::Update(update) => {
+            SyncMessage::SyncStep1(vector) => session.asked = StateVector::decode_v1(vector).unwrap(),
+            SyncMessage::SyncStep2(update) | SyncMessage::Update(update) => {
                 self.writers[&session.person].1.receive(update);
             }
             _ => {}
@@ -672,9 +675,9 @@ impl Story {
         in_words(update, &|client| self.client(client))
     }
 
-    fn message_in_words(&self, message: &Outgoing) -> String {
+    fn message_in_words(&self, message: &SyncMessage) -> String {
         match message {
-            Outgoing::SyncStep1(vector) => {
+            SyncMessage::SyncStep1(vector) => {
                 let vector = StateVector::decode_v1(vector).unwrap();
                 let mut clocks: Vec<_> = vector
                     .iter()
@@ -683,12 +686,10 @@ impl Story {
                 clocks.sort();
                 format!("step 1 [{}]", clocks.join(", "))
             }
-            Outgoing::SyncStep2(update) => format!("step 2 {}", self.update_in_words(update)),
-            Outgoing::Update(update) => format!("update {}", self.update_in_words(update)),
-            Outgoing::Awareness(awareness) => format!("presence {}", self.presence_in_words(awareness)),
-            Outgoing::Denied(reason) => format!("denied {reason}"),
-            Outgoing::Echo(bytes) => format!("echo {}", String::from_utf8_lossy(bytes)),
-            other => format!("{other:?}"),
+            SyncMessage::SyncStep2(update) => format!("step 2 {}", self.update_in_words(update)),
+            SyncMessage::Update(update) => format!("update {}", self.update_in_words(update)),
+            SyncMessage::Awareness(awareness) => format!("presence {}", self.presence_in_words(awareness)),
+            SyncMessage::Echo(bytes) => format!("echo {}", String::from_utf8_lossy(bytes)),
         }
     }
 

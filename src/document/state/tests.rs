@@ -223,7 +223,10 @@ fn who_is_in_a_crowd_is_encoded_once_for_all_who_come_within_a_moment() {
     state.receive(session(0), Message::QueryAwareness, at(10_000), &mut effects);
     drop(state.leave(session(CROWD), false, at(10_000)));
     let is_presence = |effect: &&Effect| {
-        matches!(effect, Effect::Send { message: Outgoing::Awareness(_), .. } | Effect::ShowPresence { .. })
+        matches!(
+            effect,
+            Effect::Send { message: SyncMessage::Awareness(_), .. } | Effect::ShowPresence { .. }
+        )
     };
     assert_eq!(effects.iter().filter(is_presence).count(), 0, "each is told by itself");
     assert!(state.has_untold_presence());
