@@ -14,40 +14,43 @@
 //! | [`telemetry`] | logs, and every metric by name, [`telemetry::live`] what happened in the last second; its handles are everybody's | |
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
-//! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart: [`document::state`] decides what becomes of its content and says in [`document::effect`]s what is to be done, `document::serving` decides all else about it (what is acknowledged, written, replaced by a checkpoint, and when it leaves memory), [`document::replica`] holds the CRDT, [`document::presence`] who is here, [`document::collab`] who edits by operations and [`document::text_history`] what they missed, [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::journal`] what is not yet durable, [`document::outbox`] what is not yet sent, [`document::text_queue`] the same for who speaks JSON, `document::hearers` whose queues they are, [`document::beside`] what is kept beside it, files and what people say; [`document::actor`] carries events in and effects out, [`document::messages`] are what it may be asked, [`document::handle`] is its door, [`document::registry`] knows which are open, `document::lease` is what an open one holds of it | store, auth, protocol, ids |
-//! | [`connection`] | one line to a client: `connection::line` the loop, [`connection::text_socket`] that of the JSON dialects, both carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, the first also by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
+//! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::Durability`] what survives a crash, [`store::memory`], [`store::sled`] | ids |
+//! | [`document`] | the heart, one open document. *What becomes of it:* [`document::state`] decides about its content and says in [`document::effect`]s what is to be done; `document::serving` decides all else (what is written, when a checkpoint is due, whether it may leave memory); [`document::replica`] holds the CRDT, [`document::journal`] what is not yet durable, [`document::acknowledgements`] who waits to hear that it is, [`document::costs`] what is too dear, [`document::size`] when it is full. *Who is in it:* `document::hearers` the queues to its sessions, and which is too slow; [`document::outbox`] such a queue, [`document::text_queue`] one for who speaks JSON; [`document::presence`] who is here, [`document::pace`] how often that is told; [`document::collab`] who edits by operations, [`document::text_history`] what they missed. *What carries it:* [`document::actor`] brings events in and effects out, [`document::messages`] are what it may be asked, [`document::handle`] is its door; [`document::registry`] knows which documents are open, `document::lease` is what an open one holds of it, [`document::memory`] says which leaves first, [`document::work`] has the threads for what takes long. *Beside it:* [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::exports`] its readings for who does not speak Yjs, [`document::beside`] files and the chat | store, auth, protocol, ids |
+//! | [`connection`] | one line to a client: `connection::line` the loop, [`connection::text_socket`] that of the JSON dialects, both carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, the first also by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::frame_guard`] how large a WebSocket message may be, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
 //! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes, [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
 //! | [`server`] | the composition root: start and ordered shutdown; [`server::descriptors`] for how many there are files | everything |
 //!
-//! There are no circles: of modules beside each other one can be read after the other, and a document reaches a session only
-//! through the [`document::outbox::Outbox`] that the connection hands in. Each foreign crate has one door: `actix` in
-//! `document/{actor,messages,handle,registry,turns}.rs`, `actix_ws` in `connection/socket.rs`,
+//! There are no circles: the modules of one folder can be put in an order in which each uses only earlier ones, and a document
+//! reaches a session only through the queue that the connection hands in, an [`document::outbox::Outbox`] or, for JSON, a
+//! [`document::text_queue::TextQueue`]. Foreign crates are used in few places: `actix` in
+//! `document/{actor,messages,handle,registry,turns}.rs` and `document/actor/`, `actix_ws` in `connection/socket.rs`,
 //! `actix_server` in `http/listener.rs`, `yrs` in `protocol/` and `document/`, `operational_transform` in
-//! `protocol/text_operation.rs`, `sled` in `store/sled/places.rs`. The time is given; where it is looked at is listed, with
-//! all else of this table, in the test `tests/it/layering.rs`, which fails on what the table does not allow.
+//! `protocol/text_operation.rs`, `sled` in `store/sled/places.rs`. Functions are given the time. The test
+//! `tests/it/layering.rs` lists the files that read the clock, and fails on any import that this page forbids.
 //!
 //! # Invariants
 //!
-//! 1. A document changes only in [`document::state`], synchronously, on its own actor. Nothing awaits between
-//!    reading it and changing it; while its replica is lent to another thread, nothing else happens in it
-//!    ([`document::turns`]).
-//! 2. Access is checked where the document changes, so no route and no dialect can forget it.
+//! 1. What becomes of a document's content is decided only in [`document::state`], one thing at a time: nothing awaits between
+//!    reading it and changing it. While its replica is lent to another thread ([`document::work`]), nothing else happens in
+//!    the document ([`document::turns`]).
+//! 2. What a session may do is checked where the document changes, so no dialect can forget it. The policy is asked when a
+//!    connection opens a document; a plain request to the REST interface is asked nothing as yet.
 //! 3. Nothing is unbounded: a session waits for a document (`send().await`, never `do_send`), a document fills
 //!    an [`Outbox`](document::outbox::Outbox) with byte and count limits, and a
 //!    [`Journal`](document::journal::Journal) waits for the store.
 //! 4. A session that cannot keep up is never skipped: its queued updates are dropped *together* and replaced
-//!    by one difference from the last state it is known to have. It is closed (1013) only past a deadline.
-//!    Awareness may be replaced by newer awareness.
-//! 5. An update is broadcast to this node at once, and acknowledged when durable.
+//!    by one difference from the last state it is known to have. It is closed (1013) past a deadline, and at
+//!    once if it has no room for what cannot be made up for. Awareness may be replaced by newer awareness.
+//! 5. An update is broadcast by this server at once, and acknowledged when durable.
 //! 6. A document that cannot be loaded is refused. It is never replaced by an empty one, and nothing is
 //!    written over it.
 //! 7. Bytes from outside are decoded under limits, completely, and pass the guard before yrs sees them. A bad
-//!    frame costs its sender the connection and nobody else anything. A panic in one document poisons that
-//!    document alone; it is loaded again from the store.
-//! 8. An incoming update that changes nothing (deletions included) costs no write, no broadcast and no event.
+//!    frame costs its sender the connection, a refused update its session, a bad JSON message an answer, and nobody else
+//!    anything. A panic poisons that document alone: it is loaded again from store and journal, and the updates in doubt
+//!    are tried one by one (`document/actor/loading.rs`).
+//! 8. An incoming update that changes nothing (deletions included) costs no write and no broadcast.
 //! 9. A stored value begins with its format version and carries a checksum.
 //! 10. Work is bounded like bytes: a large update that is not plainly linear is applied piece by piece and only as long as
 //!     it costs what its size is worth ([`document::replica::dear`]), on a thread that stands back behind those that serve;
@@ -73,21 +76,26 @@
 //! | guard | the structural check that update bytes pass before yrs sees them |
 //! | journal | what is applied and shown, but not yet durable |
 //! | watermark | everything in the journal up to here is durable |
-//! | acknowledge | to say that something is durable. Nothing else may be said so |
+//! | acknowledge | to say what became of an update, once everything applied up to then is durable; only what is durable is called applied |
 //! | log, checkpoint | what is stored: updates in order, and a full state that replaces the log before it |
 //! | record | a value beside a document, written once and found by its key: an attachment, a chat message |
 //! | sequence | an update's place in its document's log |
-//! | life | which of the documents that had a name one after the other: deleting for ever ends one, making it again begins the next |
-//! | outbox, lane | what a document has for a session and the socket has not taken: the session's lane in the queue of its connection |
+//! | life | counts the documents that had a name: deleting for ever ends one life, making it again begins the next |
+//! | outbox, lane | what a document has said to a session and the socket has not yet taken; one session's part of its connection's queue |
 //! | text queue | the same for a connection that speaks JSON: it holds texts |
 //! | room, seat | the chat of a document while somebody is in it, and somebody's place in it |
 //! | operation | a change of a text, told from its first character to its last, in Unicode scalar values |
-//! | revision, epoch | the number of operations a followed text has seen, and which life of it they are counted in |
+//! | revision, epoch | the number of operations a followed text has seen, and which history of the text they are counted in |
 //! | follow | to make an operation of every change of a text, because somebody has it open without a replica |
 //! | field | a root of a document that is opened as text |
 //! | text, boundary, cell | the root `body` of a document, read by the rules of docs/text.md; the map in it where a block begins; the root that holds the words of one place in a table |
-//! | tree, taking over, carrying | a text of earlier versions; making one of today's of it; putting into that what is still written into the tree |
-//! | lag, catch-up | a session whose queue was dropped, and the one difference that makes up for it |
+//! | tree | a text of earlier versions |
+//! | taking over | making one of today's texts of a tree |
+//! | carrying | putting into that text what is still written into the tree |
+//! | lag, catch-up | what a session lacks whose queue was dropped, and the one difference that makes up for it |
+//! | dear | what costs more of the processor's time than its size is worth |
+//! | effect | what a part that decides wants done; the actor does it |
+//! | lent | in use on a thread for long work, while the document waits |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
 //! | quarantine | where bytes go that must not be applied, for a person to look at |
 //! | standing | whether a document is live, in the trash, or deleted for ever |
@@ -106,7 +114,7 @@
 //!
 //! One typed by a client without a replica: [`connection::text_socket`] → [`connection::collab`]
 //! ([`Request`](protocol::json::Request)) → [`document::handle`] → [`document::state`] (access;
-//! [`document::collab`] carries it over what its author had not seen) →
+//! [`document::collab`] transforms it past what its author had not seen) →
 //! [`Replica::edit`](document::replica::Replica::edit), and from there on it is an update like any other.
 
 pub mod auth;
