@@ -223,8 +223,8 @@ impl FrameGuard {
         // Control frames are short.
         if announced > self.limit && opcode < 0x8 {
             match &self.large {
-                // A length whose highest bit is set is none (section 5.2), whatever the message is.
-                Some(_) if length >> 63 == 0 => self.excess = announced,
+                // A length whose highest bit is set is none (section 5.2), whatever the message is; and what is large is no text.
+                Some(_) if length >> 63 == 0 && kind == Kind::Other => self.excess = announced,
                 _ => return Err(Fault::TooLarge { announced, limit: self.limit }),
             }
         }
@@ -437,6 +437,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_text_is_never_larger_than_others_may_be() {
+        let large = Large { limit: 1 << 20, places: Arc::new(Semaphore::new(1)), is_one: |_| None };
+        let guard = || FrameGuard::new(4096).with_large(Some(large.clone()));
+        let mut header = vec![0x81, 0xff];
+        header.extend(u64::to_be_bytes(1 << 40));
+        let fault = Fault::TooLarge { announced: 1 << 40, limit: 4096 };
+        assert_eq!(guard().follow(&header), Err(Broken { good: 0, fault }));
+        let pieces = (0..).map(|n| frame(if n == 0 { 0x01 } else { 0x00 }, &[b'a'; 1024]));
+        let mut guard = guard();
+        let taken = pieces.take(100).take_while(|piece| guard.follow(piece).is_ok()).count();
+        assert_eq!(taken, 4, "and no more in pieces");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! How much of everything there may be.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_tungstenite::tungstenite::Message;
 use weft::protocol::guard;
 use yrs::{Doc, Text, Transact};
@@ -114,13 +117,15 @@ async fn a_header_that_announces_a_terabyte_costs_no_memory() {
     ann.types("before; ");
     settle(&[&ann, &bob]).await;
     // Warm, so that the first ever connection on a worker is not taken for the attack's.
-    attack(&server, 1 << 40, 1 << 20).await;
+    attack(&server, BINARY, 1 << 40, 1 << 20).await;
 
     let before = server.resident_bytes();
     for announced in [1 << 40, 1 << 62, (16 << 20) + 1] {
-        attack(&server, announced, 32 << 20).await;
-        // Nothing but the header, so that nothing behind it can decide what becomes of it.
-        attack(&server, announced, 0).await;
+        for opcode in [BINARY, TEXT] {
+            attack(&server, opcode, announced, 32 << 20).await;
+            // Nothing but the header, so that nothing behind it can decide what becomes of it.
+            attack(&server, opcode, announced, 0).await;
+        }
     }
     let grown = server.resident_bytes().saturating_sub(before);
     println!("grown by {} KB", grown / 1024);
@@ -129,8 +134,42 @@ async fn a_header_that_announces_a_terabyte_costs_no_memory() {
     settle(&[&ann, &bob]).await;
 }
 
+#[tokio::test]
+async fn a_message_that_never_ends_costs_no_more_than_one_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Weft::serve(folder.path(), &["--workers", "2", "--max-message-bytes", "1048576"]).await;
+    attack_in_pieces(&server, BINARY, 1 << 20).await;
+    let before = server.most_resident_bytes();
+    for opcode in [BINARY, TEXT] {
+        attack_in_pieces(&server, opcode, 48 << 20).await;
+    }
+    let grown = server.most_resident_bytes() - before;
+    println!("grown by {} KB", grown / 1024);
+    assert!(grown < 12 << 20, "{} MB more than before", grown >> 20);
+}
+
+const TEXT: u8 = 0x1;
+const BINARY: u8 = 0x2;
+
 /// Announces a frame of so many bytes and sends on for as long as the server listens, at most `most`.
-async fn attack(server: &impl Address, announced: u64, most: usize) {
+async fn attack(server: &impl Address, opcode: u8, announced: u64, most: usize) {
+    let mut stream = upgraded(server).await;
+    let mut header = vec![0x80 | opcode, 0xff];
+    header.extend(announced.to_be_bytes());
+    header.extend([0; 4]);
+    stream.write_all(&header).await.unwrap();
+    send(stream, &vec![0; 64 << 10], most).await;
+}
+
+/// Sends a message that never ends, in pieces of 64 KiB that are each as they may be.
+async fn attack_in_pieces(server: &impl Address, opcode: u8, most: usize) {
+    let mut stream = upgraded(server).await;
+    let letters = vec![b'a'; 64 << 10];
+    stream.write_all(&masked::frame(opcode, &letters)).await.unwrap();
+    send(stream, &masked::frame(0x0, &letters), most).await;
+}
+
+async fn upgraded(server: &impl Address) -> TcpStream {
     let mut stream = crate::support::raw::stranger(server).await;
     let handshake = format!(
         "GET /ws/notes HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -141,13 +180,12 @@ async fn attack(server: &impl Address, announced: u64, most: usize) {
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 101");
-    let mut header = vec![0x82, 0xff];
-    header.extend(announced.to_be_bytes());
-    header.extend([0; 4]);
-    stream.write_all(&header).await.unwrap();
-    let chunk = vec![0; 64 << 10];
+    stream
+}
+
+async fn send(mut stream: TcpStream, chunk: &[u8], most: usize) {
     let mut sent = 0;
-    while sent < most && stream.write_all(&chunk).await.is_ok() {
+    while sent < most && stream.write_all(chunk).await.is_ok() {
         sent += chunk.len();
     }
     // Whatever it still says, it ends the connection.
