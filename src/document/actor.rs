@@ -316,7 +316,7 @@ impl DocumentActor {
             return false;
         }
         let leaving = match &mut self.phase {
-            Phase::Serving(serving) => serving.leave(Moment::now()),
+            Phase::Serving(serving) => serving.put_away(Moment::now()),
             _ => Leaving::Now,
         };
         match leaving {

@@ -216,7 +216,9 @@ impl Registry {
 
     /// From now on it is told when documents go, for as long as it is there.
     pub fn keep_beside(&self, beside: &Arc<dyn Beside>) {
-        self.0.beside.lock().push(Arc::downgrade(beside));
+        let mut known = self.0.beside.lock();
+        known.retain(|known| known.strong_count() > 0);
+        known.push(Arc::downgrade(beside));
     }
 
     /// The life of the document that has this name now, which begins if there is none.

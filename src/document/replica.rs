@@ -607,12 +607,14 @@ impl Replica {
     /// which is new each time a document is loaded. The edits must fit the text.
     /// `None` if they would cost too much and nothing was done.
     pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Option<Applied>, Poisoned> {
+        let begun = processor_time();
         let reads_pieces = self.reads_pieces()?;
-        let applied = self.write(|txn| {
+        let mut applied = self.write(|txn| {
             let text = txn.get_or_insert_text(field.as_str());
             editing::edit(&text, txn, edits, reads_pieces)
         })?;
-        if applied.is_some() {
+        if let Some(applied) = &mut applied {
+            applied.took = processor_time().saturating_sub(begun);
             self.held.grow(edits.len());
         }
         Ok(applied)

@@ -117,7 +117,7 @@ pub(super) struct WriteFailed {
 pub(super) enum Checkpointing {
     /// Not now.
     Not,
-    /// Its state is encoded first, where that holds nobody up; then ask again ([`Serving::state_was_encoded`]).
+    /// Its state is encoded first, where that holds nobody up; then ask again ([`Serving::tries_again`]).
     EncodeApart,
     /// So.
     Write(Checkpoint),
@@ -338,8 +338,8 @@ impl Serving {
         })
     }
 
-    /// The state is at hand, or will never be; a checkpoint may be asked for again.
-    pub(super) fn state_was_encoded(&mut self) {
+    /// A checkpoint that waited for the state to be encoded may be asked for again.
+    pub(super) fn tries_again(&mut self) {
         self.checkpointing = false;
     }
 
@@ -393,7 +393,7 @@ impl Serving {
     }
 
     /// Nobody has used the document for a while.
-    pub(super) fn leave(&mut self, now: Moment) -> Leaving {
+    pub(super) fn put_away(&mut self, now: Moment) -> Leaving {
         if !self.may_leave() {
             return Leaving::Later;
         }

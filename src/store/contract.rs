@@ -628,10 +628,10 @@ async fn records_live_and_die_with_their_document(mut lab: Lab) {
 }
 
 async fn records_have_no_more_room_than_they_are_given(mut lab: Lab) {
-    let room = Quota { collection: CHAT, records: 3, bytes: 10 };
+    let quota = Quota { collection: CHAT, records: 3, bytes: 10 };
     let keep = async |store: &dyn Store, number: u128, length: usize| {
         let records = vec![record(CHAT, number, vec![0; length])];
-        store.keep(name("a"), Life::FIRST, Timestamp(1), records, room).await.unwrap()
+        store.keep(name("a"), Life::FIRST, Timestamp(1), records, quota).await.unwrap()
     };
     assert_eq!(keep(&*lab.store, 1, 11).await, Kept::NoRoom);
     assert_eq!(lab.store.heads(vec![name("a")]).await.unwrap(), [None], "nothing was begun");
@@ -646,7 +646,7 @@ async fn records_have_no_more_room_than_they_are_given(mut lab: Lab) {
     }
     assert_eq!(keep(&*lab.store, 4, 0).await, Kept::NoRoom, "as many as there may be");
     let other = vec![record(Collection::Attachments, 1, vec![0; 1000])];
-    assert_eq!(lab.store.keep(name("a"), Life::FIRST, Timestamp(1), other, room).await.unwrap(), Kept::New);
+    assert_eq!(lab.store.keep(name("a"), Life::FIRST, Timestamp(1), other, quota).await.unwrap(), Kept::New);
 }
 
 async fn big_records_survive(mut lab: Lab) {

@@ -301,9 +301,9 @@ impl Store for FaultyStore {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
-        self.write(vec![document.clone()], move |inner| inner.keep(document, life, at, records, room))
+        self.write(vec![document.clone()], move |inner| inner.keep(document, life, at, records, quota))
     }
 
     fn forget(

@@ -154,7 +154,7 @@ impl Inner {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
     ) -> StoreResult<Kept> {
         self.refuse_another_life(&document, life)?;
         let held = self.contents.get(&document).map(|content| &content.records);
@@ -166,10 +166,10 @@ impl Inner {
         let fresh: Vec<Record> = records.into_iter().filter(|record| !has(record)).collect();
         let there = held.into_iter().flatten().map(|((collection, _), value)| (*collection, value.len()));
         let coming = fresh.iter().map(|record| (record.collection, record.value.len()));
-        let after = there.chain(coming).filter(|(collection, _)| *collection == room.collection);
+        let after = there.chain(coming).filter(|(collection, _)| *collection == quota.collection);
         let (count, bytes) =
             after.fold((0, 0), |(count, bytes), (_, length)| (count + 1, bytes + length as u64));
-        if count > room.records || bytes > room.bytes {
+        if count > quota.records || bytes > quota.bytes {
             return Ok(Kept::NoRoom);
         }
         if self.heads.get(&document).is_none() {
@@ -284,9 +284,9 @@ impl Store for MemoryStore {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
-        self.answer(|inner| inner.keep(document, life, at, records, room))
+        self.answer(|inner| inner.keep(document, life, at, records, quota))
     }
 
     fn forget(

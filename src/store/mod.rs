@@ -409,7 +409,7 @@ pub trait Store: Send + Sync + 'static {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>>;
 
     /// Forgets records, together. Whether the first one had been there. [`StoreError::Missing`] if the

@@ -413,7 +413,7 @@ impl Store for SledStore {
         document: DocumentName,
         standing: Standing,
     ) -> BoxFuture<'static, StoreResult<Head>> {
-        self.ask(0, |reply| Request::SetPresence { document, standing, reply })
+        self.ask(0, |reply| Request::SetStanding { document, standing, reply })
     }
 
     fn list(
@@ -449,10 +449,10 @@ impl Store for SledStore {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
     ) -> BoxFuture<'static, StoreResult<Kept>> {
         let bytes = records.iter().map(|record| record.value.len()).sum();
-        self.ask(bytes, |reply| Request::Keep { document, life, at, records, room, reply })
+        self.ask(bytes, |reply| Request::Keep { document, life, at, records, quota, reply })
     }
 
     fn forget(

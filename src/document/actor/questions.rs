@@ -138,7 +138,10 @@ impl Handler<CatchUp> for DocumentActor {
                 return self.read_apart(
                     ctx,
                     move |replica| replica.difference(&vector).map(drop),
-                    move |actor, _, ctx| actor.catch_up(session, ctx),
+                    move |actor, read, ctx| match read {
+                        Ok(()) => actor.catch_up(session, ctx),
+                        Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
+                    },
                 );
             }
         }
@@ -179,8 +182,13 @@ impl Handler<ReadState> for DocumentActor {
         self.flush(ctx);
         if self.serving().is_ok_and(|serving| serving.takes_long_to_tell(&StateVector::default())) {
             let read = |replica: &mut Replica| replica.state().map(drop);
-            // Whatever went wrong shows when it is told.
-            self.read_apart(ctx, read, move |actor, _, ctx| drop(answer.send(actor.tell_state(ctx))));
+            self.read_apart(ctx, read, move |actor, read, ctx| match read {
+                Ok(()) => drop(answer.send(actor.tell_state(ctx))),
+                Err(Poisoned(what)) => {
+                    actor.reload(&what, Vec::new(), ctx);
+                    drop(answer.send(Err(OpenError::Closed)));
+                }
+            });
         } else {
             drop(answer.send(self.tell_state(ctx)));
         }

@@ -159,7 +159,7 @@ impl DocumentActor {
     /// Encodes the state of a large document, and writes it.
     fn checkpoint_apart(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
-        serving.state_was_encoded();
+        serving.tries_again();
         self.read_apart(
             ctx,
             |replica| replica.state().map(drop),

@@ -128,12 +128,12 @@ impl Attachments {
             Record { collection: Collection::Attachments, key: id, value: record::encode(&description) },
             Record { collection: Collection::AttachmentBytes, key: id, value: bytes },
         ];
-        let room = Quota {
+        let quota = Quota {
             collection: Collection::AttachmentBytes,
             records: limits.document_count,
             bytes: limits.document_bytes,
         };
-        match self.records.keep(document, life, created, records, room).await? {
+        match self.records.keep(document, life, created, records, quota).await? {
             Kept::New => Ok((Attachment { id, description }, true)),
             Kept::NoRoom => Err(AttachError::Full(limits)),
             Kept::Known => {

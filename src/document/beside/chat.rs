@@ -106,8 +106,9 @@ struct Inside {
 /// What whoever speaks must know.
 #[derive(Default)]
 struct Speaking {
-    /// The greatest id given out.
+    /// The greatest id given out, and the latest time.
     last: Uuid,
+    at: Timestamp,
     /// Messages that may have been stored although the store said otherwise: should one of them turn out to
     /// be there, nobody has heard it yet.
     doubtful: HashSet<Uuid>,
@@ -314,6 +315,9 @@ impl Seat {
         }
         let life = self.exist().await.map_err(|error| fault_of_join(&error))?;
         let origin = origin_key(&client_id);
+        // Who waited for others to speak speaks after them.
+        let now = now.max(speaking.at);
+        speaking.at = now;
         // Ordered by time and, should the clock go back, by the order in which things were said.
         let id = id_at(now).max(Uuid::from_u128(speaking.last.as_u128().wrapping_add(1)));
         speaking.last = id;
@@ -324,8 +328,8 @@ impl Seat {
             Record { collection: Collection::Messages, key: id, value: record::encode(&message) },
         ];
         let limits = self.chats.limits();
-        let space = Quota { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
-        match self.chats.0.records.keep(&self.room.document, life, now, records, space).await {
+        let quota = Quota { collection: Collection::Messages, records: limits.messages, bytes: limits.bytes };
+        match self.chats.0.records.keep(&self.room.document, life, now, records, quota).await {
             Ok(Kept::New) => {
                 self.told(message);
                 Ok(())

@@ -33,9 +33,9 @@ impl Records {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
     ) -> Result<Kept, StoreError> {
-        let kept = self.store.keep(document.clone(), life, at, records, room);
+        let kept = self.store.keep(document.clone(), life, at, records, quota);
         within(self.answer_within, kept).await
     }
 

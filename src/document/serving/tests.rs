@@ -114,7 +114,7 @@ fn a_large_state_is_encoded_elsewhere_first() {
     store(&mut serving, now.instant);
     assert!(matches!(serving.checkpoint(now.instant), Checkpointing::EncodeApart));
     assert!(serving.is_busy() && matches!(serving.checkpoint(now.instant), Checkpointing::Not));
-    serving.state_was_encoded();
+    serving.tries_again();
     serving.state.replica().state().unwrap();
     assert!(matches!(serving.checkpoint(now.instant), Checkpointing::Write(_)), "it is at hand");
 }
@@ -165,15 +165,15 @@ fn nothing_is_decided_while_the_store_has_not_answered_an_order() {
 fn a_document_leaves_when_all_is_stored_and_its_log_is_short() {
     let now = start();
     let mut serving = fresh(now);
-    assert!(matches!(serving.leave(now), Leaving::Now));
+    assert!(matches!(serving.put_away(now), Leaving::Now));
     write(&mut serving, &Writer::new(1), &"a".repeat(2000));
-    assert!(matches!(serving.leave(now), Leaving::Later), "something is not stored");
+    assert!(matches!(serving.put_away(now), Leaving::Later), "something is not stored");
     store(&mut serving, now.instant);
-    assert!(matches!(serving.leave(now), Leaving::AfterCheckpoint));
+    assert!(matches!(serving.put_away(now), Leaving::AfterCheckpoint));
     let Checkpointing::Write(Checkpoint { covers, .. }) = serving.checkpoint(now.instant) else { panic!() };
-    assert!(matches!(serving.leave(now), Leaving::Later), "a checkpoint is under way");
+    assert!(matches!(serving.put_away(now), Leaving::Later), "a checkpoint is under way");
     serving.checkpointed(covers, true, now.instant);
-    assert!(matches!(serving.leave(now), Leaving::Now));
+    assert!(matches!(serving.put_away(now), Leaving::Now));
 }
 
 #[test]

@@ -112,7 +112,7 @@ pub(super) enum Request {
         at: Timestamp,
         reply: Reply<(Head, bool)>,
     },
-    SetPresence {
+    SetStanding {
         document: DocumentName,
         standing: Standing,
         reply: Reply<Head>,
@@ -138,7 +138,7 @@ pub(super) enum Request {
         life: Life,
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
         reply: Reply<Kept>,
     },
     Forget {
@@ -426,7 +426,7 @@ impl Engine {
                 let created = self.create(group, document, at);
                 group.answer(reply, created);
             }
-            Request::SetPresence { document, standing, reply } => {
+            Request::SetStanding { document, standing, reply } => {
                 let moved = self.set_standing(group, document, standing);
                 group.answer(reply, moved);
             }
@@ -442,8 +442,8 @@ impl Engine {
                 let _ = reply.send(self.load(&document));
             }
             Request::Keep { ref document, .. } if group.records.is_losing(document) => return Some(request),
-            Request::Keep { document, life, at, records, room, reply } => {
-                let kept = self.keep(group, (document, life), at, records, room);
+            Request::Keep { document, life, at, records, quota, reply } => {
+                let kept = self.keep(group, (document, life), at, records, quota);
                 group.answer(reply, kept);
             }
             Request::Forget { ref document, .. } if group.records.concern(document) => return Some(request),

@@ -140,9 +140,9 @@ fn record(collection: Collection, number: u64, length: usize) -> Record {
 }
 
 fn keep(engine: &mut Engine, document: &str, record: Record) -> StoreResult<Kept> {
-    let room = Quota { collection: record.collection, records: u64::MAX, bytes: u64::MAX };
+    let quota = Quota { collection: record.collection, records: u64::MAX, bytes: u64::MAX };
     let (life, document, records) = (life(engine, document), name(document), vec![record]);
-    ask(engine, |reply| Request::Keep { document, life, at: Timestamp(1), records, room, reply })
+    ask(engine, |reply| Request::Keep { document, life, at: Timestamp(1), records, quota, reply })
 }
 
 fn forget(engine: &mut Engine, document: &str, collection: Collection, number: u64) -> StoreResult<bool> {
@@ -226,7 +226,7 @@ fn furnish(engine: &mut Engine, seed: u64) {
             8 => Standing::Deleted(Timestamp(8)),
             _ => Standing::Live,
         };
-        ask(engine, |reply| Request::SetPresence { document, standing, reply }).unwrap();
+        ask(engine, |reply| Request::SetStanding { document, standing, reply }).unwrap();
     }
 }
 
@@ -292,7 +292,7 @@ fn a_kill_at_any_step_of_a_rotation_loses_nothing() {
                     last,
                     vec![steps as u8; random.random_range(0..400_000)],
                 ),
-                1 => ask(&mut engine, |reply| Request::SetPresence {
+                1 => ask(&mut engine, |reply| Request::SetStanding {
                     document: name(&document),
                     standing: Standing::Deleted(Timestamp(9)),
                     reply,
@@ -390,7 +390,7 @@ fn what_the_log_holds_is_taken_once() {
     append(&mut engine, "begun anew", &["1", "2"]).unwrap();
     append(&mut engine, "overtaken", &["1", "2", "3"]).unwrap();
     let move_to = |engine: &mut Engine, document: &str, standing| {
-        ask(engine, |reply| Request::SetPresence { document: name(document), standing, reply }).unwrap();
+        ask(engine, |reply| Request::SetStanding { document: name(document), standing, reply }).unwrap();
     };
     move_to(&mut engine, "deleted", Standing::Deleted(Timestamp(2)));
     move_to(&mut engine, "begun anew", Standing::Deleted(Timestamp(2)));
@@ -1000,7 +1000,7 @@ fn a_full_disk_is_refused_before_it_is_full() {
     }
     assert_eq!(load(&mut engine, "a").unwrap().unwrap().tail.len(), 1, "reading goes on");
     let standing = Standing::Deleted(Timestamp(1));
-    ask(&mut engine, |reply| Request::SetPresence { document: name("b"), standing, reply })
+    ask(&mut engine, |reply| Request::SetStanding { document: name("b"), standing, reply })
         .expect("throwing away makes room");
     free.store(500, Ordering::Relaxed);
     engine.measure();
@@ -1091,7 +1091,7 @@ fn what_is_forgotten_gives_its_space_back() {
         forget(&mut engine, "a", Collection::AttachmentBytes, number).unwrap();
     }
     let standing = Standing::Deleted(Timestamp(2));
-    ask(&mut engine, |reply| Request::SetPresence { document: name("b"), standing, reply }).unwrap();
+    ask(&mut engine, |reply| Request::SetStanding { document: name("b"), standing, reply }).unwrap();
     assert!(live(&mut engine) < before + 2_000, "{} after {full}", live(&mut engine));
     drop(engine);
     let done = vacuum(home.path()).unwrap();
@@ -1152,8 +1152,8 @@ fn a_record_that_is_still_being_written_is_not_shown() {
     let mut group = Group::default();
     let (reply, _answer) = oneshot::channel();
     let (document, records) = (name("a"), vec![record(Collection::Messages, 2, 10)]);
-    let room = Quota { collection: Collection::Messages, records: 9, bytes: 900 };
-    let request = Request::Keep { document, life: Life::FIRST, at: Timestamp(1), records, room, reply };
+    let quota = Quota { collection: Collection::Messages, records: 9, bytes: 900 };
+    let request = Request::Keep { document, life: Life::FIRST, at: Timestamp(1), records, quota, reply };
     assert!(engine.stage(&mut group, request).is_none());
     engine.commit_watched(group, || assert_eq!(seen(), (false, 1)));
     assert_eq!(seen(), (true, 2));
@@ -1415,7 +1415,7 @@ fn what_is_deleted_leaves_the_disk_by_itself_also_when_it_is_full() {
     engine.measure();
     for number in 0..4 {
         let (document, standing) = (name(&number.to_string()), Standing::Deleted(Timestamp(2)));
-        ask(&mut engine, |reply| Request::SetPresence { document, standing, reply }).unwrap();
+        ask(&mut engine, |reply| Request::SetStanding { document, standing, reply }).unwrap();
     }
     let begun = std::time::Instant::now();
     while engine.shared().usage.read().disk_bytes > 2 << 20 {

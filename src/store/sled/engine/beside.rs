@@ -174,7 +174,7 @@ impl Engine {
         (document, life): (DocumentName, Life),
         at: Timestamp,
         records: Vec<Record>,
-        room: Quota,
+        quota: Quota,
     ) -> StoreResult<Kept> {
         self.shared.writable()?;
         let entry = self.entry(group, &document).unwrap_or_else(|| self.begin(document.clone(), at));
@@ -198,8 +198,8 @@ impl Engine {
         for Record { collection, key, value } in &fresh {
             beside.add(&document, *collection, *key, value);
         }
-        let (count, bytes) = beside.total(room.collection);
-        if count > room.records || bytes > room.bytes {
+        let (count, bytes) = beside.total(quota.collection);
+        if count > quota.records || bytes > quota.bytes {
             return Ok(Kept::NoRoom);
         }
         for Record { collection, key, value } in fresh {

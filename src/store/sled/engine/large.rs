@@ -96,7 +96,7 @@ impl Large {
     pub(super) fn hold_back(&mut self, request: Request) -> Option<Request> {
         let moves = |document: &DocumentName| match &request {
             Request::Append { batch, .. } => batch.iter().any(|append| append.document == *document),
-            Request::Create { document: moved, .. } | Request::SetPresence { document: moved, .. } => {
+            Request::Create { document: moved, .. } | Request::SetStanding { document: moved, .. } => {
                 moved == document
             }
             _ => false,

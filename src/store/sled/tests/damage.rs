@@ -152,7 +152,7 @@ fn furnish_many(engine: &mut Engine, random: &mut ChaCha8Rng) {
             8 => Standing::Deleted(Timestamp(8)),
             _ => continue,
         };
-        ask(engine, |reply| Request::SetPresence { document: name(&document), standing, reply }).unwrap();
+        ask(engine, |reply| Request::SetStanding { document: name(&document), standing, reply }).unwrap();
     }
     for _ in 0..200 {
         let document = format!("document {}", random.random_range(0..400) / 20 * 20);

@@ -110,7 +110,7 @@ fn what_would_move_the_sequence_waits_behind_a_long_append() {
     let deleted = Standing::Deleted(Timestamp(2));
     for standing in [Standing::Trashed(Timestamp(2)), deleted] {
         let document = document.clone();
-        ask(&mut engine, |reply| Request::SetPresence { document, standing, reply }).unwrap();
+        ask(&mut engine, |reply| Request::SetStanding { document, standing, reply }).unwrap();
     }
     assert!(long.try_recv().unwrap().is_ok(), "it came first");
     let refused = begin(&mut engine, "a", vec![update(6, LONG)]).try_recv().unwrap();
