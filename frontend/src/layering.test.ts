@@ -43,11 +43,6 @@ test("no file is in a circle", () => {
     "documents/device.ts → documents/forget.ts → documents/device.ts",
     "documents/import-drawing.ts → documents/create.ts → documents/import-drawing.ts",
     "documents/share-popover.tsx → documents/share.tsx → documents/share-popover.tsx",
-    "text/binding/carrying.ts → text/binding/moves.ts → text/binding/carrying.ts",
-    "text/binding/read.ts → text/binding/write.ts → text/binding/read.ts",
-    "text/bubble.tsx → text/toolbar.tsx → text/bubble.tsx",
-    "text/paste.ts → text/pasted.ts → text/paste.ts",
-    "text/suggest-menu.ts → text/suggest.ts → text/suggest-menu.ts",
   ]);
 });
 

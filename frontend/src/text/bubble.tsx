@@ -11,7 +11,7 @@ import { MOD } from "../ui/platform";
 import { linkAtCaret, placeBubble } from "./bubble-place";
 import { readable } from "./link";
 import { FormatsButton } from "./formats-button";
-import { Tool } from "./toolbar";
+import { Tool } from "./tool";
 import { useEditorState } from "./use-editor";
 
 /** `host` is the place the plugin of bubble-place.ts keeps over the selection. */

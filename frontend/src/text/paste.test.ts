@@ -8,7 +8,8 @@ import { fromHtml } from "./convert";
 import { fileOf } from "./data-pictures";
 import { createEditor } from "./editor";
 import type { Held } from "./held-place";
-import { hold, isMarkdown, pastes, type PastesPorts } from "./paste";
+import { hold, isMarkdown, pastes } from "./paste";
+import type { PastesPorts } from "./pasted";
 import { pasteHtml, pasteMarkdown } from "./pasted";
 
 const opened: (() => void)[] = [];

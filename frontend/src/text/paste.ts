@@ -3,17 +3,9 @@
 import { Extension, type Editor, type EditorEvents } from "@tiptap/core";
 import { Plugin, type Transaction } from "@tiptap/pm/state";
 import { isElsewhere } from "../documents/pictures";
-import type { Keep } from "./data-pictures";
 import { isForeign } from "./foreign";
 import type { Held } from "./held-place";
-
-export interface PastesPorts {
-  /** What the addresses of this document's own pictures begin with. */
-  readonly own: string;
-  readonly keep: Keep;
-  /** So many pictures could not be stored and were left out. */
-  readonly lost: (count: number) => void;
-}
+import type { PastesPorts } from "./pasted";
 
 export function pastes(ports: PastesPorts): Extension {
   return Extension.create({

@@ -2,11 +2,18 @@
 import { Node, Slice } from "@tiptap/pm/model";
 import type { Editor } from "@tiptap/core";
 import { fromMarkdown } from "./convert";
-import { keepInHtml, keepInMarkdown, takeAlong, withoutLost } from "./data-pictures";
+import { type Keep, keepInHtml, keepInMarkdown, takeAlong, withoutLost } from "./data-pictures";
 import { isForeign } from "./foreign";
 import { tidy } from "./foreign-html";
 import { type Held, putAt } from "./held-place";
-import type { PastesPorts } from "./paste";
+
+export interface PastesPorts {
+  /** What the addresses of this document's own pictures begin with. */
+  readonly own: string;
+  readonly keep: Keep;
+  /** So many pictures could not be stored and were left out. */
+  readonly lost: (count: number) => void;
+}
 
 export async function pasteMarkdown(editor: Editor, text: string, ports: PastesPorts, held: Held): Promise<void> {
   const { markdown, lost } = await keepInMarkdown(text, ports.keep);

@@ -4,7 +4,7 @@ import type { TFunction } from "i18next";
 import { Heading1, Heading2, Heading3, Image, List, ListChecks, ListOrdered, Minus, SquareCode, Table, TextQuote, Type } from "lucide-react";
 import type { ReactNode } from "react";
 import { asCode } from "./insertions";
-import type { Offer } from "./suggest";
+import type { Offer } from "./suggest-store";
 
 type Words = TFunction<"words">;
 

@@ -4,7 +4,7 @@ import type { ResolvedPos } from "@tiptap/pm/model";
 import type { Plugin, PluginKey } from "@tiptap/pm/state";
 import { Suggestion, type SuggestionProps } from "@tiptap/suggestion";
 import { follows } from "./binding/plugin";
-import { LIST_ID, type Offer, offerId, type OpenSuggestion, type SuggestSource, type SuggestStore } from "./suggest";
+import { LIST_ID, type Offer, offerId, type OpenSuggestion, type SuggestSource, type SuggestStore } from "./suggest-store";
 
 /** The plugin of one sign. */
 export function menuAtCaret(editor: Editor, pluginKey: PluginKey, store: SuggestStore, source: SuggestSource): Plugin {

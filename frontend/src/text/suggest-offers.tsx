@@ -1,6 +1,6 @@
 // What the menu at the caret offers: a list whose keys are the text's own, for the focus stays there.
 import { useEffect, useRef } from "react";
-import type { OpenSuggestion } from "./suggest";
+import type { OpenSuggestion } from "./suggest-store";
 
 /** `id` is the list's, as the text names it, and `idOf` those of what is in it. */
 export function Offers(props: { readonly open: OpenSuggestion; readonly id: string; readonly idOf: (index: number) => string }): React.JSX.Element {

@@ -2,7 +2,7 @@
 import { createPortal } from "react-dom";
 import { fetched } from "../ui/fetched";
 import { useStore } from "../ui/store";
-import { LIST_ID, offerId, type SuggestStore } from "./suggest";
+import { LIST_ID, offerId, type SuggestStore } from "./suggest-store";
 
 const Offers = fetched(() => import("./suggest-offers").then(({ Offers }) => Offers), { ahead: true });
 

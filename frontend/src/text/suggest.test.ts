@@ -5,7 +5,8 @@ import { Awareness } from "y-protocols/awareness";
 import { Doc } from "yjs";
 import { textSchema } from "./blocks";
 import { createEditor } from "./editor";
-import { createSuggestStore, type Offer, suggest } from "./suggest";
+import { suggest } from "./suggest";
+import { createSuggestStore, type Offer } from "./suggest-store";
 import { calledAt } from "./suggest-menu";
 
 /** What is looked for with the caret at the end of `words`; `null` if no menu is called. */

@@ -27,7 +27,7 @@ import {
   Undo2,
 } from "lucide-react";
 import { Toolbar as Bar } from "radix-ui";
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
 import { fetched } from "../ui/fetched";
 import { LazyMenu } from "../ui/lazy-menu";
@@ -37,6 +37,7 @@ import { FormatsButton } from "./formats-button";
 import { LinkButton } from "./link-button";
 import { showToast } from "../ui/toast";
 import { asCode, behindSelection, hasPictures } from "./insertions";
+import { Tool } from "./tool";
 import { useEditorState } from "./use-editor";
 
 const Description = fetched(() => import("./bubble").then(({ Description }) => Description));
@@ -204,29 +205,4 @@ export function Toolbar(props: {
 function languageAt(editor: Editor): string {
   const language: unknown = editor.getAttributes("codeBlock")["language"];
   return typeof language === "string" ? language : "";
-}
-
-export function Tool(props: {
-  readonly label: string;
-  readonly hint?: string;
-  readonly on?: boolean;
-  readonly disabled: boolean;
-  readonly place?: string;
-  readonly run: () => void;
-  readonly children: ReactNode;
-}): React.JSX.Element {
-  return (
-    <Bar.Button
-      className={props.place === undefined ? "tool" : `tool ${props.place}`}
-      aria-label={props.label}
-      aria-pressed={props.on}
-      data-tip={props.hint ? `${props.label}  ${props.hint}` : props.label}
-      disabled={props.disabled}
-      // A press must not take the focus, and with it the selection, from the text.
-      onMouseDown={(event) => event.preventDefault()}
-      onClick={props.run}
-    >
-      {props.children}
-    </Bar.Button>
-  );
 }

@@ -8,7 +8,7 @@
 import { type Node, Slice } from "@tiptap/pm/model";
 import type { Transaction } from "@tiptap/pm/state";
 import { ReplaceAroundStep, ReplaceStep, type Step } from "@tiptap/pm/transform";
-import { differing } from "./write";
+import { differing } from "./window";
 
 /** A token of the old document that is one of the new one: both are places where it begins. */
 export type Anchor = readonly [was: number, is: number];

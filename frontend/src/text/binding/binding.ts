@@ -19,7 +19,8 @@ import { type Delta, type Kept, type Line, refreshed } from "./sequence";
 import { linesIn, Sources } from "./sources";
 import { behindSame, behindSameThen, composed, holding, inOrder, insertsOf, keptOf, missing, movedThen, SAME, written } from "./waiting";
 import { sequencesOf } from "./words";
-import { bodyChange, differing, type Operation } from "./write";
+import { differing } from "./window";
+import { bodyChange, type Operation } from "./write";
 
 export type { Written } from "./perform";
 

@@ -1,19 +1,29 @@
 // What others wrote in a block that was moved is carried over, to behind the very letter that it was written behind.
-import { ContentEmbed, ContentString, ContentType, createID, findIndexSS, getItem, type ID, isDeleted, Item, Map as YMap, type Text as YText, type Transaction, UndoManager } from "yjs";
-import { type Carried, type Moves, type Stretch, stretches } from "./moves";
+import { ContentEmbed, ContentString, ContentType, createID, type Doc, findIndexSS, getItem, type ID, isDeleted, Item, Map as YMap, type Text as YText, type Transaction, UndoManager } from "yjs";
 import { insert } from "./put";
 import { fieldsOf } from "./sequence";
+import { type Carried, type Stretch, stretches } from "./stretches";
+
+/** What was moved, as moves.ts knows it. */
+export interface Moved {
+  readonly doc: Doc;
+  readonly text: YText;
+  readonly known: readonly Carried[];
+  readonly first: readonly Carried[];
+  /** What was `old` is `now`; where undo put that in, with one's own number by then. */
+  readonly learn: (old: readonly Stretch[], now: readonly Stretch[], since?: number) => readonly Carried[];
+}
 
 /** The origin of what is carried over: nobody wrote it, and nobody takes it back. */
 export const CARRIED = Symbol("carried");
 
 /** To be called after the transactions, not within them: what comes there would be told of twice. */
-export function carryOver(moves: Moves, transactions: readonly Transaction[]): void {
+export function carryOver(moves: Moved, transactions: readonly Transaction[]): void {
   new Carrier(moves).after(transactions);
 }
 
 class Carrier {
-  constructor(private readonly moves: Moves) {}
+  constructor(private readonly moves: Moved) {}
 
   after(transactions: readonly Transaction[]): void {
     const come: Item[] = [];

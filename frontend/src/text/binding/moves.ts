@@ -5,20 +5,8 @@ import type { Doc, Text as YText, Transaction } from "yjs";
 import type * as Carrying from "./carrying";
 import { keptAlong } from "./moved";
 import type { Line } from "./sequence";
+import { type Carried, type Stretch, stretches } from "./stretches";
 import type { Operation } from "./write";
-
-/** Characters with numbers that follow each other. */
-export interface Stretch {
-  readonly client: number;
-  readonly clock: number;
-  readonly length: number;
-}
-
-export interface Carried extends Stretch {
-  readonly to: { readonly client: number; readonly clock: number };
-  /** Where what undo put in began, one's own numbers, if it is that. */
-  readonly since?: number;
-}
 
 /** What is known of so many stretches: whoever moves more than that has left the first of them long ago. */
 const MOST = 10_000;
@@ -87,17 +75,4 @@ export class Moves {
     this.heard = [...this.heard, ...transactions].slice(-MOST);
     carrying?.carryOver(this, this.heard.splice(0));
   };
-}
-
-/** What stands in a stretch of the sequence, by number. */
-export function stretches(text: YText, from: number, length: number): readonly Stretch[] {
-  const found: Stretch[] = [];
-  let at = 0;
-  for (let item = text._start; item !== null && at < from + length; item = item.right) {
-    if (item.deleted || !item.countable) continue;
-    const [start, end] = [Math.max(from - at, 0), Math.min(from + length - at, item.length)];
-    if (start < end) found.push({ client: item.id.client, clock: item.id.clock + start, length: end - start });
-    at += item.length;
-  }
-  return found;
 }

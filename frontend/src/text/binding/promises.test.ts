@@ -8,7 +8,7 @@ import { type AbstractType, applyUpdate, Doc, encodeStateAsUpdate, encodeStateVe
 import type { Reader } from "./read";
 import type { Sources } from "./sources";
 import { copyOf, person, press, REMOTE } from "./testing/person";
-import { differing } from "./write";
+import { differing } from "./window";
 
 const opened: { close: () => void }[] = [];
 afterEach(() => {

@@ -23,7 +23,7 @@ import {
 } from "./model";
 import type { Line, Run } from "./sequence";
 import type { Cell, Grid } from "./table";
-import { differing } from "./write";
+import { differing } from "./window";
 
 export interface Reading {
   readonly doc: Node;

@@ -11,6 +11,7 @@ import type { Reader, Reading } from "./read";
 import { type Embed, type Kept, type Line, sameAttributes, sameValue } from "./sequence";
 import { type Between, Codes, type Meant, meantUnits, reformat, type Stored, storedUnits, attributesFor } from "./units";
 import { fieldsWanted, spelled, type Wanted, wantedOf } from "./wanted";
+import { differing } from "./window";
 
 /** A change of one root, as the shared data takes it. */
 export type Operation =
@@ -45,26 +46,6 @@ export interface NewTable {
   /** The table it was, if it is one that moved. */
   readonly was: Line | null;
   readonly attributes: Attributes;
-}
-
-/** The children of two documents that differ, by number: from the same first to different last. */
-export interface Window {
-  readonly from: number;
-  readonly oldTo: number;
-  readonly newTo: number;
-}
-
-export function differing(old: Node, now: Node): Window | null {
-  const [oldCount, newCount] = [old.childCount, now.childCount];
-  let from = 0;
-  while (from < oldCount && from < newCount && old.child(from) === now.child(from)) from += 1;
-  if (from === oldCount && from === newCount) return null;
-  let [oldTo, newTo] = [oldCount, newCount];
-  while (oldTo > from && newTo > from && old.child(oldTo - 1) === now.child(newTo - 1)) {
-    oldTo -= 1;
-    newTo -= 1;
-  }
-  return { from, oldTo, newTo };
 }
 
 /** What stayed of the old document in the new one, as the editor's steps say; `null` where nobody knows. */

@@ -1,0 +1,22 @@
+// Where two documents of the editor differ, by their children: those that are the very same are not looked into.
+import type { Node } from "@tiptap/pm/model";
+
+/** The children of two documents that differ, by number: from the same first to different last. */
+export interface Window {
+  readonly from: number;
+  readonly oldTo: number;
+  readonly newTo: number;
+}
+
+export function differing(old: Node, now: Node): Window | null {
+  const [oldCount, newCount] = [old.childCount, now.childCount];
+  let from = 0;
+  while (from < oldCount && from < newCount && old.child(from) === now.child(from)) from += 1;
+  if (from === oldCount && from === newCount) return null;
+  let [oldTo, newTo] = [oldCount, newCount];
+  while (oldTo > from && newTo > from && old.child(oldTo - 1) === now.child(newTo - 1)) {
+    oldTo -= 1;
+    newTo -= 1;
+  }
+  return { from, oldTo, newTo };
+}
