@@ -3,7 +3,8 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { Doc, applyUpdate } from "yjs";
 import { MissingPart } from "../ui/missing";
 import { ApiError, type Api, type Problem } from "./api";
-import { type Beginning, ImportError, LARGEST_IMPORT, createDocument, importDocument, readText } from "./create";
+import type { Beginning } from "./beginning";
+import { ImportError, LARGEST_IMPORT, createDocument, importDocument, readText } from "./create";
 import { KINDS, readKind } from "./kind";
 import { readTitle } from "./title";
 

@@ -3,19 +3,13 @@
 import { part } from "../ui/missing";
 import { randomUuid } from "../ui/random";
 import { ApiError, type Api } from "./api";
+import type { Beginning } from "./beginning";
 import type { Kind } from "./kind";
 import { parseName, type DocumentName } from "./name";
 
 export interface Created {
   readonly name: DocumentName;
   readonly kind: Kind;
-}
-
-/** What a document has in it when it begins; never nothing, or it would be none to the server. */
-export interface Beginning {
-  readonly kind: Kind;
-  readonly title: string | null;
-  readonly update: Uint8Array<ArrayBuffer>;
 }
 
 /** Resolves when what draws this kind is on this device; asked only when no server answers. */

@@ -1,10 +1,7 @@
 // Which documents have a copy on this device, with the title last seen: what the home page can offer without a server.
 // A list of names only; the copies themselves belong to sync/copy.ts.
-import type { Api } from "./api";
 import { isKind, type Kind } from "./kind";
 import { parseName, type DocumentName } from "./name";
-import { sendSoon } from "./sender";
-import { unsentDocuments } from "./unsent";
 
 export interface KeptDocument {
   readonly name: DocumentName;
@@ -43,26 +40,6 @@ export function rememberTrashed(name: DocumentName, trashed: boolean): void {
 
 export function forgetKept(name: DocumentName): void {
   write(keptDocuments().filter((kept) => kept.name !== name));
-}
-
-/** The same interface, which also keeps this device's own record true: what is gone for ever leaves no copy here. */
-export function remembering(api: Api): Api {
-  return {
-    ...api,
-    moveToTrash: (name) => api.moveToTrash(name).then(() => rememberTrashed(name, true)),
-    restore: async (name) => {
-      await api.restore(name);
-      rememberTrashed(name, false);
-      if (unsentDocuments().includes(name)) void import("./send-unsent").then(({ askAgain }) => askAgain(name).then(() => sendSoon(name))).catch(() => undefined);
-    },
-    deleteForEver: async (name) => {
-      await api.deleteForEver(name);
-      forgetKept(name);
-      rememberListed(listedDocuments().filter((listed) => listed.name !== name));
-      // What cannot be removed now is a copy that the settings no longer list; it says so itself when it is opened.
-      void import("./forget").then(({ forgetDocument }) => forgetDocument(name)).catch(() => undefined);
-    },
-  };
 }
 
 /** A document the server told of when it last answered: what can be named without it, though not opened. */

@@ -3,7 +3,7 @@ import { Doc, encodeStateAsUpdate } from "yjs";
 import { FILES } from "../board/files";
 import { readScene, type ScenePicture } from "../board/scene-file";
 import { ApiError, type Api } from "./api";
-import type { Beginning } from "./create";
+import type { Beginning } from "./beginning";
 import { sayKind } from "./kind";
 import type { DocumentName } from "./name";
 import { browserPictures, type PictureStore } from "./pictures";

@@ -2,7 +2,7 @@
 // (sender.ts), whichever is first; that both may happen changes nothing, because its name and what is in it are the same.
 import { applyUpdate, Doc } from "yjs";
 import { inspectCopy, openIndexedDbCopy } from "../sync/copy";
-import type { Beginning } from "./create";
+import type { Beginning } from "./beginning";
 import { rememberKept } from "./device";
 import { sayKind } from "./kind";
 import { rememberMade } from "./made";

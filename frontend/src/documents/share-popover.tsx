@@ -4,7 +4,7 @@ import { Popover } from "radix-ui";
 import { useTranslation } from "react-i18next";
 import { copyToClipboard } from "../ui/clipboard";
 import { documentPath, type DocumentName } from "./name";
-import { ShareButton } from "./share";
+import { ShareButton } from "./share-button";
 
 export function SharePopover(props: { readonly name: DocumentName; readonly editable: boolean }): React.JSX.Element {
   const { t } = useTranslation();

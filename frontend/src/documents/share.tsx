@@ -1,10 +1,9 @@
 // Sharing: a button that says what a link allows before it hands one over. What is behind it is fetched when somebody
 // reaches for it.
-import { Share2 } from "lucide-react";
 import { useState } from "react";
-import { useTranslation } from "react-i18next";
 import { fetched } from "../ui/fetched";
 import type { DocumentName } from "./name";
+import { ShareButton } from "./share-button";
 
 const SharePopover = fetched(() => import("./share-popover").then(({ SharePopover }) => SharePopover), { ahead: true });
 
@@ -20,14 +19,4 @@ export function Share(props: { readonly name: DocumentName; readonly editable: b
     />
   );
   return wanted ? <SharePopover {...props} fallback={button} onMissing={() => setWanted(false)} /> : button;
-}
-
-export function ShareButton(props: React.ComponentProps<"button">): React.JSX.Element {
-  const { t } = useTranslation();
-  return (
-    <button type="button" className="button small share" aria-label={t("share.open")} {...props}>
-      <Share2 aria-hidden="true" />
-      <span>{t("share.open")}</span>
-    </button>
-  );
 }
