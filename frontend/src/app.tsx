@@ -4,13 +4,13 @@ import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { createApi } from "./documents/api";
-import { keptDocuments } from "./documents/device";
+import { keptDocuments } from "./device/kept";
 import { nameFromPath } from "./documents/name";
-import { remembering } from "./documents/remembering";
-import { startSending } from "./documents/sender";
-import { Unkept } from "./documents/unkept";
+import { remembering } from "./device/remembering";
+import { startSending } from "./device/sender";
+import { Unkept } from "./frame/unkept";
 import { followUnsent } from "./documents/unsent";
-import { fetchView } from "./documents/views";
+import { fetchView } from "./views";
 import { ErrorBoundary } from "./ui/error-boundary";
 import { fetched } from "./ui/fetched";
 import { Shell } from "./shell/shell";
@@ -34,9 +34,9 @@ export function startSendingUnsent(): void {
  * Each page is fetched when its address is opened: the editor is most of the app's weight, and neither page needs the
  * other. `main.tsx` calls `fetchPage` before anything else so that page and words travel together.
  */
-const Home = fetched(() => import("./documents/home").then(({ Home }) => Home), { needed: "page", ahead: true });
+const Home = fetched(() => import("./home/home").then(({ Home }) => Home), { needed: "page", ahead: true });
 const SettingsPage = fetched(() => import("./settings/page").then(({ SettingsPage }) => SettingsPage), { needed: "page", ahead: true });
-const DocumentPage = fetched(() => import("./documents/page").then(({ DocumentPage }) => DocumentPage), { needed: "page" });
+const DocumentPage = fetched(() => import("./frame/page").then(({ DocumentPage }) => DocumentPage), { needed: "page" });
 
 /** Starts fetching what an address needs. A failure is left to the page itself, which asks again. */
 export function fetchPage(path: string): void {

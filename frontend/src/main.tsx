@@ -3,7 +3,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App, fetchPage, startSendingUnsent } from "./app";
 import { startWords } from "./i18n";
-import { keptDocuments } from "./documents/device";
+import { keptDocuments } from "./device/kept";
 import { ensurePerson } from "./presence/name";
 import { askToKeep, startOffline } from "./ui/offline";
 import { startSettings } from "./ui/settings";

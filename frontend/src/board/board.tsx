@@ -11,7 +11,7 @@ import type { Fate } from "../documents/picture-fate";
 import { pictureProblem } from "../documents/picture-words";
 import type { Room } from "../sync/room";
 import { isLive } from "../sync/status";
-import { openLayer } from "../shell/layers";
+import { openLayer } from "../ui/layers";
 import { savePicture } from "../ui/save-file";
 import { showToast } from "../ui/toast";
 import { bringIn } from "./file";

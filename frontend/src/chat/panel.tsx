@@ -3,7 +3,7 @@ import { ArrowDown, ArrowLeft, CircleAlert, Clock, CloudOff, X } from "lucide-re
 import { Fragment, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Avatar } from "../presence/avatar";
-import { COLOURS } from "../presence/colours";
+import { COLOURS } from "../ui/colours";
 import { useOwnColour } from "../presence/worn";
 import { localeOf } from "../i18n/languages";
 import { useSettings } from "../ui/settings";

@@ -1,6 +1,6 @@
 // What a chat says and hears; mirrors `src/protocol/chat.rs`. Everything that arrives was written by somebody: it is read
 // field by field, and what does not fit is nothing.
-import { isColour } from "../presence/colours";
+import { isColour } from "../ui/colours";
 import { randomHex } from "../ui/random";
 
 export interface Person {

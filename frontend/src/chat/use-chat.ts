@@ -1,7 +1,7 @@
 // The chat of the open document, for the page: fetched and opened when there is a reason to, ended with the page.
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
-import { COLOURS } from "../presence/colours";
+import { COLOURS } from "../ui/colours";
 import { useOwnColour, worn } from "../presence/worn";
 import { announce } from "../ui/live-region";
 import { settings, useSettings } from "../ui/settings";

@@ -1,7 +1,7 @@
 // The REST client against a scripted `fetch`: what it asks, and what it makes of every kind of answer.
 import { expect, test } from "vitest";
 import { ApiError, createApi, problemOf, type Api, type Problem } from "./api";
-import { COLOURS } from "../presence/colours";
+import { COLOURS } from "../ui/colours";
 import { parseName, type DocumentName } from "./name";
 
 const named = (text: string): DocumentName => {

@@ -1,6 +1,6 @@
 // The server's REST interface, typed and checked: what arrives is parsed before anybody believes it. Mirrors
 // `src/http/documents.rs`.
-import { COLOURS, isColour } from "../presence/colours";
+import { COLOURS, isColour } from "../ui/colours";
 import { parseName, type DocumentName } from "./name";
 
 export interface DocumentSummary {

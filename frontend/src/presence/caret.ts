@@ -1,5 +1,5 @@
 // One caret of somebody else as an element: a line in their colour with their name above it. Every kind of text draws
-// the same one; documents/page.css dresses it, and writes the name: there is no letter in it that a browser which joins two
+// the same one; frame/page.css dresses it, and writes the name: there is no letter in it that a browser which joins two
 // lines on its own could make a part of the text.
 
 export function drawCaret(client: number, person: { readonly name: string; readonly colour: string }): HTMLElement {

@@ -4,7 +4,7 @@ import { Check, RefreshCw } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { LANGUAGES, LANGUAGE_NAMES, isLanguage } from "../i18n/languages";
 import { changeSettings, useSettings, type Theme } from "../ui/settings";
-import { COLOURS } from "./colours";
+import { COLOURS } from "../ui/colours";
 import { suggestName } from "./name";
 import { LONGEST_NAME, tidyName } from "./people";
 import { useStore } from "../ui/store";

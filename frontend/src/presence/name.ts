@@ -1,7 +1,7 @@
 // A name for somebody who has not given one: friendly, in their language, and never mistaken for a real one.
 import i18next from "i18next";
 import { changeSettings, settings } from "../ui/settings";
-import { randomColour } from "./colours";
+import { randomColour } from "../ui/colours";
 
 export function suggestName(random: () => number = Math.random): string {
   const pick = (list: string): string => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { COLOURS } from "./colours";
+import { COLOURS } from "../ui/colours";
 import { LONGEST_NAME, initials, movement, peopleIn, personOf, tidyName } from "./people";
 
 const user = (name: string, id = name): unknown => ({ user: { id, name, color: "#0e7490" } });

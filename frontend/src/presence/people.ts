@@ -1,5 +1,5 @@
 // Who is inside: awareness states, written by any client in the world, read into people one can show.
-import { COLOURS, isColour } from "./colours";
+import { COLOURS, isColour } from "../ui/colours";
 
 export interface Person {
   /** The Yjs client id of one of this person's tabs; the one whose caret is shown when the avatar is pressed. */

@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { Awareness } from "y-protocols/awareness";
 import { announce } from "../ui/live-region";
 import { useSettings } from "../ui/settings";
-import { COLOURS } from "./colours";
+import { COLOURS } from "../ui/colours";
 import { colourAmong, coloursOf, takenHere, worn } from "./worn";
 import { movement, peopleIn, type Announcement, type Person } from "./people";
 
@@ -46,7 +46,7 @@ export function useAnnouncement(awareness: Awareness): void {
       if (next !== null && next !== wears) announceIn(next);
       if (next !== null || looking) return;
       looking = true;
-      import("./more-colours").then(
+      import("../ui/more-colours").then(
         ({ anotherColour }) => {
           looking = false;
           if (!over) announceIn(anotherColour(coloursOf(awareness.getStates(), { client, person })));

@@ -2,8 +2,8 @@
 // there first changes for somebody who comes. A failing run names its seed.
 import { expect, test } from "vitest";
 import { generator } from "../testing/random";
-import { COLOURS } from "./colours";
-import { anotherColour } from "./more-colours";
+import { COLOURS } from "../ui/colours";
+import { anotherColour } from "../ui/more-colours";
 import { colourAmong, coloursOf } from "./worn";
 
 interface Client {

@@ -3,7 +3,7 @@
 // of those who know them; of two who come at the same moment it is decided by their client ids, the same way in both.
 import { useStore, createStore } from "../ui/store";
 import { useSettings } from "../ui/settings";
-import { COLOURS, isColour } from "./colours";
+import { COLOURS, isColour } from "../ui/colours";
 
 /** What others announce, read from an awareness state: `since` is ours, and missing in other clients. */
 interface Announced {

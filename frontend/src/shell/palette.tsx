@@ -6,16 +6,16 @@ import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { useLocation } from "wouter";
 import type { Api } from "../documents/api";
-import { keptDocuments, listedDocuments } from "../documents/device";
+import { keptDocuments, listedDocuments } from "../device/kept";
 import { KIND_ICONS } from "../documents/kind-icon";
 import { documentPath } from "../documents/name";
-import type { Creating } from "../documents/use-create";
+import type { Creating } from "../home/use-create";
 import { commandsHere } from "../ui/commands";
 import { ALT, MOD } from "../ui/platform";
 import { useReturnFocus } from "../ui/return-focus";
 import { changeSettings } from "../ui/settings";
 import { fit, merged, readDocuments, type Named } from "./find-documents";
-import { openLayer } from "./layers";
+import { openLayer } from "../ui/layers";
 import "./shell.css";
 
 interface Choice {

@@ -2,12 +2,12 @@
 // fetched when it is opened.
 import { useEffect, useRef } from "react";
 import type { Api } from "../documents/api";
-import { useCreate } from "../documents/use-create";
+import { useCreate } from "../home/use-create";
 import { ErrorBoundary } from "../ui/error-boundary";
 import { fetched } from "../ui/fetched";
 import { tellMissing } from "../ui/missing";
 import { useStore } from "../ui/store";
-import { openLayer } from "./layers";
+import { openLayer } from "../ui/layers";
 import { goToNextRegion } from "./regions";
 
 const Palette = fetched(() => import("./palette").then(({ Palette }) => Palette), { ahead: true });

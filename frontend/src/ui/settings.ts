@@ -1,7 +1,7 @@
 // What a person chose on this device: theme, language, their name and colour. Kept in one record of localStorage,
 // followed across tabs, and good for the visit even where the browser refuses to store.
 import { isLanguage, type Language } from "../i18n/languages";
-import { isColour } from "../presence/colours";
+import { isColour } from "./colours";
 import { randomHex } from "./random";
 import { createStore, useStore, type Store } from "./store";
 

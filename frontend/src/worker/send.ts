@@ -4,8 +4,8 @@
 import { createApi } from "../documents/api";
 import { parseName, type DocumentName } from "../documents/name";
 import { browserPictures } from "../documents/pictures";
-import { openRounds } from "../documents/round";
-import { sendChanges, sendPictures } from "../documents/send-document";
+import { openRounds } from "../device/round";
+import { sendChanges, sendPictures } from "../device/send-document";
 import { documentOf } from "../sync/behind";
 import { isLater, isRefusal, waitingIn, type Sending } from "../sync/send-copy";
 import { SENT_CHANNEL } from "../ui/background-sync";
