@@ -10,7 +10,7 @@ import { remembering } from "./device/remembering";
 import { startSending } from "./device/sender";
 import { Unkept } from "./frame/unkept";
 import { followUnsent } from "./documents/unsent";
-import { fetchView } from "./views";
+import { viewOf } from "./views";
 import { ErrorBoundary } from "./ui/error-boundary";
 import { fetched } from "./ui/fetched";
 import { Shell } from "./shell/shell";
@@ -45,7 +45,7 @@ export function fetchPage(path: string): void {
   page.prefetch();
   // What kind it is, the document itself says; a device that has it need not wait for that.
   const kept = name === null ? undefined : keptDocuments().find((entry) => entry.name === name);
-  if (kept) fetchView(kept.kind);
+  if (kept) viewOf(kept.kind)?.prefetch();
 }
 
 export function App(): React.JSX.Element {
@@ -62,13 +62,13 @@ export function App(): React.JSX.Element {
       <ErrorBoundary key={path}>
         <Switch>
           <Route path="/">
-            <Home key="recent" api={api} tab="recent" fallback={<Fetching />} />
+            <Home key="recent" api={api} viewOf={viewOf} tab="recent" fallback={<Fetching />} />
           </Route>
           <Route path="/starred">
-            <Home key="starred" api={api} tab="starred" fallback={<Fetching />} />
+            <Home key="starred" api={api} viewOf={viewOf} tab="starred" fallback={<Fetching />} />
           </Route>
           <Route path="/trash">
-            <Home key="trash" api={api} tab="trash" fallback={<Fetching />} />
+            <Home key="trash" api={api} viewOf={viewOf} tab="trash" fallback={<Fetching />} />
           </Route>
           <Route path="/settings">
             <SettingsPage fallback={<Fetching />} />
@@ -81,7 +81,7 @@ export function App(): React.JSX.Element {
           </Route>
         </Switch>
       </ErrorBoundary>
-      <Shell api={api} />
+      <Shell api={api} viewOf={viewOf} />
       <Toasts />
       <LiveRegion />
     </>
@@ -102,7 +102,7 @@ function DocumentRoute(): React.JSX.Element {
   useLocation();
   const name = nameFromPath(location.pathname);
   if (name === null) return <NotFound />;
-  return <DocumentPage key={name} api={api} name={name} fallback={<Fetching />} />;
+  return <DocumentPage key={name} api={api} viewOf={viewOf} name={name} fallback={<Fetching />} />;
 }
 
 function NotFound(): React.JSX.Element {

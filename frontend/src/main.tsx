@@ -6,7 +6,7 @@ import { startWords } from "./i18n";
 import { keptDocuments } from "./device/kept";
 import { ensurePerson } from "./presence/name";
 import { askToKeep, startOffline } from "./ui/offline";
-import { startSettings } from "./ui/settings";
+import { settings, startSettings } from "./ui/settings";
 import { whenAtRest } from "./ui/at-rest";
 import "./ui/theme.css";
 import "./ui/controls.css";
@@ -14,7 +14,7 @@ import "./ui/controls.css";
 async function start(): Promise<void> {
   fetchPage(location.pathname);
   startSettings();
-  await startWords();
+  await startWords(settings);
   ensurePerson();
   const root = document.getElementById("root");
   if (root === null) throw new Error("index.html has no #root");

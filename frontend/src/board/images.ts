@@ -5,7 +5,7 @@ import type { Doc, Map as YMap } from "yjs";
 import type { Fate, Refused } from "../documents/picture-fate";
 import { blobOf, type WaitingPicture } from "../documents/pictures";
 import { waitAfter } from "../sync/backoff";
-import { FILES } from "./files";
+import { FILES } from "../documents/roots";
 
 /** A picture as the view has it. */
 export interface Picture {

@@ -1,7 +1,7 @@
 // One document's changes and pictures on their way to the server without the document being open, from a page or from the
 // service worker. Nothing leaves this device before the server has called it durable.
 import { Doc, encodeStateAsUpdate } from "yjs";
-import { FILES } from "../board/files";
+import { FILES } from "../documents/roots";
 import { ApiError, type Api, type Problem } from "../documents/api";
 import type { DocumentName } from "../documents/name";
 import { isFinal, sendPicture } from "../documents/picture-fate";

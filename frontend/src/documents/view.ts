@@ -1,7 +1,10 @@
-// What a kind of document brings to the page around it. Each kind's view is a chunk of its own.
+// What a kind of document brings to the page around it, and all that is known of a view there. Each kind's view is a chunk
+// of its own; which they are is said in views.ts, beside the app.
 import type { Room } from "../sync/room";
+import type { Fetched } from "../ui/fetched";
 import type { MenuItem } from "../ui/menu";
 import type { Api } from "./api";
+import type { Kind } from "./kind";
 import type { DocumentName } from "./name";
 
 export interface ViewProps {
@@ -21,3 +24,6 @@ export interface ViewHandle {
   /** What this kind adds to the document's menu. Asked when the menu is drawn. */
   readonly items: () => readonly MenuItem[];
 }
+
+/** The view of a kind, fetched when it is first drawn; `null` for a kind this app cannot show. */
+export type ViewOf = (kind: Kind | null) => Fetched<ViewProps> | null;

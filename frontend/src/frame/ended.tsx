@@ -11,7 +11,7 @@ import { readKind } from "../documents/kind";
 import type { DocumentName } from "../documents/name";
 import { problemWords } from "../documents/problem-words";
 import { readTitle } from "../documents/title";
-import { CONTENT } from "../plain/content";
+import { CONTENT } from "../documents/roots";
 import type { Room } from "../sync/room";
 import { exportText } from "../text/export";
 import { plainText } from "../text/plain-text";

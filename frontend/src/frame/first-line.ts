@@ -5,7 +5,7 @@ import { useCallback, useSyncExternalStore } from "react";
 import type { Doc, Transaction } from "yjs";
 import { readKind } from "../documents/kind";
 import { hasGivenTitle, readTitle, takeTitle } from "../documents/title";
-import { CONTENT } from "../plain/content";
+import { CONTENT } from "../documents/roots";
 import type { Room } from "../sync/room";
 import { isEditable, isLive } from "../sync/status";
 import { BODY } from "../text/binding/model";

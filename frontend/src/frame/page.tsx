@@ -18,7 +18,7 @@ import { documentPath, type DocumentName } from "../documents/name";
 import { problemWords } from "../documents/problem-words";
 import { TitleField } from "../documents/title-field";
 import { rememberUnsent } from "../documents/unsent";
-import type { ViewHandle } from "../documents/view";
+import type { ViewHandle, ViewOf } from "../documents/view";
 import { Others } from "../presence/others";
 import { useFollow } from "../presence/use-follow";
 import { useAnnouncement, useArrivals, usePeople, useRollCall } from "../presence/use-people";
@@ -42,7 +42,6 @@ import { useSettings } from "../ui/settings";
 import { browserSignals } from "../ui/signals";
 import { createStore, useStore } from "../ui/store";
 import { showToast } from "../ui/toast";
-import { viewOf } from "../views";
 import { BarTitle } from "./bar-title";
 import { Share } from "./share";
 import { StatusPill } from "./status-pill";
@@ -63,9 +62,9 @@ const NameStrip = fetched(() => import("../presence/name-strip").then(({ NameStr
 
 const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel), { ahead: true });
 
-export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName }): React.JSX.Element | null {
+export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName; readonly viewOf: ViewOf }): React.JSX.Element | null {
   const room = useRoom(props.name);
-  return room && <OpenDocument api={props.api} name={props.name} room={room} />;
+  return room && <OpenDocument {...props} room={room} />;
 }
 
 // What is written here without a server is sent and counted from other pages, which then could not fetch this.
@@ -125,7 +124,7 @@ function useRoom(name: DocumentName): Room | null {
 /** In a room full of people the menu would be nothing else; the others are reached by their avatars. */
 const MOST_FOLLOWABLE = 5;
 
-function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; readonly room: Room }): React.JSX.Element {
+function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; readonly viewOf: ViewOf; readonly room: Room }): React.JSX.Element {
   const { t } = useTranslation();
   const { api, name, room } = props;
   const { status, onlyInThisTab, stores } = useRoomState(room);
@@ -206,7 +205,7 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
   ];
   useCommands(items);
 
-  const View = viewOf(kind);
+  const View = props.viewOf(kind);
   return (
     <div className="frame doc-frame" data-kind={kind} data-title-hidden={titleHidden ? "" : undefined}>
       <header className="bar doc-bar">

@@ -1,6 +1,6 @@
 // What the first page does to documents that nobody opened for it: another title, a second copy. Fetched when it is asked for.
 import { applyUpdate, Doc, encodeStateAsUpdate, encodeStateVector } from "yjs";
-import { FILES } from "../board/files";
+import { FILES } from "../documents/roots";
 import { ApiError, type Api } from "../documents/api";
 import { readKind } from "../documents/kind";
 import { parseName, type DocumentName } from "../documents/name";

@@ -11,6 +11,7 @@ import { fold } from "../documents/fold";
 import { isKind } from "../documents/kind";
 import { documentPath, type DocumentName } from "../documents/name";
 import { problemHint, problemWords } from "../documents/problem-words";
+import type { ViewOf } from "../documents/view";
 import { partOfDay } from "../documents/when";
 import { You } from "../presence/you";
 import { useAtRest } from "../ui/at-rest";
@@ -35,28 +36,28 @@ const Confirm = fetched(() => import("../ui/confirm").then(({ Confirm }) => Conf
 
 export type Tab = "recent" | "starred" | "trash";
 
-export function Home(props: { readonly api: Api; readonly tab: Tab }): React.JSX.Element {
+export function Home(props: { readonly api: Api; readonly viewOf: ViewOf; readonly tab: Tab }): React.JSX.Element {
   // Which question is asked of the server differs by tab; hooks may not, so each tab is a component.
   switch (props.tab) {
     case "starred":
-      return <Starred api={props.api} />;
+      return <Starred api={props.api} viewOf={props.viewOf} />;
     case "recent":
     case "trash":
-      return <Listed api={props.api} tab={props.tab} />;
+      return <Listed api={props.api} viewOf={props.viewOf} tab={props.tab} />;
   }
 }
 
-function Listed(props: { readonly api: Api; readonly tab: "recent" | "trash" }): React.JSX.Element {
+function Listed(props: { readonly api: Api; readonly viewOf: ViewOf; readonly tab: "recent" | "trash" }): React.JSX.Element {
   const controls = useShelf(props.api, props.tab === "trash" ? "trash" : "live");
-  return <Documents api={props.api} tab={props.tab} controls={controls} />;
+  return <Documents {...props} controls={controls} />;
 }
 
-function Starred(props: { readonly api: Api }): React.JSX.Element {
+function Starred(props: { readonly api: Api; readonly viewOf: ViewOf }): React.JSX.Element {
   const controls = useStarredShelf(props.api, useStarred());
-  return <Documents api={props.api} tab="starred" controls={controls} />;
+  return <Documents {...props} tab="starred" controls={controls} />;
 }
 
-function Documents(props: { readonly api: Api; readonly tab: Tab; readonly controls: ShelfControls }): React.JSX.Element {
+function Documents(props: { readonly api: Api; readonly viewOf: ViewOf; readonly tab: Tab; readonly controls: ShelfControls }): React.JSX.Element {
   const { t } = useTranslation();
   const { api, tab } = props;
   const { state, reload, more, drop, putBack } = props.controls;
@@ -66,7 +67,7 @@ function Documents(props: { readonly api: Api; readonly tab: Tab; readonly contr
   const now = useNow();
   const starred = useStarred();
   const actions = useRowActions(api, { drop, putBack, askToDelete: setDoomed, askToRename: setRenamed });
-  const creating = useCreate(api, reload);
+  const creating = useCreate(api, props.viewOf, reload);
   const unsent = useUnsent();
   const [onlyUnsent, setOnlyUnsent] = useState(false);
   // Nothing waits any more: what waits later is not asked for by this.

@@ -1,6 +1,6 @@
 // A drawing in Excalidraw's format as a new board, with its pictures. Fetched when one is imported.
 import { Doc, encodeStateAsUpdate } from "yjs";
-import { FILES } from "../board/files";
+import { FILES } from "../documents/roots";
 import { readScene, type ScenePicture } from "../board/scene-file";
 import { ApiError, type Api } from "../documents/api";
 import type { Beginning } from "../documents/beginning";

@@ -8,9 +8,9 @@ import { rememberJustMade } from "../documents/just-made";
 import type { Kind } from "../documents/kind";
 import { documentPath } from "../documents/name";
 import { problemWords } from "../documents/problem-words";
+import type { ViewOf } from "../documents/view";
 import { MissingPart, tellMissing, whyMissing } from "../ui/missing";
 import { showToast } from "../ui/toast";
-import { fetchView, viewReady } from "../views";
 import { IMPORTABLE, ImportError, createDocument, importDocument, type Created, type ImportedFile } from "./create";
 
 export interface Creating {
@@ -23,7 +23,7 @@ export interface Creating {
   readonly take: (files: readonly File[]) => void;
 }
 
-export function useCreate(api: Api, onMade?: () => void): Creating {
+export function useCreate(api: Api, viewOf: ViewOf, onMade?: () => void): Creating {
   const { t, i18n } = useTranslation();
   const [, navigate] = useLocation();
   const [busy, setBusy] = useState(false);
@@ -35,6 +35,7 @@ export function useCreate(api: Api, onMade?: () => void): Creating {
     return () => void (shown.current = false);
   }, []);
 
+  const drawable = useCallback(async (kind: Kind) => await viewOf(kind)?.ready(), [viewOf]);
   const work = useCallback(async (doing: () => Promise<void>): Promise<void> => {
     if (working.current) return;
     working.current = true;
@@ -49,10 +50,11 @@ export function useCreate(api: Api, onMade?: () => void): Creating {
 
   const create = useCallback(
     (kind: Kind) => {
-      fetchView(kind);
+      // A failure is left to the drawing of the view, which asks again.
+      viewOf(kind)?.prefetch();
       void work(async () => {
         try {
-          const made = await createDocument(api, kind, viewReady);
+          const made = await createDocument(api, kind, drawable);
           // Whoever has gone on meanwhile is not called back.
           if (shown.current) {
             rememberJustMade(made.name);
@@ -66,13 +68,13 @@ export function useCreate(api: Api, onMade?: () => void): Creating {
         }
       });
     },
-    [api, navigate, onMade, t, work],
+    [api, drawable, navigate, onMade, t, viewOf, work],
   );
   const take = useCallback(
     (files: readonly File[]) => {
       if (files.length === 0) return;
       void work(async () => {
-        const { made, troubles } = await importFiles(files, (file) => importDocument(api, file, viewReady, [i18n.language, ...navigator.languages]), t);
+        const { made, troubles } = await importFiles(files, (file) => importDocument(api, file, drawable, [i18n.language, ...navigator.languages]), t);
         const [first] = made;
         if (files.length === 1 && first && shown.current) navigate(documentPath(first.name));
         if (made.length > 0) onMade?.();
@@ -80,7 +82,7 @@ export function useCreate(api: Api, onMade?: () => void): Creating {
         if (said.length > 0) showToast({ text: said.join(" ") });
       });
     },
-    [api, i18n, navigate, onMade, t, work],
+    [api, drawable, i18n, navigate, onMade, t, work],
   );
   const pick = useCallback(() => {
     const input = document.createElement("input");

@@ -1,7 +1,6 @@
 // Words. One JSON file per language, fetched only when it is spoken; the English one is also the type of the keys.
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
-import { settings } from "../ui/settings";
 import type en from "./en.json";
 import { chooseLanguage, type Language } from "./languages";
 
@@ -17,8 +16,15 @@ const files: Readonly<Record<Language, () => Promise<{ default: object }>>> = {
   "zh-Hant-TW": () => import("./zh-Hant-TW.json"),
 };
 
-/** Resolves when the first language is loaded; afterwards the language follows the setting. */
-export async function startWords(): Promise<void> {
+/** What the person chose; `null` follows the browser. */
+export interface Chosen {
+  readonly get: () => { readonly language: Language | null };
+  readonly subscribe: (listener: () => void) => unknown;
+}
+
+/** Resolves when the first language is loaded; afterwards the language follows what is chosen. */
+export async function startWords(chosen: Chosen): Promise<void> {
+  const wanted = (): Language => chosen.get().language ?? chooseLanguage(navigator.languages);
   await i18next.use(initReactI18next).init({
     resources: {},
     ns: ["words"],
@@ -28,13 +34,9 @@ export async function startWords(): Promise<void> {
     returnNull: false,
   });
   await speak(wanted());
-  settings.subscribe(() => {
+  chosen.subscribe(() => {
     if (i18next.language !== wanted()) void speak(wanted());
   });
-}
-
-function wanted(): Language {
-  return settings.get().language ?? chooseLanguage(navigator.languages);
 }
 
 async function speak(language: Language): Promise<void> {

@@ -6,7 +6,7 @@ import { afterEach, expect, test } from "vitest";
 import { Awareness } from "y-protocols/awareness";
 import { Doc, applyUpdate, encodeStateAsUpdate } from "yjs";
 import { seeded } from "../testing/random";
-import { CONTENT } from "./content";
+import { CONTENT } from "../documents/roots";
 import { createPlainEditor } from "./editor";
 
 const opened: (() => void)[] = [];

@@ -11,7 +11,7 @@ import { yCollab, yUndoManagerKeymap } from "y-codemirror.next";
 import { UndoManager, type Doc } from "yjs";
 import type { Awareness } from "y-protocols/awareness";
 import { carets, placeOf } from "./carets";
-import { CONTENT } from "./content";
+import { CONTENT } from "../documents/roots";
 import { LANGUAGES, languageOf } from "./languages";
 import { lineEnds } from "./line-ends";
 

@@ -8,7 +8,7 @@ import { TitleField } from "../documents/title-field";
 import { useTitle } from "../documents/title-input";
 import { WordCount } from "../text/word-count";
 import { saveFile, textFileName } from "../ui/save-file";
-import { CONTENT } from "./content";
+import { CONTENT } from "../documents/roots";
 import { createPlainEditor, type PlainEditor, type PlainWords } from "./editor";
 import "./plain.css";
 

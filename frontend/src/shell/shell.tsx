@@ -2,6 +2,7 @@
 // fetched when it is opened.
 import { useEffect, useRef } from "react";
 import type { Api } from "../documents/api";
+import type { ViewOf } from "../documents/view";
 import { useCreate } from "../home/use-create";
 import { ErrorBoundary } from "../ui/error-boundary";
 import { fetched } from "../ui/fetched";
@@ -13,9 +14,9 @@ import { goToNextRegion } from "./regions";
 const Palette = fetched(() => import("./palette").then(({ Palette }) => Palette), { ahead: true });
 const Help = fetched(() => import("./help").then(({ Help }) => Help), { ahead: true });
 
-export function Shell(props: { readonly api: Api }): React.JSX.Element {
+export function Shell(props: { readonly api: Api; readonly viewOf: ViewOf }): React.JSX.Element {
   const layer = useStore(openLayer);
-  const creating = useCreate(props.api);
+  const creating = useCreate(props.api, props.viewOf);
   const create = useRef(creating.create);
   useEffect(() => {
     create.current = creating.create;

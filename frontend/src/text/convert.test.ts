@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { Doc, applyUpdate } from "yjs";
 import { readKind } from "../documents/kind";
-import { CONTENT } from "../plain/content";
+import { CONTENT } from "../documents/roots";
 import { contentOf, formatOf, fromHtml, fromMarkdown, htmlFrom, importFile, markdownFrom } from "./convert";
 import { readTitle } from "../documents/title";
 

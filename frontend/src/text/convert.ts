@@ -5,7 +5,7 @@ import { DOMSerializer, Node } from "@tiptap/pm/model";
 import DOMPurify from "dompurify";
 import { Doc, encodeStateAsUpdate } from "yjs";
 import { writeKind, type Kind } from "../documents/kind";
-import { CONTENT } from "../plain/content";
+import { CONTENT } from "../documents/roots";
 import { blocks, textSchema } from "./blocks";
 import { type Keep, keepInHtml, keepInMarkdown, withoutLost } from "./data-pictures";
 import { readText, writeText } from "./binding/binding";

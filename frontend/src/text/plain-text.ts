@@ -1,7 +1,7 @@
 // The words of a text or plain text straight from its shared data, one line per block, without an editor.
 import type { Doc } from "yjs";
 import { readKind } from "../documents/kind";
-import { CONTENT } from "../plain/content";
+import { CONTENT } from "../documents/roots";
 import { wordsOf } from "./binding/words";
 
 export function plainText(doc: Doc): string {
