@@ -1,40 +1,26 @@
-// The board's two truths kept in step: the shared document (a map of shapes, each a map of fields) and what this
-// browser's view shows. Knows neither React nor Excalidraw nor a clock; the view comes in through `BoardView`.
+// The board's two truths kept in step: the shared document (stored.ts) and what this browser's view shows. Knows neither
+// React nor Excalidraw nor a clock; the view comes in through `BoardView`.
 //
-// One rule carries the rest. For every shape the binding remembers what both sides last agreed on, its *base*:
-//   - a field in which the view differs from the base was changed here, and is written to the document;
-//   - a field in which the document differs from the base was changed elsewhere, and is shown, unless it was changed here too;
-// so two people who change different fields of one shape both keep their change, and nobody needs to recognise an echo.
+// One rule carries the rest. For every shape the binding remembers what both sides last agreed on (agreed.ts): what differs
+// from that in the view was changed here, what differs in the document elsewhere. So two people who change different fields
+// of one shape both keep their change, and nobody needs to recognise an echo.
 // A view that drags counts from where the drag began, and puts every field of a place back to that with each move. So while
 // the pointer is down the base of what it moves stays what it was when it went down; what others did meanwhile is shown when
-// it comes up. A place that both changed moves by the sum of both (see drag.ts).
-// What a read mends (see element.ts, and the links below) becomes part of the base and is therefore never written back.
-//
-// Layout of the document, which other programs read as well:
-//   elements: Y.Map  id -> Y.Map of an Excalidraw element's fields, without id, version, versionNonce, updated and status.
-//                    Lists and objects are replaced whole. Order is by `index`, then id. A deleted shape stays, with `isDeleted`.
-//                    The words of a text, `originalText`, are a Y.Text, so that several people may write them at once, also
-//                    without a network. `text` is the same broken into lines, which each view does for itself where the
-//                    stored lines are of other words. Words that somebody stored as a plain string stay one, replaced whole.
-import { AbstractType, Map as YMap, Text as YText, UndoManager, type Doc, type Transaction, type YEvent } from "yjs";
-import { equal, isContainer, isShared, isShown, mended, sharedFields, type BoardElement, type Fields } from "./element";
-import { together } from "./drag";
-import { carried, editsBetween, sameWords } from "./words";
-
-/** The root of the shapes in the shared data. */
-export const ELEMENTS = "elements";
+// it comes up. A place that both changed moves by the sum of both (drag.ts).
+// What a read mends (element.ts, ties.ts) becomes part of the base and is therefore never written back.
+import { UndoManager, type AbstractType, type Doc, type Transaction, type YEvent } from "yjs";
+import { agreedOn, changedSince, isClean, newsOf, put, startOf, type Base } from "./agreed";
+import { allTogether, PLACE, type Change } from "./drag";
+import { mended, sharedFields, WORDS, type BoardElement, type Fields } from "./element";
+import { historyOf, type BoardHistory } from "./history";
+import { byOrder, orderRepairs } from "./order";
+import { isUnready, ownIn, readyOf } from "./own";
+import { ELEMENTS, sharedWords, storedFields, storedShape, unborn, writeFields } from "./stored";
+import { openTies } from "./ties";
+import { sameWords } from "./words";
 
 /** Changes within this time become one step of undo, in ms. A pointer that comes up ends the step at once. */
 const UNDO_PAUSE = 400;
-
-/** While a text is being written, these are the writer's: the caret stands in them. */
-const WRITTEN: ReadonlySet<string> = new Set(["text", "originalText", "x", "y", "width", "height"]);
-
-/** What a pointer that drags, resizes or turns a shape sets with each move, whether it changes it or not. */
-const PLACE: ReadonlySet<string> = new Set(["x", "y", "width", "height", "angle", "points", "fontSize"]);
-
-/** The words of a text, as they were written. */
-const WORDS = "originalText";
 
 /** What the binding needs of a view. */
 export interface BoardView {
@@ -81,40 +67,11 @@ export interface BoardBinding {
   readonly dispose: () => void;
 }
 
-/** One's own steps, never a colleague's. */
-export interface BoardHistory {
-  readonly undo: () => void;
-  readonly redo: () => void;
-  readonly canUndo: () => boolean;
-  readonly canRedo: () => boolean;
-  /** Calls back when one of the two answers may have changed. Returns the end of it. */
-  readonly subscribe: (listener: () => void) => () => void;
+/** What was changed here in a shape, since what both agreed on. */
+interface OwnChange extends Change {
+  readonly element: BoardElement;
+  readonly base: Base;
 }
-
-/** What view and document last agreed on for one shape. */
-interface Base {
-  /** Field by field as the view showed it. */
-  fields: Record<string, unknown>;
-  /** The document's `index`. The one in `fields` is the view's, who mends equal ones for itself. */
-  order: unknown;
-  /** The copy the view had then; another pair means that the view changed the shape since. */
-  version: number;
-  versionNonce: number;
-  /** Only in somebody's hand so far, not in the document. */
-  phantom: boolean;
-}
-
-/** What a stored shape says about others. Followed in both directions, because one end may arrive before the other. */
-interface Links {
-  readonly alive: boolean;
-  readonly type: unknown;
-  readonly container: string | null;
-  readonly frame: string | null;
-  readonly start: string | null;
-  readonly end: string | null;
-}
-
-const NO_LINKS: Links = { alive: false, type: null, container: null, frame: null, start: null, end: null };
 
 export function bindBoard(ports: {
   readonly doc: Doc;
@@ -126,9 +83,8 @@ export function bindBoard(ports: {
   const nonce = ports.nonce ?? (() => Math.floor(Math.random() * 2 ** 31));
   const elements = doc.getMap<unknown>(ELEMENTS);
   const bases = new Map<string, Base>();
-  const links = new Map<string, Links>();
-  /** From a shape to those that point to it. */
-  const pointing = new Map<string, Set<string>>();
+  const isStored = (id: string): boolean => elements.has(id);
+  const ties = openTies((id) => stored(id)?.["boundElements"]);
   let others: ReadonlyMap<string, Fields> = new Map();
   let held = false;
   let unfinished: Unfinished = {};
@@ -145,7 +101,7 @@ export function bindBoard(ports: {
   /** Marks transactions as ours. The second kind is ours too, but no step of undo. */
   const STEP = { by: "board" };
   const SETTING = { by: "board, beside undo" };
-  const history = new UndoManager(elements, { trackedOrigins: new Set([STEP]), captureTimeout: UNDO_PAUSE });
+  const steps = new UndoManager(elements, { trackedOrigins: new Set([STEP]), captureTimeout: UNDO_PAUSE });
 
   // ---- from the document to the view --------------------------------------------------------------------
 
@@ -168,7 +124,7 @@ export function bindBoard(ports: {
     const ids = new Set<string>();
     for (const id of touched) {
       ids.add(id);
-      for (const tied of relink(id)) ids.add(tied);
+      for (const tied of ties.note(id, stored(id))) ids.add(tied);
     }
     const incoming = new Map<string, Record<string, unknown> | null>();
     for (const id of ids) incoming.set(id, read(id));
@@ -196,7 +152,7 @@ export function bindBoard(ports: {
       next.push(added(id, fields));
       [differs, unordered] = [true, true];
     }
-    if (unordered) next.sort(byOrder);
+    if (unordered) next.sort(byOrder(bases));
     if (differs || unordered) show(next);
     retype();
   };
@@ -230,41 +186,17 @@ export function bindBoard(ports: {
     const clean = base.phantom || isClean(element, base);
     // It may be dragged yet, and from where it was when the pointer went down.
     if (held && clean && !began.has(id)) began.set(id, { ...base.fields });
-    const change: Record<string, unknown> = {};
-    for (const field of new Set([...Object.keys(base.fields), ...Object.keys(incoming)])) {
-      const writing = unfinished.text === id && WRITTEN.has(field);
-      // What others have in hand is not theirs yet; some of it came from here, and would come back a second time.
-      const theirs = writing && field === WORDS ? (wordsOf(id)?.toJSON() ?? incoming[field]) : incoming[field];
-      if (equal(field === "index" ? base.order : base.fields[field], theirs)) continue;
-      if (writing) {
-        deferred.add(id);
-        if (field === WORDS && wordsOf(id) !== null) {
-          const words = carried(String(base.fields[WORDS]), String(element[WORDS]), String(theirs));
-          retyped = { id, theirs: String(theirs), words };
-        }
-        continue;
-      }
-      if (held && !clean && PLACE.has(field)) {
-        deferred.add(id);
-        continue;
-      }
-      const ours = clean || equal(element[field], base.fields[field]);
-      // Written yet to be, as a change of what both knew.
-      if (!ours && field === WORDS && wordsOf(id) !== null) {
-        deferred.add(id);
-        continue;
-      }
-      if (field === "index") {
-        base.order = theirs;
-        if (!ours) continue;
-      }
-      if (ours) change[field] = theirs;
-      set(base.fields, field, theirs);
-    }
+    const words = sharedWords(storedShape(elements, id))?.toJSON() ?? null;
+    const news = newsOf(element, base, incoming, { clean, held, writing: unfinished.text === id, words });
+    for (const [field, value] of Object.entries(news.agreed)) put(base.fields, field, value);
+    base.order = news.order;
+    if (news.waits) deferred.add(id);
+    if (news.retyped !== null) retyped = { id, ...news.retyped };
     if (fields !== null) base.phantom = !elements.has(id);
-    if (Object.keys(change).length === 0) return element;
+    const changes = Object.entries(news.shown);
+    if (changes.length === 0) return element;
     const merged: Record<string, unknown> = { ...element };
-    for (const [field, value] of Object.entries(change)) set(merged, field, value);
+    for (const [field, value] of changes) put(merged, field, value);
     const version = { version: element.version + 1, versionNonce: nonce() };
     if (clean) Object.assign(base, version);
     return { ...(merged as BoardElement), ...version };
@@ -304,131 +236,27 @@ export function bindBoard(ports: {
     }
   };
 
-  /** A shape that was moved up or down here stands where it was put; every other where the document says. */
-  const orderOf = (element: BoardElement): string => {
-    const base = bases.get(element.id);
-    return keyOf(base === undefined || element.index !== base.fields["index"] ? element.index : base.order);
-  };
-
-  const byOrder = (one: BoardElement, other: BoardElement): number => {
-    const [a, b] = [orderOf(one), orderOf(other)];
-    return a < b ? -1 : a > b ? 1 : one.id < other.id ? -1 : 1;
-  };
-
   // ---- reading a shape, with its ties ---------------------------------------------------------------------
 
   /** What the document says of a shape, with what somebody has in hand of it on top. */
   const stored = (id: string, inHand: Fields | null = others.get(id) ?? null): Fields | null => {
-    const map = elements.get(id);
-    if (!(map instanceof YMap)) return inHand === null ? null : { ...inHand, isDeleted: false, locked: true };
-    const fields: Record<string, unknown> = {};
-    for (const [field, value] of map as YMap<unknown>) {
-      if (field === WORDS && value instanceof YText) fields[field] = value.toJSON();
-      else if (isShared(field) && !(value instanceof AbstractType)) fields[field] = value;
-    }
+    const shape = storedShape(elements, id);
+    if (shape === null) return inHand === null ? null : { ...inHand, isDeleted: false, locked: true };
+    const fields = storedFields(shape);
     return inHand === null ? fields : { ...fields, ...inHand, isDeleted: fields["isDeleted"] };
-  };
-
-  /** Notes anew to whom a shape is tied. Answers which others look different by that. */
-  const relink = (id: string): ReadonlySet<string> => {
-    const before = links.get(id) ?? NO_LINKS;
-    const now = linksOf(stored(id));
-    links.set(id, now);
-    const affected = new Set<string>();
-    const appeared = before.alive !== now.alive || before.type !== now.type;
-    const textsOf = (container: string): readonly string[] => [...(pointing.get(container) ?? [])].filter((source) => links.get(source)?.container === container);
-    for (const end of ["container", "frame", "start", "end"] as const) {
-      if (before[end] !== null) pointing.get(before[end])?.delete(id);
-    }
-    for (const end of ["container", "frame", "start", "end"] as const) {
-      const target = now[end];
-      if (target !== null) {
-        const sources = pointing.get(target);
-        if (sources) sources.add(id);
-        else pointing.set(target, new Set([id]));
-      }
-      if (!appeared && before[end] === target) continue;
-      for (const other of [before[end], target]) {
-        if (other === null) continue;
-        affected.add(other);
-        if (end === "container") for (const rival of pointing.get(other) ?? []) affected.add(rival);
-      }
-    }
-    const sources = pointing.get(id) ?? new Set<string>();
-    // Two texts in one container: which of them stays is the container's to say.
-    if (appeared || textsOf(id).length > 1) {
-      for (const source of sources) affected.add(source);
-    }
-    // A text is in the frame its container is in: it looks different when that changes, or when the frame comes or goes.
-    if (before.frame !== now.frame) for (const text of textsOf(id)) affected.add(text);
-    if (appeared) for (const source of sources) for (const text of textsOf(source)) affected.add(text);
-    affected.delete(id);
-    return affected;
   };
 
   /** A shape as it is to be shown; `null` if there is none, or none that can be shown. */
   const read = (id: string, raw: Fields | null = stored(id)): Record<string, unknown> | null => {
     const fields = raw && mended(raw);
     if (fields === null) return null;
-    const { container, frame, start, end } = links.get(id) ?? NO_LINKS;
-    if (frame !== null && !isFrame(frame)) fields["frameId"] = null;
-    if (container !== null) {
-      if (textIn(container) === id) fields["frameId"] = frameOf(container);
-      else fields["containerId"] = null;
-    }
-    if (start !== null && !isAlive(start)) fields["startBinding"] = null;
-    if (end !== null && !isAlive(end)) fields["endBinding"] = null;
-    fields["boundElements"] = boundTo(id, fields["type"], fields["boundElements"]);
-    if (wordsOf(id) !== null && !sameWords(String(fields["text"]), String(fields[WORDS]))) {
+    const container = ties.tie(id, fields);
+    // The stored lines are of other words.
+    if (sharedWords(storedShape(elements, id)) !== null && !sameWords(String(fields["text"]), String(fields[WORDS]))) {
       const around = fields["containerId"] === null || container === null ? null : stored(container);
       Object.assign(fields, view.fit?.(fields, around && mended(around)) ?? { text: fields[WORDS] });
     }
     return fields;
-  };
-
-  /** The words of a text that may be written by several at once; `null` for others, and for what is no text. */
-  const wordsOf = (id: string): YText | null => {
-    const map = elements.get(id);
-    const words: unknown = map instanceof YMap ? map.get(WORDS) : null;
-    return words instanceof YText ? words : null;
-  };
-
-  const isAlive = (id: string): boolean => links.get(id)?.alive === true;
-  const isFrame = (id: string): boolean => isAlive(id) && links.get(id)?.type === "frame";
-
-  /**
-   * A text goes where its container goes. What says otherwise, such as a text moved into a frame while its container was
-   * moved out, would be torn apart by the next move of the frame.
-   */
-  const frameOf = (container: string): string | null => {
-    const frame = links.get(container)?.frame ?? null;
-    return frame !== null && isFrame(frame) ? frame : null;
-  };
-
-  /**
-   * The list of what is bound to a shape, made from the other ends. The stored list gives the order only: it is replaced
-   * whole, so of two arrows bound at the same time it remembers one.
-   */
-  const boundTo = (id: string, type: unknown, listed: unknown): unknown => {
-    const text = isContainer(type) ? textIn(id) : null;
-    const bound: { readonly id: string; readonly type: string }[] = [];
-    for (const source of pointing.get(id) ?? []) {
-      const { alive, type, start, end } = links.get(source) ?? NO_LINKS;
-      if (source === text) bound.push({ id: source, type: "text" });
-      else if (alive && type === "arrow" && (start === id || end === id)) bound.push({ id: source, type: "arrow" });
-    }
-    if (bound.length === 0) return Array.isArray(listed) ? [] : null;
-    const place = placesIn(listed);
-    return bound.sort((a, b) => (place.get(a.id) ?? Infinity) - (place.get(b.id) ?? Infinity) || (a.id < b.id ? -1 : 1));
-  };
-
-  /** Of several texts that say they are inside a container, the one it lists first; the others stand free. */
-  const textIn = (container: string): string | null => {
-    if (!isAlive(container) || !isContainer(links.get(container)?.type)) return null;
-    const texts = [...(pointing.get(container) ?? [])].filter((id) => isAlive(id) && links.get(id)?.container === container).sort();
-    if (texts.length < 2) return texts[0] ?? null;
-    const place = placesIn(stored(container)?.["boundElements"]);
-    return texts.reduce((best, text) => ((place.get(text) ?? Infinity) < (place.get(best) ?? Infinity) ? text : best));
   };
 
   // ---- from the view to the document ----------------------------------------------------------------------
@@ -436,52 +264,32 @@ export function bindBoard(ports: {
   const write = (what: { readonly text: boolean; readonly line: boolean }): void => {
     if (!writable) return;
     const scene = view.elements();
-    const back = new Set<string>();
+    const own = ownIn(scene, bases, isStored);
+    if (own.born.length + own.changed.length === 0) return;
+    const back = new Set(scene.filter((element) => !bases.has(element.id) && isUnready(element)).map(({ id }) => id));
     if (!what.text && unfinished.text !== undefined) back.add(unfinished.text);
     if (!what.line && unfinished.line !== undefined) back.add(unfinished.line);
-
-    const dirty: BoardElement[] = [];
-    for (const element of scene) {
-      const base = bases.get(element.id);
-      if (base === undefined ? isBirth(element) : !base.phantom && !isClean(element, base)) dirty.push(element);
-      if (base === undefined && isUnready(element)) back.add(element.id);
-    }
-    if (dirty.length === 0) return;
-    const unborn = [...back].filter((id) => !elements.has(id));
-    const ready = dirty.filter((element) => !back.has(element.id) && !unborn.some((id) => isBoundTo(element, id)));
-
-    const born = ready.filter((element) => !bases.has(element.id));
-    const changes = ready.flatMap((element) => {
-      const base = bases.get(element.id);
-      return base === undefined ? [] : [{ element, base, fields: difference(element, base) }];
-    });
+    const { born, changed } = readyOf(own, back, isStored);
+    const changes = changed.map(({ element, base }) => changeOf(element, base));
     const settled = settle(changes);
-    const reordered = orderRepairs(scene, born, changes.filter(({ fields }) => fields.has("index")).map(({ element }) => element));
+    const moved = changes.filter(({ fields }) => fields.has("index")).map(({ element }) => element);
+    const reordered = orderRepairs(scene, new Set([...born, ...moved].map(({ id }) => id)), bases).filter(({ id }) => isStored(id));
 
     if (born.length > 0) {
       // Born deleted, and brought to life in the next transaction, which is the step of undo. Undoing a creation thus
       // sets a field instead of removing the key with all that others have done to the shape since; redo finds it whole.
       doc.transact(() => {
-        for (const element of born) {
-          const words = typeof element[WORDS] === "string" ? { [WORDS]: new YText(element[WORDS]) } : {};
-          elements.set(element.id, new YMap<unknown>(Object.entries({ ...sharedFields(element), ...words, isDeleted: true })));
-        }
+        for (const element of born) elements.set(element.id, unborn(element));
       }, SETTING);
     }
     if (born.length > 0 || changes.some(({ fields }) => fields.size > 0) || reordered.length > 0) {
       doc.transact(() => {
-        for (const { id } of born) (elements.get(id) as YMap<unknown>).set("isDeleted", false);
+        for (const { id } of born) storedShape(elements, id)?.set("isDeleted", false);
         for (const { element, base, fields } of settled) {
-          const map = elements.get(element.id);
-          if (!(map instanceof YMap)) continue;
-          for (const [field, value] of fields) {
-            const words: unknown = map.get(field);
-            if (field === WORDS && words instanceof YText && typeof value === "string") writeWords(words, String(base.fields[WORDS]), value);
-            else if (value === undefined) map.delete(field);
-            else map.set(field, value);
-          }
+          const shape = storedShape(elements, element.id);
+          if (shape !== null) writeFields(shape, fields, base.fields[WORDS]);
         }
-        for (const { id, index } of reordered) (elements.get(id) as YMap<unknown>).set("index", index);
+        for (const { id, index } of reordered) storedShape(elements, id)?.set("index", index);
         // Before the transaction ends and its events come: they are compared with what both sides agree on now.
         for (const element of born) agree(element, element.index);
         for (const { element, base, fields } of changes) agree(element, fields.has("index") ? element.index : base.order);
@@ -494,39 +302,14 @@ export function bindBoard(ports: {
   };
 
   /** The same changes, where others changed the place or the size of these shapes meanwhile. */
-  const settle = <Change extends { readonly element: BoardElement; readonly base: Base; readonly fields: ReadonlyMap<string, unknown> }>(changes: readonly Change[]): readonly Change[] => {
+  const settle = (changes: readonly OwnChange[]): readonly OwnChange[] => {
     // What the view put back is shown anew, also where nothing else was changed.
     for (const { element } of changes) if (began.has(element.id)) deferred.add(element.id);
-    const moved = changes.filter(({ fields }) => [...PLACE].some((field) => fields.has(field)));
-    const drifts = new Map<string, readonly [number, number]>();
-    const settleOne = (change: Change): Change => {
-      const { element, base, fields } = change;
-      const written = read(element.id, stored(element.id, null));
-      if (written === null) return change;
-      const start = startOf(element, base);
-      const theirs = { ...written };
-      for (const field of PLACE) if (meanwhile.get(element.id)?.has(field) !== true) set(theirs, field, start[field]);
-      const final = together(fields, start, element, theirs, (id) => drifts.get(id) ?? null);
-      const drift = (field: "x" | "y"): number => Number(final.has(field) ? final.get(field) : theirs[field]) - Number(element[field]);
-      drifts.set(element.id, [drift("x"), drift("y")]);
-      return { ...change, fields: final };
-    };
-    // Lines last: where their ends are is up to the shapes these are bound to.
-    const done = new Map<string, Change>();
-    for (const lines of [false, true]) {
-      for (const change of moved) if (change.fields.has("points") === lines) done.set(change.element.id, settleOne(change));
-    }
-    return changes.map((change) => done.get(change.element.id) ?? change);
-  };
-
-  /** What was changed in the words here, in what they have become meanwhile. */
-  const writeWords = (words: YText, base: string, ours: string): void => {
-    const theirs = words.toJSON();
-    // From the back, so that what is before stays where it is.
-    for (const { index, remove, insert } of editsBetween(theirs, carried(base, ours, theirs)).toReversed()) {
-      if (remove > 0) words.delete(index, remove);
-      else words.insert(index, insert);
-    }
+    return allTogether(changes, ({ element: { id }, from }) => {
+      const theirs = read(id, stored(id, null));
+      if (theirs !== null) for (const field of PLACE) if (meanwhile.get(id)?.has(field) !== true) put(theirs, field, from[field]);
+      return theirs;
+    });
   };
 
   /** Shows what waited for a caret that has left, or for what was in hand to be written. */
@@ -545,57 +328,15 @@ export function bindBoard(ports: {
     if (waiting.length > 0) take(waiting);
   };
 
-  /** A shape made here. One that is deleted before others have heard of it stays unheard of. */
-  const isBirth = (element: BoardElement): boolean => !element.isDeleted && isShown(element.type) && !elements.has(element.id);
-
   const agree = (element: BoardElement, order: unknown): Base => {
-    const { version, versionNonce } = element;
-    const base = { fields: sharedFields(element), order, version, versionNonce, phantom: false };
+    const base = agreedOn(element, order);
     bases.set(element.id, base);
     return base;
   };
 
-  const difference = (element: BoardElement, base: Base): Map<string, unknown> => {
-    const changed = new Map<string, unknown>();
-    const start = startOf(element, base);
-    for (const field of new Set([...Object.keys(start), ...Object.keys(element)])) {
-      if (isShared(field) && !equal(element[field], start[field])) changed.set(field, element[field]);
-    }
-    return changed;
-  };
-
-  /** What the change of a shape counts from: for what others changed after the pointer went down, what it was then. */
-  const startOf = (element: BoardElement, base: Base): Fields => {
-    const before = began.get(element.id);
-    if (before === undefined) return base.fields;
-    const start = { ...base.fields };
-    // What the view has taken from them was not put back by it.
-    for (const field of PLACE) if (!equal(element[field], base.fields[field])) set(start, field, before[field]);
-    return start;
-  };
-
-  /**
-   * The view counts a new `index` between those it shows, which may be its own mended ones. If by the document's a shape
-   * would then stand elsewhere for others than it does here, the document gets the view's.
-   */
-  const orderRepairs = (
-    scene: readonly BoardElement[],
-    born: readonly BoardElement[],
-    moved: readonly BoardElement[],
-  ): readonly { readonly id: string; readonly index: unknown }[] => {
-    if (born.length === 0 && moved.length === 0) return [];
-    const fresh = new Set([...born, ...moved].map(({ id }) => id));
-    const known = scene.filter(({ id }) => fresh.has(id) || bases.get(id)?.phantom === false);
-    const key = (element: BoardElement): string => keyOf(fresh.has(element.id) ? element.index : bases.get(element.id)?.order);
-    const ascends = known.every((element, at) => {
-      const last = known[at - 1];
-      if (last === undefined) return true;
-      const [a, b] = [key(last), key(element)];
-      return a < b || (a === b && last.id < element.id);
-    });
-    if (ascends) return [];
-    const differs = ({ id, index }: BoardElement): boolean => !fresh.has(id) && elements.has(id) && index !== bases.get(id)?.order;
-    return known.filter(differs).map(({ id, index }) => ({ id, index }));
+  const changeOf = (element: BoardElement, base: Base): OwnChange => {
+    const from = startOf(element, base, began.get(element.id));
+    return { element, base, from, fields: changedSince(from, element) };
   };
 
   const writeSome = (): void => {
@@ -605,25 +346,13 @@ export function bindBoard(ports: {
 
   const inHand = (): ReadonlyMap<string, Fields> => {
     const hand = new Map<string, Fields>();
-    for (const element of view.elements()) {
-      const base = bases.get(element.id);
-      if (base === undefined) {
-        if (isBirth(element)) hand.set(element.id, sharedFields(element));
-      } else if (!base.phantom && !isClean(element, base)) {
-        const fields = difference(element, base);
-        if (fields.size > 0) hand.set(element.id, Object.fromEntries(fields));
-      }
+    const { born, changed } = ownIn(view.elements(), bases, isStored);
+    for (const element of born) hand.set(element.id, sharedFields(element));
+    for (const { element, base } of changed) {
+      const { fields } = changeOf(element, base);
+      if (fields.size > 0) hand.set(element.id, Object.fromEntries(fields));
     }
     return hand;
-  };
-
-  const step = (move: () => unknown): void => {
-    if (!writable) return;
-    held = false;
-    writeAll();
-    letGo();
-    history.stopCapturing();
-    move();
   };
 
   elements.observeDeep(onEvents);
@@ -640,14 +369,14 @@ export function bindBoard(ports: {
       held = false;
       writeSome();
       letGo();
-      history.stopCapturing();
+      steps.stopCapturing();
     },
     unfinished: (shapes) => {
       const left = unfinished.text !== shapes.text || unfinished.line !== shapes.line;
       unfinished = shapes;
       if (!left) return;
       writeSome();
-      history.stopCapturing();
+      steps.stopCapturing();
       catchUp();
       // What others have in hand of it would be taken for what both know.
       if (shapes.text !== undefined && others.has(shapes.text)) take([shapes.text]);
@@ -670,71 +399,19 @@ export function bindBoard(ports: {
       writeSome();
       for (const listener of onAllowed) listener();
     },
-    history: {
-      undo: () => step(() => history.undo()),
-      redo: () => step(() => history.redo()),
-      canUndo: () => writable && history.canUndo(),
-      canRedo: () => writable && history.canRedo(),
-      subscribe: (listener) => {
-        const events = ["stack-item-added", "stack-item-popped", "stack-cleared"] as const;
-        for (const event of events) history.on(event, listener);
-        onAllowed.add(listener);
-        return () => {
-          onAllowed.delete(listener);
-          for (const event of events) history.off(event, listener);
-        };
+    history: historyOf(steps, {
+      writable: () => writable,
+      allowed: onAllowed,
+      settle: () => {
+        held = false;
+        writeAll();
+        letGo();
       },
-    },
+    }),
     dispose: () => {
       writeAll();
       elements.unobserveDeep(onEvents);
-      history.destroy();
+      steps.destroy();
     },
   };
-}
-
-/** A shape without a place is below all others. */
-function keyOf(index: unknown): string {
-  return typeof index === "string" ? index : "";
-}
-
-/** A text without a letter and an image without a picture are on their way; to others they would be litter. */
-function isUnready(element: BoardElement): boolean {
-  return (element.type === "text" && element["text"] === "") || (element.type === "image" && typeof element["fileId"] !== "string");
-}
-
-function isClean(element: BoardElement, base: Base): boolean {
-  return element.version === base.version && element.versionNonce === base.versionNonce;
-}
-
-function set(fields: Record<string, unknown>, field: string, value: unknown): void {
-  if (value === undefined) delete fields[field];
-  else fields[field] = value;
-}
-
-function linksOf(fields: Fields | null): Links {
-  if (fields === null) return NO_LINKS;
-  const id = (value: unknown): string | null => (typeof value === "string" ? value : null);
-  const boundId = (value: unknown): string | null => (typeof value === "object" && value !== null ? id((value as Fields)["elementId"]) : null);
-  const { type } = fields;
-  const isLine = type === "arrow" || type === "line";
-  return {
-    alive: isShown(type) && fields["isDeleted"] !== true,
-    type,
-    container: type === "text" ? id(fields["containerId"]) : null,
-    frame: id(fields["frameId"]),
-    start: isLine ? boundId(fields["startBinding"]) : null,
-    end: isLine ? boundId(fields["endBinding"]) : null,
-  };
-}
-
-function isBoundTo(element: BoardElement, id: string): boolean {
-  const bound = element["boundElements"];
-  return Array.isArray(bound) && bound.some((entry: unknown) => typeof entry === "object" && entry !== null && (entry as Fields)["id"] === id);
-}
-
-/** Where each id stands in a stored list of bound shapes. */
-function placesIn(listed: unknown): ReadonlyMap<unknown, number> {
-  if (!Array.isArray(listed)) return new Map();
-  return new Map(listed.map((entry: unknown, place) => [typeof entry === "object" && entry !== null ? (entry as Fields)["id"] : null, place]));
 }

@@ -2,6 +2,9 @@
 // another did meanwhile; here its outcome is taken as a change of place, size or turn, and put on top of theirs.
 import { equal, type Fields } from "./element";
 
+/** What a pointer that drags, resizes or turns a shape sets with each move, whether it changes it or not. */
+export const PLACE: ReadonlySet<string> = new Set(["x", "y", "width", "height", "angle", "points", "fontSize"]);
+
 type Point = readonly [number, number];
 
 /** How far a shape ends from where it was dragged to here; `null` for one that was not dragged here. */
@@ -9,6 +12,37 @@ export type Drift = (id: string) => Point | null;
 
 /** What belongs to the points of a line or a stroke: two people's halves of it would be no line of either. */
 const WITH_POINTS = ["x", "y", "width", "height", "points"] as const;
+
+/** A shape that was changed here since it was `from`: in these fields, as they are now. */
+export interface Change {
+  readonly element: Fields & { readonly id: string };
+  readonly from: Fields;
+  readonly fields: ReadonlyMap<string, unknown>;
+}
+
+/**
+ * The same changes, where others changed the place or the size of these shapes meanwhile.
+ * @param theirs the shape as the document has it now; `null` if it has none
+ */
+export function allTogether<Any extends Change>(changes: readonly Any[], theirs: (change: Any) => Fields | null): readonly Any[] {
+  const moved = changes.filter(({ fields }) => [...PLACE].some((field) => fields.has(field)));
+  const drifts = new Map<string, Point>();
+  const one = (change: Any): Any => {
+    const { element, from } = change;
+    const other = theirs(change);
+    if (other === null) return change;
+    const fields = together(change.fields, from, element, other, (id) => drifts.get(id) ?? null);
+    const drift = (field: "x" | "y"): number => Number(fields.has(field) ? fields.get(field) : other[field]) - Number(element[field]);
+    drifts.set(element.id, [drift("x"), drift("y")]);
+    return { ...change, fields };
+  };
+  // Lines last: where their ends are is up to the shapes these are bound to.
+  const done = new Map<string, Any>();
+  for (const lines of [false, true]) {
+    for (const change of moved) if (change.fields.has("points") === lines) done.set(change.element.id, one(change));
+  }
+  return changes.map((change) => done.get(change.element.id) ?? change);
+}
 
 /**
  * What to write for a shape that was changed here, so that what others changed in it since `from` stays.

@@ -27,6 +27,9 @@ export function isShared(field: string): boolean {
   return !LOCAL.has(field);
 }
 
+/** The words of a text, as they were written. */
+export const WORDS = "originalText";
+
 /** The shared fields of an element, as a copy: the view changes its own in place. */
 export function sharedFields(element: BoardElement): Record<string, unknown> {
   const fields: Record<string, unknown> = {};

@@ -1,8 +1,9 @@
 // A board's file straight from its shared data, without Excalidraw: for those who may only take their copy with them.
 // Pictures are not in it; their bytes are on the server. And back: a file becomes a board without one being open.
 import { Map as YMap, type Doc } from "yjs";
-import { ELEMENTS, bindBoard } from "./binding";
+import { bindBoard } from "./binding";
 import { isOrderKey, sharedFields, type BoardElement } from "./element";
+import { ELEMENTS } from "./stored";
 
 export function hasShapes(doc: Doc): boolean {
   return doc.getMap(ELEMENTS).size > 0;

@@ -4,7 +4,7 @@ import type { Action } from "@excalidraw/excalidraw/actions/types";
 import { Redo2, Undo2 } from "lucide-react";
 import { useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
-import type { BoardHistory } from "./binding";
+import type { BoardHistory } from "./history";
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.platform);
 
