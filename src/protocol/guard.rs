@@ -57,6 +57,7 @@ use super::{
     wire::{self, Reader},
 };
 pub use formats::Formats;
+pub use linear::Steps;
 pub use outline::{Outline, Shape};
 pub use readiness::Pieces;
 use structs::{Block, Kind};
@@ -341,11 +342,11 @@ impl Update {
         Pieces::new(self, &known)
     }
 
-    /// Whether it takes yrs only a time linear in its size to apply this as a whole to a document in which nothing is of the
-    /// same authors, and the types at the root of these names are new: nothing is compared, nothing cut. If so, how many structs
-    /// are moved when what belongs together is joined at the end.
-    pub fn moves_as_a_whole(&self, is_new_root: impl Fn(&str) -> bool) -> Option<u64> {
-        linear::moves(self, &is_new_root)
+    /// What it takes yrs besides a time linear in its size to apply this as a whole to a document in which nothing is of the
+    /// same authors, and the types at the root of these names are new; nothing, if that cannot be told, or more than
+    /// `most` would be compared.
+    pub fn steps_as_a_whole(&self, most: u64, is_new_root: impl Fn(&str) -> bool) -> Option<Steps> {
+        linear::steps(self, most, &is_new_root)
     }
 
     /// Whether all that it deletes is among what a document knows.

@@ -610,6 +610,7 @@ fn a_flipped_bit_anywhere_is_refused_or_decoded() {
                     update.decode().unwrap_or_else(|refusal| panic!("{update:?}: {refusal}"));
                     update.readiness(|_| 0);
                     update.readiness(|_| 5);
+                    let _ = update.steps_as_a_whole(100_000, |_| true);
                 }
             }
         }

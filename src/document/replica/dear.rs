@@ -22,7 +22,7 @@ use bytes::Bytes;
 use yrs::Transact as _;
 
 use super::{Applied, Deleted, Poisoned, Replica, Verdict, known, processor_time, speed};
-use crate::protocol::guard::Update;
+use crate::protocol::guard::{Steps, Update};
 
 /// Structs and ranges from which on an update is applied so, and of a piece at most. Below, the worst case takes some tens
 /// of milliseconds.
@@ -44,6 +44,8 @@ const PER_PART: Duration = Duration::from_micros(20);
 const PER_BYTE: Duration = Duration::from_nanos(200);
 /// What it takes to move a struct out of the way of another.
 const PER_MOVE: Duration = Duration::from_nanos(2);
+/// What it takes to compare a struct with one that claims the same place.
+const PER_COMPARISON: Duration = Duration::from_nanos(500);
 /// What all that is added to a document may take beyond what it is worth, over its whole life ([`super::held`]), because
 /// honest updates do: two people who each put 4,000 entries on top of one list while they were offline take a second,
 /// here and in every browser, where each entry is compared with each. Not more, because whoever loads or reads the
@@ -241,9 +243,13 @@ impl Replica {
             return Ok(false);
         }
         let roots = self.roots()?;
-        Ok(update.moves_as_a_whole(|root| !roots.contains(root)).is_some_and(|moves| {
-            // The rest is for applying it.
-            PER_MOVE.as_secs_f64() * moves as f64 <= worth(update).as_secs_f64() / 4.0
+        // The rest is for applying it.
+        let most = worth(update).as_secs_f64() / 4.0;
+        let most_compared = (most / PER_COMPARISON.as_secs_f64()) as u64;
+        let steps =
+            self.contain(|_, _| update.steps_as_a_whole(most_compared, |root| !roots.contains(root)))?;
+        Ok(steps.is_some_and(|Steps { compared, moved }| {
+            PER_COMPARISON.as_secs_f64() * compared as f64 + PER_MOVE.as_secs_f64() * moved as f64 <= most
         }))
     }
 }
@@ -482,7 +488,7 @@ mod tests {
         for _ in 0..300 {
             let people = random.random_range(1..4);
             let update = turns(random, people);
-            let moves = update.moves_as_a_whole(|_| true).expect("nothing is compared, nothing cut");
+            let moves = update.steps_as_a_whole(u64::MAX, |_| true).expect("a state is plain").moved;
             let mut replica = Replica::default();
             assert_eq!(replica.apply_dear(&update).unwrap().verdict, Verdict::Complete);
             let joins = update.structs() - check(replica.state().unwrap().to_vec()).structs();
@@ -504,6 +510,47 @@ mod tests {
         assert!(is_only_large(49_999) && !is_only_large(25_000));
         let crowd = crowd_at_one_spot(5000);
         assert!(!Replica::default().is_only_large(&crowd).unwrap());
+    }
+
+    /// What two people wrote who each heard of the other only now and then, and wrote where the other did.
+    fn two_at_once(seed: u64, keys: u32) -> (String, Update) {
+        let random = &mut ChaCha8Rng::seed_from_u64(seed);
+        let people = [7, 8].map(Doc::with_client_id);
+        let hears = |doc: &Doc, of: &Doc| {
+            let vector = doc.transact().state_vector();
+            let news = of.transact().encode_diff_v1(&vector);
+            doc.transact_mut().apply_update(yrs::Update::decode_v1(&news).unwrap()).unwrap();
+        };
+        for key in 0..keys {
+            // The same spots for both.
+            let spot: f64 = random.random_range(0.0..1.0);
+            for doc in &people {
+                let text = doc.get_or_insert_text("t");
+                let mut txn = doc.transact_mut();
+                let length = text.len(&txn);
+                text.insert(&mut txn, (f64::from(length) * spot) as u32, "xy");
+            }
+            if key % 10 == 9 {
+                hears(&people[0], &people[1]);
+                hears(&people[1], &people[0]);
+            }
+        }
+        hears(&people[0], &people[1]);
+        let text = people[0].get_or_insert_text("t");
+        let txn = people[0].transact();
+        (text.get_string(&txn), check(txn.encode_state_as_update_v1(&StateVector::default())))
+    }
+
+    #[test]
+    fn what_two_wrote_at_once_is_only_large() {
+        let (text, update) = two_at_once(1, 1200);
+        assert!(update.structs() > LARGE, "{} structs", update.structs());
+        let steps = update.steps_as_a_whole(u64::MAX, |_| true).unwrap();
+        assert!(steps.compared > 0 && steps.moved == 0, "{steps:?}");
+        let mut replica = Replica::default();
+        let applied = replica.apply_dear(&update).unwrap();
+        assert_eq!((applied.verdict, applied.pieces.len()), (Verdict::Complete, 1));
+        assert_eq!(shows(&mut replica), text);
     }
 
     #[test]

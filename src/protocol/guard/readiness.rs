@@ -62,16 +62,6 @@ pub(super) fn deletes_only(
     Some(true)
 }
 
-/// Tells of each struct in an order in which a document can take them, and of which section it is, as long as the answer is
-/// yes; of those that it cannot take, nothing.
-pub(super) fn each_in_order<'a>(
-    update: &'a Update,
-    known: &impl Fn(ClientId) -> u32,
-    takes: impl FnMut(usize, &Block<'a>) -> bool,
-) {
-    Runs::new(update, known).advance_each(known, takes);
-}
-
 /// An update that is taken piece by piece: each of its bytes is looked at once, however many pieces there are.
 #[derive(Debug)]
 pub struct Pieces<'a> {
@@ -350,19 +340,10 @@ impl<'a> Runs<'a> {
     }
 
     fn advance_all(&mut self, known: &impl Fn(ClientId) -> u32) {
-        self.advance_each(known, |_, _| true);
-    }
-
-    /// Tells of each struct that is taken, and by which run. No more are taken once the answer is no.
-    fn advance_each(
-        &mut self,
-        known: &impl Fn(ClientId) -> u32,
-        mut takes: impl FnMut(usize, &Block<'a>) -> bool,
-    ) {
         while self.left > 0
             && let Some(index) = self.ready.pop()
         {
-            self.advance(index, known, &mut takes);
+            self.advance(index, known);
             if self.left == 0 {
                 self.ready.push(index);
             }
@@ -374,12 +355,7 @@ impl<'a> Runs<'a> {
     }
 
     /// Takes one run as far as it goes now.
-    fn advance(
-        &mut self,
-        index: usize,
-        known: &impl Fn(ClientId) -> u32,
-        takes: &mut impl FnMut(usize, &Block<'a>) -> bool,
-    ) {
+    fn advance(&mut self, index: usize, known: &impl Fn(ClientId) -> u32) {
         while let Some(block) = self.runs[index].next() {
             let run = &mut self.runs[index];
             if block.end <= run.reached {
@@ -413,7 +389,7 @@ impl<'a> Runs<'a> {
                 }
                 return;
             }
-            self.left = if takes(index, &block) { self.left - 1 } else { 0 };
+            self.left -= 1;
             let run = &mut self.runs[index];
             run.kept.structs += 1;
             run.kept.until = run.reader.position();

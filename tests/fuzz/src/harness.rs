@@ -183,6 +183,8 @@ impl Harness {
 
         let doc = load(base)?;
         let before = doc.transact().state_vector();
+        // What it would take as a whole is reckoned, or not told; whatever the bytes say, that ends.
+        let _ = update.steps_as_a_whole(100_000, |_| true);
         let part = match update.readiness(|client| before.get(&client)) {
             Readiness::Ready => {
                 counts.ready += 1;

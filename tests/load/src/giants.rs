@@ -169,9 +169,13 @@ const CASES: &[Make] = &[
     ("trace friendsforever, two at once", |name| Ok(honest(name, traces::friends_forever()?))),
     ("trace automerge-paper", |name| Ok(honest(name, traces::automerge_paper()?.state))),
     ("a text of 50 MB", |name| Ok(honest(name, text(50 << 20)))),
-    ("2 million operations", |name| Ok(honest(name, operations(2_000_000)))),
+    ("2 million operations", |name| Ok(honest(name, operations(2_000_000, None)))),
+    ("2 million operations, a letter of another", |name| {
+        Ok(honest(name, operations(2_000_000, Some(500_000))))
+    }),
+    ("2 million operations, two at once", |name| Ok(honest(name, operations(2_000_000, Some(200))))),
     ("2 million operations deleted by 8 bytes", |name| {
-        let (before, update) = (operations(2_000_000), deleting(2_000_000));
+        let (before, update) = (operations(2_000_000, None), deleting(2_000_000));
         // yrs joins what is left piece by piece, and moves all that stand behind each time: 42 s.
         Ok(rogue(name, before, update))
     }),
@@ -202,13 +206,15 @@ fn text(bytes: usize) -> Vec<u8> {
 }
 
 /// What a client of Yjs has of somebody who wrote for years: a few letters behind each other, then somewhere else, and
-/// every tenth deleted later. It stands there in as many pieces as later letters have cut it into.
-fn operations(count: u32) -> Vec<u8> {
+/// every tenth deleted later. It stands there in as many pieces as later letters have cut it into. Of so many times that
+/// they wrote somewhere, `another` wrote a letter there once at the same moment.
+fn operations(count: u32, another: Option<u32>) -> Vec<u8> {
     let mut random = ChaCha8Rng::seed_from_u64(20_261_128);
-    // Behind each letter, the next of the text; and between which two each was written.
+    // Behind each letter, the next of the text; and between which two each was written. The other's letters come last.
     let mut next: Vec<Option<u32>> = vec![None; count as usize];
     let mut origins: Vec<(Option<u32>, Option<u32>)> = Vec::with_capacity(count as usize);
-    let mut clock = 0;
+    let mut others: Vec<(Option<u32>, Option<u32>)> = Vec::new();
+    let (mut clock, mut times) = (0, 0);
     while clock < count {
         let length = (1 + random.random_range(0..5)).min(count - clock);
         let left = (clock > 0).then(|| random.random_range(0..clock));
@@ -221,6 +227,13 @@ fn operations(count: u32) -> Vec<u8> {
             next[left as usize] = Some(clock);
         }
         clock += length;
+        times += 1;
+        if another.is_some_and(|another| times % another == 0) {
+            // The greater client comes second.
+            next[clock as usize - 1] = Some(count + others.len() as u32);
+            next.push(right);
+            others.push((left, right));
+        }
     }
     let is_deleted = |letter: u32| letter.is_multiple_of(10);
     let goes_on = |letter: u32| {
@@ -229,16 +242,19 @@ fn operations(count: u32) -> Vec<u8> {
             && next[letter as usize - 1] == Some(letter)
             && is_deleted(letter - 1) == is_deleted(letter)
     };
+    let put = |body: &mut Vec<u8>, content: u8, (left, right): (Option<u32>, Option<u32>)| {
+        body.push(content | if left.is_some() { 0x80 } else { 0 } | if right.is_some() { 0x40 } else { 0 });
+        for neighbour in [left, right].into_iter().flatten() {
+            wire::write_uint(body, if neighbour < count { 1 } else { 2 });
+            wire::write_uint(body, u64::from(neighbour % count));
+        }
+    };
     let (mut structs, mut body, mut clock) = (0u64, Vec::new(), 0);
     while clock < count {
         let end = (clock + 1..count).find(|&letter| !goes_on(letter)).unwrap_or(count);
         let (left, right) = origins[clock as usize];
         let content = if is_deleted(clock) { 1 } else { 4 };
-        body.push(content | if left.is_some() { 0x80 } else { 0 } | if right.is_some() { 0x40 } else { 0 });
-        for neighbour in [left, right].into_iter().flatten() {
-            wire::write_uint(&mut body, 1);
-            wire::write_uint(&mut body, u64::from(neighbour));
-        }
+        put(&mut body, content, (left, right));
         if left.or(right).is_none() {
             body.push(1);
             wire::write_sized(&mut body, TEXT.as_bytes());
@@ -251,7 +267,15 @@ fn operations(count: u32) -> Vec<u8> {
         structs += 1;
         clock = end;
     }
-    let mut update = vec![1];
+    let mut update = vec![1 + u8::from(!others.is_empty())];
+    if !others.is_empty() {
+        wire::write_uint(&mut update, others.len() as u64);
+        update.extend([2, 0]);
+        for &neighbours in &others {
+            put(&mut update, 4, neighbours);
+            update.extend([1, b'o']);
+        }
+    }
     wire::write_uint(&mut update, structs);
     update.extend([1, 0]);
     update.extend(body);
@@ -549,7 +573,12 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_what_it_is_called() {
-        let honest = operations(3_000);
+        let both = operations(3_000, Some(10));
+        let (text, vector) =
+            (replica::text_of([both.as_slice()].into_iter()).unwrap(), replica::vector_of(&both).unwrap());
+        let others = text.matches('o').count();
+        assert!(others > 50 && vector.contains(&(2, others as u32)), "{vector:?}");
+        let honest = operations(3_000, None);
         let text = replica::text_of([honest.as_slice()].into_iter()).unwrap();
         assert_eq!(text.len(), 3_000 - 300);
         assert_eq!(replica::vector_of(&honest).unwrap(), [(1, 3_000)]);
