@@ -155,7 +155,7 @@ impl DocumentActor {
                 Effect::Probe(session) => self.hearers.probe(session),
                 Effect::Refused(reason) => {
                     self.common.metrics.refused(reason);
-                    self.common.complaints.note(&self.name, "input", reason, Instant::now());
+                    self.common.complaints.note(&self.name, "input", reason, now);
                 }
                 Effect::Close { session, reason } => self.send_away(session, reason),
                 Effect::Poisoned { what, suspects } => self.reload(&what, suspects, ctx),
@@ -251,13 +251,12 @@ impl DocumentActor {
         if !serving.state.has_waiting() {
             return;
         }
-        let started = Instant::now();
-        let mut effects = serving.state.flush(Moment::now());
+        let now = Moment::now();
+        let mut effects = serving.state.flush(now);
         if !matches!(effects.last(), Some(Effect::Poisoned { .. })) {
             serving.works();
         }
-        let took = started.elapsed();
-        self.common.metrics.apply_seconds.observe(took.as_secs_f64());
+        self.common.metrics.apply_seconds.observe(now.instant.elapsed().as_secs_f64());
         if !effects.iter().any(|effect| matches!(effect, Effect::Store(_))) {
             self.common.metrics.updates_redundant.inc();
         }
@@ -364,6 +363,13 @@ impl DocumentActor {
         } else {
             self.close(ctx);
         }
+    }
+
+    /// One more session has opened it.
+    fn is_in_use(&mut self) {
+        self.idle_since = None;
+        self.share.set_left(None);
+        self.report_editors();
     }
 
     fn report_editors(&self) {

@@ -17,9 +17,31 @@ use crate::{
 };
 
 impl DocumentActor {
-    /// Has something of a large replica encoded on a thread of its own, which keeps it for the next who asks, while the mailbox
-    /// waits; goes on with `then`. Does nothing if the replica is about to be loaded again.
+    /// Has the state of a large replica encoded ([`Self::read_apart`]).
+    pub(super) fn encode_apart(
+        &mut self,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) {
+        self.read_apart(ctx, |replica| replica.state().map(drop), then);
+    }
+
+    /// Has something of a large replica read on a thread of its own, which keeps it for the next who asks, while the mailbox
+    /// waits; goes on with `then`. If the replica panics, the document is loaded again; does nothing if that is about to
+    /// happen already.
     pub(super) fn read_apart(
+        &mut self,
+        ctx: &mut Context<Self>,
+        read: impl FnOnce(&mut Replica) -> Result<(), Poisoned> + Send + 'static,
+        then: impl FnOnce(&mut Self, &mut Context<Self>) + 'static,
+    ) {
+        self.try_apart(ctx, read, |actor, read, ctx| match read {
+            Ok(()) => then(actor, ctx),
+            Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
+        });
+    }
+
+    fn try_apart(
         &mut self,
         ctx: &mut Context<Self>,
         read: impl FnOnce(&mut Replica) -> Result<(), Poisoned> + Send + 'static,
@@ -114,7 +136,7 @@ impl DocumentActor {
         if serving.state.is_poisoned() {
             return self.deliver(session, messages, ctx);
         }
-        self.read_apart(ctx, read, move |actor, read, ctx| match read {
+        self.try_apart(ctx, read, move |actor, read, ctx| match read {
             Ok(()) => actor.deliver(session, messages, ctx),
             Err(Poisoned(what)) => {
                 // What it said is not answered for: it comes again with it.
@@ -136,7 +158,9 @@ impl DocumentActor {
         let Phase::Serving(serving) = &mut self.phase else { return };
         if serving.takes_long_to_tell(&StateVector::default()) {
             // In a turn of its own: whoever called goes on with the replica.
-            return turns::soon(ctx, |actor, ctx| actor.read_rich_apart(field, ctx));
+            return turns::soon(ctx, |actor, ctx| {
+                actor.encode_apart(ctx, |actor, ctx| actor.read_rich(field, ctx));
+            });
         }
         let state = match serving.state.replica().state() {
             Ok(state) => state,
@@ -152,17 +176,6 @@ impl DocumentActor {
                 let mut effects = serving.state.rich_text(&field, text, Moment::now());
                 actor.carry_out(&mut effects, ctx);
             }),
-        );
-    }
-
-    fn read_rich_apart(&mut self, field: FieldName, ctx: &mut Context<Self>) {
-        self.read_apart(
-            ctx,
-            |replica| replica.state().map(drop),
-            |actor, read, ctx| match read {
-                Ok(()) => actor.read_rich(field, ctx),
-                Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
-            },
         );
     }
 }

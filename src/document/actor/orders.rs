@@ -9,7 +9,7 @@ use crate::{
         effect::Outcome,
         error::{JoinError, OpenError},
         messages::{Details, Govern, Order},
-        replica::{Poisoned, Replica},
+        replica::Replica,
         turns,
     },
     ids::Moment,
@@ -113,10 +113,7 @@ impl DocumentActor {
                     replica.take_over_ahead();
                     Ok(())
                 };
-                self.read_apart(ctx, look, |actor, read, ctx| match read {
-                    Ok(()) => actor.take_over(ctx),
-                    Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
-                });
+                self.read_apart(ctx, look, Self::take_over);
             } else {
                 self.take_over(ctx);
             }

@@ -16,7 +16,7 @@ use crate::{
             CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Join, JoinText, JoiningText, Leave,
             ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
         },
-        replica::{Poisoned, Replica},
+        replica::Poisoned,
         requests::Answer,
     },
     ids::{Moment, SessionId},
@@ -34,9 +34,7 @@ impl Handler<Join> for DocumentActor {
         let serving = self.admit(joining.max_sessions)?;
         let mut effects = serving.state.join(joining.session, joining.access, joining.dialect);
         self.hearers.join(joining.session, joining.outbox);
-        self.idle_since = None;
-        self.share.set_left(None);
-        self.report_editors();
+        self.is_in_use();
         self.carry_out(&mut effects, ctx);
         Ok(())
     }
@@ -56,9 +54,7 @@ impl Handler<JoinText> for DocumentActor {
         let serving = self.admit(max_sessions)?;
         let mut effects = serving.state.join_text(session, access, editor, field, Moment::now());
         self.hearers.join_text(session, queue);
-        self.idle_since = None;
-        self.share.set_left(None);
-        self.report_editors();
+        self.is_in_use();
         self.carry_out(&mut effects, ctx);
         self.schedule_tick(ctx);
         Ok(())
@@ -138,10 +134,7 @@ impl Handler<CatchUp> for DocumentActor {
                 return self.read_apart(
                     ctx,
                     move |replica| replica.difference(&vector).map(drop),
-                    move |actor, read, ctx| match read {
-                        Ok(()) => actor.catch_up(session, ctx),
-                        Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
-                    },
+                    move |actor, ctx| actor.catch_up(session, ctx),
                 );
             }
         }
@@ -181,14 +174,8 @@ impl Handler<ReadState> for DocumentActor {
     fn handle(&mut self, ReadState { answer }: ReadState, ctx: &mut Context<Self>) {
         self.flush(ctx);
         if self.serving().is_ok_and(|serving| serving.takes_long_to_tell(&StateVector::default())) {
-            let read = |replica: &mut Replica| replica.state().map(drop);
-            self.read_apart(ctx, read, move |actor, read, ctx| match read {
-                Ok(()) => drop(answer.send(actor.tell_state(ctx))),
-                Err(Poisoned(what)) => {
-                    actor.reload(&what, Vec::new(), ctx);
-                    drop(answer.send(Err(OpenError::Closed)));
-                }
-            });
+            // Whoever asks hears nothing, and asks anew, if it cannot be told.
+            self.encode_apart(ctx, move |actor, ctx| drop(answer.send(actor.tell_state(ctx))));
         } else {
             drop(answer.send(self.tell_state(ctx)));
         }

@@ -11,7 +11,7 @@ use crate::{
     document::{
         effect::{Outcome, Said},
         memory::Share,
-        replica::{Poisoned, Replica},
+        replica::Replica,
         requests::Answer,
         serving::{Checkpoint, Checkpointing, Write, WriteFailed, Written},
         turns,
@@ -160,14 +160,7 @@ impl DocumentActor {
     fn checkpoint_apart(&mut self, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
         serving.tries_again();
-        self.read_apart(
-            ctx,
-            |replica| replica.state().map(drop),
-            |actor, read, ctx| match read {
-                Ok(()) => actor.checkpoint(ctx),
-                Err(Poisoned(what)) => actor.reload(&what, Vec::new(), ctx),
-            },
-        );
+        self.encode_apart(ctx, Self::checkpoint);
     }
 
     /// The store is only given bytes that have been decoded again.
