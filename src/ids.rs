@@ -10,6 +10,10 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type, extensions::Extensions},
+};
 use uuid::Uuid;
 
 /// The name of a document: 1 to 256 bytes of UTF-8, no control characters, not blank, no white space at
@@ -116,6 +120,36 @@ impl<'de> Deserialize<'de> for DocumentName {
     }
 }
 
+impl DocumentName {
+    /// The rules for names that a regular expression can say, in the dialect of JSON schemas: no control characters, and
+    /// no white space at either end. It counts characters where we count bytes, and lets in `.` and `..`.
+    pub const PATTERN: &str = concat!(
+        "^[^\\u0000-\\u0020\\u007f-\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]",
+        "(?:[^\\u0000-\\u001f\\u007f-\\u009f]*",
+        "[^\\u0000-\\u0020\\u007f-\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000])?$",
+    );
+}
+
+impl PartialSchema for DocumentName {
+    fn schema() -> RefOr<Schema> {
+        // The builder has no word for `not`.
+        let dots = Extensions::from_iter([("not", serde_json::json!({"enum": [".", ".."]}))]);
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "1 to 256 bytes of UTF-8 without control characters and surrounding white space, and neither `.` nor \
+                 `..`; slashes are allowed.",
+            ))
+            .min_length(Some(1))
+            .max_length(Some(Self::MAX_BYTES))
+            .pattern(Some(Self::PATTERN))
+            .extensions(Some(dots));
+        schema.build().into()
+    }
+}
+
+impl ToSchema for DocumentName {}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident, $new:ident) => {
         $(#[$doc])*
@@ -152,8 +186,11 @@ uuid_id!(
 
 /// A moment on the wall clock, in milliseconds since 1970 UTC: for people and for storage. Intervals are
 /// measured with [`std::time::Instant`] instead, which never jumps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
+#[schema(description = "Milliseconds since 1970.")]
 pub struct Timestamp(pub u64);
 
 impl Timestamp {

@@ -5,8 +5,10 @@
 //! guessed again (`nosniff`), only pictures made of pixels are shown in place, everything else is a download,
 //! and whatever a browser makes of it has no origin and may load nothing (`sandbox`, `default-src 'none'`).
 
+use std::future::{Ready, ready};
+
 use actix_web::{
-    HttpRequest, HttpResponse, ResponseError,
+    FromRequest, HttpRequest, HttpResponse, ResponseError, dev,
     http::{
         StatusCode,
         header::{
@@ -18,14 +20,17 @@ use actix_web::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     App,
-    body::Limit,
-    conditional::{self, Wanted},
-    documents::{Named, answer, find, may_change},
+    body::{Binary, Limit},
+    conditional::{self, RangeHeaders, Wanted},
+    documents::{answer, find},
     error::ApiError,
+    extract::{MayChange, Named, Query},
+    refusals::{BeyondTheEnd, Changing, Creating, Full, NotFound, Reading},
 };
 use crate::{
     document::{
@@ -42,16 +47,23 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 const LONGEST_NAME: usize = 255;
 
 /// An attachment, as answers show it.
-#[derive(Debug, Serialize)]
-struct Shown {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attachment)]
+pub struct Shown {
+    /// Made of the bytes: the same file has the same id.
     id: Uuid,
     /// Where its bytes are, on this server.
     url: String,
+    /// The name that the file had.
+    #[schema(required)]
     name: Option<String>,
+    /// What the bytes are, as a media type.
     #[serde(rename = "type")]
     content_type: String,
+    /// How many there are.
+    #[schema(minimum = 1)]
     bytes: u64,
-    /// When it came, in milliseconds since 1970.
+    /// When it came.
     created: Timestamp,
 }
 
@@ -64,24 +76,52 @@ impl Shown {
     }
 }
 
-/// `POST …/attachments?name=…` with the file as the body: 201, or 200 if the same bytes were there already.
+/// What is said of a file.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct UploadQuery {
+    /// The name of the file: at most 255 bytes without the folders it was in.
+    #[param(nullable = false)]
+    name: Option<String>,
+}
+
+/// Keeps a file beside a document
+///
 /// Answers when it is durable. A document that does not exist begins with it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/documents/{name}/attachments",
+    operation_id = "addAttachment",
+    tag = "attachments",
+    params(Named, UploadQuery),
+    request_body(
+        content = inline(Binary),
+        content_type = "application/octet-stream",
+        description = "The bytes of the file, one at least. What they are is decided from them; the content type of the request may be any, and does not matter."
+    ),
+    responses(
+        (status = 200, description = "The same bytes were there already, and are as they were.", body = Shown),
+        (
+            status = 201,
+            description = "It is kept and durable.",
+            body = Shown,
+            headers(("Location" = String, description = "The `url` of the attachment."))
+        ),
+        Creating,
+        (status = 404, response = NotFound),
+        (status = 507, response = Full)
+    )
+)]
 pub async fn upload(
     app: web::Data<App>,
     request: HttpRequest,
     Named(document): Named,
+    _: MayChange,
+    Query(query): Query<UploadQuery>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Query {
-        name: Option<String>,
-    }
-
-    may_change(request.headers(), &app)?;
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?;
-    let name = query.into_inner().name.map(|name| file_name(&name)).transpose()?.flatten();
+    let name = query.name.map(|name| file_name(&name)).transpose()?.flatten();
     // Asked for before the body comes: what is uploaded for one document is not put into the next of its name.
     let life = not_gone(&app, &document).await?;
 
@@ -105,21 +145,63 @@ pub(super) fn upload_limit(app: &App) -> Limit {
     Limit { bytes: app.attachments.limits().bytes, of: "an attachment (see max_attachment_bytes)" }
 }
 
-/// `GET …/attachments`: all of them, oldest first.
+/// All files beside a document.
+#[derive(Serialize, ToSchema)]
+pub struct AttachmentList {
+    attachments: Vec<Shown>,
+}
+
+/// Lists the files beside a document, oldest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/attachments",
+    operation_id = "listAttachments",
+    tag = "attachments",
+    params(Named),
+    responses((status = 200, description = "All of them.", body = AttachmentList), Reading)
+)]
 pub async fn list(app: web::Data<App>, Named(document): Named) -> Result<HttpResponse, ApiError> {
     there(&app, &document).await?;
     let attachments = app.attachments.list(&document).await?.into_iter();
-    let attachments: Vec<_> = attachments.map(|attachment| Shown::new(&document, attachment)).collect();
-    Ok(answer(StatusCode::OK, &serde_json::json!({"attachments": attachments})))
+    let attachments = attachments.map(|attachment| Shown::new(&document, attachment)).collect();
+    Ok(answer(StatusCode::OK, &AttachmentList { attachments }))
 }
 
-/// `GET …/attachments/{id}`: the bytes.
+/// The bytes of a file
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/attachments/{id}",
+    operation_id = "getAttachment",
+    tag = "attachments",
+    params(
+        Named,
+        AttachmentId,
+        RangeHeaders
+    ),
+    responses(
+        (
+            status = 200,
+            description = "The bytes. Pictures made of pixels are shown in place, everything else is a download; nothing in it may run.",
+            content_type = "*/*",
+            headers(("ETag" = String), ("Content-Disposition" = String))
+        ),
+        (
+            status = 206,
+            description = "The part that `Range` asks for.",
+            content_type = "*/*",
+            headers(("ETag" = String), ("Content-Range" = String))
+        ),
+        (status = 304, description = "The client has them."),
+        Reading,
+        (status = 416, response = BeyondTheEnd)
+    )
+)]
 pub async fn serve(
     app: web::Data<App>,
     request: HttpRequest,
     Named(document): Named,
+    AttachmentId { id }: AttachmentId,
 ) -> Result<HttpResponse, ApiError> {
-    let id = wanted(&request)?;
     there(&app, &document).await?;
     let Some(attachment) = app.attachments.get(&document, id).await? else { return Err(missing()) };
     let description = attachment.description;
@@ -163,14 +245,21 @@ fn beyond(length: u64) -> HttpResponse {
     response
 }
 
-/// `DELETE …/attachments/{id}`: for ever.
+/// Forgets a file for ever
+#[utoipa::path(
+    delete,
+    path = "/api/v1/documents/{name}/attachments/{id}",
+    operation_id = "deleteAttachment",
+    tag = "attachments",
+    params(Named, AttachmentId),
+    responses((status = 204, description = "It is gone."), Changing)
+)]
 pub async fn delete(
     app: web::Data<App>,
-    request: HttpRequest,
     Named(document): Named,
+    _: MayChange,
+    AttachmentId { id }: AttachmentId,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
-    let id = wanted(&request)?;
     let life = there(&app, &document).await?.ok_or_else(missing)?;
     if app.attachments.detach(&document, life, id).await? {
         Ok(HttpResponse::NoContent().finish())
@@ -180,9 +269,21 @@ pub async fn delete(
 }
 
 /// The attachment named in the path.
-fn wanted(request: &HttpRequest) -> Result<Uuid, ApiError> {
-    let id = request.uri().path().rsplit('/').next().unwrap_or_default();
-    Uuid::try_parse(id).map_err(|_| missing())
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct AttachmentId {
+    /// The attachment's id.
+    pub id: Uuid,
+}
+
+impl FromRequest for AttachmentId {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let id = request.match_info().get("id").and_then(|id| Uuid::try_parse(id).ok());
+        ready(id.map(|id| Self { id }).ok_or_else(missing))
+    }
 }
 
 fn missing() -> ApiError {

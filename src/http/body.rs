@@ -14,9 +14,25 @@ use actix_web::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::SchemaType},
+};
 
 use super::error::ApiError;
 use crate::{connection::transport::Hangup, telemetry::Metrics};
+
+/// Bytes that are no text, in requests or in answers, for the description.
+pub(super) struct Binary;
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let any = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+        any.content_media_type("application/octet-stream").build().into()
+    }
+}
+
+impl ToSchema for Binary {}
 
 /// How long and how slowly, and how much in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,18 @@
 //! The chat beside a document: its WebSocket, and its past a page at a time.
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::{
     App,
     attachments::there,
-    documents::{Named, answer},
+    documents::answer,
     error::ApiError,
-    upgrade::{access, admit, named},
+    extract::{Admitted, Named, Query, page_size},
+    refusals::Reading,
+    upgrade::{access, named},
 };
 use crate::{
     connection::{
@@ -17,25 +20,25 @@ use crate::{
         text_socket::{self, Opening, Peer},
     },
     ids::ConnectionId,
-    protocol::chat::{KEEPALIVE, Person},
+    protocol::chat::{KEEPALIVE, Message, Person},
 };
+
+/// Who comes.
+#[derive(Deserialize)]
+pub struct VisitQuery {
+    name: Option<String>,
+    token: Option<String>,
+}
 
 /// `GET /chat/{document}?name=…`: a WebSocket that speaks JSON.
 pub async fn connect(
     request: HttpRequest,
+    _: Admitted,
+    Query(VisitQuery { name, token }): Query<VisitQuery>,
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    #[derive(Deserialize)]
-    struct Query {
-        name: Option<String>,
-        token: Option<String>,
-    }
-    admit(&request, &app)?;
     let document = named(request.uri().path(), "/chat/", app.config.raw_names).map_err(ApiError::from)?;
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?;
-    let Query { name, token } = query.into_inner();
     // Who may read a document may talk about it.
     access(&app, &document, token.filter(|token| !token.is_empty())).await?;
     let name = name.unwrap_or_else(|| "Guest".to_owned());
@@ -63,30 +66,54 @@ pub async fn connect(
     text_socket::open(&request, payload, opening, talk).await
 }
 
-/// `GET /api/v1/documents/{name}/chat?before=ID&limit=50`: what was said, oldest first; `next` is the `before`
-/// of the page before this one.
-pub async fn page(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Named(document): Named,
-) -> Result<HttpResponse, ApiError> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Query {
-        before: Option<Uuid>,
-        limit: Option<usize>,
-    }
+/// Which page of the past is wanted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Only what was said before this message.
+    #[param(nullable = false)]
+    before: Option<Uuid>,
+    /// At most so many; the last ones.
+    #[serde(default = "PageQuery::limit")]
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    limit: usize,
+}
+
+impl PageQuery {
     const MOST: usize = 100;
 
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?
-        .into_inner();
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=MOST).contains(&limit) {
-        return Err(ApiError::bad_request("invalid_query", format!("limit must be from 1 to {MOST}")));
+    fn limit() -> usize {
+        50
     }
+}
+
+/// A page of what was said.
+#[derive(Serialize, ToSchema)]
+pub struct ChatPage {
+    messages: Vec<Message>,
+    /// The `before` of the page before this one; null at the beginning.
+    #[schema(required)]
+    next: Option<Uuid>,
+}
+
+/// What was said, oldest first
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/chat",
+    operation_id = "getChat",
+    tag = "chat",
+    params(Named, PageQuery),
+    responses((status = 200, description = "One page.", body = ChatPage), Reading)
+)]
+pub async fn page(
+    app: web::Data<App>,
+    Named(document): Named,
+    Query(query): Query<PageQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let limit = page_size(query.limit, PageQuery::MOST)?;
     there(&app, &document).await?;
     let (messages, more) = app.chats.page(&document, query.before, limit).await?;
     let next = messages.first().filter(|_| more).map(|message| message.id);
-    Ok(answer(StatusCode::OK, &serde_json::json!({"messages": messages, "next": next})))
+    Ok(answer(StatusCode::OK, &ChatPage { messages, next }))
 }

@@ -4,6 +4,23 @@ use actix_web::{
     HttpRequest,
     http::header::{self, ByteRangeSpec, EntityTag, Header, IfNoneMatch, Range},
 };
+use utoipa::IntoParams;
+
+/// The headers that are understood, for the description.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code, reason = "read by functions of this module, which know lists and entity tags")]
+pub(super) struct RangeHeaders {
+    /// One range of bytes, such as `bytes=0-99`; what is no such range is as good as absent.
+    #[param(rename = "Range", nullable = false)]
+    range: Option<String>,
+    /// The `ETag` of which this is a part; a part of anything else is not wanted, but all of it.
+    #[param(rename = "If-Range", nullable = false)]
+    if_range: Option<String>,
+    /// Entity tags that the client has.
+    #[param(rename = "If-None-Match", nullable = false)]
+    if_none_match: Option<String>,
+}
 
 /// Whether the client has the entity with this tag already, or any, which it says with `*`.
 pub(super) fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {

@@ -1,30 +1,31 @@
 //! `/api/v1/documents`: documents as a whole, for programs and for the list in the browser.
 
-use std::{
-    future::{Ready, ready},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse,
     body::MessageBody,
-    dev,
     http::{
         StatusCode,
-        header::{self, HeaderMap, HeaderValue},
+        header::{self, HeaderValue},
     },
     web,
 };
 use bytes::Bytes;
 use futures_util::future::join_all;
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{Object, ObjectBuilder, Type},
+};
 
 use super::{
     App,
     answers::{Answer, Room},
-    body::Limit,
+    body::{Binary, Limit},
     error::ApiError,
+    extract::{MayChange, Named, Query, Stored, page_size},
+    refusals::{Changing, Conflict, Creating, Exporting, Inapplicable, Listing, Reading, Sending},
     upgrade,
 };
 use crate::{
@@ -37,33 +38,48 @@ use crate::{
 };
 
 /// A document in lists and on its own.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Document {
     /// Its name, which is its address.
     name: DocumentName,
     /// The title found in it.
+    #[schema(required)]
     title: Option<String>,
-    /// What it says it is; the app knows `text`, `plain` and `board`, and takes nothing for a text.
+    /// What it says it is, under `kind` in its root map `meta`: the app writes `plain` and `board`, and a text says nothing.
+    /// Null also for a document that has not changed since a Weft that did not look.
+    #[schema(required)]
     kind: Option<String>,
     /// About how large it is.
     bytes: u64,
-    /// When it was created, in milliseconds since 1970.
+    /// When it was created.
     created: Timestamp,
     /// When it last changed.
     modified: Timestamp,
-    /// `live`, `trashed` or `deleted`.
-    state: &'static str,
+    /// Where it is.
+    state: State,
     /// How many have it open now.
     editors: usize,
-    /// Some of them, as they show themselves.
+    /// Some of them, as they show themselves to each other.
+    #[schema(inline, max_items = 5)]
     people: Vec<Shown>,
 }
 
-fn state_name(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Live => "live",
-        Standing::Trashed(_) => "trashed",
-        Standing::Deleted(_) => "deleted",
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = DocumentState)]
+enum State {
+    Live,
+    Trashed,
+    Deleted,
+}
+
+impl From<Standing> for State {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Live => Self::Live,
+            Standing::Trashed(_) => Self::Trashed,
+            Standing::Deleted(_) => Self::Deleted,
+        }
     }
 }
 
@@ -76,7 +92,7 @@ impl From<Details> for Document {
             bytes: details.bytes,
             created: details.created,
             modified: details.modified,
-            state: state_name(details.standing),
+            state: details.standing.into(),
             editors: details.editors,
             people: details.people,
         }
@@ -92,7 +108,7 @@ impl Document {
             bytes: head.summary.bytes,
             created: head.created,
             modified: head.modified,
-            state: state_name(head.standing),
+            state: head.standing.into(),
             editors,
             people,
         }
@@ -100,7 +116,7 @@ impl Document {
 
     /// Whether it is in the trash.
     pub(super) fn is_trashed(&self) -> bool {
-        self.state == "trashed"
+        self.state == State::Trashed
     }
 }
 
@@ -115,78 +131,61 @@ pub(super) fn updates(app: &App) -> Limit {
     Limit { bytes: app.connection.guard.document_bytes, of: "an update (see max_document_bytes)" }
 }
 
-/// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
-/// would turn `%2F` into a boundary.
-pub struct Named(pub DocumentName);
-
-impl FromRequest for Named {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let name = DocumentName::parse_bytes(&segment(request));
-        ready(name.map(Self).map_err(ApiError::from))
-    }
+/// Which documents are listed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Which ones.
+    #[serde(default)]
+    #[param(default = "live")]
+    shelf: ShelfName,
+    /// At most so many.
+    #[serde(default = "ListQuery::limit")]
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: usize,
+    #[param(schema_with = cursor)]
+    after: Option<String>,
 }
 
-fn segment(request: &HttpRequest) -> Vec<u8> {
-    let rest = request.uri().path().strip_prefix("/api/v1/documents/").unwrap_or_default();
-    percent_decode_str(rest.split('/').next().unwrap_or_default()).collect()
-}
-
-/// The same where nothing is made or written: what earlier versions stored as `.` and `..` is reached as `%7F.` and
-/// `%7F..`, because browsers resolve those names in whatever way they are encoded. No other name holds that character.
-pub struct Stored(pub DocumentName);
-
-impl FromRequest for Stored {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let name = match segment(request).as_slice() {
-            b"\x7f." => DocumentName::parse_stored("."),
-            b"\x7f.." => DocumentName::parse_stored(".."),
-            name => DocumentName::parse_bytes(name),
-        };
-        ready(name.map(Self).map_err(ApiError::from))
-    }
-}
-
-/// Refuses changes that a stranger's web page asks for.
-pub(super) fn may_change(headers: &HeaderMap, app: &App) -> Result<(), ApiError> {
-    if app.config.origins.admits(headers) {
-        return Ok(());
-    }
-    let message = "pages of this origin may not change documents; see the setting allow_origin";
-    Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
-}
-
-/// `GET /api/v1/documents?shelf=live|trash&limit=50&after=…`: newest change first.
-pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Query {
-        #[serde(default)]
-        shelf: ShelfName,
-        limit: Option<usize>,
-        after: Option<String>,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(rename_all = "lowercase")]
-    enum ShelfName {
-        #[default]
-        Live,
-        Trash,
-    }
+impl ListQuery {
     const MOST: usize = 200;
 
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))?
-        .into_inner();
-    let limit = query.limit.unwrap_or(50);
-    if !(1..=MOST).contains(&limit) {
-        return Err(ApiError::bad_request("invalid_query", format!("limit must be from 1 to {MOST}")));
+    fn limit() -> usize {
+        50
     }
+}
+
+/// Where documents are listed.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Shelf)]
+pub(super) enum ShelfName {
+    #[default]
+    Live,
+    Trash,
+}
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct DocumentPage {
+    documents: Vec<Document>,
+    /// The `after` of the next page; null at the end.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+/// Lists documents, newest change first
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents",
+    operation_id = "listDocuments",
+    tag = "documents",
+    params(ListQuery),
+    responses((status = 200, description = "One page.", body = DocumentPage), Listing)
+)]
+pub async fn list(app: web::Data<App>, Query(query): Query<ListQuery>) -> Result<HttpResponse, ApiError> {
+    let limit = page_size(query.limit, ListQuery::MOST)?;
     let shelf = match query.shelf {
         ShelfName::Live => Shelf::Live,
         ShelfName::Trash => Shelf::Trash,
@@ -200,7 +199,17 @@ pub async fn list(app: web::Data<App>, request: HttpRequest) -> Result<HttpRespo
     }));
     let documents = documents.await;
     let next = page.next.map(|cursor| format!("{}.{}", cursor.modified.0, cursor.document));
-    Ok(answer(StatusCode::OK, &serde_json::json!({"documents": documents, "next": next})))
+    Ok(answer(StatusCode::OK, &DocumentPage { documents, next }))
+}
+
+/// What such a `next` looks like: a time and a name.
+fn cursor() -> Object {
+    let pattern = DocumentName::PATTERN.replacen('^', "^[0-9]{1,18}\\.", 1);
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(pattern))
+        .description(Some("The `next` of the page before; absent for the first page."))
+        .build()
 }
 
 fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
@@ -212,28 +221,46 @@ fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
     })
 }
 
-/// `POST /api/v1/documents` with `{"name"?, "title"?}`: idempotent by name; without one we make one.
+/// What creates a document.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Creation {
+    name: Option<DocumentName>,
+    /// Written into the document if it is made now.
+    #[schema(max_length = 256)]
+    title: Option<String>,
+}
+
+/// Makes sure that a document exists
+///
+/// Idempotent by name; without a name the server makes one. A name that was deleted for ever begins anew.
+#[utoipa::path(
+    post,
+    path = "/api/v1/documents",
+    operation_id = "createDocument",
+    tag = "documents",
+    request_body(content = ref("#/components/schemas/Creation"), content_type = "application/json"),
+    responses(
+        (status = 200, description = "It was there already, and is as it was.", body = Document),
+        (status = 201, description = "It was made.", body = Document),
+        Creating
+    )
+)]
 pub async fn create(
     app: web::Data<App>,
     request: HttpRequest,
+    _: MayChange,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    #[derive(Default, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Body {
-        name: Option<DocumentName>,
-        title: Option<String>,
-    }
     const LONGEST_TITLE: usize = 256;
 
-    may_change(request.headers(), &app)?;
     let body = app.bodies.read(&request, payload, CREATION).await?;
-    let wanted: Body = if body.is_empty() {
-        Body::default()
+    let wanted = if body.is_empty() {
+        Creation::default()
     } else {
         // By way of an object: a list of two values would do as well for the derived reader.
         serde_json::from_slice::<serde_json::Map<_, _>>(&body)
-            .and_then(|object| serde_json::from_value(object.into()))
+            .and_then(|object| serde_json::from_value::<Creation>(object.into()))
             .map_err(|error| ApiError::bad_request("invalid_body", error.to_string()))?
     };
     if wanted.title.as_ref().is_some_and(|title| title.chars().count() > LONGEST_TITLE) {
@@ -269,51 +296,90 @@ async fn make(app: &App, name: &DocumentName, title: Option<String>) -> Result<(
     Ok((app.registry.ask(name, ask).await?, made))
 }
 
-/// `GET /api/v1/documents/{name}`.
+/// What is known about a document
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}",
+    operation_id = "getDocument",
+    tag = "documents",
+    params(Named),
+    responses((status = 200, description = "The document, also if it is in the trash.", body = Document), Reading)
+)]
 pub async fn details(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
     let document = find(&app, &name).await?;
     Ok(answer(StatusCode::OK, &document))
 }
 
-/// `DELETE /api/v1/documents/{name}` moves to the trash; with `?permanent=true` deletes for ever.
-pub async fn delete(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Stored(name): Stored,
-) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
-    find(&app, &name).await?;
-    match request.query_string() {
-        "" | "permanent=false" => {
-            let ask = async |handle: DocumentHandle| handle.trash().await;
-            let details = app.registry.ask(&name, ask).await?;
-            Ok(answer(StatusCode::OK, &Document::from(details)))
-        }
-        "permanent=true" => {
-            let ask = async |handle: DocumentHandle| handle.delete().await;
-            app.registry.ask(&name, ask).await?;
-            Ok(HttpResponse::NoContent().finish())
-        }
-        _ => {
-            Err(ApiError::bad_request("invalid_query", "only permanent=true or permanent=false may be given"))
-        }
-    }
+/// How a document is deleted.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeleteQuery {
+    /// For ever.
+    #[serde(default)]
+    #[param(default = false)]
+    permanent: bool,
 }
 
-/// `POST /api/v1/documents/{name}/restore`.
+/// Moves a document to the trash, or deletes it for ever
+#[utoipa::path(
+    delete,
+    path = "/api/v1/documents/{name}",
+    operation_id = "deleteDocument",
+    tag = "documents",
+    params(Named, DeleteQuery),
+    responses(
+        (status = 200, description = "It is in the trash.", body = Document),
+        (status = 204, description = "It was deleted for ever, with its attachments and its chat."),
+        Changing
+    )
+)]
+pub async fn delete(
+    app: web::Data<App>,
+    Stored(name): Stored,
+    _: MayChange,
+    Query(query): Query<DeleteQuery>,
+) -> Result<HttpResponse, ApiError> {
+    find(&app, &name).await?;
+    if query.permanent {
+        let ask = async |handle: DocumentHandle| handle.delete().await;
+        app.registry.ask(&name, ask).await?;
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let ask = async |handle: DocumentHandle| handle.trash().await;
+    let details = app.registry.ask(&name, ask).await?;
+    Ok(answer(StatusCode::OK, &Document::from(details)))
+}
+
+/// Takes a document back from the trash
+#[utoipa::path(
+    post,
+    path = "/api/v1/documents/{name}/restore",
+    operation_id = "restoreDocument",
+    tag = "documents",
+    params(Named),
+    responses((status = 200, description = "It is live.", body = Document), Changing)
+)]
 pub async fn restore(
     app: web::Data<App>,
-    request: HttpRequest,
     Stored(name): Stored,
+    _: MayChange,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
     find(&app, &name).await?;
     let ask = async |handle: DocumentHandle| handle.restore().await;
     let details = app.registry.ask(&name, ask).await?;
     Ok(answer(StatusCode::OK, &Document::from(details)))
 }
 
-/// `GET /api/v1/documents/{name}/state`: everything, as one Yjs update (v1).
+/// Everything, as one Yjs update (v1)
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/state",
+    operation_id = "getState",
+    tag = "content",
+    params(Named),
+    responses((status = 200, description = "The update.", body = inline(Binary), content_type = "application/octet-stream"), Reading)
+)]
 pub async fn state(
     app: web::Data<App>,
     request: HttpRequest,
@@ -323,7 +389,20 @@ pub async fn state(
     Ok(content("application/octet-stream", room.answer(state)?))
 }
 
-/// `GET /api/v1/documents/{name}/text`.
+/// The content as plain text
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/text",
+    operation_id = "getText",
+    tag = "content",
+    params(Named),
+    responses((
+        status = 200,
+        description = "The text.",
+        body = String,
+        content_type = "text/plain"
+    ), Exporting)
+)]
 pub async fn text(
     app: web::Data<App>,
     request: HttpRequest,
@@ -333,7 +412,20 @@ pub async fn text(
     Ok(content("text/plain; charset=utf-8", text))
 }
 
-/// `GET /api/v1/documents/{name}/markdown`.
+/// The content as Markdown
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/markdown",
+    operation_id = "getMarkdown",
+    tag = "content",
+    params(Named),
+    responses((
+        status = 200,
+        description = "A text with its headings, lists, tables and formatting; of anything else its text.",
+        body = String,
+        content_type = "text/markdown"
+    ), Exporting)
+)]
 pub async fn markdown(
     app: web::Data<App>,
     request: HttpRequest,
@@ -343,7 +435,20 @@ pub async fn markdown(
     Ok(content("text/markdown; charset=utf-8", text))
 }
 
-/// `GET /api/v1/documents/{name}/html`: a page of its own, in which nothing runs and which nothing of ours is in.
+/// The content as a page of HTML
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/html",
+    operation_id = "getHtml",
+    tag = "content",
+    params(Named),
+    responses((
+        status = 200,
+        description = "A whole page, in which nothing runs and which nothing of ours is in.",
+        body = String,
+        content_type = "text/html"
+    ), Exporting)
+)]
 pub async fn html(
     app: web::Data<App>,
     request: HttpRequest,
@@ -358,7 +463,20 @@ pub async fn html(
     Ok(answer)
 }
 
-/// `GET /api/v1/documents/{name}/json`.
+/// The content as JSON
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/json",
+    operation_id = "getJson",
+    tag = "content",
+    params(Named),
+    responses((
+        status = 200,
+        description = "The shared types by their names; a text, under `body`, as its blocks. A subdocument is an object of its `guid` and its options.",
+        body = serde_json::Map<String, serde_json::Value>,
+        content_type = "application/json"
+    ), Exporting)
+)]
 pub async fn json(
     app: web::Data<App>,
     request: HttpRequest,
@@ -378,15 +496,41 @@ async fn export(
     room.answer(app.registry.exports().get(name, form, state).await?)
 }
 
-/// `POST /api/v1/documents/{name}/updates`: applies a Yjs update (v1); answers when it is durable. A document
-/// that does not exist begins with it.
+/// That an update is durable.
+#[derive(Serialize, ToSchema)]
+pub struct Applied {
+    #[schema(schema_with = always)]
+    durable: bool,
+}
+
+fn always() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
+}
+
+/// Applies a Yjs update (v1)
+///
+/// Answers when it is durable. A document that does not exist begins with it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/documents/{name}/updates",
+    operation_id = "applyUpdate",
+    tag = "content",
+    params(Named),
+    request_body(content = inline(Binary), content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "It is applied and durable.", body = Applied),
+        Sending,
+        (status = 409, response = Conflict),
+        (status = 422, response = Inapplicable)
+    )
+)]
 pub async fn update(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
+    _: MayChange,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
     let body = app.bodies.read(&request, payload, updates(&app)).await?;
     let (bytes, limits) = (body.bytes.clone(), app.config.connection.guard.clone());
     let read = move || Update::check_whole(bytes, &limits);
@@ -397,7 +541,7 @@ pub async fn update(
     })?;
     let ask = async |handle: DocumentHandle| handle.contribute(update.clone()).await;
     match app.registry.ask(&name, ask).await? {
-        Outcome::Applied => Ok(answer(StatusCode::OK, &serde_json::json!({"durable": true}))),
+        Outcome::Applied => Ok(answer(StatusCode::OK, &Applied { durable: true })),
         Outcome::Refused => Err(ApiError::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "refused_update",
@@ -417,15 +561,41 @@ pub async fn update(
     }
 }
 
-/// `POST /api/v1/documents/{name}/stateless`: the body, a text, reaches everybody who has the document open over
-/// the Hocuspocus dialect, and is kept nowhere. Answers how many were told.
+/// What everybody inside is told.
+#[derive(ToSchema)]
+#[schema(max_length = 65536)]
+pub struct Stateless(#[allow(dead_code, reason = "read as it comes")] String);
+
+/// Whom something reached.
+#[derive(Serialize, ToSchema)]
+pub struct Reached {
+    /// How many were told.
+    told: usize,
+}
+
+/// Tells everybody inside something that is no part of the document
+///
+/// Reaches those who have the document open over the Hocuspocus protocol, and is kept nowhere.
+#[utoipa::path(
+    post,
+    path = "/api/v1/documents/{name}/stateless",
+    operation_id = "tellEverybody",
+    tag = "live",
+    params(Named),
+    request_body(
+        content = ref("#/components/schemas/Stateless"),
+        content_type = "text/plain",
+        description = "The text, in UTF-8; without one it is empty."
+    ),
+    responses((status = 200, description = "How many were told.", body = Reached), Sending)
+)]
 pub async fn stateless(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
+    _: MayChange,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
     // People may have opened it and not written anything yet.
     if !app.registry.is_open(&name) {
         find(&app, &name).await?;
@@ -437,7 +607,7 @@ pub async fn stateless(
     let payload: Arc<str> = payload.into();
     let ask = async |handle: DocumentHandle| handle.tell(payload.clone()).await;
     let told = app.registry.ask(&name, ask).await?;
-    Ok(answer(StatusCode::OK, &serde_json::json!({"told": told})))
+    Ok(answer(StatusCode::OK, &Reached { told }))
 }
 
 /// The document, if it exists in any way; its absence as an error.

@@ -4,7 +4,8 @@
 use std::fmt;
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     document::{
@@ -16,6 +17,22 @@ use crate::{
     ids::InvalidName,
     protocol::guard::Refusal,
 };
+
+/// The body of every refusal.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct Body<'a> {
+    #[schema(inline)]
+    error: Words<'a>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Words<'a> {
+    /// For programs.
+    code: &'a str,
+    /// For people.
+    message: &'a str,
+}
 
 /// A refusal of a request.
 #[derive(Debug)]
@@ -113,7 +130,7 @@ impl ResponseError for ApiError {
         }
         response
             .insert_header(("cache-control", "no-store"))
-            .json(json!({"error": {"code": self.code, "message": self.message}}))
+            .json(Body { error: Words { code: self.code, message: &self.message } })
     }
 }
 

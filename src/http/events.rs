@@ -10,18 +10,21 @@
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, mime, web};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
     App,
-    body::Limit,
-    documents::{Named, may_change},
+    body::{Binary, Limit},
     encoded::Encoded,
     error::ApiError,
-    places, upgrade,
+    extract::{Admitted, MayChange, Named, Query},
+    places,
+    refusals::{BadRequest, Forbidden, Listening, NotFound, RefusedAgain, Sending, Unavailable},
+    upgrade,
 };
 use crate::{
     connection::{
@@ -38,9 +41,11 @@ const LONGEST_POLL: Duration = Duration::from_secs(25);
 /// How soon an `EventSource` comes back, in ms.
 const COME_BACK: u32 = 1000;
 
+/// What a client may say in any request of a session. Where it means nothing it is taken all the same, so that a client
+/// may say the same in all of them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Query {
+pub struct SessionQuery {
     /// The session to go on with.
     session: Option<Uuid>,
     /// The last message that arrived.
@@ -51,25 +56,42 @@ struct Query {
     token: Option<String>,
 }
 
-impl Query {
-    fn of(query: &str) -> Result<Self, ApiError> {
-        let query = web::Query::<Self>::from_query(query);
-        query
-            .map(web::Query::into_inner)
-            .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))
-    }
+/// A session that has begun.
+#[derive(Serialize, ToSchema)]
+pub struct Begun {
+    /// What it is called from now on.
+    session: Uuid,
 }
 
-/// `POST /api/v1/documents/{name}/sessions`: begins a session and names it. It waits for half a minute for somebody who
-/// listens.
+/// Begins a session without a WebSocket
+///
+/// It is listened to by events or polls, and ends when nobody has listened for 30 seconds.
+#[utoipa::path(
+    post,
+    path = "/api/v1/documents/{name}/sessions",
+    operation_id = "beginSession",
+    tag = "live",
+    params(
+        Named,
+        ("token" = inline(Option<String>), Query, description = "What a policy may want to see. May come as a bearer token instead.")
+    ),
+    responses(
+        (status = 201, description = "The session.", body = Begun),
+        (status = 400, response = BadRequest),
+        (status = 401, response = Forbidden),
+        (status = 403, response = Forbidden),
+        (status = 429, response = RefusedAgain),
+        (status = 503, response = Unavailable)
+    )
+)]
 pub async fn begin(
     app: web::Data<App>,
     request: HttpRequest,
     Named(document): Named,
+    _: MayChange,
+    _: Admitted,
+    Query(SessionQuery { token, .. }): Query<SessionQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
-    upgrade::admit(&request, &app)?;
-    let token = Query::of(request.query_string())?.token;
     let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
     let token = token.or(bearer).filter(|token| !token.is_empty());
@@ -92,33 +114,89 @@ pub async fn begin(
         penalties: app.penalties.clone(),
     };
     let session = app.feeds.open(single, &app.connection, place);
-    Ok(HttpResponse::Created().insert_header(("cache-control", "no-store")).json(json!({"session": session})))
+    Ok(HttpResponse::Created().insert_header(("cache-control", "no-store")).json(Begun { session }))
 }
 
-/// `DELETE /api/v1/documents/{name}/sessions/{session}`: ends a session, as a goodbye: its presence goes at once.
+/// Ends a session, as a goodbye
+///
+/// What it showed of itself goes at once.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/documents/{name}/sessions/{session}",
+    operation_id = "endSession",
+    tag = "live",
+    params(Named, ("session" = Uuid, Path, description = "The session, as it was named.")),
+    responses(
+        (status = 204, description = "It ends."),
+        (status = 400, response = BadRequest),
+        (status = 403, response = Forbidden),
+        (status = 404, response = NotFound)
+    )
+)]
 pub async fn end(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
+    _: MayChange,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
     let session = request.match_info().get("session").and_then(|session| session.parse().ok());
     let feed = session.and_then(|session| app.feeds.find(session, &name)).ok_or_else(no_such_session)?;
     feed.goodbye().await;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `GET /api/v1/documents/{name}/events?session=…`: the messages of a session as server-sent events.
+/// One event of a stream.
+#[derive(ToSchema)]
+#[allow(
+    dead_code,
+    reason = "written by hand, so that its data is encoded while it leaves; described by this"
+)]
+pub struct StreamEvent {
+    #[schema(inline)]
+    event: EventName,
+    data: String,
+    #[schema(nullable = false)]
+    id: Option<String>,
+    #[schema(nullable = false)]
+    retry: Option<u32>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[allow(dead_code, reason = "as above")]
+enum EventName {
+    Open,
+    Message,
+    Close,
+}
+
+/// The messages of a session, as server-sent events
 ///
-/// The first event is `open`. Each `message` is a frame in base64, its id `{session}.{number}`; a browser repeats the
-/// last id when it comes back by itself, and goes on there. `close` says with which code, and whether to come back,
-/// with a new session.
+/// The first event is `open`; each `message` is a frame of the y-websocket protocol in base64, its id `{session}.{number}`;
+/// `close` says with which code, why, and whether to come back with a new session. The header `Last-Event-ID` resumes
+/// where a stream broke off: a browser repeats the last id when it comes back by itself. A session that is over is
+/// answered 404, one that no longer has what came next 410.
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/events",
+    operation_id = "listenToDocument",
+    tag = "live",
+    params(
+        Named,
+        ("session" = inline(Option<Uuid>), Query, description = "The session to listen to. Needed unless `Last-Event-ID` names it."),
+        ("after" = inline(Option<u64>), Query, description = "The number of the last message that arrived.")
+    ),
+    responses(
+        (status = 200, description = "The events, without end.", body = StreamEvent, content_type = "text/event-stream"),
+        Listening
+    )
+)]
 pub async fn stream(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
+    Query(query): Query<SessionQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let query = Query::of(request.query_string())?;
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()).and_then(parse_id);
     let asked = query.session.or(last.map(|(session, _)| session)).ok_or_else(no_session_named)?;
     let last = last.filter(|(session, _)| *session == asked).map(|(_, number)| number).or(query.after);
@@ -153,14 +231,64 @@ pub async fn stream(
         .streaming(Box::pin(events)))
 }
 
-/// `GET /api/v1/documents/{name}/poll?session=…&after=…&wait=25`: the same for clients without `EventSource`. Answers
-/// as soon as there is something, or with nothing after `wait` seconds.
+/// The answer to a poll.
+#[derive(ToSchema)]
+#[allow(
+    dead_code,
+    reason = "written by hand, so that its data is encoded while it leaves; described by this"
+)]
+pub struct PollAnswer {
+    session: Uuid,
+    #[schema(inline)]
+    messages: Vec<Numbered>,
+    #[schema(inline, required)]
+    close: Option<Closed>,
+}
+
+/// A message, and which of its session it is.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "as above")]
+struct Numbered {
+    #[schema(minimum = 1)]
+    number: u64,
+    #[schema(content_encoding = "base64")]
+    data: String,
+}
+
+/// How a session ended.
+#[derive(Serialize, ToSchema)]
+struct Closed {
+    code: u16,
+    reason: &'static str,
+    /// Whether to come back, with a new session.
+    retry: bool,
+}
+
+/// The same, as the answers to long polls
+///
+/// For clients without `EventSource`. Answers as soon as there is something, or with nothing after `wait` seconds. A
+/// session that is over is answered 404, one that no longer has what came next 410.
+#[utoipa::path(
+    get,
+    path = "/api/v1/documents/{name}/poll",
+    operation_id = "pollDocument",
+    tag = "live",
+    params(
+        Named,
+        ("session" = Uuid, Query, description = "The session to listen to."),
+        ("after" = inline(Option<u64>), Query, description = "The number of the last message that arrived."),
+        ("wait" = inline(Option<u64>), Query, description = "Seconds to wait for news: 25 without it, and more than 25 are as good as 25.")
+    ),
+    responses(
+        (status = 200, description = "What came after the last message that arrived.", body = PollAnswer),
+        Listening
+    )
+)]
 pub async fn poll(
     app: web::Data<App>,
-    request: HttpRequest,
     Named(name): Named,
+    Query(query): Query<SessionQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let query = Query::of(request.query_string())?;
     let after = query.after.unwrap_or(0);
     let listener = listen(&app, &name, query.session.ok_or_else(no_session_named)?, after)?;
     let wait = query.wait.map_or(LONGEST_POLL, Duration::from_secs).min(LONGEST_POLL);
@@ -176,16 +304,28 @@ pub async fn poll(
         .body(answer))
 }
 
-/// `POST /api/v1/documents/{name}/messages?session=…`: what the client says, as one or more frames in the body,
-/// binary. Answers 204 when it is on its way to the document; what became of it comes down as acknowledgements.
+/// What the client of such a session says
+///
+/// One or more frames of the y-websocket protocol, binary. What became of each step 2 and each update comes down as a frame
+/// `08 01` (durable) or `08 00` (refused).
+#[utoipa::path(
+    post,
+    path = "/api/v1/documents/{name}/messages",
+    operation_id = "speakToDocument",
+    tag = "live",
+    params(Named, ("session" = Uuid, Query, description = "The session to go on with, as it was named.")),
+    request_body(content = inline(Binary), content_type = "application/octet-stream"),
+    responses((status = 204, description = "On its way to the document."), Sending)
+)]
 pub async fn say(
     app: web::Data<App>,
     request: HttpRequest,
     Named(name): Named,
+    _: MayChange,
+    Query(query): Query<SessionQuery>,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
-    may_change(request.headers(), &app)?;
-    let feed = spoken_to(&app, request.query_string(), &name)?;
+    let feed = query.feed(&app, &name)?;
     let body = app.bodies.read(&request, payload, messages(&app)).await?.bytes;
     // Looked at here too, so that a mistake is answered to the request that made it, and ends nothing.
     let (frame, limits) = (body.clone(), app.connection.guard.clone());
@@ -200,10 +340,11 @@ pub async fn say(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The session that the query of a message names.
-pub(super) fn spoken_to(app: &App, query: &str, document: &DocumentName) -> Result<Arc<Feed>, ApiError> {
-    let session = Query::of(query)?.session.ok_or_else(no_session_named)?;
-    app.feeds.find(session, document).ok_or_else(no_such_session)
+impl SessionQuery {
+    /// The session of this document that is named.
+    pub(super) fn feed(&self, app: &App, document: &DocumentName) -> Result<Arc<Feed>, ApiError> {
+        app.feeds.find(self.session.ok_or_else(no_session_named)?, document).ok_or_else(no_such_session)
+    }
 }
 
 /// What is said in one request.
@@ -254,7 +395,8 @@ fn in_answer(session: Uuid, messages: Vec<(u64, Bytes)>, close: Option<serde_jso
 }
 
 fn in_json(reason: CloseReason) -> serde_json::Value {
-    json!({"code": reason.code(), "reason": reason.text(), "retry": reason.is_transient()})
+    let (code, reason, retry) = (reason.code(), reason.text(), reason.is_transient());
+    json!(Closed { code, reason, retry })
 }
 
 #[cfg(test)]

@@ -6,7 +6,12 @@ use actix_web::{
 };
 use percent_encoding::percent_decode_str;
 
-use super::{App, attachments, documents, door, error::ApiError, events};
+use super::{
+    App, attachments, documents, door,
+    error::ApiError,
+    events::{self, SessionQuery},
+    extract::{Query, may_change},
+};
 use crate::ids::DocumentName;
 
 /// Why the body of a request need not be sent, to a sender who asks (`Expect: 100-continue`). What can be
@@ -24,7 +29,7 @@ fn wanted(app: &App, request: &RequestHead) -> Result<(), ApiError> {
     if request.method != Method::POST {
         return Err(nowhere());
     }
-    documents::may_change(request.headers(), app)?;
+    may_change(request.headers(), app)?;
     let (name, what) = rest.strip_prefix('/').map_or((None, ""), |rest| {
         let (name, what) = rest.split_once('/').unwrap_or((rest, "-"));
         (Some(name), what)
@@ -32,7 +37,8 @@ fn wanted(app: &App, request: &RequestHead) -> Result<(), ApiError> {
     if let Some(name) = name {
         let name = DocumentName::parse_bytes(&percent_decode_str(name).collect::<Vec<u8>>())?;
         if what == "messages" {
-            events::spoken_to(app, request.uri.query().unwrap_or_default(), &name)?;
+            let query: SessionQuery = Query::of(request.uri.query().unwrap_or_default())?;
+            query.feed(app, &name)?;
         }
     }
     let limit = match what {

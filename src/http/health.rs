@@ -2,14 +2,36 @@
 
 use actix_web::{HttpResponse, mime, web};
 
-use super::{App, error::ApiError};
+use super::{
+    App,
+    error::ApiError,
+    refusals::{Asking, Unavailable},
+};
 
-/// `GET /livez`: the process turns.
+/// Whether the process turns
+#[utoipa::path(
+    get,
+    path = "/livez",
+    operation_id = "isAlive",
+    tag = "server",
+    responses((status = 200, description = "It does.", content_type = "text/plain"), Asking)
+)]
 pub async fn alive() -> HttpResponse {
     fine()
 }
 
-/// `GET /readyz`: documents can be opened and changes stored. 503 with the reason otherwise.
+/// Whether documents can be opened and changes stored
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "isReady",
+    tag = "server",
+    responses(
+        (status = 200, description = "They can.", content_type = "text/plain"),
+        Asking,
+        (status = 503, response = Unavailable)
+    )
+)]
 pub async fn ready(app: web::Data<App>) -> Result<HttpResponse, ApiError> {
     if app.registry.is_draining() {
         return Err(ApiError::unavailable("shutting_down", "the server is shutting down"));

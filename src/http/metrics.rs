@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, guard::GuardContext, http::header, web};
 
-use super::{App, upgrade::admit};
+use super::{App, extract::Admitted, refusals::Asking};
 use crate::{
     connection::{
         figures,
@@ -20,10 +20,10 @@ pub fn wants_socket(request: &GuardContext<'_>) -> bool {
 /// `GET /metrics` as a WebSocket: one JSON object a second.
 pub async fn live(
     request: HttpRequest,
+    _: Admitted,
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    admit(&request, &app)?;
     let opening = Opening {
         connection: ConnectionId::new(),
         // A watcher has nothing to say.
@@ -40,7 +40,21 @@ pub async fn live(
     text_socket::open(&request, payload, opening, talk).await
 }
 
-/// `GET /metrics`: Prometheus text.
+/// Figures for Prometheus
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "getMetrics",
+    tag = "server",
+    responses(
+        (
+            status = 200,
+            description = "OpenMetrics text. As a WebSocket, one JSON object a second.",
+            content_type = "application/openmetrics-text"
+        ),
+        Asking
+    )
+)]
 pub async fn text(app: web::Data<App>) -> HttpResponse {
     let usage = app.registry.usage();
     let figures = &app.metrics;

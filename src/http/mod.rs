@@ -1,4 +1,4 @@
-//! Everything that answers HTTP. The route table is [`routes`], on one page.
+//! Everything that answers HTTP. The route table is [`table`], on one page.
 
 pub mod answers;
 pub mod assets;
@@ -12,6 +12,7 @@ mod encoded;
 pub mod error;
 pub mod events;
 mod expect;
+mod extract;
 pub mod health;
 pub mod host;
 pub mod listener;
@@ -21,6 +22,7 @@ pub mod openapi;
 pub mod origin;
 mod pieces;
 pub mod places;
+mod refusals;
 pub mod upgrade;
 mod upgraded;
 
@@ -28,7 +30,7 @@ use std::sync::Arc;
 
 use actix_web::web;
 
-use self::methods::at;
+use self::methods::{At, at, described};
 use crate::{
     auth::Policy,
     connection::{
@@ -94,39 +96,51 @@ pub struct App {
     pub penalties: Penalties,
 }
 
-/// The route table. What is not a WebSocket is described in `openapi.json`.
+/// The route table. What is not a WebSocket carries its description, which [`openapi`] gathers from here.
+fn table() -> Vec<At> {
+    vec![
+        at("/ws/{document:.*}").socket(upgrade::y_websocket),
+        at("/hocuspocus").socket(upgrade::hocuspocus),
+        at("/hocuspocus/{anything:.*}").socket(upgrade::hocuspocus),
+        at("/collab/{document:.*}/{editor}").socket(upgrade::collab),
+        at("/chat/{document:.*}").socket(chat::connect),
+        at("/livez").read(described!(health::alive)),
+        at("/readyz").read(described!(health::ready)),
+        at("/metrics").socket_if(metrics::wants_socket, metrics::live).read(described!(metrics::text)),
+        at("/api/v1/openapi.json").read(described!(openapi::describe)),
+        at("/api/v1/documents").read(described!(documents::list)).post(described!(documents::create)),
+        at("/api/v1/documents/{name}")
+            .read(described!(documents::details))
+            .delete(described!(documents::delete)),
+        at("/api/v1/documents/{name}/restore").post(described!(documents::restore)),
+        at("/api/v1/documents/{name}/state").read(described!(documents::state)),
+        at("/api/v1/documents/{name}/text").read(described!(documents::text)),
+        at("/api/v1/documents/{name}/markdown").read(described!(documents::markdown)),
+        at("/api/v1/documents/{name}/html").read(described!(documents::html)),
+        at("/api/v1/documents/{name}/json").read(described!(documents::json)),
+        at("/api/v1/documents/{name}/updates").post(described!(documents::update)),
+        at("/api/v1/documents/{name}/stateless").post(described!(documents::stateless)),
+        at("/api/v1/documents/{name}/sessions").post(described!(events::begin)),
+        at("/api/v1/documents/{name}/sessions/{session}").delete(described!(events::end)),
+        at("/api/v1/documents/{name}/events").get(described!(events::stream)),
+        at("/api/v1/documents/{name}/poll").get(described!(events::poll)),
+        at("/api/v1/documents/{name}/messages").post(described!(events::say)),
+        at("/api/v1/documents/{name}/chat").read(described!(chat::page)),
+        at("/api/v1/documents/{name}/attachments")
+            .read(described!(attachments::list))
+            .post(described!(attachments::upload)),
+        at("/api/v1/documents/{name}/attachments/{id}")
+            .read(described!(attachments::serve))
+            .delete(described!(attachments::delete)),
+    ]
+}
+
+/// Everything in its place, and something for what has none.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let documents = web::scope("/api/v1/documents")
-        .service(at("").read(documents::list).post(documents::create).done())
-        .service(at("/{name}").read(documents::details).delete(documents::delete).done())
-        .service(at("/{name}/restore").post(documents::restore).done())
-        .service(at("/{name}/state").read(documents::state).done())
-        .service(at("/{name}/text").read(documents::text).done())
-        .service(at("/{name}/markdown").read(documents::markdown).done())
-        .service(at("/{name}/html").read(documents::html).done())
-        .service(at("/{name}/json").read(documents::json).done())
-        .service(at("/{name}/updates").post(documents::update).done())
-        .service(at("/{name}/stateless").post(documents::stateless).done())
-        .service(at("/{name}/sessions").post(events::begin).done())
-        .service(at("/{name}/sessions/{session}").delete(events::end).done())
-        .service(at("/{name}/events").get(events::stream).done())
-        .service(at("/{name}/poll").get(events::poll).done())
-        .service(at("/{name}/messages").post(events::say).done())
-        .service(at("/{name}/chat").read(chat::page).done())
-        .service(at("/{name}/attachments").read(attachments::list).post(attachments::upload).done())
-        .service(at("/{name}/attachments/{id}").read(attachments::serve).delete(attachments::delete).done())
-        .default_service(web::to(error::no_such_endpoint));
+    for at in table() {
+        config.service(at.done());
+    }
     config
-        .service(at("/ws/{document:.*}").get(upgrade::y_websocket).done())
-        .service(at("/hocuspocus").get(upgrade::hocuspocus).done())
-        .service(at("/hocuspocus/{anything:.*}").get(upgrade::hocuspocus).done())
-        .service(at("/collab/{document:.*}/{editor}").get(upgrade::collab).done())
-        .service(at("/chat/{document:.*}").get(chat::connect).done())
-        .service(at("/livez").read(health::alive).done())
-        .service(at("/readyz").read(health::ready).done())
-        .service(at("/metrics").get_if(metrics::wants_socket, metrics::live).read(metrics::text).done())
-        .service(documents)
-        .service(at("/api/v1/openapi.json").read(openapi::describe).done())
         .route("/api/{rest:.*}", web::route().to(error::no_such_endpoint))
         .default_service(web::to(assets::serve));
 }

@@ -16,7 +16,11 @@ use actix_web::{
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::{App, error::ApiError};
+use super::{
+    App,
+    error::ApiError,
+    extract::{Admitted, Query},
+};
 use crate::{
     auth::{self, Access, Denied},
     connection::{
@@ -42,13 +46,14 @@ use crate::{
 /// comes as `?token=…` or as the subprotocol `yauth-…`.
 pub async fn y_websocket(
     request: HttpRequest,
+    _: Admitted,
+    Query(asked): Query<Pairs>,
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    admit(&request, &app)?;
     let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
     slowed(&request, &app, &document)?;
-    let asked = Asked::of(&request);
+    let asked = Asked::of(asked);
     let token = asked.token.clone().or_else(|| token_in_protocols(&request));
     let access = access(&app, &document, token).await?;
     let connection = ConnectionId::new();
@@ -70,10 +75,11 @@ pub async fn y_websocket(
 /// load balancer may use it. Documents are named, and tokens presented, in the frames.
 pub async fn hocuspocus(
     request: HttpRequest,
+    _: Admitted,
+    Query(asked): Query<Pairs>,
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    admit(&request, &app)?;
     let connection = ConnectionId::new();
     let with = With::Many(Many {
         connection,
@@ -84,7 +90,7 @@ pub async fn hocuspocus(
         address: address(&request),
         penalties: app.penalties.clone(),
     });
-    open(&request, payload, &app, connection, with, &Asked::of(&request)).await
+    open(&request, payload, &app, connection, with, &Asked::of(asked)).await
 }
 
 /// What a client may ask of its connection in the query.
@@ -97,18 +103,21 @@ struct Asked {
     token: Option<String>,
 }
 
+/// A query as it stands there. Of what a client may ask twice the last word counts, and what it should not is nobody's.
+type Pairs = Vec<(String, String)>;
+
 impl Asked {
-    fn of(request: &HttpRequest) -> Self {
+    fn of(pairs: Pairs) -> Self {
         let mut asked = Self::default();
-        for (key, value) in form_urlencoded::parse(request.query_string().as_bytes()) {
-            match key.as_ref() {
+        for (key, value) in pairs {
+            match key.as_str() {
                 "echo" if value == "durable" => asked.echo = Some(true),
                 "echo" if value == "none" => asked.echo = Some(false),
                 "keepalive" => {
                     let seconds = value.parse().ok().filter(|seconds| (1..=20).contains(seconds));
                     asked.keepalive = seconds.map(Duration::from_secs);
                 }
-                "token" if !value.is_empty() => asked.token = Some(value.into_owned()),
+                "token" if !value.is_empty() => asked.token = Some(value),
                 _ => {}
             }
         }
@@ -143,23 +152,6 @@ pub(super) async fn access(
             ApiError::new(StatusCode::FORBIDDEN, "forbidden", reason)
         }
     })
-}
-
-/// What every connection must pass that is more than a request.
-pub fn admit(request: &HttpRequest, app: &App) -> Result<(), ApiError> {
-    let refused = |status, code, message: String| {
-        app.metrics.turned_away.inc();
-        Err(ApiError::new(status, code, message))
-    };
-    if !app.config.origins.admits(request.headers()) {
-        let message = "pages of this origin may not connect; the setting allow_origin lists those that may";
-        return refused(StatusCode::FORBIDDEN, "origin_not_allowed", message.to_owned());
-    }
-    if app.registry.is_draining() {
-        let message = "the server is shutting down";
-        return refused(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", message.to_owned());
-    }
-    Ok(())
 }
 
 /// Where a request comes from.
@@ -217,11 +209,11 @@ pub struct CollabQuery {
 /// what follows the last slash; the document's name may hold slashes of its own.
 pub async fn collab(
     request: HttpRequest,
+    _: Admitted,
+    Query(query): Query<CollabQuery>,
     payload: web::Payload,
-    query: web::Query<CollabQuery>,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
-    admit(&request, &app)?;
     let (document, editor) = request.uri().path().rsplit_once('/').unwrap_or_default();
     let document = named(document, "/collab/", app.config.raw_names).map_err(ApiError::from)?;
     let editor = percent_decode_str(editor).decode_utf8_lossy();
@@ -229,7 +221,7 @@ pub async fn collab(
         .map_err(|error| ApiError::bad_request("invalid_editor", format!("the editor's name {error}")))?;
     let field = FieldName::parse(query.field.as_deref().unwrap_or("content"))
         .map_err(|error| ApiError::bad_request("invalid_field", format!("the field's name {error}")))?;
-    let token = query.token.clone().filter(|token| !token.is_empty());
+    let token = query.token.filter(|token| !token.is_empty());
     let access = access(&app, &document, token).await?;
     let limits = json::Limits::default();
     let opening = text_socket::Opening {

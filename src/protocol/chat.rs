@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::envelope::{self, Fault, seal};
@@ -104,9 +105,10 @@ pub fn decode(text: &[u8], longest: usize) -> Result<Incoming, Misunderstood> {
 }
 
 /// Somebody in a chat.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Person {
     /// One visit of one person.
+    #[schema(value_type = Uuid)]
     pub session: SessionId,
     /// What they call themselves.
     pub name: String,
@@ -126,11 +128,13 @@ impl Person {
 }
 
 /// A message as everybody sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ChatMessage)]
 pub struct Message {
     /// Its id, ordered by time.
     pub id: Uuid,
-    /// What its author calls it.
+    /// What its author's client calls it.
+    #[schema(value_type = String)]
     pub client_id: ClientMessageId,
     /// Who said it.
     pub author: Person,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
+use utoipa::ToSchema;
 
 use super::{
     guard::{self, Limits},
@@ -167,11 +168,12 @@ impl AwarenessUpdate {
 
 /// What somebody shows of themselves in their awareness state, in the way that nearly all editors do: `user.name`
 /// and `user.color`, or `name` and `color`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, ToSchema)]
 pub struct Shown {
     /// Empty if it shows something else, or nothing.
     pub name: Box<str>,
-    /// As the style sheets of browsers write it; not checked.
+    /// As they wrote it for the style sheets of browsers; not checked, so look at it before putting it into a page.
+    #[schema(required)]
     pub color: Option<Box<str>>,
 }
 

@@ -492,36 +492,73 @@ async fn files_with_a_hash_are_kept_for_ever_and_travel_compressed() {
     }
 }
 
+// ---- queries ------------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_query_that_is_not_understood_is_refused_in_one_shape_everywhere() {
+    let server = TestServer::start().await;
+    post(&server, "/api/v1/documents", &json!({"name": "notes"})).await.expect(201);
+    let notes = "/api/v1/documents/notes";
+    let session = "00000000-0000-0000-0000-000000000000";
+    for (method, path) in [
+        ("GET", "/api/v1/documents?limit=many".to_owned()),
+        ("GET", "/api/v1/documents?limit=201".to_owned()),
+        ("GET", "/api/v1/documents?shelf=floor".to_owned()),
+        ("GET", "/api/v1/documents?after=never".to_owned()),
+        ("GET", "/api/v1/documents?colour=red".to_owned()),
+        ("DELETE", format!("{notes}?permanent=maybe")),
+        ("GET", format!("{notes}/chat?before=yesterday")),
+        ("GET", format!("{notes}/chat?limit=0")),
+        ("POST", format!("{notes}/attachments?name=a&name=b")),
+        ("POST", format!("{notes}/sessions?colour=red")),
+        ("GET", format!("{notes}/events?session={session}&after=-1")),
+        ("GET", format!("{notes}/poll?session=mine")),
+        ("POST", format!("{notes}/messages?session={session}&after=x")),
+        ("GET", "/collab/notes/ann?field=a&field=b".to_owned()),
+        ("GET", "/chat/notes?name=a&name=b".to_owned()),
+    ] {
+        let answer = request(&server, method, &path).send().await;
+        assert_eq!(answer.error(), (400, "invalid_query".to_owned()), "{method} {path}");
+    }
+    // Whoever may not change anything hears that first.
+    let stranger = request(&server, "DELETE", &format!("{notes}?permanent=maybe"));
+    let refused = stranger.header("origin", "https://elsewhere.example").send().await;
+    assert_eq!(refused.error(), (403, "origin_not_allowed".to_owned()));
+    get(&server, notes).await.expect(200);
+}
+
 // ---- methods ------------------------------------------------------------------------------------------
+
+/// The route table, read from the source: each path, and what the source says is there.
+pub(crate) fn route_table() -> Vec<(&'static str, &'static str)> {
+    let source = include_str!("../../src/http/mod.rs");
+    let (_, table) = source.split_once("fn table() -> Vec<At> {").unwrap();
+    let (table, rest) = table.split_once("\n}\n").unwrap();
+    assert!(!rest.contains(".service(web"), "a route beside the table");
+    assert_eq!(rest.matches(".route(").count(), 1, "what has no place is the only route beside the table");
+    table.split("at(\"").skip(1).map(|route| route.split_once('"').unwrap()).collect()
+}
 
 /// Every path of the route table, with something in place of its parameters, and what can be done there.
 fn paths() -> Vec<(String, BTreeSet<&'static str>)> {
-    let source = include_str!("../../src/http/mod.rs");
-    let (_, table) = source.split_once("web::scope(\"").unwrap();
-    let (scope, table) = table.split_once('"').unwrap();
-    let (scoped, others) = table.split_once("    config\n").unwrap();
     let mut paths = Vec::new();
-    for (scope, table) in [(scope, scoped), ("", others)] {
-        for route in table.split("at(\"").skip(1) {
-            let (path, rest) = route.split_once('"').unwrap();
-            let (handlers, _) = rest.split_once(".done()").unwrap();
-            let has = |method: &str| handlers.contains(&format!(".{method}("));
-            let mut methods = BTreeSet::new();
-            for (method, meant) in [
-                ("read", &["GET", "HEAD"][..]),
-                ("get", &["GET"]),
-                ("post", &["POST"]),
-                ("delete", &["DELETE"]),
-            ] {
-                methods.extend(meant.iter().filter(|_| has(method)));
-            }
-            let segments = path.split('/').map(|segment| match segment {
-                "{id}" => "00000000-0000-0000-0000-000000000000",
-                parameter if parameter.starts_with('{') => "x",
-                fixed => fixed,
-            });
-            paths.push((format!("{scope}{}", segments.collect::<Vec<_>>().join("/")), methods));
+    for (path, handlers) in route_table() {
+        let mut methods = BTreeSet::new();
+        for (method, meant) in [
+            ("read", &["GET", "HEAD"][..]),
+            ("get", &["GET"]),
+            ("socket", &["GET"]),
+            ("post", &["POST"]),
+            ("delete", &["DELETE"]),
+        ] {
+            methods.extend(meant.iter().filter(|_| handlers.contains(&format!(".{method}("))));
         }
+        let segments = path.split('/').map(|segment| match segment {
+            "{id}" => "00000000-0000-0000-0000-000000000000",
+            parameter if parameter.starts_with('{') => "x",
+            fixed => fixed,
+        });
+        paths.push((segments.collect::<Vec<_>>().join("/"), methods));
     }
     paths
 }

@@ -55,6 +55,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("actix_server", &["http/listener.rs"]),
     ("actix_service", &["http/listener.rs", "http/upgraded.rs"]),
     ("actix_web", &["connection/socket.rs", "connection/text_socket.rs", "http/", "server.rs", "main.rs"]),
+    ("utoipa", &["http/", "ids.rs", "protocol/chat.rs", "protocol/message.rs"]),
     ("yrs", &["protocol/", "document/"]),
     ("operational_transform", &["protocol/text_operation.rs"]),
     ("sled", &["store/sled/places.rs"]),

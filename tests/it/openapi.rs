@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    Talk, TestServer,
-    rest::{delete, get, post, request},
+use crate::{
+    http::route_table,
+    support::{
+        Talk, TestServer,
+        rest::{delete, get, post, request},
+    },
 };
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -27,29 +30,28 @@ fn described(description: &Value) -> BTreeSet<(String, String)> {
     operations.collect()
 }
 
-/// Every method and path of the route table, read from the source. WebSockets take the rest of the path, are
-/// upgrades, or have a guard that asks for one; they are not part of REST.
+/// Every method and path of the route table, read from the source. WebSockets are not part of REST.
 fn routed() -> BTreeSet<(String, String)> {
-    let source = include_str!("../../src/http/mod.rs");
-    let (_, table) = source.split_once("web::scope(\"").unwrap();
-    let (scope, table) = table.split_once('"').unwrap();
-    let (scoped, others) = table.split_once("    config\n").unwrap();
+    const SOCKETS: [&str; 6] = [
+        "/ws/{document:.*}",
+        "/hocuspocus",
+        "/hocuspocus/{anything:.*}",
+        "/collab/{document:.*}/{editor}",
+        "/chat/{document:.*}",
+        "/metrics",
+    ];
     let mut routes = BTreeSet::new();
-    for (scope, table) in [(scope, scoped), ("", others)] {
-        for route in table.split("at(\"").skip(1) {
-            let (path, rest) = route.split_once('"').unwrap();
-            let (handlers, _) = rest.split_once(".done()").unwrap();
-            if path.contains(":.*}") || handlers.contains("upgrade::") {
-                continue;
+    for (path, handlers) in route_table() {
+        assert_eq!(
+            handlers.contains(".socket"),
+            SOCKETS.contains(&path),
+            "{path} is a socket, and which are is known"
+        );
+        for method in METHODS.into_iter().chain(["read"]) {
+            if handlers.contains(&format!(".{method}(")) {
+                let method = if method == "read" { "get" } else { method };
+                routes.insert((method.to_owned(), path.to_owned()));
             }
-            let before = routes.len();
-            for method in METHODS.into_iter().chain(["read"]) {
-                if handlers.contains(&format!(".{method}(")) {
-                    let method = if method == "read" { "get" } else { method };
-                    routes.insert((method.to_owned(), format!("{scope}{path}")));
-                }
-            }
-            assert!(routes.len() > before, "no method is seen at {path}");
         }
     }
     routes
@@ -124,39 +126,37 @@ fn collect<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     }
 }
 
-/// Whether a value is what a schema says, as far as our schemas say anything: types, required and known
-/// properties, items, enumerations.
-fn check(description: &Value, schema: &Value, value: &Value, at: &str) {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return check(description, description.pointer(&reference[1..]).unwrap(), value, at);
+/// Whether a value is what a schema of the description says, and says nothing beside it.
+fn check(description: &Value, schema: &str, value: &Value) {
+    let mut schemas = description["components"]["schemas"].clone();
+    for schema in schemas.as_object_mut().unwrap().values_mut().filter(|schema| schema["type"] == "object") {
+        schema["additionalProperties"] = false.into();
     }
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let allowed = match &schema["type"] {
-        Value::Array(kinds) => kinds.iter().any(|allowed| allowed == kind),
-        allowed => allowed == kind,
-    };
-    assert!(allowed, "{at} is {kind}, and should be {}", schema["type"]);
-    if let Some(values) = schema["enum"].as_array() {
-        assert!(values.contains(value), "{at} is {value}");
-    }
-    for (number, item) in value.as_array().into_iter().flatten().enumerate() {
-        check(description, &schema["items"], item, &format!("{at}/{number}"));
-    }
-    let Some(object) = value.as_object() else { return };
-    let properties = schema["properties"].as_object().unwrap();
-    for required in schema["required"].as_array().unwrap() {
-        assert!(object.contains_key(required.as_str().unwrap()), "{at} has no {required}");
-    }
-    for (name, value) in object {
-        let schema = properties.get(name).unwrap_or_else(|| panic!("{at}/{name} is not described"));
-        check(description, schema, value, &format!("{at}/{name}"));
+    let root = json!({"$ref": format!("#/components/schemas/{schema}"), "components": {"schemas": schemas}});
+    let validator = jsonschema::draft202012::new(&root).unwrap();
+    let wrong: Vec<_> =
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(wrong.is_empty(), "{value} is no {schema}: {wrong:#?}");
+}
+
+#[tokio::test]
+async fn a_schema_is_held_against_what_it_says() {
+    let server = TestServer::start().await;
+    let description = description(&server).await;
+    let document = post(&server, "/api/v1/documents", &json!({"name": "notes"})).await.expect(201).json();
+    check(&description, "Document", &document);
+    let changes: [(&str, Value); 5] = [
+        ("name", json!("..")),
+        ("bytes", json!(-1)),
+        ("state", json!("lost")),
+        ("title", json!(1)),
+        ("colour", json!("red")),
+    ];
+    for (key, value) in changes {
+        let mut wrong = document.clone();
+        wrong[key] = value;
+        let checked = std::panic::catch_unwind(|| check(&description, "Document", &wrong));
+        assert!(checked.is_err(), "{key} passes: {wrong}");
     }
 }
 
@@ -164,9 +164,7 @@ fn check(description: &Value, schema: &Value, value: &Value, at: &str) {
 async fn answers_are_as_described() {
     let server = TestServer::start().await;
     let description = description(&server).await;
-    let is = |schema: &str, value: &Value| {
-        check(&description, &description["components"]["schemas"][schema], value, schema);
-    };
+    let is = |schema: &str, value: &Value| check(&description, schema, value);
     is(
         "Document",
         &post(&server, "/api/v1/documents", &json!({"name": "notes", "title": "T"})).await.expect(201).json(),
@@ -189,6 +187,10 @@ async fn answers_are_as_described() {
     is("ChatPage", &get(&server, "/api/v1/documents/notes/chat").await.expect(200).json());
     is("ChatPage", &get(&server, "/api/v1/documents/notes/chat?limit=1").await.expect(200).json());
     is("Error", &get(&server, "/api/v1/documents/none").await.expect(404).json());
+    let poll = post(&server, "/api/v1/documents/notes/sessions", &json!({})).await.expect(201).json();
+    let session = poll["session"].as_str().unwrap();
+    let poll = get(&server, &format!("/api/v1/documents/notes/poll?session={session}&wait=0")).await;
+    is("PollAnswer", &poll.expect(200).json());
     is("Document", &delete(&server, "/api/v1/documents/notes").await.expect(200).json());
     is("Error", &get(&server, attachments).await.expect(410).json());
 }
