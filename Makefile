@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage structure picture
+.PHONY: run test check rest-types bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage structure picture
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -25,7 +25,13 @@ check: frontend/node_modules/.installed
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	$(NPM) --prefix frontend run lint
 	$(NPM) --prefix frontend run types
+	$(MAKE) --no-print-directory rest-types CHECK=--check
 	node frontend/scripts/links.mjs
+
+## Write the page's types of the REST interface anew, from what the handlers say of themselves; `make check` finds them stale
+rest-types: frontend/node_modules/.installed
+	$(CARGO) run --locked --quiet --example openapi >frontend/node_modules/.openapi.json
+	$(NPM) --prefix frontend run --silent rest-types -- $(CHECK)
 
 ## Measure against a bare forwarder and the servers that are installed; prints one Markdown table
 bench: app

@@ -23,15 +23,17 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   // The first page, and how documents are made from it.
   home: ["device", "board/scene-file.ts", "text/binding/words.ts", "text/convert.ts", "documents", "presence", "ui"],
   // The page around whatever kind a document is of.
-  frame: ["device", "board/scene-file.ts", "text/binding/model.ts", "text/binding/words.ts", "text/convert.ts", "text/export.ts", "text/plain-text.ts", "chat", "documents", "presence", "sync", "ui"],
+  frame: ["device", "board/scene-file.ts", "text/binding/model.ts", "text/binding/words.ts", "text/convert.ts", "text/export.ts", "text/plain-text.ts", "chat", "documents", "presence", "rest", "sync", "ui"],
   // What of documents lies on this device, and how it gets to the server.
   device: ["chat", "documents", "sync", "ui"],
   board: ["documents", "presence/people.ts", "sync", "ui"],
   plain: ["text/word-count.tsx", "documents", "presence", "ui"],
   text: ["chat/quote.ts", "documents", "presence", "sync", "ui"],
-  chat: ["documents/unsent.ts", "presence", "i18n/languages.ts", "sync", "ui"],
+  chat: ["documents/unsent.ts", "presence", "i18n/languages.ts", "rest", "sync", "ui"],
   // What all of these know of a document.
-  documents: ["i18n/languages.ts", "sync", "ui"],
+  documents: ["i18n/languages.ts", "rest", "sync", "ui"],
+  // What the server says over REST, as it describes it.
+  rest: [],
   presence: ["i18n/languages.ts", "ui"],
   ui: ["i18n/languages.ts", "sync/room.ts"],
   i18n: [],

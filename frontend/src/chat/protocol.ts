@@ -1,23 +1,15 @@
 // What a chat says and hears; mirrors `src/protocol/chat.rs`. Everything that arrives was written by somebody: it is read
 // field by field, and what does not fit is nothing.
+import { sent } from "../rest/sent";
+import type { ChatMessage, ChatPage, Person } from "../rest/types";
 import { isColour } from "../ui/colours";
 import { randomHex } from "../ui/random";
 
-export interface Person {
-  /** One visit of one person. */
-  readonly session: string;
-  readonly name: string;
-}
+export type { Person };
 
-export interface Message {
-  /** Given by the server, ordered by time. */
-  readonly id: string;
-  /** What its author's page called it before that. */
+export interface Message extends Omit<ChatMessage, "client_id"> {
+  /** What its author's page called it before the server gave it an id. */
   readonly clientId: string;
-  readonly author: Person;
-  readonly text: string;
-  /** In ms since 1970, by the server's clock. */
-  readonly at: number;
 }
 
 export type Heard =
@@ -69,20 +61,20 @@ export function hear(frame: unknown): Heard | null {
 
 /** A page of older messages, as `GET …/chat` answers it; `null` if the answer is none. */
 export function pageOf(value: unknown): { readonly messages: readonly Message[]; readonly more: boolean } | null {
-  const { messages, next } = fields(value);
+  const { messages, next } = sent<ChatPage>(value) ?? {};
   if (!Array.isArray(messages)) return null;
   return { messages: list(messages, messageOf), more: typeof next === "string" };
 }
 
 /** Read back from this device, where an earlier version of the app may have written it. */
 export function messageOf(value: unknown): Message | null {
-  const { id, client_id: clientId, author, text, at } = fields(value);
+  const { id, client_id: clientId, author, text, at } = sent<ChatMessage>(value) ?? {};
   const person = personOf(author);
   if (typeof id !== "string" || typeof clientId !== "string" || person === null || typeof text !== "string" || typeof at !== "number") return null;
   return { id, clientId, author: person, text, at };
 }
 
-export const wireOf = ({ id, clientId, author, text, at }: Message): unknown => ({ id, client_id: clientId, author, text, at });
+export const wireOf = ({ id, clientId, author, text, at }: Message): ChatMessage => ({ id, client_id: clientId, author, text, at });
 
 export const sayMessage = (id: string, text: string): string => JSON.stringify({ type: "message", payload: { id, text } });
 export const sayTyping = (typing: boolean): string => JSON.stringify({ type: "typing", payload: { typing } });
@@ -111,7 +103,7 @@ function tidy(person: string): string {
 }
 
 function personOf(value: unknown): Person | null {
-  const { session, name } = fields(value);
+  const { session, name } = sent<Person>(value) ?? {};
   return typeof session === "string" && typeof name === "string" ? { session, name } : null;
 }
 

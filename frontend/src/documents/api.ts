@@ -1,22 +1,14 @@
-// The server's REST interface, typed and checked: what arrives is parsed before anybody believes it. Mirrors
-// `src/http/documents.rs`.
+// The server's REST interface, typed and checked: what arrives is parsed before anybody believes it. What it may be is
+// described by the server itself (`rest/types.ts`).
+import { refusalOf, sent } from "../rest/sent";
+import type * as rest from "../rest/types";
 import { COLOURS, isColour } from "../ui/colours";
 import { parseName, type DocumentName } from "./name";
 
-export interface DocumentSummary {
+export interface DocumentSummary extends Omit<rest.Document, "name" | "state" | "people"> {
   readonly name: DocumentName;
-  /** What the document calls itself, in its own data; `null` while nobody gave it a title. */
-  readonly title: string | null;
-  /** What it says it is, which may be more than this app knows; `null` for a text, and where the server does not know. */
-  readonly kind: string | null;
-  readonly bytes: number;
-  /** Milliseconds since 1970, by the server's clock. */
-  readonly created: number;
-  readonly modified: number;
-  readonly state: "live" | "trashed";
-  /** Connections that have it open right now. */
-  readonly editors: number;
-  /** Some of the people behind them, as they show themselves. */
+  /** What is deleted for ever is not shown. */
+  readonly state: Exclude<rest.DocumentState, "deleted">;
   readonly people: readonly Shown[];
 }
 
@@ -26,22 +18,14 @@ export interface Shown {
   readonly colour: string;
 }
 
-export interface DocumentPage {
+export interface DocumentPage extends Omit<rest.DocumentPage, "documents"> {
   readonly documents: readonly DocumentSummary[];
-  /** Pass it as `after` to get the next page; `null` at the end. */
-  readonly next: string | null;
 }
 
-/** A file stored beside a document. Mirrors the answer of `POST …/attachments`. */
-export interface Attachment {
-  readonly id: string;
-  /** A path on this server. */
-  readonly url: string;
-  readonly type: string;
-  readonly bytes: number;
-}
+/** A file stored beside a document, as far as a text or a board has use for it. */
+export type Attachment = Pick<rest.Attachment, "id" | "url" | "type" | "bytes">;
 
-export type Shelf = "live" | "trash";
+export type Shelf = rest.Shelf;
 
 /** Sorted by what the reader can do about it. `retryAfter` is what the server asks for before the next try, in ms. */
 export type Problem =
@@ -133,7 +117,7 @@ export function createApi(fetch: typeof globalThis.fetch = globalThis.fetch.bind
     contribute: async (name, update) => {
       const answer = await call("POST", `${at(name)}/updates`, new Blob([update]));
       // Whoever hears that it is durable lets go of their own: only Weft says so.
-      if (!isRecord(answer) || answer["durable"] !== true) throw new ApiError({ kind: "garbled" });
+      if (sent<rest.Applied>(answer)?.durable !== true) throw new ApiError({ kind: "garbled" });
     },
     upload: async (name, file, signal) => attachmentOf(await call("POST", `${at(name)}/attachments`, file, signal)),
     moveToTrash: async (name) => void summaryOf(await call("DELETE", at(name))),
@@ -156,9 +140,8 @@ function parsed(text: string): unknown {
 function refusal({ status, headers }: Response, body: unknown): Problem {
   const after = retryAfter(headers.get("retry-after"));
   const asked = after === null ? {} : { retryAfter: after };
-  const error = isRecord(body) && isRecord(body["error"]) ? body["error"] : null;
-  const [code, message] = [error?.["code"], error?.["message"]];
-  if (typeof code === "string" && typeof message === "string") return { kind: "refused", status, code, message, ...asked };
+  const error = refusalOf(body);
+  if (error !== null) return { kind: "refused", status, ...error, ...asked };
   // A proxy in between speaks for a server that is not there.
   return status === 429 || (status >= 502 && status <= 504) ? { kind: "unreachable", ...asked } : { kind: "garbled" };
 }
@@ -174,19 +157,18 @@ function retryAfter(header: string | null): number | null {
 }
 
 function pageOf(value: unknown): DocumentPage {
-  if (!isRecord(value) || !Array.isArray(value["documents"])) throw new ApiError({ kind: "garbled" });
-  const next = value["next"];
+  const { documents, next } = sent<rest.DocumentPage>(value) ?? {};
+  if (!Array.isArray(documents)) throw new ApiError({ kind: "garbled" });
   return {
     // A name no browser can address is left out rather than shown as a row that cannot be opened.
-    documents: value["documents"].filter(isAddressable).map(summaryOf),
+    documents: documents.filter(isAddressable).map(summaryOf),
     next: typeof next === "string" ? next : null,
   };
 }
 
 function summaryOf(value: unknown): DocumentSummary {
-  if (!isRecord(value)) throw new ApiError({ kind: "garbled" });
-  const name = typeof value["name"] === "string" ? parseName(value["name"]) : null;
-  const { title, kind, bytes, created, modified, state, editors } = value;
+  const { name: called, title, kind, bytes, created, modified, state, editors, people } = sent<rest.Document>(value) ?? {};
+  const name = typeof called === "string" ? parseName(called) : null;
   if (
     name === null ||
     !(typeof title === "string" || title === null || title === undefined) ||
@@ -207,7 +189,7 @@ function summaryOf(value: unknown): DocumentSummary {
     modified,
     state,
     editors,
-    people: peopleOf(value["people"]),
+    people: peopleOf(people),
   };
 }
 
@@ -215,14 +197,14 @@ function summaryOf(value: unknown): DocumentSummary {
 function peopleOf(value: unknown): readonly Shown[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((person: unknown): Shown[] => {
-    if (!isRecord(person) || typeof person["name"] !== "string" || person["name"].trim() === "") return [];
-    return [{ name: person["name"].trim(), colour: isColour(person["color"]) ? person["color"] : COLOURS[0] }];
+    const { name, color } = sent<rest.Document["people"][number]>(person) ?? {};
+    if (typeof name !== "string" || name.trim() === "") return [];
+    return [{ name: name.trim(), colour: isColour(color) ? color : COLOURS[0] }];
   });
 }
 
 function attachmentOf(value: unknown): Attachment {
-  if (!isRecord(value)) throw new ApiError({ kind: "garbled" });
-  const { id, url, type, bytes } = value;
+  const { id, url, type, bytes } = sent<rest.Attachment>(value) ?? {};
   const usable = typeof id === "string" && typeof url === "string" && typeof type === "string" && typeof bytes === "number";
   // What is stored in the document is loaded by everybody who opens it: it must be on this server.
   if (!usable || !/^\/(?![/\\])/.test(url)) throw new ApiError({ kind: "garbled" });
@@ -234,9 +216,6 @@ function typeOf(body: unknown): string {
 }
 
 function isAddressable(value: unknown): boolean {
-  return !isRecord(value) || typeof value["name"] !== "string" || parseName(value["name"]) !== null;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  const name = sent<rest.Document>(value)?.name;
+  return typeof name !== "string" || parseName(name) !== null;
 }

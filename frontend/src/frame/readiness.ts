@@ -1,4 +1,5 @@
 // Whether the server can store, in its own words; mirrors `src/http/health.rs`.
+import { refusalOf } from "../rest/sent";
 
 /** How long the server is given for its answer, in ms: shorter than the pause before it is asked again. */
 const PATIENCE = 4_000;
@@ -7,6 +8,5 @@ const PATIENCE = 4_000;
 export async function refusesToStore(fetch: typeof globalThis.fetch = globalThis.fetch.bind(globalThis)): Promise<boolean> {
   const response = await fetch("/readyz", { signal: AbortSignal.timeout(PATIENCE) });
   if (response.status !== 503) return false;
-  const answer = (await response.json()) as { readonly error?: { readonly code?: unknown } } | null;
-  return answer?.error?.code === "store_unwritable";
+  return refusalOf(await response.json())?.code === "store_unwritable";
 }
