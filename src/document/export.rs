@@ -140,19 +140,34 @@ pub async fn to_json(state: Bytes) -> Reading<String> {
     .await
 }
 
+/// A state as bytes, of which it does not matter what they mean.
+pub async fn of_bytes(
+    state: Bytes,
+    reader: impl FnOnce(&[u8]) -> std::io::Result<Vec<u8>> + Send + 'static,
+) -> Reading<Vec<u8>> {
+    apart(move || reader(&state).map_err(|error| error.to_string())).await
+}
+
 async fn read<T: Send + 'static>(
     state: Bytes,
     reader: impl FnOnce(Roots, &Transaction<'_>) -> Result<T, TooLarge> + Send + 'static,
+) -> Reading<T> {
+    apart(move || {
+        let (doc, roots) = open(state)?;
+        let txn = doc.transact();
+        reader(roots, &txn).map_err(|error| error.to_string())
+    })
+    .await
+}
+
+async fn apart<T: Send + 'static>(
+    reading: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Reading<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let thread =
         std::thread::Builder::new().name("weft-export".to_owned()).stack_size(STACK).spawn(move || {
             work::stand_back();
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                let (doc, roots) = open(state)?;
-                let txn = doc.transact();
-                reader(roots, &txn).map_err(|error| error.to_string())
-            }));
+            let result = catch_unwind(AssertUnwindSafe(reading));
             let result = result.unwrap_or_else(|_| Err("it holds values that contradict each other".into()));
             let _ = sender.send((result.map_err(Unreadable::Document), processor_time()));
         });

@@ -1,6 +1,7 @@
-//! Reading documents for those who do not speak Yjs, shared and bounded. A reading takes a thread, a copy of the
-//! document and several times its size in memory: a few are under way at a time, some more wait, and whoever asks for
-//! the same thing waits for the same reading. What was read is kept until the document changes.
+//! Reading documents for those who do not speak Yjs, and making states smaller for their way, shared and bounded. A
+//! reading takes a thread, a copy of the document and several times its size in memory: a few are under way at a time,
+//! some more wait, and whoever asks for the same thing waits for the same reading. What was read is kept until the
+//! document changes.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +14,9 @@ use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{
-    export::{self, Unreadable},
+    compress::Compression,
+    digest::digest,
+    export::{self, Reading, Unreadable},
     replica::speed,
 };
 use crate::ids::DocumentName;
@@ -24,6 +27,8 @@ const RUNNING: usize = 2;
 const WAITING: usize = 32;
 /// Bytes of states and of what was read of them that are kept.
 const KEPT: usize = 64 << 20;
+/// Bytes of a state that are looked at where they are asked for, which takes a fraction of a millisecond.
+const DIGESTED_HERE: usize = 128 << 10;
 /// A reading that took more of the processor's time than this is not begun again at once when the document has changed:
 /// the document rests for as long as the reading took. There are documents of 200 KB that take seconds.
 const LONG: Duration = Duration::from_millis(500);
@@ -39,6 +44,10 @@ pub enum Form {
     Html,
     /// [`export::to_json`].
     Json,
+    /// Not read at all, and smaller.
+    Compressed(Compression),
+    /// Only what tells it apart from others: [`digest`], in hexadecimal digits.
+    Digest,
 }
 
 /// Why there is no reading.
@@ -106,6 +115,25 @@ impl Exports {
         Ok(read?)
     }
 
+    /// A state made smaller; nothing if too many others wait, or the document rests: then it goes as it is.
+    pub async fn compressed(
+        &self,
+        document: &DocumentName,
+        compression: Compression,
+        state: Bytes,
+    ) -> Option<Bytes> {
+        self.get(document, Form::Compressed(compression), state).await.ok()
+    }
+
+    /// What tells a state apart from others; nothing if too many others wait.
+    pub async fn digest(&self, document: &DocumentName, state: &Bytes) -> Option<String> {
+        if state.len() <= DIGESTED_HERE {
+            return Some(in_digits(state));
+        }
+        let digest = self.get(document, Form::Digest, state.clone()).await.ok()?;
+        String::from_utf8(digest.into()).ok()
+    }
+
     fn find(&self, document: &DocumentName, form: Form, state: Bytes) -> Arc<Export> {
         let mut kept = self.kept.lock();
         if let Some(found) = kept.iter().find(|export| export.is_of(document, form, &state)) {
@@ -123,7 +151,9 @@ impl Exports {
     }
 
     async fn read(&self, export: &Arc<Export>) -> Result<Result<Bytes, Unreadable>, NoExport> {
-        if export.not_before.is_some_and(|rested| Instant::now() < rested) {
+        let is_resting = export.not_before.is_some_and(|rested| Instant::now() < rested);
+        // What takes a moment of however large a state need not wait for what took long.
+        if is_resting && export.form != Form::Digest {
             return Err(NoExport::Resting);
         }
         let place = self.places.try_acquire().map_err(|_| NoExport::Busy)?;
@@ -134,10 +164,14 @@ impl Exports {
         let reading = tokio::spawn(async move {
             let state = export.state.clone();
             let (read, took) = match export.form {
-                Form::Text => export::to_text(state).await,
-                Form::Markdown => export::to_markdown(state).await,
-                Form::Html => export::to_html(state).await,
-                Form::Json => export::to_json(state).await,
+                Form::Text => in_bytes(export::to_text(state).await),
+                Form::Markdown => in_bytes(export::to_markdown(state).await),
+                Form::Html => in_bytes(export::to_html(state).await),
+                Form::Json => in_bytes(export::to_json(state).await),
+                Form::Compressed(compression) => {
+                    export::of_bytes(state, move |state| compression.of(state)).await
+                }
+                Form::Digest => export::of_bytes(state, |state| Ok(in_digits(state).into_bytes())).await,
             };
             if took > LONG.mul_f64(speed::slowness()) {
                 let _ = export.rests.set(Instant::now() + took);
@@ -171,6 +205,14 @@ impl Exports {
     }
 }
 
+fn in_digits(state: &[u8]) -> String {
+    digest(state).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn in_bytes((read, took): Reading<String>) -> Reading<Vec<u8>> {
+    (read.map(String::into_bytes), took)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +242,7 @@ mod tests {
                 Form::Text | Form::Markdown => assert_eq!(said.trim_end(), "before"),
                 Form::Html => assert!(said.contains("<pre><code>before</code></pre>"), "{said}"),
                 Form::Json => assert_eq!(said, r#"{"text":"before"}"#),
+                Form::Compressed(_) | Form::Digest => unreachable!("not among these"),
             }
             let is_one = read.windows(2).all(|pair| pair[0].as_ptr() == pair[1].as_ptr());
             assert!(is_one, "as {form:?} it was read more than once");
@@ -211,6 +254,37 @@ mod tests {
             assert!(String::from_utf8(said.to_vec()).unwrap().contains("after"), "{form:?}");
         }
         assert_eq!(exports.kept.lock().len(), FORMS.len(), "what is older is not kept");
+    }
+
+    #[tokio::test]
+    async fn a_state_is_made_smaller_once_for_all_who_ask() {
+        let exports = Exports::default();
+        let (notes, long) = (name("notes"), state(&"words ".repeat(100_000)));
+        for compression in Compression::ALL {
+            let asked = (0..40).map(|_| exports.compressed(&notes, compression, long.clone()));
+            let smaller = futures_util::future::join_all(asked).await;
+            let smaller: Vec<_> = smaller.into_iter().map(Option::unwrap).collect();
+            assert!(smaller.windows(2).all(|pair| pair[0].as_ptr() == pair[1].as_ptr()), "{compression:?}");
+            assert!(smaller[0].len() < long.len() / 10, "{compression:?}");
+        }
+        let apart = exports.digest(&notes, &long).await;
+        assert_eq!(apart, Some(in_digits(&long)), "wherever it is made");
+        assert_eq!(exports.kept.lock().len(), Compression::ALL.len() + 1);
+    }
+
+    #[tokio::test]
+    async fn a_state_goes_as_it_is_when_there_is_no_place_to_make_it_smaller() {
+        let exports = Exports::default();
+        let notes = name("notes");
+        let all = exports.places.try_acquire_many((RUNNING + WAITING) as u32).unwrap();
+        assert_eq!(exports.compressed(&notes, Compression::Gzip, state("words")).await, None);
+        drop(all);
+        assert!(exports.compressed(&notes, Compression::Gzip, state("words")).await.is_some());
+        // While it rests after what took long, it is told apart all the same.
+        exports.kept.lock()[0].rests.set(Instant::now() + Duration::from_secs(600)).unwrap();
+        let long = state(&"words ".repeat(100_000));
+        assert_eq!(exports.compressed(&notes, Compression::Zstd, long.clone()).await, None);
+        assert!(exports.digest(&notes, &long).await.is_some());
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use actix::{Addr, MailboxError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use yrs::StateVector;
 
 use super::{
     actor::DocumentActor,
@@ -15,7 +16,7 @@ use super::{
     error::{JoinError, OpenError},
     messages::{
         CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Govern, Join, JoinText, Joining,
-        JoiningText, Leave, Order, ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
+        JoiningText, Leave, Order, ReadDetails, ReadDifference, ReadPeople, SetAccess, Tell,
     },
 };
 use crate::{
@@ -107,8 +108,13 @@ impl DocumentHandle {
 
     /// The full state as one update.
     pub async fn state(&self) -> Result<Bytes, OpenError> {
+        self.difference(StateVector::default()).await
+    }
+
+    /// What a replica with this vector lacks, with all deletions, as one update; everything, if it is empty.
+    pub async fn difference(&self, vector: StateVector) -> Result<Bytes, OpenError> {
         let (answer, answered) = oneshot::channel();
-        self.addr.send(ReadState { answer }).await?;
+        self.addr.send(ReadDifference { vector, answer }).await?;
         answered.await.map_err(|_| OpenError::Closed)?
     }
 

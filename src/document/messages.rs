@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use yrs::StateVector;
 
 use super::{
     error::{JoinError, OpenError},
@@ -137,10 +138,11 @@ pub(super) struct CatchUp {
     pub session: SessionId,
 }
 
-/// Reads the content.
+/// Reads what a replica with this vector lacks.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub(super) struct ReadState {
+pub(super) struct ReadDifference {
+    pub vector: StateVector,
     pub answer: oneshot::Sender<Result<Bytes, OpenError>>,
 }
 

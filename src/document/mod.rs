@@ -20,6 +20,7 @@ mod backlog;
 pub mod beside;
 pub mod collab;
 mod complaints;
+pub mod compress;
 pub mod costs;
 pub mod deleted;
 mod digest;

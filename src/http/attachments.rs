@@ -8,12 +8,11 @@
 use std::future::{Ready, ready};
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse, ResponseError, dev,
+    FromRequest, HttpRequest, HttpResponse, dev,
     http::{
         StatusCode,
         header::{
             self, Charset, ContentDisposition, DispositionParam, DispositionType, EntityTag, ExtendedValue,
-            HeaderValue,
         },
     },
     web,
@@ -26,7 +25,7 @@ use uuid::Uuid;
 use super::{
     App,
     body::{Binary, Limit},
-    conditional::{self, RangeHeaders, Wanted},
+    conditional::{self, RangeHeaders, Wanted, beyond},
     documents::{answer, find},
     error::ApiError,
     extract::{MayChange, Named, Query},
@@ -232,17 +231,6 @@ pub async fn serve(
     }
     response.insert_header(disposition(&description.content_type, description.name.as_deref()));
     Ok(response.content_type(description.content_type).body(answer))
-}
-
-/// The answer to who wants a part that is not there.
-fn beyond(length: u64) -> HttpResponse {
-    let message = format!("the attachment has {length} bytes, none of them in this range");
-    let refusal = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message);
-    let mut response = refusal.error_response();
-    if let Ok(range) = HeaderValue::from_str(&format!("bytes */{length}")) {
-        response.headers_mut().insert(header::CONTENT_RANGE, range);
-    }
-    response
 }
 
 /// Forgets a file for ever

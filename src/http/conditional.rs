@@ -1,10 +1,15 @@
 //! Requests for what the client may have already, or for a part of it.
 
 use actix_web::{
-    HttpRequest,
-    http::header::{self, ByteRangeSpec, EntityTag, Header, IfNoneMatch, Range},
+    HttpRequest, HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, ByteRangeSpec, EntityTag, Header, HeaderValue, IfNoneMatch, Range},
+    },
 };
 use utoipa::IntoParams;
+
+use super::error::ApiError;
 
 /// The headers that are understood, for the description.
 #[derive(IntoParams)]
@@ -57,6 +62,17 @@ pub(super) fn wanted(request: &HttpRequest, tag: &EntityTag, length: u64) -> Wan
         return Wanted::All;
     }
     range.to_satisfiable_range(length).map_or(Wanted::Beyond, |(from, to)| Wanted::Part(from, to))
+}
+
+/// The answer to who wants a part that is not there.
+pub(super) fn beyond(length: u64) -> HttpResponse {
+    let message = format!("there are {length} bytes, none of them in this range");
+    let refusal = ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message);
+    let mut response = refusal.error_response();
+    if let Ok(range) = HeaderValue::from_str(&format!("bytes */{length}")) {
+        response.headers_mut().insert(header::CONTENT_RANGE, range);
+    }
+    response
 }
 
 #[cfg(test)]

@@ -34,7 +34,12 @@ use crate::{
         handle::DocumentHandle, messages::Details, replica,
     },
     ids::{DocumentName, Timestamp},
-    protocol::{close::CloseReason, guard::Update, hocuspocus, message::Shown},
+    protocol::{
+        close::CloseReason,
+        guard::{StateVector, Update},
+        hocuspocus,
+        message::Shown,
+    },
 };
 
 /// A document in lists and on its own.
@@ -371,24 +376,6 @@ pub async fn restore(
     Ok(answer(StatusCode::OK, &Document::from(details)))
 }
 
-/// Everything, as one Yjs update (v1)
-#[utoipa::path(
-    get,
-    path = "/api/v1/documents/{name}/state",
-    operation_id = "getState",
-    tag = "content",
-    params(Named),
-    responses((status = 200, description = "The update.", body = inline(Binary), content_type = "application/octet-stream"), Reading)
-)]
-pub async fn state(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Stored(name): Stored,
-) -> Result<HttpResponse, ApiError> {
-    let (room, state) = read(&app, &request, &name).await?;
-    Ok(content("application/octet-stream", room.answer(state)?))
-}
-
 /// The content as plain text
 #[utoipa::path(
     get,
@@ -492,7 +479,7 @@ async fn export(
     name: &DocumentName,
     form: Form,
 ) -> Result<Answer, ApiError> {
-    let (room, state) = read(app, request, name).await?;
+    let (room, state) = read(app, request.path(), name, StateVector::default()).await?;
     room.answer(app.registry.exports().get(name, form, state).await?)
 }
 
@@ -627,14 +614,20 @@ pub(super) async fn find(app: &App, name: &DocumentName) -> Result<Document, Api
     Ok(details.into())
 }
 
-/// The state of a document, with the room for it, which is made before the document is opened.
-async fn read(app: &App, request: &HttpRequest, name: &DocumentName) -> Result<(Room, Bytes), ApiError> {
+/// What of a document somebody with this vector lacks, with the room for it, which is made before the document is opened.
+/// Who asks for the same has the same room.
+pub(super) async fn read(
+    app: &App,
+    asked: &str,
+    name: &DocumentName,
+    vector: StateVector,
+) -> Result<(Room, Bytes), ApiError> {
     let stored = app.registry.head(name).await?.map_or(0, |head| head.summary.bytes);
-    let room = app.answers.room(request.path(), stored).await?;
+    let room = app.answers.room(asked, stored).await?;
     if find(app, name).await?.is_trashed() {
         return Err(ApiError::in_trash());
     }
-    let ask = async |handle: DocumentHandle| handle.state().await;
+    let ask = async |handle: DocumentHandle| handle.difference(vector.clone()).await;
     Ok((room, app.registry.ask(name, ask).await?))
 }
 

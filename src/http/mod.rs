@@ -23,6 +23,7 @@ pub mod origin;
 mod pieces;
 pub mod places;
 mod refusals;
+pub mod state;
 pub mod upgrade;
 mod upgraded;
 
@@ -113,7 +114,7 @@ fn table() -> Vec<At> {
             .read(described!(documents::details))
             .delete(described!(documents::delete)),
         at("/api/v1/documents/{name}/restore").post(described!(documents::restore)),
-        at("/api/v1/documents/{name}/state").read(described!(documents::state)),
+        at("/api/v1/documents/{name}/state").read(described!(state::state)),
         at("/api/v1/documents/{name}/text").read(described!(documents::text)),
         at("/api/v1/documents/{name}/markdown").read(described!(documents::markdown)),
         at("/api/v1/documents/{name}/html").read(described!(documents::html)),

@@ -50,6 +50,7 @@ mod structs;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+pub use yrs::StateVector;
 use yrs::updates::decoder::Decode;
 
 use super::{
@@ -433,7 +434,7 @@ pub fn as_yjs_writes(encoded: Bytes) -> Result<Bytes, Refusal> {
 }
 
 /// Reads a state vector, in whatever order the client wrote it.
-pub fn state_vector(bytes: &[u8], limits: &Limits) -> Result<yrs::StateVector, Refusal> {
+pub fn state_vector(bytes: &[u8], limits: &Limits) -> Result<StateVector, Refusal> {
     let mut reader = Reader::new(bytes);
     // A client and a clock take two bytes at least: a count beyond that is a lie, and reserving memory
     // for it would be the attack.

@@ -188,7 +188,7 @@ async fn what_is_posted_is_read_and_what_is_typed_too() {
     assert_eq!(json.json(), json!({"text": "posted and typed", "map": {"key": "value"}}));
     let state = get(&server, &format!("{}/state", path("notes"))).await.expect(200);
     assert_eq!(state.header("content-type"), "application/octet-stream");
-    assert_eq!(state.header("cache-control"), "no-store");
+    assert_eq!(state.header("cache-control"), "private, no-cache");
     let doc = Doc::new();
     let text = doc.get_or_insert_text("text");
     doc.transact_mut().apply_update(Update::decode_v1(&state.body).unwrap()).unwrap();

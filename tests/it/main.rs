@@ -37,6 +37,7 @@ mod poison;
 mod presence;
 mod shutdown;
 mod slow;
+mod states;
 mod sync;
 mod texts;
 mod websocket;

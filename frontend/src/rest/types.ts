@@ -279,7 +279,11 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** Everything, as one Yjs update (v1) */
+        /**
+         * Everything, or what a client lacks, as one Yjs update (v1)
+         * @description The entity tag says what it is made of: it changes when the document does, and a weak one stands for a compressed form.
+         *     An answer that comes while the server has much to do may be without one, and uncompressed.
+         */
         readonly get: operations["getState"];
         readonly put?: never;
         readonly post?: never;
@@ -1377,8 +1381,23 @@ export interface operations {
     };
     readonly getState: {
         readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
+            readonly query?: {
+                /**
+                 * @description The state vector of who asks, as `Y.encodeStateVector` gives it, in base64url: the answer is only what that lacks, and
+                 *     all deletions. Without it, or with an empty one, everything.
+                 */
+                readonly vector?: string;
+            };
+            readonly header?: {
+                /** @description One range of bytes, such as `bytes=0-99`; what is no such range is as good as absent. */
+                readonly Range?: string;
+                /** @description The `ETag` of which this is a part; a part of anything else is not wanted, but all of it. */
+                readonly "If-Range"?: string;
+                /** @description Entity tags that the client has. */
+                readonly "If-None-Match"?: string;
+                /** @description `zstd`, `br` and `gzip` are spoken, with weights. A part is always sent as it is. */
+                readonly "Accept-Encoding"?: string;
+            };
             readonly path: {
                 /** @description The document's name, percent-encoded as one segment. What earlier versions stored as `.` or `..` is read and deleted as `%7F.` and `%7F..`. */
                 readonly name: components["schemas"]["DocumentName"];
@@ -1390,15 +1409,39 @@ export interface operations {
             /** @description The update. */
             readonly 200: {
                 headers: {
+                    /** @description How it is compressed, if it is. */
+                    readonly "Content-Encoding"?: string;
+                    readonly ETag?: string;
+                    readonly Vary?: string;
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/octet-stream": unknown;
                 };
             };
+            /** @description The part that `Range` asks for. */
+            readonly 206: {
+                headers: {
+                    readonly "Content-Range"?: string;
+                    readonly ETag?: string;
+                    readonly Vary?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": unknown;
+                };
+            };
+            /** @description The client has it. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
             readonly 400: components["responses"]["BadRequest"];
             readonly 404: components["responses"]["NotFound"];
             readonly 410: components["responses"]["Gone"];
+            readonly 416: components["responses"]["BeyondTheEnd"];
             readonly 500: components["responses"]["Internal"];
             readonly 503: components["responses"]["Unavailable"];
         };

@@ -14,9 +14,9 @@ use crate::{
         error::{JoinError, OpenError},
         messages::{
             CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Join, JoinText, JoiningText, Leave,
-            ReadDetails, ReadPeople, ReadState, SetAccess, Tell,
+            ReadDetails, ReadDifference, ReadPeople, SetAccess, Tell,
         },
-        replica::Poisoned,
+        replica::{Poisoned, Replica},
         requests::Answer,
     },
     ids::{Moment, SessionId},
@@ -161,23 +161,27 @@ impl DocumentActor {
         }
     }
 
-    fn tell_state(&mut self, ctx: &mut Context<Self>) -> Result<Bytes, OpenError> {
-        self.serving()?.state.replica().state().map_err(|Poisoned(what)| {
+    fn tell_difference(&mut self, vector: &StateVector, ctx: &mut Context<Self>) -> Result<Bytes, OpenError> {
+        self.serving()?.state.replica().difference(vector).map_err(|Poisoned(what)| {
             self.reload(&what, Vec::new(), ctx);
             OpenError::Closed
         })
     }
 }
 
-impl Handler<ReadState> for DocumentActor {
+impl Handler<ReadDifference> for DocumentActor {
     type Result = ();
-    fn handle(&mut self, ReadState { answer }: ReadState, ctx: &mut Context<Self>) {
+    fn handle(&mut self, ReadDifference { vector, answer }: ReadDifference, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        if self.serving().is_ok_and(|serving| serving.takes_long_to_tell(&StateVector::default())) {
+        if self.serving().is_ok_and(|serving| serving.takes_long_to_tell(&vector)) {
+            let lacking = vector.clone();
+            let read = move |replica: &mut Replica| replica.difference(&lacking).map(drop);
             // Whoever asks hears nothing, and asks anew, if it cannot be told.
-            self.encode_apart(ctx, move |actor, ctx| drop(answer.send(actor.tell_state(ctx))));
+            self.read_apart(ctx, read, move |actor, ctx| {
+                drop(answer.send(actor.tell_difference(&vector, ctx)));
+            });
         } else {
-            drop(answer.send(self.tell_state(ctx)));
+            drop(answer.send(self.tell_difference(&vector, ctx)));
         }
     }
 }
