@@ -45,7 +45,8 @@ pub struct Settings {
     /// What an acknowledged change survives: memory (nothing), kill (kill -9), disk (power loss) [default: disk]
     #[arg(long, env = "WEFT_DURABILITY", value_name = "LEVEL", value_parser = parse_durability)]
     pub durability: Option<Durability>,
-    /// Milliseconds during which changes are gathered into one write to the disk [default: 5]
+    /// Milliseconds during which changes are gathered into one write to the disk; up to 50 while nobody waits to hear that
+    /// they are durable [default: 5]
     #[arg(long, env = "WEFT_GROUP_COMMIT_MS", value_name = "MS")]
     pub group_commit_ms: Option<u64>,
     /// Bytes of disk that must stay free; below, changes are refused before the disk is full

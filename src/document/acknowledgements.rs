@@ -33,6 +33,11 @@ impl<T> Acknowledgements<T> {
         self.0.pop_front().map(|(_, answer)| answer)
     }
 
+    /// Whether somebody waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Nobody waits any more: the content that was written to is gone.
     pub fn clear(&mut self) {
         self.0.clear();

@@ -360,6 +360,7 @@ impl DocumentActor {
         let busy = matches!(&self.phase, Phase::Serving(serving) if serving.is_busy());
         if busy && !done.is_closed() {
             turns::later(ctx, LOOK_AGAIN, |actor, ctx| actor.drained(done, ctx));
+            self.common.store.hurry();
         } else {
             self.close(ctx);
         }

@@ -246,6 +246,11 @@ impl Serving {
         self.owed.due(&self.journal)
     }
 
+    /// Whether somebody waits for what is to be written, or is being written.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
     /// What is to be written now; nothing while a write is under way, or waits because the last one failed.
     pub(super) fn next_write(&mut self, now: Instant) -> Option<Write> {
         let updates = self.journal.take(now)?;

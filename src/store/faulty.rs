@@ -222,6 +222,10 @@ impl Store for FaultyStore {
         })
     }
 
+    fn hurry(&self) {
+        self.inner.hurry();
+    }
+
     fn load(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Option<Stored>>> {
         let Self { inner, faults } = self.clone();
         Box::pin(async move {

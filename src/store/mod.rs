@@ -338,7 +338,13 @@ pub type StoreResult<T> = Result<T, StoreError>;
 pub trait Store: Send + Sync + 'static {
     /// Appends updates to the logs of one or several documents. The documents need not exist. Resolves to
     /// one [`Appended`] per [`Append`], in the same order.
+    ///
+    /// A store may wait a moment, so that more of them share one write to the disk: the longer for it while nobody waits
+    /// for them, which is until [`hurry`](Self::hurry).
     fn append(&self, batch: Vec<Append>) -> BoxFuture<'static, StoreResult<Vec<Appended>>>;
+
+    /// Somebody waits for what was handed over to be durable.
+    fn hurry(&self) {}
 
     /// Everything kept for a document, or `None` if it was never created or written. A document that was
     /// deleted for ever is returned with its mark and no content.
@@ -470,6 +476,9 @@ pub struct Config {
     /// soon as the commit before is done: a little faster for one author, several times the CPU for many.
     /// Above 50 people begin to see the wait.
     pub group_ms: u64,
+    /// The same while nobody waits for what is to be committed: most clients never hear when it is durable, and each
+    /// commit costs as much as some ten changes.
+    pub unawaited_group_ms: u64,
     /// A commit takes no more appends once it holds this many bytes. Large values delay everybody in it.
     pub group_bytes: usize,
     /// Bytes of writes that may wait for the storage thread, in all. When it is full, appending waits:
@@ -492,6 +501,7 @@ impl Default for Config {
             data: PathBuf::from("data"),
             durability: Durability::Disk,
             group_ms: 5,
+            unawaited_group_ms: 50,
             group_bytes: 1 << 20,
             queue_bytes: 32 << 20,
             min_free_bytes: 512 << 20,

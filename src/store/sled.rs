@@ -47,7 +47,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    thread::{self, JoinHandle},
+    thread::{self, JoinHandle, Thread},
     time::{Duration, Instant},
 };
 
@@ -86,7 +86,9 @@ pub struct SledStore {
     closed: AtomicBool,
     room: Arc<Semaphore>,
     room_bytes: usize,
+    group_bytes: usize,
     requests: mpsc::Sender<Queued>,
+    hurry: Hurry,
     load_room: Arc<Semaphore>,
     // None once the store is closed: readers end when nobody can ask them any more. Shared with the futures
     // of loads, which must not keep the readers alive.
@@ -146,8 +148,16 @@ impl SledStore {
         let (loads, load_queue) = mpsc::channel();
         let load_queue = Arc::new(Mutex::new(load_queue));
         let mut threads = Vec::new();
-        let group = GroupLimits { every: Duration::from_millis(config.group_ms), bytes: config.group_bytes };
-        threads.push(spawn("weft-store", move || write_until_closed(engine, &queue, group))?);
+        let group = GroupLimits {
+            every: Duration::from_millis(config.group_ms),
+            unawaited: Duration::from_millis(config.unawaited_group_ms.max(config.group_ms)),
+            bytes: config.group_bytes,
+        };
+        let awaited = Arc::new(AtomicBool::new(false));
+        let is_awaited = awaited.clone();
+        let writer = spawn("weft-store", move || write_until_closed(engine, &queue, group, &is_awaited))?;
+        let hurry = Hurry { awaited, writer: writer.thread().clone() };
+        threads.push(writer);
         for _ in 0..READERS {
             let (shared, queue, requests) = (Arc::clone(&shared), Arc::clone(&load_queue), requests.clone());
             threads.push(spawn("weft-read", move || read_until_closed(&shared, &queue, &requests))?);
@@ -159,7 +169,9 @@ impl SledStore {
             closed: AtomicBool::new(false),
             room: Arc::new(Semaphore::new(room_bytes)),
             room_bytes,
+            group_bytes: config.group_bytes,
             requests,
+            hurry,
             load_room: Arc::new(Semaphore::new(WAITING_LOADS)),
             loads: Arc::new(Mutex::new(Some(loads))),
             threads: Mutex::new(threads),
@@ -184,12 +196,19 @@ impl SledStore {
             // A storage thread that is gone drops the reply, which `answered` turns into an error.
             let _ = requests.send(Queued { request, _room: room });
         };
+        let is_unawaited = matches!(request, Request::Append { .. });
         match Arc::clone(&self.room).try_acquire_many_owned(weight) {
             Ok(room) => {
                 send(Some(room), request);
+                // Of what nobody waits for, a whole group waits by now.
+                let is_group = self.room.available_permits() + self.group_bytes < self.room_bytes;
+                if !is_unawaited || is_group {
+                    self.hurry.set();
+                }
                 Box::pin(answered(answer))
             }
             Err(_) => {
+                self.hurry.set();
                 let room = Arc::clone(&self.room);
                 Box::pin(async move {
                     let room = room.acquire_many_owned(weight).await.map_err(|_| StoreError::Closed)?;
@@ -228,6 +247,7 @@ impl SledStore {
         self.loads.lock().take();
         let (reply, answer) = oneshot::channel();
         let _ = self.requests.send(Queued { request: Request::Close { reply }, _room: None });
+        self.hurry.set();
         Box::pin(answered(answer))
     }
 }
@@ -244,11 +264,34 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> StoreResult<JoinHa
 #[derive(Clone, Copy)]
 struct GroupLimits {
     every: Duration,
+    /// The same while nobody waits.
+    unawaited: Duration,
     bytes: usize,
 }
 
+/// Tells the storage thread that somebody waits.
+#[derive(Debug)]
+struct Hurry {
+    awaited: Arc<AtomicBool>,
+    writer: Thread,
+}
+
+impl Hurry {
+    /// Whoever is waited for has been handed over before.
+    fn set(&self) {
+        if !self.awaited.swap(true, Ordering::AcqRel) {
+            self.writer.unpark();
+        }
+    }
+}
+
 /// The storage thread.
-fn write_until_closed(mut engine: Engine, queue: &mpsc::Receiver<Queued>, limits: GroupLimits) {
+fn write_until_closed(
+    mut engine: Engine,
+    queue: &mpsc::Receiver<Queued>,
+    limits: GroupLimits,
+    awaited: &AtomicBool,
+) {
     let mut pending = None;
     let mut last = None;
     let shared = engine.shared();
@@ -262,7 +305,7 @@ fn write_until_closed(mut engine: Engine, queue: &mpsc::Receiver<Queued>, limits
             };
             shared.set_turn(true);
             if let Some(first) = first
-                && commit_group(&mut engine, first, queue, limits, &mut last, &mut pending)
+                && commit_group(&mut engine, first, queue, (limits, awaited), &mut last, &mut pending)
             {
                 return true;
             }
@@ -286,21 +329,27 @@ fn commit_group(
     engine: &mut Engine,
     first: Queued,
     queue: &mpsc::Receiver<Queued>,
-    limits: GroupLimits,
+    (limits, awaited): (GroupLimits, &AtomicBool),
     last: &mut Option<Instant>,
     pending: &mut Option<Queued>,
 ) -> bool {
-    // Commits are `every` apart, so the first one after a pause goes at once. Sleeping rather than
+    // Commits are so far apart, so the first one after a pause goes at once. Sleeping rather than
     // waiting on the queue: else every append would wake this thread only to put it back to sleep.
     if let Some(last) = *last
         && !engine.is_busy()
     {
-        let wait = limits.every.saturating_sub(last.elapsed());
-        if !wait.is_zero() {
-            thread::sleep(wait);
+        loop {
+            let apart = if awaited.load(Ordering::Acquire) { limits.every } else { limits.unawaited };
+            let wait = apart.saturating_sub(last.elapsed());
+            if wait.is_zero() {
+                break;
+            }
+            thread::park_timeout(wait);
         }
     }
     *last = Some(Instant::now());
+    // Before the queue is looked at: what is waited for was put there before that was said.
+    awaited.store(false, Ordering::Release);
     let mut group = Group::default();
     let mut rooms = Vec::new();
     let mut closing = false;
@@ -309,11 +358,14 @@ fn commit_group(
         let closes = matches!(request, Request::Close { .. });
         if let Some(request) = engine.stage(&mut group, request) {
             *pending = Some(Queued { request, _room: room });
+            awaited.store(true, Ordering::Release);
             break;
         }
         closing |= closes;
         rooms.push(room);
         if closing || group.bytes() >= limits.bytes {
+            // More may wait, and whoever waits for it has said so.
+            awaited.store(true, Ordering::Release);
             break;
         }
         next = queue.try_recv().ok();
@@ -374,6 +426,10 @@ impl Store for SledStore {
         let updates = batch.iter().flat_map(|append| &append.updates);
         let bytes = updates.map(|update| update.bytes.len() + 32).sum();
         self.ask(bytes, |reply| Request::Append { batch, reply })
+    }
+
+    fn hurry(&self) {
+        self.hurry.set();
     }
 
     fn load(&self, document: DocumentName) -> BoxFuture<'static, StoreResult<Option<Stored>>> {

@@ -27,6 +27,14 @@ impl DocumentActor {
         self.requests.applied(to, Instant::now());
         serving.owe(to, update, outcome);
         self.pay();
+        self.hurry();
+    }
+
+    /// Has what is being written made durable soon, if somebody waits for it.
+    fn hurry(&self) {
+        if matches!(&self.phase, Phase::Serving(serving) if serving.is_awaited()) {
+            self.common.store.hurry();
+        }
     }
 
     /// Gives the acknowledgements that are due.
@@ -80,6 +88,7 @@ impl DocumentActor {
         if let Some(Write { updates, summary, journal }) = serving.next_write(Instant::now()) {
             let append = Append { document: self.name.clone(), updates, summary: Some(summary) };
             let written = self.common.store.append(vec![append]);
+            self.hurry();
             turns::spawn(
                 ctx,
                 written.into_actor(self).map(move |written, actor, ctx| {

@@ -9,8 +9,9 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -1465,4 +1466,43 @@ async fn a_disk_that_does_not_answer_is_not_said_to_take_writes() {
     while store.health().is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Counts the commits.
+#[derive(Default)]
+struct Commits(AtomicUsize);
+
+impl Observer for Commits {
+    fn committed(&self, _: usize, _: usize, _: usize, _: Duration) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_is_gathered_until_somebody_does() {
+    let home = TempDir::new().unwrap();
+    let commits = Arc::new(Commits::default());
+    let forever = 3_600_000;
+    let config = Config { unawaited_group_ms: forever, ..config(home.path()) };
+    let store = SledStore::open(config, commits.clone()).unwrap();
+    let append = |letter: &'static [u8]| {
+        let update = LoggedUpdate { bytes: Bytes::from_static(letter), origin: None, at: Timestamp(1) };
+        store.append(vec![Append { document: name("a"), updates: vec![update], summary: None }])
+    };
+    append(b"the first after a pause waits for nothing").await.unwrap();
+    let before = commits.0.load(Ordering::Relaxed);
+    let gathered: Vec<_> = [b"a" as &[u8], b"b", b"c"].into_iter().map(append).collect();
+    store.hurry();
+    for appended in gathered {
+        appended.await.unwrap();
+    }
+    assert_eq!(commits.0.load(Ordering::Relaxed), before + 1, "they share one commit");
+    // Everything but an append is waited for, and takes what was handed over before along.
+    let appended = append(b"d");
+    store.create(name("b"), Timestamp(2)).await.unwrap();
+    appended.await.unwrap();
+    // So does the end.
+    let last = append(b"e");
+    store.close().await.unwrap();
+    last.await.unwrap();
 }
