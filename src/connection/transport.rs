@@ -1,9 +1,12 @@
-//! The TCP stream under a connection, so that its end is ours to decide.
+//! The stream under a connection, so that its end is ours to decide.
 //!
 //! The HTTP server reads and writes a [`Transport`] as it would the stream itself. From an upgrade on it is written by
 //! the carrier of the conversation, and read by its [`Reading`]. A conversation that is over holds the [`Hangup`] of its
 //! transport, and with it the means to end the stream once the last byte is written, and to take it away from a peer
 //! that reads nothing, or that talks on and on.
+//!
+//! What is read and written goes through a [`Wire`]: TCP as it is, or whatever turns plain bytes into others on their way, as
+//! TLS does.
 
 use std::{
     cell::RefCell,
@@ -31,7 +34,19 @@ thread_local! {
     static ARRIVED: RefCell<Box<[u8]>> = RefCell::new(vec![0; AT_ONCE].into());
 }
 
-/// A TCP stream as the HTTP server sees it, with whatever is to be given back at its end.
+/// What carries the bytes of a connection, in the end over TCP.
+pub trait Wire: AsyncRead + AsyncWrite + Send + Unpin {
+    /// The socket below, for what concerns all of it.
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Wire for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
+/// A stream as the HTTP server sees it, with whatever is to be given back at its end.
 pub struct Transport<P> {
     shared: Arc<Mutex<Shared>>,
     place: P,
@@ -43,7 +58,7 @@ pub struct Hangup(Arc<Mutex<Shared>>);
 
 struct Shared {
     /// Gone once the stream has ended, whoever ended it.
-    stream: Option<TcpStream>,
+    stream: Option<Box<dyn Wire>>,
     phase: Phase,
     /// The peer's side is over: nothing more will be read.
     read_dry: bool,
@@ -71,10 +86,10 @@ enum Phase {
 impl<P> Transport<P> {
     /// A stream that was accepted, whose peer may take nothing for so long of an answer that waits for it. `place` is
     /// held until the HTTP server has let go of it.
-    pub fn new(stream: TcpStream, takes_nothing: Duration, place: P) -> Self {
-        give_up_after(&stream, Some(takes_nothing));
+    pub fn new(wire: impl Wire + 'static, takes_nothing: Duration, place: P) -> Self {
+        give_up_after(wire.socket(), Some(takes_nothing));
         let shared = Shared {
-            stream: Some(stream),
+            stream: Some(Box::new(wire)),
             phase: Phase::Http,
             read_dry: false,
             broken: false,
@@ -145,7 +160,7 @@ impl Hangup {
         let mut shared = self.0.lock();
         shared.phase = Phase::Conversation;
         if let Some(stream) = &shared.stream {
-            give_up_after(stream, None);
+            give_up_after(stream.socket(), None);
         }
     }
 
@@ -189,7 +204,7 @@ impl Hangup {
             let mut shared = self.0.lock();
             if let Some(stream) = shared.stream.take() {
                 // It may be broken already.
-                let _ = stream.set_zero_linger();
+                let _ = stream.socket().set_zero_linger();
             }
             [shared.reader.take(), shared.writer.take(), shared.body.take(), shared.watcher.take()]
         };
@@ -227,9 +242,13 @@ impl<P: Unpin> AsyncWrite for Transport<P> {
         self.shared.lock().write(context, bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shared = self.shared.lock();
-        Poll::Ready(if shared.stream.is_some() { Ok(()) } else { Err(over()) })
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut shared = self.shared.lock();
+        if shared.broken {
+            return Poll::Ready(Ok(()));
+        }
+        let Some(stream) = &mut shared.stream else { return Poll::Ready(Err(over())) };
+        Pin::new(stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -289,5 +308,87 @@ fn over() -> io::Error {
 fn register(known: &mut Option<Waker>, waker: &Waker) {
     if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
         *known = Some(waker.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// Turns every bit over, and holds back what is written until it is flushed.
+    struct Turned {
+        socket: TcpStream,
+        held: Vec<u8>,
+    }
+
+    impl Wire for Turned {
+        fn socket(&self) -> &TcpStream {
+            &self.socket
+        }
+    }
+
+    impl AsyncRead for Turned {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let before = buffer.filled().len();
+            let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+            buffer.filled_mut()[before..].iter_mut().for_each(|byte| *byte = !*byte);
+            read
+        }
+    }
+
+    impl AsyncWrite for Turned {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.held.extend(bytes.iter().map(|byte| !byte));
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let Self { socket, held } = &mut *self;
+            while !held.is_empty() {
+                let Poll::Ready(written) = Pin::new(&mut *socket).poll_write(context, held)? else {
+                    return Poll::Pending;
+                };
+                held.drain(..written);
+            }
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.socket).poll_shutdown(context)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_said_and_heard_goes_through_the_wire() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        let wire = Turned { socket, held: Vec::new() };
+        let mut transport = Transport::new(wire, Duration::from_secs(60), ());
+        let (hangup, mut reading) = (transport.hangup(), transport.reading(Bytes::new()));
+        hangup.converse();
+        transport.write_all(b"hello").await.unwrap();
+        transport.flush().await.unwrap();
+        let mut heard = [0; 5];
+        peer.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard.map(|byte| !byte), *b"hello");
+        peer.write_all(&b"good day".map(|byte| !byte)).await.unwrap();
+        assert_eq!(reading.next().await.unwrap().unwrap(), "good day");
+        hangup.cut();
+        assert!(peer.read(&mut heard).await.is_err(), "the end is a reset");
     }
 }

@@ -71,6 +71,7 @@ async fn converse<P: Unpin>(transport: &mut Transport<P>, head: Bytes, mut body:
     let mut chunk = head;
     loop {
         transport.write_all(&chunk).await?;
+        transport.flush().await?;
         // Not kept until the next one comes.
         drop(chunk);
         chunk = match next(&mut body).await? {
