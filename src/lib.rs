@@ -15,16 +15,15 @@
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::Durability`] what survives a crash, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart, one open document. *What becomes of it:* [`document::state`] decides about its content and says in [`document::effect`]s what is to be done; `document::serving` decides all else (what is written, when a checkpoint is due, whether it may leave memory); [`document::replica`] holds the CRDT, [`document::journal`] what is not yet durable, [`document::acknowledgements`] who waits to hear that it is, [`document::costs`] what is too dear, [`document::size`] when it is full. *Who is in it:* `document::hearers` the queues to its sessions, and which is too slow; [`document::outbox`] such a queue, [`document::text_queue`] one for who speaks JSON; [`document::presence`] who is here, [`document::pace`] how often that is told; [`document::collab`] who edits by operations, [`document::text_history`] what they missed. *What carries it:* [`document::actor`] brings events in and effects out, [`document::messages`] are what it may be asked, [`document::handle`] is its door; [`document::registry`] knows which documents are open, `document::lease` is what an open one holds of it, [`document::memory`] says which leaves first, [`document::work`] has the threads for what takes long. *Beside it:* [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::exports`] its readings for who does not speak Yjs, and its state compressed ([`document::compress`]) for who does, [`document::beside`] files and the chat | store, auth, protocol, ids |
-//! | [`connection`] | one line to a client: `connection::line` the loop, [`connection::text_socket`] that of the JSON dialects, both carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, the first also by plain HTTP in [`connection::feed`], [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::frame_guard`] how large a WebSocket message may be, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
+//! | [`document`] | the heart, one open document. *What becomes of it:* [`document::state`] decides about its content and says in [`document::effect`]s what is to be done; `document::serving` decides all else (what is written, when a checkpoint is due, whether it may leave memory); [`document::replica`] holds the CRDT, [`document::journal`] what is not yet durable, [`document::acknowledgements`] who waits to hear that it is, [`document::costs`] what is too dear, [`document::size`] when it is full. *Who is in it:* `document::hearers` the queues to its sessions, and which is too slow; [`document::queue`] such a queue, and what is dropped where it is full; [`document::replica::told`] what somebody is told who lacks much; [`document::presence`] who is here, [`document::pace`] how often that is told; [`document::collab`] who edits by operations, [`document::text_history`] what they missed. *What carries it:* [`document::actor`] brings events in and effects out, [`document::messages`] are what it may be asked, [`document::handle`] is its door; [`document::registry`] knows which documents are open, `document::lease` is what an open one holds of it, [`document::memory`] says which leaves first, [`document::work`] has the threads for what takes long. *Beside it:* [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::exports`] its readings for who does not speak Yjs, and its state compressed ([`document::compress`]) for who does, [`document::beside`] files and the chat | store, auth, protocol, ids |
+//! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, or by plain HTTP in [`connection::feed`], `connection::talk` what it asks of each conversation, [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, [`connection::frame_guard`] how large a WebSocket message may be, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
 //! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes, [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table with a description beside every handler, which [`http::openapi`] gathers, `http::extract` what handlers are given of a request, [`http::state`] states known, in parts and compressed, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
 //! | [`server`] | the composition root: start and ordered shutdown; [`server::descriptors`] for how many there are files | everything |
 //!
 //! There are no circles: the modules of one folder can be put in an order in which each uses only earlier ones, and a document
-//! reaches a session only through the queue that the connection hands in, an [`document::outbox::Outbox`] or, for JSON, a
-//! [`document::text_queue::TextQueue`]. Foreign crates are used in few places: `actix` in
+//! reaches a session only through the queue that the connection hands in, an [`document::queue::Outbox`]. Foreign crates are used in few places: `actix` in
 //! `document/{actor,messages,handle,registry,turns}.rs` and `document/actor/`, `actix_ws` in `connection/socket.rs`,
 //! `actix_server` in `http/listener.rs`, `utoipa` in `http/` and where a type says what it is in JSON, `yrs` in `protocol/` and `document/`, `operational_transform` in
 //! `protocol/text_operation.rs`, `sled` in `store/sled/places.rs`. Functions are given the time. The test
@@ -38,7 +37,7 @@
 //! 2. What a session may do is checked where the document changes, so no dialect can forget it. The policy is asked when a
 //!    connection opens a document; a plain request to the REST interface is asked nothing as yet.
 //! 3. Nothing is unbounded: a session waits for a document (`send().await`, never `do_send`), a document fills
-//!    an [`Outbox`](document::outbox::Outbox) with byte and count limits, and a
+//!    an [`Outbox`](document::queue::Outbox) with byte and count limits, and a
 //!    [`Journal`](document::journal::Journal) waits for the store.
 //! 4. A session that cannot keep up is never skipped: its queued updates are dropped *together* and replaced
 //!    by one difference from the last state it is known to have. It is closed (1013) past a deadline, and at
@@ -82,7 +81,7 @@
 //! | sequence | an update's place in its document's log |
 //! | life | counts the documents that had a name: deleting for ever ends one life, making it again begins the next |
 //! | outbox, lane | what a document has said to a session and the socket has not yet taken; one session's part of its connection's queue |
-//! | text queue | the same for a connection that speaks JSON: it holds texts |
+//! | piece | of an answer that is too large for one message: an update that integrates by the pieces before it |
 //! | room, seat | the chat of a document while somebody is in it, and somebody's place in it |
 //! | operation | a change of a text, told from its first character to its last, in Unicode scalar values |
 //! | revision, epoch | the number of operations a followed text has seen, and which history of the text they are counted in |
@@ -108,11 +107,11 @@
 //! [`protocol::ysync`] or [`protocol::hocuspocus`] ([`Message`](protocol::message::Message), its update through the guard) →
 //! [`connection::session`] (what it means) → [`document::handle`] (waits for room) → [`document::actor`] →
 //! [`document::state`] (access, apply; [`Effect`](document::effect::Effect)s: broadcast, store, acknowledge) →
-//! [`document::outbox`] (encoded once) → every other session's [`connection::socket`]; and
+//! [`document::queue`] (encoded once) → every other session's [`connection::socket`]; and
 //! [`document::journal`] → [`store`] (append, flush) → watermark → the author's acknowledgement. One
 //! direction; every arrow is a named type.
 //!
-//! One typed by a client without a replica: [`connection::text_socket`] → [`connection::collab`]
+//! One typed by a client without a replica: [`connection::socket`] → [`connection::collab`]
 //! ([`Request`](protocol::json::Request)) → [`document::handle`] → [`document::state`] (access;
 //! [`document::collab`] transforms it past what its author had not seen) →
 //! [`Replica::edit`](document::replica::Replica::edit), and from there on it is an update like any other.

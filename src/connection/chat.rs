@@ -1,19 +1,24 @@
 //! The conversation of one chat connection: reads what its peer says, within its limits, and says it in the
-//! room. What the others say comes through the queue by itself.
+//! chat. What the others say comes through the queue by itself.
 
+use std::{convert::Infallible, future::pending};
+
+use bytes::Bytes;
+
+use super::{
+    error::close_reason,
+    session::Inbound,
+    talk::{self, Heard, PACE, Said, Talk},
+};
 use crate::{
-    connection::{
-        error::close_reason,
-        text_socket::{Peer, What},
-    },
     document::{
         beside::chat::{Chats, Seat},
+        queue::{LaneId, Outbox},
         rate::{Bucket, Rate},
-        text_queue::TextQueue,
     },
-    ids::{DocumentName, SessionId, Timestamp},
+    ids::{DocumentName, Moment, SessionId, Timestamp},
     protocol::{
-        chat::{self, ClientMessageId, Incoming, Person},
+        chat::{self, ClientMessageId, Incoming, KEEPALIVE, Person},
         close::CloseReason,
         envelope::Fault,
     },
@@ -41,8 +46,8 @@ impl Default for Config {
     }
 }
 
-/// A chat connection that was let in.
-pub struct Visit {
+/// Somebody who was let into a chat.
+pub struct Visitor {
     /// Which document's chat.
     pub document: DocumentName,
     /// What the visitor is called.
@@ -63,49 +68,111 @@ pub const fn frame_bytes(text_bytes: usize) -> usize {
 }
 
 /// Holds the conversation until it ends.
-pub async fn talk(visit: Visit, peer: &mut Peer, queue: &TextQueue) {
-    let Visit { document, name, most, config, chats, metrics } = visit;
-    let person = Person { session: SessionId::new(), name };
-    let seat = match chats.join(&document, person, queue.clone(), most).await {
-        Ok(seat) => seat,
-        Err(error) => {
-            metrics.refused("join");
-            queue.close(close_reason(&error));
-            return;
-        }
-    };
-    let longest = chats.limits().text_bytes;
-    let mut limiter: Option<Limiter> = None;
-    while let Some(said) = peer.hears().await {
-        let limiter = limiter.get_or_insert_with(|| Limiter::new(config, said.at.instant));
-        let outcome = match (limiter.frames.take(said.at.instant), said.what) {
+pub(super) struct ChatTalk {
+    visitor: Visitor,
+    outbox: Outbox,
+    /// Once the visitor is inside.
+    seat: Option<Seat>,
+    limiter: Option<Limiter>,
+    heard: Vec<(Said, Moment)>,
+}
+
+impl Visitor {
+    pub(super) fn converse(self, outbox: Outbox) -> ChatTalk {
+        ChatTalk { visitor: self, outbox, seat: None, limiter: None, heard: Vec::new() }
+    }
+}
+
+impl ChatTalk {
+    /// Answers one message. Fails if too many had to be refused.
+    async fn take(&mut self, said: Said, now: Moment) -> Result<(), CloseReason> {
+        let Visitor { config, chats, metrics, .. } = &self.visitor;
+        let Some(seat) = &self.seat else { return Err(CloseReason::Reset) };
+        let limiter = self.limiter.get_or_insert_with(|| Limiter::new(*config, now.instant));
+        let outcome = match (limiter.frames.take(now.instant), said) {
             (false, _) => Err(too_often(None)),
-            (true, What::Binary) => {
+            (true, Said::Binary) => {
                 Err((Fault::new("not_text", "this endpoint speaks JSON in text frames"), None))
             }
-            // Nothing of a chat can be made up for, so nothing of it is ever dropped and owed.
-            (true, What::Behind) => Ok(()),
-            (true, What::Text(text)) => match chat::decode(&text, longest) {
-                Ok(Incoming::Message { id, .. }) if !limiter.messages.take(said.at.instant) => {
+            (true, Said::Text(text)) => match chat::decode(&text, chats.limits().text_bytes) {
+                Ok(Incoming::Message { id, .. }) if !limiter.messages.take(now.instant) => {
                     Err(too_often(Some(id)))
                 }
-                Ok(incoming) => answer(&seat, queue, incoming, said.at.wall, &metrics).await,
+                Ok(incoming) => answer(seat, &self.outbox, incoming, now.wall, metrics).await,
                 Err(misunderstood) => Err((misunderstood.fault, misunderstood.id)),
             },
         };
-        if let Err((fault, id)) = outcome {
-            metrics.refused("chat");
-            queue.answer(chat::error(&fault, id.as_ref()));
-            if !limiter.refusals.take(said.at.instant) {
-                queue.close(CloseReason::PolicyViolation);
+        let Err((fault, id)) = outcome else { return Ok(()) };
+        metrics.refused("chat");
+        self.outbox.reply(chat::error(&fault, id.as_ref()));
+        if limiter.refusals.take(now.instant) { Ok(()) } else { Err(CloseReason::PolicyViolation) }
+    }
+}
+
+impl Talk for ChatTalk {
+    type News = Infallible;
+
+    async fn begin(&mut self) -> Result<(), CloseReason> {
+        let Visitor { document, name, most, chats, metrics, .. } = &self.visitor;
+        let person = Person { session: SessionId::new(), name: name.clone() };
+        let seat = chats.join(document, person, self.outbox.clone(), *most).await;
+        self.seat = Some(seat.map_err(|error| {
+            metrics.refused("join");
+            close_reason(&error)
+        })?);
+        Ok(())
+    }
+
+    fn pace(&self) -> Option<Rate> {
+        Some(PACE)
+    }
+
+    fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard {
+        match talk::read_text(inbound) {
+            Ok(said) => {
+                self.heard.push((said, now));
+                Heard::More
             }
+            Err(heard) => heard,
         }
+    }
+
+    async fn act(&mut self) -> Result<(), CloseReason> {
+        for (said, now) in std::mem::take(&mut self.heard) {
+            self.take(said, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn news(&mut self) -> Infallible {
+        pending().await
+    }
+
+    async fn take_news(&mut self, news: Infallible, _: Moment) -> Result<(), CloseReason> {
+        match news {}
+    }
+
+    /// Nothing of a chat can be made up for, so nothing of it is ever dropped.
+    async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
+        Ok(())
+    }
+
+    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
+        Err(reason)
+    }
+
+    fn keepalive(&self) -> Option<(Bytes, Bytes)> {
+        Some((Bytes::new(), Bytes::from_static(KEEPALIVE.as_bytes())))
+    }
+
+    async fn leave(&mut self, _: bool) {
+        self.seat = None;
     }
 }
 
 async fn answer(
     seat: &Seat,
-    queue: &TextQueue,
+    outbox: &Outbox,
     incoming: Incoming,
     now: Timestamp,
     metrics: &Metrics,
@@ -116,7 +183,7 @@ async fn answer(
             metrics.chat_messages.inc();
         }
         Incoming::Typing(typing) => seat.types(typing),
-        Incoming::Ping => queue.answer(chat::pong()),
+        Incoming::Ping => outbox.reply(chat::pong()),
     }
     Ok(())
 }

@@ -3,16 +3,26 @@
 //! Every frame becomes a [`Request`](json::Request) or the [`Refusal`] that says what is wrong with it, and
 //! both go to the document, in order: it alone answers, and it alone counts how often it has had to refuse.
 
+use std::{convert::Infallible, future::pending};
+
+use bytes::Bytes;
 use tracing::debug;
 
 use super::{
     error::close_reason,
-    text_socket::{Peer, What},
+    session::Inbound,
+    talk::{self, Heard, PACE, Said, Talk},
 };
 use crate::{
     auth::Access,
-    document::{handle::DocumentHandle, messages::JoiningText, registry::Registry, text_queue::TextQueue},
-    ids::{DocumentName, SessionId},
+    document::{
+        handle::DocumentHandle,
+        messages::JoiningText,
+        queue::{LaneId, Outbox},
+        rate::Rate,
+        registry::Registry,
+    },
+    ids::{DocumentName, Moment, SessionId},
     protocol::{
         close::CloseReason,
         json::{self, EditorName, FieldName, Limits, Refusal},
@@ -20,14 +30,14 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// Who comes, and where to.
-pub struct Visit {
+/// Somebody who was let into a text.
+pub struct Editor {
     /// Which document.
     pub document: DocumentName,
     /// Which text of it.
     pub field: FieldName,
     /// Under which name.
-    pub editor: EditorName,
+    pub name: EditorName,
     /// What it may do there.
     pub access: Access,
     /// Most sessions the document may have.
@@ -41,43 +51,104 @@ pub struct Visit {
 }
 
 /// Opens the text and carries what is said, until the connection ends.
-pub async fn talk(visit: &Visit, peer: &mut Peer, queue: &TextQueue) {
-    let session = SessionId::new();
-    let joined = visit.registry.ask(&visit.document, async |handle: DocumentHandle| {
-        let joining = JoiningText {
-            session,
-            access: visit.access,
-            editor: visit.editor.clone(),
-            field: visit.field.clone(),
-            queue: queue.clone(),
-            max_sessions: visit.max_sessions,
-        };
-        handle.join_text(joining).await.map(|()| handle)
-    });
-    let handle = match joined.await {
-        Ok(handle) => handle,
-        Err(error) => {
+pub(super) struct CollabTalk {
+    editor: Editor,
+    session: SessionId,
+    outbox: Outbox,
+    /// Once the text is open.
+    handle: Option<DocumentHandle>,
+    heard: Vec<Result<json::Request, Refusal>>,
+}
+
+impl Editor {
+    pub(super) fn converse(self, outbox: Outbox) -> CollabTalk {
+        CollabTalk { editor: self, session: SessionId::new(), outbox, handle: None, heard: Vec::new() }
+    }
+}
+
+impl CollabTalk {
+    fn handle(&self) -> Result<&DocumentHandle, CloseReason> {
+        self.handle.as_ref().ok_or(CloseReason::Reset)
+    }
+}
+
+impl Talk for CollabTalk {
+    type News = Infallible;
+
+    async fn begin(&mut self) -> Result<(), CloseReason> {
+        let Editor { document, field, name, access, max_sessions, registry, metrics, .. } = &self.editor;
+        let session = self.session;
+        let joined = registry.ask(document, async |handle: DocumentHandle| {
+            let joining = JoiningText {
+                session,
+                access: *access,
+                editor: name.clone(),
+                field: field.clone(),
+                outbox: self.outbox.clone(),
+                max_sessions: *max_sessions,
+            };
+            handle.join_text(joining).await.map(|()| handle)
+        });
+        let joined = joined.await.map_err(|error| {
             debug!(%session, %error, "session refused");
-            visit.metrics.refused("join");
-            return queue.close(close_reason(&error));
-        }
-    };
-    debug!(%session, document = %visit.document, field = %visit.field, "text opened");
-    while let Some(said) = peer.hears().await {
-        let carried = match said.what {
-            What::Text(text) => handle.deliver_text(session, vec![read(&text, &visit.limits)]).await,
-            What::Binary => {
-                let refusal = Refusal::new("not_text", "messages are JSON in text frames");
-                handle.deliver_text(session, vec![Err(refusal)]).await
-            }
-            What::Behind => handle.catch_up(session).await,
+            metrics.refused("join");
+            close_reason(&error)
+        });
+        self.handle = Some(joined?);
+        debug!(%session, %document, %field, "text opened");
+        Ok(())
+    }
+
+    fn pace(&self) -> Option<Rate> {
+        Some(PACE)
+    }
+
+    fn hear(&mut self, inbound: Inbound, _: Moment) -> Heard {
+        let request = match talk::read_text(inbound) {
+            Ok(Said::Text(text)) => read(&text, &self.editor.limits),
+            Ok(Said::Binary) => Err(Refusal::new("not_text", "messages are JSON in text frames")),
+            Err(heard) => return heard,
         };
-        if carried.is_err() {
-            queue.close(CloseReason::Reset);
-            break;
+        // The answer is the whole text.
+        let asks = matches!(request, Ok(json::Request::Init));
+        self.heard.push(request);
+        if asks { Heard::Asked } else { Heard::More }
+    }
+
+    async fn act(&mut self) -> Result<(), CloseReason> {
+        let heard = std::mem::take(&mut self.heard);
+        if heard.is_empty() {
+            return Ok(());
+        }
+        self.handle()?.deliver_text(self.session, heard).await.map_err(|_| CloseReason::Reset)
+    }
+
+    async fn news(&mut self) -> Infallible {
+        pending().await
+    }
+
+    async fn take_news(&mut self, news: Infallible, _: Moment) -> Result<(), CloseReason> {
+        match news {}
+    }
+
+    async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
+        self.handle()?.catch_up(self.session).await.map_err(|_| CloseReason::Reset)
+    }
+
+    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
+        Err(reason)
+    }
+
+    /// Pages do not speak this dialect, and everybody else sees pings.
+    fn keepalive(&self) -> Option<(Bytes, Bytes)> {
+        None
+    }
+
+    async fn leave(&mut self, clean: bool) {
+        if let Some(handle) = &self.handle {
+            handle.leave(self.session, clean).await;
         }
     }
-    handle.leave(session, peer.left_cleanly()).await;
 }
 
 fn read(text: &[u8], limits: &Limits) -> Result<json::Request, Refusal> {

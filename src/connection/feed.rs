@@ -33,7 +33,7 @@ use super::{
     single::Single,
 };
 use crate::{
-    document::outbox::{Drained, Frame, Limits, SendQueue},
+    document::queue::{Drained, Frame, Limits, SendQueue},
     ids::DocumentName,
     protocol::close::CloseReason,
 };

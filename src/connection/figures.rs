@@ -4,12 +4,18 @@
 
 use std::time::Duration;
 
-use super::text_socket::{Peer, Ticker};
+use bytes::Bytes;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::{
+    session::Inbound,
+    talk::{self, Heard, Talk},
+};
 use crate::{
     document::{
+        queue::{LaneId, Outbox},
         rate::{Bucket, Rate},
         registry::Registry,
-        text_queue::TextQueue,
     },
     ids::Moment,
     protocol::close::CloseReason,
@@ -25,31 +31,102 @@ const EVERY: Duration = Duration::from_secs(1);
 /// What a watcher may say although nobody listens, before the connection is closed.
 const CHATTER: Rate = Rate { burst: 20.0, per_second: 1.0 };
 
+/// Somebody who watches.
+pub struct Watcher {
+    /// Open documents.
+    pub registry: Registry,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
 /// Sends figures until the connection ends or the server shuts down.
-pub async fn talk(registry: Registry, metrics: Metrics, peer: &mut Peer, queue: &TextQueue) {
-    let mut ticker = Ticker::new(EVERY);
-    let start = ticker.tick().await;
-    let mut before = Sample::take(&metrics, Process::measure(), start.instant);
-    let mut chatter = Bucket::new(CHATTER, start.instant);
-    loop {
-        tokio::select! {
-            said = peer.hears() => match said {
-                Some(said) if chatter.take(said.at.instant) => {}
-                Some(_) => queue.close(CloseReason::PolicyViolation),
-                None => return,
-            },
-            now = ticker.tick() => {
-                if registry.is_draining() {
-                    return queue.close(CloseReason::ServiceRestart);
-                }
-                before = show(&registry, &metrics, &before, now, queue);
-            }
-        }
+pub(super) struct FiguresTalk {
+    watcher: Watcher,
+    outbox: Outbox,
+    clock: Interval,
+    /// What the next figures are compared with.
+    before: Option<Sample>,
+    chatter: Option<Bucket>,
+}
+
+impl Watcher {
+    pub(super) fn converse(self, outbox: Outbox) -> FiguresTalk {
+        let mut clock = interval(EVERY);
+        // After a pause it goes on from there: what was missed is not made up for.
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        FiguresTalk { watcher: self, outbox, clock, before: None, chatter: None }
     }
 }
 
-fn show(registry: &Registry, metrics: &Metrics, before: &Sample, now: Moment, queue: &TextQueue) -> Sample {
-    let sample = Sample::take(metrics, Process::measure(), now.instant);
+impl Talk for FiguresTalk {
+    type News = ();
+
+    async fn begin(&mut self) -> Result<(), CloseReason> {
+        Ok(())
+    }
+
+    fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard {
+        match talk::read_text(inbound) {
+            Ok(_) => {
+                let chatter = self.chatter.get_or_insert_with(|| Bucket::new(CHATTER, now.instant));
+                if chatter.take(now.instant) {
+                    Heard::More
+                } else {
+                    Heard::Refuse(CloseReason::PolicyViolation, "chatter")
+                }
+            }
+            Err(heard) => heard,
+        }
+    }
+
+    async fn act(&mut self) -> Result<(), CloseReason> {
+        Ok(())
+    }
+
+    async fn news(&mut self) {
+        self.clock.tick().await;
+    }
+
+    async fn take_news(&mut self, (): (), now: Moment) -> Result<(), CloseReason> {
+        let Watcher { registry, metrics } = &self.watcher;
+        if registry.is_draining() {
+            return Err(CloseReason::ServiceRestart);
+        }
+        let sample = Sample::take(metrics, Process::measure(), now.instant);
+        if let Some(before) = self.before.replace(sample) {
+            let figures = self.before.as_ref().map(|sample| figures(sample, &before, registry, metrics, now));
+            // Cannot fail: numbers.
+            if let Some(Ok(text)) = figures {
+                self.outbox.mention(text);
+            }
+        }
+        Ok(())
+    }
+
+    async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
+        Ok(())
+    }
+
+    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
+        Err(reason)
+    }
+
+    /// There is a message every second.
+    fn keepalive(&self) -> Option<(Bytes, Bytes)> {
+        None
+    }
+
+    async fn leave(&mut self, _: bool) {}
+}
+
+/// What is shown, in JSON.
+fn figures(
+    sample: &Sample,
+    before: &Sample,
+    registry: &Registry,
+    metrics: &Metrics,
+    now: Moment,
+) -> serde_json::Result<Vec<u8>> {
     let usage = registry.usage();
     let store = StoreFigures {
         live_bytes: usage.live_bytes,
@@ -58,10 +135,5 @@ fn show(registry: &Registry, metrics: &Metrics, before: &Sample, now: Moment, qu
         documents: usage.documents,
         writable: registry.health().is_ok(),
     };
-    let figures = sample.since(before, metrics, store, now.wall.0);
-    // Cannot fail: numbers.
-    if let Ok(text) = serde_json::to_vec(&figures) {
-        queue.mention(text);
-    }
-    sample
+    serde_json::to_vec(&sample.since(before, metrics, store, now.wall.0))
 }

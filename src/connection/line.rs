@@ -4,14 +4,19 @@
 //! Four named inputs:
 //!
 //! - *the peer*: messages, taken as many as have arrived, understood, and handed to the documents in one piece.
-//!   While the peer does not read what it asked for, nothing more is heard of it but that it goes;
+//!   While the peer does not read what it asked for, or has just said very much, nothing more is heard of it but that it
+//!   goes;
 //! - *the queue*: a document ends its session, wants the peer probed, or has a slow session to catch up;
 //! - *the conversation* itself: a document that was being opened is open, or is not to be had;
 //! - *the clock*: pings, keepalives, and the end of patience.
 //!
 //! Every way out of the loop ends in one place, with a close reason in the queue and a `leave` at the documents.
 
-use std::{future::poll_fn, task::Poll, time::Instant};
+use std::{
+    future::{pending, poll_fn},
+    task::Poll,
+    time::Instant,
+};
 
 use futures_util::{FutureExt, Stream, StreamExt};
 use tracing::debug;
@@ -23,8 +28,11 @@ use super::{
     talk::{Heard, Talk},
 };
 use crate::{
-    document::outbox::{Control, Notice, SendQueue},
-    ids::ConnectionId,
+    document::{
+        queue::{Control, SendQueue, Signal},
+        rate::Bucket,
+    },
+    ids::{ConnectionId, Moment},
     protocol::close::CloseReason,
     telemetry::Metrics,
 };
@@ -82,6 +90,8 @@ pub(super) fn run<S: Messages>(
                     queue: queue.clone(),
                     metrics: metrics.clone(),
                     heartbeat,
+                    pace: None,
+                    reads_from: None,
                     farewell: &mut farewell,
                 };
                 reader.read(&mut messages).await
@@ -128,6 +138,10 @@ struct Reader<'a, T> {
     queue: SendQueue,
     metrics: Metrics,
     heartbeat: Heartbeat,
+    /// What is left of how often the peer is heard.
+    pace: Option<Bucket>,
+    /// Nothing is read before this moment.
+    reads_from: Option<Instant>,
     farewell: &'a mut Farewell,
 }
 
@@ -136,26 +150,31 @@ impl<T: Talk> Reader<'_, T> {
         let clock = tokio::time::sleep_until(self.heartbeat.next(Instant::now()).into());
         tokio::pin!(clock);
         loop {
-            let has_room = self.queue.has_room();
+            let is_heard = self.queue.has_room() && self.reads_from.is_none();
+            let reads_from = self.reads_from;
             let outcome = tokio::select! {
-                message = messages.next_if(has_room) => match message {
+                message = messages.next_if(is_heard) => match message {
                     Some(message) => self.take_in(message, messages).await,
                     None => Err(self.gone()),
                 },
-                notice = poll_fn(|context| match self.queue.notice(context.waker()) {
-                    Some(notice) => Poll::Ready(notice),
+                signal = poll_fn(|context| match self.queue.signal(context.waker()) {
+                    Some(signal) => Poll::Ready(signal),
                     None => Poll::Pending,
                 }) => {
                     let since = Instant::now();
-                    let outcome = self.heed(notice, messages).await;
+                    let outcome = self.heed(signal, messages).await;
                     self.heartbeat.held_up(since.elapsed());
                     outcome
                 }
                 news = self.talk.news() => {
-                    let since = Instant::now();
-                    let outcome = self.talk.take_news(news, since).await;
-                    self.heartbeat.held_up(since.elapsed());
+                    let now = Moment::now();
+                    let outcome = self.talk.take_news(news, now).await;
+                    self.heartbeat.held_up(now.instant.elapsed());
                     outcome.map(|()| Again::Same).map_err(End::from)
+                }
+                () = until(reads_from) => {
+                    self.reads_from = None;
+                    Ok(Again::Same)
                 }
                 () = &mut clock => {
                     let outcome = self.beat();
@@ -177,8 +196,8 @@ impl<T: Talk> Reader<'_, T> {
         first: Result<Inbound, Heard>,
         messages: &mut Ahead<impl Messages>,
     ) -> Result<Again, End> {
-        let now = Instant::now();
-        self.heartbeat.heard(now);
+        let now = Moment::now();
+        self.heartbeat.heard(now.instant);
         let mut taken = 0;
         let mut next = Some(first);
         let mut end = None;
@@ -186,7 +205,7 @@ impl<T: Talk> Reader<'_, T> {
         while let Some(message) = next {
             let heard = match message {
                 Ok(inbound) => {
-                    if let Inbound::Binary(bytes) = &inbound {
+                    if let Inbound::Binary(bytes) | Inbound::Text(bytes) = &inbound {
                         self.metrics.bytes_received.inc_by(bytes.len() as u64);
                     }
                     if inbound.is_last() {
@@ -210,9 +229,10 @@ impl<T: Talk> Reader<'_, T> {
                 }
             }
             taken += 1;
+            self.pause(now.instant);
             // An answer may be as large as the document: one is in the queue before the next is asked for, so
             // that the queue can hold the asker back.
-            if end.is_some() || asked || taken == BURST {
+            if end.is_some() || asked || taken == BURST || self.reads_from.is_some() {
                 break;
             }
             next = match messages.next().now_or_never() {
@@ -226,8 +246,15 @@ impl<T: Talk> Reader<'_, T> {
         }
         // What came before a bad frame was said and stands.
         self.talk.act().await?;
-        self.heartbeat.held_up(now.elapsed());
+        self.heartbeat.held_up(now.instant.elapsed());
         end.map_or(Ok(Again::Same), Err)
+    }
+
+    /// Puts off what comes next, if the peer has spoken too often.
+    fn pause(&mut self, now: Instant) {
+        let Some(pace) = self.talk.pace() else { return };
+        let wait = self.pace.get_or_insert_with(|| Bucket::new(pace, now)).wait_after(now);
+        self.reads_from = (!wait.is_zero()).then(|| now + wait);
     }
 
     /// The line broke, and nobody said why.
@@ -236,29 +263,29 @@ impl<T: Talk> Reader<'_, T> {
         End { reason: None, clean: false }
     }
 
-    async fn heed(&mut self, notice: Notice, messages: &mut Ahead<impl Messages>) -> Result<Again, End> {
-        match notice {
+    async fn heed(&mut self, signal: Signal, messages: &mut Ahead<impl Messages>) -> Result<Again, End> {
+        match signal {
             // Nothing can be written any more. What the peer said before that has arrived and counts: a last change,
             // or that it goes.
-            Notice::Closed => {
+            Signal::Closed => {
                 while let Some(Some(message)) = messages.next().now_or_never() {
                     // Boxed, as above: this happens once.
                     Box::pin(self.take_in(message, messages)).await?;
                 }
                 Err(self.gone())
             }
-            Notice::Ended(lane, reason) => match self.talk.ended(lane, reason).await {
+            Signal::Ended(lane, reason) => match self.talk.ended(lane, reason).await {
                 Ok(()) => Ok(Again::Same),
                 // Whom a document sends away is gone from it.
                 Err(reason) => Err(End { reason: Some(reason), clean: true }),
             },
-            Notice::Room => Ok(Again::Same),
-            Notice::Probe => {
+            Signal::Room => Ok(Again::Same),
+            Signal::Probe => {
                 self.heartbeat.probe(Instant::now());
                 self.queue.control(Control::Ping);
                 Ok(Again::Sooner)
             }
-            Notice::CatchUp(lane) => {
+            Signal::CatchUp(lane) => {
                 self.talk.catch_up(lane).await?;
                 Ok(Again::Same)
             }
@@ -281,6 +308,15 @@ impl<T: Talk> Reader<'_, T> {
             self.queue.send(address, payload);
         }
         Ok(Again::Same)
+    }
+}
+
+/// Waits for this moment; without one, for ever.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        // In a box: hardly a connection ever waits here, and all would have room for it.
+        Some(moment) => Box::pin(tokio::time::sleep_until(moment.into())).await,
+        None => pending().await,
     }
 }
 

@@ -25,10 +25,10 @@ use crate::{
     document::{
         handle::DocumentHandle,
         messages::Joining,
-        outbox::{LaneId, Outbox, SendQueue},
+        queue::{LaneId, Outbox, SendQueue},
         registry::Registry,
     },
-    ids::{ConnectionId, DocumentName, SessionId},
+    ids::{ConnectionId, DocumentName, Moment, SessionId},
     protocol::{
         Dialect,
         close::CloseReason,
@@ -58,7 +58,7 @@ pub struct Many {
 }
 
 /// The conversation.
-pub(super) struct Conversation {
+pub(super) struct ManyTalk {
     many: Many,
     stateless: Arc<dyn Stateless>,
     multiplex: Multiplex,
@@ -95,8 +95,8 @@ pub(super) enum Answer {
 }
 
 impl Many {
-    pub(super) fn converse(self, queue: SendQueue, config: &Config, now: Instant) -> Conversation {
-        Conversation {
+    pub(super) fn converse(self, queue: SendQueue, config: &Config, now: Instant) -> ManyTalk {
+        ManyTalk {
             many: self,
             stateless: config.stateless.clone(),
             multiplex: Multiplex::new(config.guard.clone(), config.multiplex, now),
@@ -167,7 +167,7 @@ impl Many {
     }
 }
 
-impl Conversation {
+impl ManyTalk {
     /// Carries out what is to be done; what sessions said is handed over together, each session's in order.
     async fn carry_out(&mut self) -> Result<(), CloseReason> {
         let mut ended = None;
@@ -253,7 +253,7 @@ impl Conversation {
     }
 }
 
-impl Talk for Conversation {
+impl Talk for ManyTalk {
     type News = Answer;
 
     async fn begin(&mut self) -> Result<(), CloseReason> {
@@ -262,7 +262,8 @@ impl Talk for Conversation {
         Ok(())
     }
 
-    fn hear(&mut self, inbound: Inbound, now: Instant) -> Heard {
+    fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard {
+        let now = now.instant;
         self.heard = now;
         match inbound {
             Inbound::Binary(bytes) => {
@@ -310,7 +311,11 @@ impl Talk for Conversation {
         }
     }
 
-    async fn take_news(&mut self, answer: Answer, now: Instant) -> Result<(), CloseReason> {
+    async fn take_news(
+        &mut self,
+        answer: Answer,
+        Moment { instant: now, .. }: Moment,
+    ) -> Result<(), CloseReason> {
         match answer {
             Answer::Draining => return Err(CloseReason::ServiceRestart),
             Answer::Entered { address, outbox, session, joined } => {

@@ -4,9 +4,8 @@
 //! plain HTTP in [`feed`]. [`transport`] is the TCP stream below, and ends it. Who is spoken with through it is a
 //! [`talk::Talk`]: [`single`] for one document of the y-websocket dialect, [`many`] for all documents of a
 //! Hocuspocus socket. What a frame means is decided in pure files: [`session`] for the first,
-//! [`multiplex`] for the second. The dialects that speak JSON have a loop of their own in [`text_socket`];
-//! [`collab`] is the conversation of those who edit by operations, [`chat`] of those who talk, [`figures`] of those
-//! who watch. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
+//! [`multiplex`] for the second. Of those who speak JSON, [`collab`] is the conversation of who edits by operations,
+//! [`chat`] of who talks, [`figures`] of who watches. [`heartbeat`] decides whether the peer still lives; [`frame_guard`] refuses
 //! what is not a WebSocket stream, and frames that announce more than they may hold; [`penalty`] slows down who comes back with what
 //! was refused; [`error`] turns every refusal into a
 //! close code or words.
@@ -27,7 +26,6 @@ pub mod session;
 pub mod single;
 pub mod socket;
 pub mod talk;
-pub mod text_socket;
 pub mod transport;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -74,7 +72,7 @@ pub struct Config {
     /// itself.
     pub feed_patience: Duration,
     /// What waits for a slow reader.
-    pub outbox: document::outbox::Limits,
+    pub outbox: document::queue::Limits,
     /// What the guard lets in.
     pub guard: Arc<guard::Limits>,
     /// What a connection with many documents may ask for.
@@ -95,7 +93,7 @@ impl Default for Config {
             heartbeat: heartbeat::Config::default(),
             chat: chat::Config::default(),
             feed_patience: Duration::from_secs(30),
-            outbox: document::outbox::Limits::default(),
+            outbox: document::queue::Limits::default(),
             guard: Arc::default(),
             multiplex: multiplex::Bounds::default(),
             stateless: Arc::new(Unheard),

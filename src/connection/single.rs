@@ -16,10 +16,10 @@ use crate::{
     document::{
         handle::DocumentHandle,
         messages::Joining,
-        outbox::{LaneId, Outbox},
+        queue::{LaneId, Outbox},
         registry::Registry,
     },
-    ids::{ConnectionId, DocumentName, SessionId},
+    ids::{ConnectionId, DocumentName, Moment, SessionId},
     protocol::{
         Dialect,
         close::CloseReason,
@@ -53,7 +53,7 @@ pub struct Single {
 }
 
 /// The conversation.
-pub(super) struct Conversation {
+pub(super) struct SingleTalk {
     id: SessionId,
     session: Session,
     outbox: Outbox,
@@ -76,8 +76,8 @@ enum State {
 }
 
 impl Single {
-    pub(super) fn converse(self, outbox: Outbox, limits: Arc<Limits>) -> Conversation {
-        Conversation {
+    pub(super) fn converse(self, outbox: Outbox, limits: Arc<Limits>) -> SingleTalk {
+        SingleTalk {
             id: SessionId::new(),
             session: Session::new(limits),
             outbox,
@@ -93,7 +93,7 @@ impl Single {
     }
 }
 
-impl Conversation {
+impl SingleTalk {
     fn handle(&self) -> Result<&DocumentHandle, CloseReason> {
         match &self.state {
             State::Joined(handle) => Ok(handle),
@@ -171,7 +171,7 @@ impl Conversation {
     }
 }
 
-impl Talk for Conversation {
+impl Talk for SingleTalk {
     type News = Infallible;
 
     async fn begin(&mut self) -> Result<(), CloseReason> {
@@ -186,7 +186,8 @@ impl Talk for Conversation {
         }
     }
 
-    fn hear(&mut self, inbound: Inbound, now: Instant) -> Heard {
+    fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard {
+        let now = now.instant;
         match inbound {
             Inbound::Binary(frame) if frame.len() > guard::QUICK => {
                 self.large = Some((frame, now));
@@ -212,7 +213,7 @@ impl Talk for Conversation {
         pending().await
     }
 
-    async fn take_news(&mut self, news: Infallible, _: Instant) -> Result<(), CloseReason> {
+    async fn take_news(&mut self, news: Infallible, _: Moment) -> Result<(), CloseReason> {
         match news {}
     }
 
@@ -222,10 +223,6 @@ impl Talk for Conversation {
 
     async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
         Err(reason)
-    }
-
-    fn tick(&mut self, _: Instant) -> Result<(), CloseReason> {
-        Ok(())
     }
 
     fn keepalive(&self) -> Option<(Bytes, Bytes)> {

@@ -1,8 +1,8 @@
 //! A WebSocket as a line. Nothing else reads or writes a socket.
 //!
-//! Two tasks share a connection. The reading one is the loop of [`super::line`], or that of the dialects that speak
-//! JSON in [`super::text_socket`]. The writing one is the response body ([`Frames`]), polled by the HTTP server
-//! whenever the socket takes bytes: it takes everything out of the queue and writes it at once.
+//! Two tasks share a connection. The reading one is the loop of [`super::line`]. The writing one is the response body
+//! ([`Frames`]), polled by the HTTP server whenever the socket takes bytes: it takes out of the queue as much as is worth
+//! one write.
 
 use std::{
     cell::Cell,
@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -23,12 +23,15 @@ use actix_web::{
     web,
 };
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError};
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use tracing::debug;
 
 use super::{
     Config,
+    chat::Visitor,
+    collab::Editor,
+    figures::Watcher,
     frame_guard::{Broken, Fault, FrameGuard, Large, Recognise},
     heartbeat,
     line::{self, Farewell, Line},
@@ -39,10 +42,7 @@ use super::{
     transport::Hangup,
 };
 use crate::{
-    document::{
-        outbox::{Control, Drained, Frame, Queued, SendQueue},
-        text_queue::{Text, TextQueue},
-    },
+    document::queue::{Control, Drained, Frame, Queued, SendQueue},
     ids::ConnectionId,
     protocol::{close::CloseReason, hocuspocus, ysync},
     telemetry::Metrics,
@@ -59,6 +59,8 @@ pub struct Opening {
     pub with: With,
     /// Figures.
     pub metrics: Metrics,
+    /// Largest message in bytes. A larger one closes the connection with 1009.
+    pub max_message_bytes: usize,
     /// Settings.
     pub config: Arc<Config>,
     /// When the peer hears from us: its own wish, or that of the settings.
@@ -71,6 +73,12 @@ pub enum With {
     One(Single),
     /// Many.
     Many(Many),
+    /// A text, as JSON.
+    Text(Editor),
+    /// A chat, as JSON.
+    Chat(Visitor),
+    /// The server's figures, as JSON.
+    Figures(Watcher),
 }
 
 /// Answers the upgrade and runs the connection on this thread until it ends.
@@ -79,32 +87,38 @@ pub async fn open(
     payload: web::Payload,
     opening: Opening,
 ) -> Result<HttpResponse, actix_web::Error> {
-    let Opening { connection, with, metrics, config, heartbeat } = opening;
-    let is_one: Recognise = match &with {
-        With::One(_) => ysync::is_step_2,
-        With::Many(_) => hocuspocus::is_step_2,
+    let Opening { connection, with, metrics, max_message_bytes, config, heartbeat } = opening;
+    let is_one: Option<Recognise> = match &with {
+        With::One(_) => Some(ysync::is_step_2),
+        With::Many(_) => Some(hocuspocus::is_step_2),
+        With::Text(_) | With::Chat(_) | With::Figures(_) => None,
     };
-    let (limit, places) = (config.guard.document_bytes, config.large_places.clone());
-    let large = Large { limit, places, is_one };
-    let (accepted, messages) = accept(request, payload, config.max_message_bytes, Some(large)).await?;
+    let large = is_one.map(|is_one| {
+        let (limit, places) = (config.guard.document_bytes, config.large_places.clone());
+        Large { limit, places, is_one }
+    });
+    let (accepted, messages) = accept(request, payload, max_message_bytes, large).await?;
     let hangup = accepted.hangup.clone();
-    let queue = SendQueue::new(config.outbox);
+    let queue = match is_one {
+        Some(_) => SendQueue::new(config.outbox),
+        None => SendQueue::of_text(config.outbox),
+    };
     let line = Line { connection, queue: queue.clone(), metrics: metrics.clone(), messages, heartbeat };
+    let outbox = || queue.open(Bytes::new());
     match with {
-        With::One(single) => {
-            let talk = single.converse(queue.open(Bytes::new()), config.guard.clone());
-            actix_web::rt::spawn(converse(line, talk, hangup));
-        }
-        With::Many(many) => {
-            let talk = many.converse(queue.clone(), &config, Instant::now());
-            actix_web::rt::spawn(converse(line, talk, hangup));
-        }
+        With::One(single) => converse(line, single.converse(outbox(), config.guard.clone()), hangup),
+        With::Many(many) => converse(line, many.converse(queue.clone(), &config, Instant::now()), hangup),
+        With::Text(editor) => converse(line, editor.converse(outbox()), hangup),
+        With::Chat(visitor) => converse(line, visitor.converse(outbox()), hangup),
+        With::Figures(watcher) => converse(line, watcher.converse(outbox()), hangup),
     }
     Ok(accepted.writing(queue, metrics))
 }
 
-fn converse(line: Line<Incoming>, talk: impl Talk, hangup: Option<Hangup>) -> impl Future<Output = ()> {
-    line::run(line, talk, async move |messages, farewell| wind_up(messages, hangup, farewell).await)
+/// Holds a conversation on this thread until it ends.
+fn converse(line: Line<Incoming>, talk: impl Talk + 'static, hangup: Option<Hangup>) {
+    let wind_up = async move |messages, farewell| wind_up(messages, hangup, farewell).await;
+    actix_web::rt::spawn(line::run(line, talk, wind_up));
 }
 
 /// How long a peer has to answer our close frame.
@@ -115,7 +129,7 @@ const LAST_BYTES: Duration = Duration::from_millis(600);
 
 /// Ends the stream of a conversation that is over, and of which the close frame is in the queue. Until then it is read,
 /// so that the close frame is not lost to a reset; but no longer than a peer that keeps to the protocol needs.
-pub(super) async fn wind_up(mut messages: Incoming, hangup: Option<Hangup>, farewell: Farewell) {
+async fn wind_up(mut messages: Incoming, hangup: Option<Hangup>, farewell: Farewell) {
     if farewell == Farewell::Ours {
         let answer = async {
             while let Some(Ok(message)) = messages.next().await
@@ -138,7 +152,7 @@ fn is_close(message: &Inbound) -> bool {
 }
 
 /// What comes out of a socket: everything that was good, and then why it ended.
-pub(super) struct Incoming {
+struct Incoming {
     stream: AggregatedMessageStream,
     fault: Rc<Cell<Option<Fault>>>,
     /// Why the bytes ended. Told last, because actix-ws says it first.
@@ -167,14 +181,14 @@ impl Stream for Incoming {
 }
 
 /// An upgrade that was answered; nothing is written yet.
-pub(super) struct Accepted {
+struct Accepted {
     response: HttpResponse,
     /// How its stream is ended; nothing where there is none, as in tests without a network.
-    pub(super) hangup: Option<Hangup>,
+    hangup: Option<Hangup>,
 }
 
 /// Answers the upgrade. The peer is read under `limit`, in bytes a message; some messages may be `large`.
-pub(super) async fn accept(
+async fn accept(
     request: &HttpRequest,
     payload: web::Payload,
     limit: usize,
@@ -206,11 +220,11 @@ pub(super) async fn accept(
 
 impl Accepted {
     /// The response, which writes what is put into `queue` until that is closed.
-    pub(super) fn writing(self, queue: impl Source, metrics: Metrics) -> HttpResponse {
+    fn writing(self, queue: SendQueue, metrics: Metrics) -> HttpResponse {
         let hangup = self.hangup;
         self.response.map_body(|_, inner| {
-            let taken = VecDeque::new();
-            BoxBody::new(Frames { queue, metrics, taken, closed: false, hangup, _inner: inner })
+            let (taken, chunks) = Default::default();
+            BoxBody::new(Frames { queue, metrics, taken, chunks, closed: false, hangup, _inner: inner })
         })
     }
 }
@@ -298,108 +312,83 @@ impl Guarded {
     }
 }
 
-/// A queue that a socket writes.
-pub(super) trait Source: Unpin + 'static {
-    /// What waits in it.
-    type Item: Unpin + 'static;
-
-    /// Takes all that waits into `taken`, which is empty; registers `waker` if there is nothing.
-    fn drain(&self, taken: &mut VecDeque<Self::Item>, waker: &Waker) -> Drained;
-
-    /// Nobody will take out anything any more.
-    fn close(&self, reason: CloseReason);
-
-    /// What is written for it: the kind of the frame, and its payload in two parts.
-    fn frame(item: &Self::Item) -> (OpCode, &[u8], &[u8]);
-}
-
-impl Source for SendQueue {
-    type Item = Queued;
-
-    fn drain(&self, taken: &mut VecDeque<Queued>, waker: &Waker) -> Drained {
-        self.drain(taken, waker)
-    }
-
-    fn close(&self, reason: CloseReason) {
-        self.close(reason);
-    }
-
-    fn frame(queued: &Queued) -> (OpCode, &[u8], &[u8]) {
-        let opcode = match &queued.frame {
-            Frame::Control(control) => opcode(control),
-            _ => OpCode::Binary,
-        };
-        (opcode, &queued.address, queued.frame.payload())
-    }
-}
-
-impl Source for TextQueue {
-    type Item = Text;
-
-    fn drain(&self, taken: &mut VecDeque<Text>, waker: &Waker) -> Drained {
-        self.drain(taken, waker)
-    }
-
-    fn close(&self, reason: CloseReason) {
-        self.close(reason);
-    }
-
-    fn frame(text: &Text) -> (OpCode, &[u8], &[u8]) {
-        let opcode = match text {
-            Text::Control(control) => opcode(control),
-            Text::Text(_) | Text::Change(_) => OpCode::Text,
-        };
-        (opcode, &[], text.payload())
-    }
-}
-
-fn opcode(control: &Control) -> OpCode {
-    match control {
-        Control::Ping => OpCode::Ping,
-        Control::Pong(_) => OpCode::Pong,
-    }
-}
-
 /// The response body: everything that leaves the connection, framed.
-struct Frames<Q: Source> {
-    queue: Q,
+struct Frames {
+    queue: SendQueue,
     metrics: Metrics,
-    taken: VecDeque<Q::Item>,
+    taken: VecDeque<Queued>,
+    /// What is to be written before more is taken.
+    chunks: VecDeque<Bytes>,
     closed: bool,
     hangup: Option<Hangup>,
     /// actix-ws's own body; never polled, and dropped last, which ends the message stream.
     _inner: BoxBody,
 }
 
-impl<Q: Source> Frames<Q> {
-    fn encode(&mut self) -> Bytes {
-        let size = |item| {
-            let (_, address, payload) = Q::frame(item);
-            address.len() + payload.len() + LARGEST_HEADER
+/// A payload from this size on is written from where it lies, which all share who are sent it; smaller ones are copied
+/// behind one another, because each write costs as much as some thousand bytes.
+const SHARED: usize = 16 << 10;
+
+impl Frames {
+    /// What was taken, in frames: all that is small in one chunk, each large payload in one of its own.
+    fn frame(&mut self) {
+        let text = if self.queue.is_text() { OpCode::Text } else { OpCode::Binary };
+        let copied = |queued: &Queued| match queued.frame.payload().len() {
+            SHARED.. => 0,
+            length => length,
         };
-        let mut buffer = BytesMut::with_capacity(self.taken.iter().map(size).sum());
-        let mut addressed = Vec::new();
-        for item in self.taken.drain(..) {
-            let (opcode, address, payload) = Q::frame(&item);
-            if address.is_empty() {
-                Parser::write_message(&mut buffer, payload, opcode, true, false);
+        let head = |queued: &Queued| LARGEST_HEADER + queued.address.len();
+        let size = self.taken.iter().map(|queued| head(queued) + copied(queued)).sum();
+        let mut buffer = BytesMut::with_capacity(size);
+        for Queued { address, frame, .. } in self.taken.drain(..) {
+            let opcode = match &frame {
+                Frame::Control(Control::Ping) => OpCode::Ping,
+                Frame::Control(Control::Pong(_)) => OpCode::Pong,
+                _ => text,
+            };
+            let payload = frame.payload();
+            put_header(&mut buffer, opcode, address.len() + payload.len());
+            buffer.extend_from_slice(&address);
+            if payload.len() < SHARED {
+                buffer.extend_from_slice(payload);
             } else {
-                addressed.clear();
-                addressed.extend_from_slice(address);
-                addressed.extend_from_slice(payload);
-                Parser::write_message(&mut buffer, &addressed, opcode, true, false);
+                self.chunks.extend([buffer.split().freeze(), payload.clone()]);
             }
+        }
+        if !buffer.is_empty() {
+            self.chunks.push_back(buffer.freeze());
         }
         // A burst is over; its queue need not be remembered by a connection that may now be idle for hours.
         if self.taken.capacity() > 64 {
             self.taken = VecDeque::new();
         }
-        self.metrics.bytes_sent.inc_by(buffer.len() as u64);
-        buffer.freeze()
+    }
+
+    fn next_chunk(&mut self) -> Option<Bytes> {
+        let chunk = self.chunks.pop_front()?;
+        self.metrics.bytes_sent.inc_by(chunk.len() as u64);
+        Some(chunk)
     }
 }
 
-impl<Q: Source> MessageBody for Frames<Q> {
+/// The beginning of a frame that is whole and not masked (RFC 6455, 5.2).
+fn put_header(buffer: &mut BytesMut, opcode: OpCode, length: usize) {
+    const WHOLE: u8 = 0x80;
+    buffer.put_u8(WHOLE | u8::from(opcode));
+    match length {
+        0..126 => buffer.put_u8(length as u8),
+        126..=0xffff => {
+            buffer.put_u8(126);
+            buffer.put_u16(length as u16);
+        }
+        _ => {
+            buffer.put_u8(127);
+            buffer.put_u64(length as u64);
+        }
+    }
+}
+
+impl MessageBody for Frames {
     type Error = actix_web::Error;
 
     fn size(&self) -> BodySize {
@@ -419,8 +408,14 @@ impl<Q: Source> MessageBody for Frames<Q> {
             };
         }
         let this = &mut *self;
+        if let Some(chunk) = this.next_chunk() {
+            return Poll::Ready(Some(Ok(chunk)));
+        }
         match this.queue.drain(&mut this.taken, context.waker()) {
-            Drained::Frames => Poll::Ready(Some(Ok(this.encode()))),
+            Drained::Frames => {
+                this.frame();
+                Poll::Ready(this.next_chunk().map(Ok))
+            }
             Drained::Close(reason) => {
                 this.closed = true;
                 let mut buffer = BytesMut::new();
@@ -433,7 +428,7 @@ impl<Q: Source> MessageBody for Frames<Q> {
     }
 }
 
-impl<Q: Source> Drop for Frames<Q> {
+impl Drop for Frames {
     fn drop(&mut self) {
         // The server gave the connection up, for whatever reason: the reading task must not wait for more.
         self.queue.close(CloseReason::GoingAway);

@@ -1,11 +1,19 @@
-//! What the loop of [`super::socket`] needs of whoever it is spoken with: one session, or many.
+//! What the loop of [`mod@super::line`] needs of whoever it is spoken with: one session of any dialect, or many.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::session::Inbound;
-use crate::{document::outbox::LaneId, protocol::close::CloseReason};
+use super::session::{Inbound, is_goodbye};
+use crate::{
+    document::{queue::LaneId, rate::Rate},
+    ids::Moment,
+    protocol::close::CloseReason,
+};
+
+/// How often a peer is heard that speaks JSON. What it says beyond this is read later, so that its own line fills up and
+/// nothing is lost; a person says a tenth of it at most, and a program that writes faster does so in longer messages.
+pub(super) const PACE: Rate = Rate { burst: 1000.0, per_second: 500.0 };
 
 /// What follows from one message of the peer.
 #[derive(Debug)]
@@ -25,6 +33,27 @@ pub(super) enum Heard {
     Refuse(CloseReason, &'static str),
 }
 
+/// A message of a peer that speaks JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// A text; the bytes are UTF-8.
+    Text(Bytes),
+    /// Something else. The dialect says that it wants text.
+    Binary,
+}
+
+/// What a peer says that speaks JSON, or what follows from what is no message.
+pub(super) fn read_text(inbound: Inbound) -> Result<Said, Heard> {
+    match inbound {
+        Inbound::Text(text) => Ok(Said::Text(text)),
+        Inbound::Binary(_) => Ok(Said::Binary),
+        Inbound::Ping(payload) => Err(Heard::Pong(payload)),
+        Inbound::Pong => Err(Heard::More),
+        Inbound::TooLarge(_) => Err(Heard::Refuse(CloseReason::TooBig, "frame_too_large")),
+        Inbound::Close(code) => Err(Heard::Ended { clean: is_goodbye(code) }),
+    }
+}
+
 /// One side of a conversation over a socket.
 pub(super) trait Talk {
     /// Something of its own that it waits for.
@@ -33,8 +62,13 @@ pub(super) trait Talk {
     /// Before the first message is read.
     async fn begin(&mut self) -> Result<(), CloseReason>;
 
+    /// How often the peer is heard; without it, as often as it speaks.
+    fn pace(&self) -> Option<Rate> {
+        None
+    }
+
     /// Understands one message. What is to be done is kept until [`Self::act`].
-    fn hear(&mut self, inbound: Inbound, now: Instant) -> Heard;
+    fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard;
 
     /// Does what follows from all that was heard.
     async fn act(&mut self) -> Result<(), CloseReason>;
@@ -43,7 +77,7 @@ pub(super) trait Talk {
     async fn news(&mut self) -> Self::News;
 
     /// Does what follows from that.
-    async fn take_news(&mut self, news: Self::News, now: Instant) -> Result<(), CloseReason>;
+    async fn take_news(&mut self, news: Self::News, now: Moment) -> Result<(), CloseReason>;
 
     /// The queue has been written dry: a session is to be sent what was dropped from it.
     async fn catch_up(&mut self, lane: LaneId) -> Result<(), CloseReason>;
@@ -52,7 +86,9 @@ pub(super) trait Talk {
     async fn ended(&mut self, lane: LaneId, reason: CloseReason) -> Result<(), CloseReason>;
 
     /// The heartbeat looks around.
-    fn tick(&mut self, now: Instant) -> Result<(), CloseReason>;
+    fn tick(&mut self, _: Instant) -> Result<(), CloseReason> {
+        Ok(())
+    }
 
     /// A message that says nothing, as address and payload; none if there is nobody to say it to.
     fn keepalive(&self) -> Option<(Bytes, Bytes)>;

@@ -34,8 +34,8 @@ use super::{
     lease::{Common, Lease},
     memory::Share,
     messages::Details,
-    outbox::Frame,
     pace,
+    queue::Frame,
     replica::Replica,
     requests::Requests,
     serving::{Leaving, Serving},
@@ -132,9 +132,10 @@ impl DocumentActor {
         let mut lagging = false;
         for effect in effects.drain(..) {
             match effect {
-                Effect::Send { to, message } => self.hearers.send(to, &message, now),
+                Effect::Send { to, message } => self.hearers.send(to, &message),
+                Effect::Answer { to, told } => self.hearers.answer(to, told),
                 Effect::SendStateless { to, payload } => {
-                    self.hearers.send_hocuspocus(to, &hocuspocus::Outgoing::Stateless(payload), now);
+                    self.hearers.send_hocuspocus(to, &hocuspocus::Outgoing::Stateless(payload));
                 }
                 Effect::BroadcastUpdate { except, update, before } => {
                     let frame = || Frame::Update(ysync::encode(&SyncMessage::Update(update)), before);
@@ -207,7 +208,7 @@ impl DocumentActor {
                 let vector = vector.clone();
                 messages.push_front(message);
                 self.carry_out(&mut effects, ctx);
-                let tell = move |replica: &mut Replica| replica.difference(&vector).map(drop);
+                let tell = move |replica: &mut Replica| replica.tell(&vector).map(drop);
                 return self.answer_apart(session, tell, messages, ctx);
             }
             if let Some(update) = serving.state.takes_long_to_compare(session, &message) {
@@ -359,8 +360,8 @@ impl DocumentActor {
         self.flush(ctx);
         let busy = matches!(&self.phase, Phase::Serving(serving) if serving.is_busy());
         if busy && !done.is_closed() {
-            turns::later(ctx, LOOK_AGAIN, |actor, ctx| actor.drained(done, ctx));
             self.common.store.hurry();
+            turns::later(ctx, LOOK_AGAIN, |actor, ctx| actor.drained(done, ctx));
         } else {
             self.close(ctx);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::outbox::Before;
+use super::{queue::Before, replica::told::Told};
 use crate::{
     ids::SessionId,
     protocol::{close::CloseReason, guard::Update, json::FieldName, message::SyncMessage},
@@ -20,6 +20,13 @@ pub enum Effect {
         to: SessionId,
         /// What.
         message: SyncMessage,
+    },
+    /// Answer a session's step 1. From here on it hears changes.
+    Answer {
+        /// Whom.
+        to: SessionId,
+        /// What it lacks.
+        told: Told,
     },
     /// Tell the application around a session of the Hocuspocus dialect.
     SendStateless {

@@ -10,8 +10,8 @@ use tracing::{debug, warn};
 
 use super::{
     effect::Said,
-    outbox::{Frame, Outbox, Pushed},
-    text_queue::TextQueue,
+    queue::{Answer, Before, Frame, InPieces, Outbox, Pushed},
+    replica::told::{PIECE, Told},
 };
 use crate::{
     ids::{DocumentName, SessionId},
@@ -23,24 +23,25 @@ use crate::{
 pub(super) struct Hearers {
     document: DocumentName,
     metrics: Metrics,
+    /// Those that have a replica.
     outboxes: HashMap<SessionId, Outbox>,
     /// Of these, the ones that have not yet been told what they lack. They hear no changes: the answer to
     /// their step 1 will hold them, and what comes before it would build upon what they do not have.
     unsynced: HashSet<SessionId>,
     /// Those of the JSON dialect, which hear of changes as operations.
-    text_queues: HashMap<SessionId, TextQueue>,
+    json: HashMap<SessionId, Outbox>,
 }
 
 impl Hearers {
     /// Nobody.
     pub(super) fn new(document: DocumentName, metrics: Metrics) -> Self {
-        let (outboxes, unsynced, text_queues) = Default::default();
-        Self { document, metrics, outboxes, unsynced, text_queues }
+        let (outboxes, unsynced, json) = Default::default();
+        Self { document, metrics, outboxes, unsynced, json }
     }
 
     /// How many sessions have the document open, of whatever dialect.
     pub(super) fn len(&self) -> usize {
-        self.outboxes.len() + self.text_queues.len()
+        self.outboxes.len() + self.json.len()
     }
 
     /// One more, with a replica of its own.
@@ -50,41 +51,46 @@ impl Hearers {
     }
 
     /// One more, of the JSON dialect.
-    pub(super) fn join_text(&mut self, session: SessionId, queue: TextQueue) {
-        self.text_queues.insert(session, queue);
+    pub(super) fn join_text(&mut self, session: SessionId, outbox: Outbox) {
+        self.json.insert(session, outbox);
     }
 
     /// One less.
     pub(super) fn leave(&mut self, session: SessionId) {
         self.outboxes.remove(&session);
         self.unsynced.remove(&session);
-        self.text_queues.remove(&session);
+        self.json.remove(&session);
     }
 
-    /// The queue to a session with a replica.
+    /// The queue to a session.
     pub(super) fn outbox(&self, session: SessionId) -> Option<&Outbox> {
-        self.outboxes.get(&session)
+        self.outboxes.get(&session).or_else(|| self.json.get(&session))
     }
 
-    /// The queue to a session of the JSON dialect.
-    pub(super) fn text_queue(&self, session: SessionId) -> Option<&TextQueue> {
-        self.text_queues.get(&session)
+    /// Whether a session speaks JSON.
+    pub(super) fn is_json(&self, session: SessionId) -> bool {
+        self.json.contains_key(&session)
     }
 
-    /// Tells one session something. From a step 2 on it hears changes.
-    pub(super) fn send(&mut self, to: SessionId, message: &SyncMessage, now: Instant) {
+    /// Tells one session something.
+    pub(super) fn send(&self, to: SessionId, message: &SyncMessage) {
         if let Some(outbox) = self.outboxes.get(&to) {
-            if matches!(message, SyncMessage::SyncStep2(_)) {
-                self.unsynced.remove(&to);
-            }
-            outbox.push(Frame::Reply(ysync::encode(message)), now);
+            outbox.reply(ysync::encode(message));
+        }
+    }
+
+    /// Answers the step 1 of a session. From here on it hears changes.
+    pub(super) fn answer(&mut self, to: SessionId, told: Told) {
+        if let Some(outbox) = self.outboxes.get(&to) {
+            self.unsynced.remove(&to);
+            outbox.answer(in_messages(told.is_in_pieces(), told.step_2()));
         }
     }
 
     /// Tells one session of the Hocuspocus dialect what is said in that alone.
-    pub(super) fn send_hocuspocus(&self, to: SessionId, message: &hocuspocus::Outgoing, now: Instant) {
+    pub(super) fn send_hocuspocus(&self, to: SessionId, message: &hocuspocus::Outgoing) {
         if let Some(outbox) = self.outboxes.get(&to) {
-            outbox.push(Frame::Reply(hocuspocus::encode(message)), now);
+            outbox.reply(hocuspocus::encode(message));
         }
     }
 
@@ -124,10 +130,13 @@ impl Hearers {
     pub(super) fn tell(&self, to: &[SessionId], said: &Said, now: Instant) -> bool {
         let mut lagging = false;
         for session in to {
-            let Some(queue) = self.text_queues.get(session) else { continue };
+            let Some(outbox) = self.json.get(session) else { continue };
             match said {
-                Said::Answer(text) => queue.answer(text.clone()),
-                Said::Change(text) => lagging |= self.note_lag(*session, queue.change(text.clone(), now)),
+                Said::Answer(text) => outbox.reply(text.clone()),
+                Said::Change(text) => {
+                    let change = Frame::Update(text.clone(), Before::default());
+                    lagging |= self.note_lag(*session, outbox.push(change, now));
+                }
             }
         }
         lagging
@@ -150,35 +159,24 @@ impl Hearers {
 
     /// Ends one session.
     pub(super) fn close(&self, session: SessionId, reason: CloseReason) {
-        if let Some(outbox) = self.outboxes.get(&session) {
+        if let Some(outbox) = self.outbox(session) {
             outbox.close(reason);
-        }
-        if let Some(queue) = self.text_queues.get(&session) {
-            queue.close(reason);
         }
     }
 
     /// Ends all of them.
     pub(super) fn close_all(&self, reason: CloseReason) {
-        self.outboxes.values().for_each(|outbox| outbox.close(reason));
-        self.text_queues.values().for_each(|queue| queue.close(reason));
+        self.outboxes.values().chain(self.json.values()).for_each(|outbox| outbox.close(reason));
     }
 
     /// Ends those that have been too slow for too long. Whether any is slow.
     pub(super) fn close_overdue(&self, now: Instant) -> bool {
         let mut lagging = false;
-        for (session, outbox) in &self.outboxes {
+        for (session, outbox) in self.outboxes.iter().chain(&self.json) {
             lagging |= outbox.is_lagging();
             if outbox.is_overdue(now) && outbox.closing().is_none() {
                 self.note_overdue(*session);
                 outbox.close(CloseReason::TryAgainLater);
-            }
-        }
-        for (session, queue) in &self.text_queues {
-            lagging |= queue.is_behind();
-            if queue.is_overdue(now) && queue.closing().is_none() {
-                self.note_overdue(*session);
-                queue.close(CloseReason::TryAgainLater);
             }
         }
         lagging
@@ -212,5 +210,17 @@ impl Hearers {
     fn note_overdue(&self, session: SessionId) {
         warn!(document = %self.document, %session, "session too slow, closing");
         self.metrics.slow_sessions_closed.inc();
+    }
+}
+
+/// An answer of these messages.
+pub(super) fn in_messages(
+    is_in_pieces: bool,
+    mut messages: impl Iterator<Item = SyncMessage> + Send + 'static,
+) -> Answer {
+    if is_in_pieces {
+        Answer::InPieces(InPieces::new(messages.map(|message| ysync::encode(&message)), PIECE))
+    } else {
+        Answer::Whole(messages.next().map_or_else(Bytes::new, |message| ysync::encode(&message)))
     }
 }

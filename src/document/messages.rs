@@ -8,9 +8,8 @@ use yrs::StateVector;
 
 use super::{
     error::{JoinError, OpenError},
-    outbox::Outbox,
+    queue::Outbox,
     requests::Answer,
-    text_queue::TextQueue,
 };
 use crate::{
     auth::Access,
@@ -52,7 +51,7 @@ pub struct JoiningText {
     /// Which text.
     pub field: FieldName,
     /// Where the document puts what the session should hear.
-    pub queue: TextQueue,
+    pub outbox: Outbox,
     /// Most sessions the document may have, this one included.
     pub max_sessions: usize,
 }

@@ -2,8 +2,8 @@
 //!
 //! [`state`] decides what becomes of the content, `serving` all else about an open document, and both are pure: they answer with
 //! [`effect`]s and the like; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
-//! [`outbox`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent
-//! ([`text_queue`] is the queue of those who speak JSON). [`collab`] makes operations of what happens to a text, for
+//! [`queue`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent.
+//! [`collab`] makes operations of what happens to a text, for
 //! those who have no replica, with [`text_history`] and [`plain_text`]. [`text`] reads what the app's texts say. Who is here is told at the [`pace`] that a
 //! document can bear, and nobody may say so more often than a [`rate`] allows. What changes cost is reckoned in [`costs`],
 //! and what takes long is done by the threads of [`work`]. [`size`] says when a document is full, [`deleted`] what
@@ -16,7 +16,6 @@
 
 pub mod acknowledgements;
 pub mod actor;
-mod backlog;
 pub mod beside;
 pub mod collab;
 mod complaints;
@@ -34,10 +33,10 @@ pub mod journal;
 mod lease;
 pub mod memory;
 pub mod messages;
-pub mod outbox;
 pub mod pace;
 pub mod plain_text;
 pub mod presence;
+pub mod queue;
 pub mod rate;
 pub mod registry;
 pub mod replica;
@@ -47,7 +46,6 @@ pub mod size;
 pub mod state;
 pub mod text;
 pub mod text_history;
-pub mod text_queue;
 pub mod turns;
 pub mod work;
 
@@ -75,7 +73,7 @@ pub struct Config {
     /// How much may be said in a chat.
     pub chat: beside::chat::Limits,
     /// What may wait for a reader.
-    pub outbox: outbox::Limits,
+    pub outbox: queue::Limits,
     /// How long a document that nobody has open stays in memory. Short saves memory, long saves loading.
     pub idle: Duration,
     /// Bytes of memory that open documents may take, about; past it those that nobody has open leave at once, the one left
@@ -106,7 +104,7 @@ impl Default for Config {
             journal: journal::Config::default(),
             attachments: beside::attachments::Limits::default(),
             chat: beside::chat::Limits::default(),
-            outbox: outbox::Limits::default(),
+            outbox: queue::Limits::default(),
             idle: Duration::from_secs(30),
             open_bytes: 1 << 30,
             checkpoint_bytes: 64 * 1024,

@@ -17,6 +17,7 @@ mod editing;
 mod held;
 pub mod speed;
 mod takeover;
+pub mod told;
 #[cfg(feature = "test-hooks")]
 pub mod walks;
 
@@ -43,8 +44,8 @@ use yrs::{
 use self::{dear::LIFE, held::Held};
 use super::{
     deleted::Deleted,
-    outbox::Lag,
     plain_text::{self, Delta, Edit, PlainText},
+    queue::Lag,
     text,
     work::words,
 };
@@ -128,6 +129,7 @@ struct Cache {
     state: Option<Bytes>,
     vector: Option<Bytes>,
     differences: Vec<(StateVector, Bytes)>,
+    large: told::Large,
     deleted: Option<IdSet>,
     /// Whether this update was contained, for who asks next.
     contained: Option<(Bytes, bool)>,
@@ -442,11 +444,6 @@ impl Replica {
         }
         self.cache.differences.push((vector.clone(), difference.clone()));
         Ok(difference)
-    }
-
-    /// What a session lacks that has everything except `lag`.
-    pub fn make_up(&mut self, lag: &Lag) -> Result<Bytes, Poisoned> {
-        self.difference(&self.vector_before(lag))
     }
 
     /// The state vector of who has everything except `lag`.

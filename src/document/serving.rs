@@ -307,9 +307,16 @@ impl Serving {
 
     /// Whether what a replica with `vector` lacks is not at hand, and takes long to encode.
     pub(super) fn takes_long_to_tell(&mut self, vector: &StateVector) -> bool {
-        self.stored_bytes() > ENCODED_HERE
-            && !self.state.is_poisoned()
-            && !self.state.replica().has_difference(vector)
+        self.is_long_to_encode() && !self.state.replica().can_tell(vector)
+    }
+
+    /// The same where it is wanted as one.
+    pub(super) fn takes_long_to_encode(&mut self, vector: &StateVector) -> bool {
+        self.is_long_to_encode() && !self.state.replica().has_difference(vector)
+    }
+
+    fn is_long_to_encode(&self) -> bool {
+        self.stored_bytes() > ENCODED_HERE && !self.state.is_poisoned()
     }
 
     /// The full state, to be written now if it may.
@@ -318,7 +325,7 @@ impl Serving {
         if self.checkpointing || !self.exists || too_early {
             return Checkpointing::Not;
         }
-        if self.takes_long_to_tell(&StateVector::default()) {
+        if self.takes_long_to_encode(&StateVector::default()) {
             self.checkpointing = true;
             return Checkpointing::EncodeApart;
         }

@@ -17,13 +17,14 @@ use super::{
     collab::{self, Carried, Collab, Own},
     costs::{Costs, Credit, Purse},
     effect::{Effect, Effects, Outcome, Said, Suspect},
-    outbox::Lag,
     pace::{self, Paced},
     presence::{self, Presence},
+    queue::Lag,
     rate::{Bucket, Rate},
     replica::{
         Applied, Poisoned, Replica, Verdict,
         dear::{self, AppliedDear},
+        told::Told,
     },
     size::Size,
 };
@@ -201,8 +202,8 @@ impl DocumentState {
     pub fn receive(&mut self, session: SessionId, message: Message, now: Moment, effects: &mut Effects) {
         let Some(member) = self.members.get_mut(&session) else { return };
         match message {
-            Message::SyncStep1(vector) => match self.replica.difference(&vector) {
-                Ok(difference) => {
+            Message::SyncStep1(vector) => match self.replica.tell(&vector) {
+                Ok(told) => {
                     // A Hocuspocus provider that is made to sync again counts until its own step 2 is
                     // acknowledged; without a step 1 of ours it would never send one.
                     if std::mem::replace(&mut member.answered, true) && member.dialect == Dialect::Hocuspocus
@@ -210,7 +211,7 @@ impl DocumentState {
                         let message = SyncMessage::SyncStep1(self.replica.vector());
                         effects.push(Effect::Send { to: session, message });
                     }
-                    effects.push(Effect::Send { to: session, message: SyncMessage::SyncStep2(difference) });
+                    effects.push(Effect::Answer { to: session, told });
                 }
                 Err(Poisoned(what)) => {
                     effects.push(Effect::Close { session, reason: CloseReason::Reset });
@@ -895,18 +896,18 @@ impl DocumentState {
     }
 
     /// What makes up for dropped frames: one difference for `lag`, and everybody's presence.
-    pub fn make_up(&mut self, lag: Option<&Lag>, presence: bool) -> Result<Vec<SyncMessage>, Poisoned> {
-        let mut messages = Vec::new();
-        if let Some(lag) = lag {
-            messages.push(SyncMessage::Update(self.replica.make_up(lag)?));
-        }
-        if presence || lag.is_some() {
-            let presence = self.presence.all_and_gone();
-            if !presence.entries.is_empty() {
-                messages.push(SyncMessage::Awareness(presence.encode()));
-            }
-        }
-        Ok(messages)
+    pub fn make_up(
+        &mut self,
+        lag: Option<&Lag>,
+        presence: bool,
+    ) -> Result<(Option<Told>, Option<SyncMessage>), Poisoned> {
+        let changes = match lag {
+            Some(lag) => Some(self.replica.tell(&self.replica.vector_before(lag))?),
+            None => None,
+        };
+        let presence = (presence || lag.is_some()).then(|| self.presence.all_and_gone());
+        let presence = presence.filter(|presence| !presence.entries.is_empty());
+        Ok((changes, presence.map(|presence| SyncMessage::Awareness(presence.encode()))))
     }
 
     /// Takes the freshly loaded replica in place of a poisoned one. Sessions and presence stay.

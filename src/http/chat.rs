@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{
     connection::{
-        chat::{self, Visit},
-        text_socket::{self, Opening, Peer},
+        chat::{self, Visitor},
+        socket::{self, Opening, With},
     },
     ids::ConnectionId,
-    protocol::chat::{KEEPALIVE, Message, Person},
+    protocol::chat::{Message, Person},
 };
 
 /// Who comes.
@@ -46,15 +46,7 @@ pub async fn connect(
         let message = format!("name must have 1 to {} characters that can be seen", Person::LONGEST_NAME);
         ApiError::bad_request("invalid_query", message)
     })?;
-    let opening = Opening {
-        connection: ConnectionId::new(),
-        max_message_bytes: chat::frame_bytes(app.chats.limits().text_bytes),
-        heartbeat: app.connection.heartbeat,
-        limits: app.connection.outbox,
-        keepalive: KEEPALIVE,
-        metrics: app.metrics.clone(),
-    };
-    let visit = Visit {
+    let visitor = Visitor {
         document,
         name,
         most: app.config.limits.per_document,
@@ -62,8 +54,15 @@ pub async fn connect(
         chats: app.chats.clone(),
         metrics: app.metrics.clone(),
     };
-    let talk = async move |peer: &mut Peer, queue: &_| chat::talk(visit, peer, queue).await;
-    text_socket::open(&request, payload, opening, talk).await
+    let opening = Opening {
+        connection: ConnectionId::new(),
+        with: With::Chat(visitor),
+        metrics: app.metrics.clone(),
+        max_message_bytes: chat::frame_bytes(app.chats.limits().text_bytes),
+        config: app.connection.clone(),
+        heartbeat: app.connection.heartbeat,
+    };
+    socket::open(&request, payload, opening).await
 }
 
 /// Which page of the past is wanted.

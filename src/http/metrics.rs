@@ -5,8 +5,8 @@ use actix_web::{HttpRequest, HttpResponse, guard::GuardContext, http::header, we
 use super::{App, extract::Admitted, refusals::Asking};
 use crate::{
     connection::{
-        figures,
-        text_socket::{self, Opening},
+        figures::Watcher,
+        socket::{self, Opening, With},
     },
     ids::ConnectionId,
 };
@@ -24,20 +24,17 @@ pub async fn live(
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
+    let watcher = Watcher { registry: app.registry.clone(), metrics: app.metrics.clone() };
     let opening = Opening {
         connection: ConnectionId::new(),
+        with: With::Figures(watcher),
+        metrics: app.metrics.clone(),
         // A watcher has nothing to say.
         max_message_bytes: 1024,
+        config: app.connection.clone(),
         heartbeat: app.connection.heartbeat,
-        limits: app.connection.outbox,
-        keepalive: "",
-        metrics: app.metrics.clone(),
     };
-    let (registry, metrics) = (app.registry.clone(), app.metrics.clone());
-    let talk = async move |peer: &mut text_socket::Peer, queue: &_| {
-        figures::talk(registry, metrics, peer, queue).await;
-    };
-    text_socket::open(&request, payload, opening, talk).await
+    socket::open(&request, payload, opening).await
 }
 
 /// Figures for Prometheus

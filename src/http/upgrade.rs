@@ -24,14 +24,12 @@ use super::{
 use crate::{
     auth::{self, Access, Denied},
     connection::{
-        collab::{self, Visit},
+        collab::Editor,
         many::Many,
         penalty,
         single::Single,
         socket::{self, Opening, With},
-        text_socket,
     },
-    document::text_queue::TextQueue,
     ids::{ConnectionId, DocumentName, InvalidName},
     protocol::{
         Dialect,
@@ -185,7 +183,8 @@ async fn open(
         Some(longest) => config.heartbeat.heard_every(longest),
         None => config.heartbeat,
     };
-    let opening = Opening { connection, with, metrics: app.metrics.clone(), config, heartbeat };
+    let (metrics, max_message_bytes) = (app.metrics.clone(), config.max_message_bytes);
+    let opening = Opening { connection, with, metrics, max_message_bytes, config, heartbeat };
     let mut response = socket::open(request, payload, opening).await?;
     // A browser whose offer is not taken up hangs up.
     if let Some(protocol) = protocols(request).next()
@@ -224,28 +223,26 @@ pub async fn collab(
     let token = query.token.filter(|token| !token.is_empty());
     let access = access(&app, &document, token).await?;
     let limits = json::Limits::default();
-    let opening = text_socket::Opening {
-        connection: ConnectionId::new(),
-        // A message that is somewhat too long is answered in words.
-        max_message_bytes: 2 * limits.message_bytes,
-        heartbeat: app.connection.heartbeat,
-        limits: app.connection.outbox,
-        keepalive: "",
-        metrics: app.metrics.clone(),
-    };
-    let visit = Visit {
+    let editor = Editor {
         document,
         field,
-        editor,
+        name: editor,
         access,
         max_sessions: app.config.limits.per_document,
         limits,
         registry: app.registry.clone(),
         metrics: app.metrics.clone(),
     };
-    let talk =
-        async move |peer: &mut text_socket::Peer, queue: &TextQueue| collab::talk(&visit, peer, queue).await;
-    text_socket::open(&request, payload, opening, talk).await
+    let opening = Opening {
+        connection: ConnectionId::new(),
+        with: With::Text(editor),
+        metrics: app.metrics.clone(),
+        // A message that is somewhat too long is answered in words.
+        max_message_bytes: 2 * limits.message_bytes,
+        config: app.connection.clone(),
+        heartbeat: app.connection.heartbeat,
+    };
+    socket::open(&request, payload, opening).await
 }
 
 /// The document's name: what follows `prefix` in the path, percent-decoded unless `raw`.

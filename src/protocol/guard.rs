@@ -40,6 +40,7 @@
 //! - Shared types nested deeper and deeper by many updates, and documents that grow too big.
 
 mod contents;
+mod cut;
 mod formats;
 mod linear;
 mod order;
@@ -47,6 +48,7 @@ mod outline;
 mod readiness;
 mod stand_ins;
 mod structs;
+mod texts;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -57,6 +59,7 @@ use super::{
     ClientId,
     wire::{self, Reader},
 };
+pub use cut::Cut;
 pub use formats::Formats;
 pub use linear::Steps;
 pub use outline::{Outline, Shape};

@@ -23,6 +23,7 @@ mod durability;
 mod events;
 mod eviction;
 mod figures;
+mod first_sync;
 mod hocuspocus;
 mod hostile;
 mod hostile_texts;

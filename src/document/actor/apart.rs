@@ -156,7 +156,7 @@ impl DocumentActor {
     /// Reads a rich text for those who have it open as text.
     pub(super) fn read_rich(&mut self, field: FieldName, ctx: &mut Context<Self>) {
         let Phase::Serving(serving) = &mut self.phase else { return };
-        if serving.takes_long_to_tell(&StateVector::default()) {
+        if serving.takes_long_to_encode(&StateVector::default()) {
             // In a turn of its own: whoever called goes on with the replica.
             return turns::soon(ctx, |actor, ctx| {
                 actor.encode_apart(ctx, |actor, ctx| actor.read_rich(field, ctx));

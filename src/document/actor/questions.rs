@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use actix::{Context, Handler};
 use bytes::Bytes;
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 use yrs::StateVector;
 
@@ -12,10 +11,12 @@ use super::{DocumentActor, Phase};
 use crate::{
     document::{
         error::{JoinError, OpenError},
+        hearers::in_messages,
         messages::{
             CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Join, JoinText, JoiningText, Leave,
             ReadDetails, ReadDifference, ReadPeople, SetAccess, Tell,
         },
+        queue::{self, MadeUp},
         replica::{Poisoned, Replica},
         requests::Answer,
     },
@@ -50,10 +51,10 @@ impl Handler<Deliver> for DocumentActor {
 impl Handler<JoinText> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
-        let JoiningText { session, access, editor, field, queue, max_sessions } = joining;
+        let JoiningText { session, access, editor, field, outbox, max_sessions } = joining;
         let serving = self.admit(max_sessions)?;
         let mut effects = serving.state.join_text(session, access, editor, field, Moment::now());
-        self.hearers.join_text(session, queue);
+        self.hearers.join_text(session, outbox);
         self.is_in_use();
         self.carry_out(&mut effects, ctx);
         self.schedule_tick(ctx);
@@ -121,19 +122,20 @@ impl Handler<Tell> for DocumentActor {
 impl Handler<CatchUp> for DocumentActor {
     type Result = ();
     fn handle(&mut self, CatchUp { session }: CatchUp, ctx: &mut Context<Self>) {
-        if let Some(queue) = self.hearers.text_queue(session).cloned() {
+        let Some(outbox) = self.hearers.outbox(session).cloned() else { return };
+        if self.hearers.is_json(session) {
             self.flush(ctx);
             let Phase::Serving(serving) = &mut self.phase else { return };
-            return queue.catch_up(serving.state.make_up_text(session));
+            let everything = serving.state.make_up_text(session).map(queue::Answer::Whole);
+            return outbox.catch_up(|_, _| MadeUp { changes: everything, presence: None });
         }
-        let Some(outbox) = self.hearers.outbox(session).cloned() else { return };
         let Phase::Serving(serving) = &mut self.phase else { return };
         if let Some(lag) = outbox.lag() {
             let vector = serving.state.replica().vector_before(&lag);
             if serving.takes_long_to_tell(&vector) {
                 return self.read_apart(
                     ctx,
-                    move |replica| replica.difference(&vector).map(drop),
+                    move |replica| replica.tell(&vector).map(drop),
                     move |actor, ctx| actor.catch_up(session, ctx),
                 );
             }
@@ -149,10 +151,13 @@ impl DocumentActor {
         let Phase::Serving(serving) = &mut self.phase else { return };
         let mut failure = None;
         outbox.catch_up(|lag, presence| match serving.state.make_up(lag, presence) {
-            Ok(messages) => messages.iter().map(ysync::encode).collect(),
+            Ok((changes, presence)) => MadeUp {
+                changes: changes.map(|told| in_messages(told.is_in_pieces(), told.updates())),
+                presence: presence.as_ref().map(ysync::encode),
+            },
             Err(Poisoned(what)) => {
                 failure = Some(what);
-                SmallVec::new()
+                MadeUp::default()
             }
         });
         if let Some(what) = failure {
@@ -173,7 +178,7 @@ impl Handler<ReadDifference> for DocumentActor {
     type Result = ();
     fn handle(&mut self, ReadDifference { vector, answer }: ReadDifference, ctx: &mut Context<Self>) {
         self.flush(ctx);
-        if self.serving().is_ok_and(|serving| serving.takes_long_to_tell(&vector)) {
+        if self.serving().is_ok_and(|serving| serving.takes_long_to_encode(&vector)) {
             let lacking = vector.clone();
             let read = move |replica: &mut Replica| replica.difference(&lacking).map(drop);
             // Whoever asks hears nothing, and asks anew, if it cannot be told.

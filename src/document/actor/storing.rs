@@ -50,7 +50,7 @@ impl DocumentActor {
         if self.answer_request(to, Ok(outcome)) {
             return;
         }
-        if self.hearers.text_queue(to).is_some() {
+        if self.hearers.is_json(to) {
             if outcome == Outcome::Applied {
                 self.hearers.tell(&[to], &Said::Answer(update), Instant::now());
             }
@@ -61,10 +61,10 @@ impl DocumentActor {
         match (dialect, outcome) {
             (Some(Dialect::Hocuspocus), outcome) => {
                 let status = Outgoing::SyncStatus { applied: outcome == Outcome::Applied };
-                self.hearers.send_hocuspocus(to, &status, Instant::now());
+                self.hearers.send_hocuspocus(to, &status);
             }
             (Some(Dialect::YWebSocket { echo: true }), Outcome::Applied) => {
-                self.hearers.send(to, &SyncMessage::Update(update), Instant::now());
+                self.hearers.send(to, &SyncMessage::Update(update));
             }
             _ => {}
         }

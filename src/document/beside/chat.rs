@@ -28,8 +28,8 @@ use crate::{
         Head, Standing, StoreError,
         digest::digest,
         error::{JoinError, OpenError},
+        queue::Outbox,
         registry::{Beside, Registry},
-        text_queue::TextQueue,
     },
     ids::{DocumentName, Timestamp},
     protocol::{
@@ -94,7 +94,7 @@ struct Room {
 /// Changed only for as long as it takes to tell everybody.
 #[derive(Default)]
 struct Inside {
-    people: HashMap<Person, TextQueue>,
+    people: HashMap<Person, Outbox>,
     recent: VecDeque<Message>,
     /// Whether there are older messages than `recent`.
     more: bool,
@@ -119,7 +119,7 @@ pub struct Seat {
     chats: Chats,
     room: Arc<Room>,
     person: Person,
-    queue: TextQueue,
+    outbox: Outbox,
 }
 
 impl Chats {
@@ -144,7 +144,7 @@ impl Chats {
         &self,
         document: &DocumentName,
         person: Person,
-        queue: TextQueue,
+        outbox: Outbox,
         most: usize,
     ) -> Result<Seat, JoinError> {
         let registry = &self.0.registry;
@@ -153,7 +153,7 @@ impl Chats {
         }
         let room = self.0.rooms.enter(document, most)?;
         // From here on the seat gives itself back, whatever happens.
-        let seat = Seat { chats: self.clone(), room, person, queue };
+        let seat = Seat { chats: self.clone(), room, person, outbox };
         seat.room.opened.get_or_try_init(|| seat.room.open(self)).await?;
         seat.look_at_document().await?;
         seat.sit_down()?;
@@ -245,24 +245,19 @@ impl Room {
     fn close(&self, reason: CloseReason) {
         let mut inside = self.inside.lock();
         inside.closed = Some(reason);
-        inside.people.values().for_each(|queue| queue.close(reason));
+        inside.people.values().for_each(|outbox| outbox.close(reason));
     }
 }
 
 impl Inside {
     fn tell(&self, text: &Bytes) {
-        for queue in self.people.values() {
-            queue.tell(text.clone());
+        for outbox in self.people.values() {
+            outbox.tell(text.clone());
         }
     }
 
-    fn tell_others(&self, person: &Person, tell: impl Fn(&TextQueue) -> bool) {
-        for (other, queue) in &self.people {
-            if other != person {
-                // Who is too slow to be told is closed by its line.
-                let _ = tell(queue);
-            }
-        }
+    fn tell_others(&self, person: &Person, tell: impl Fn(&Outbox)) {
+        self.people.iter().filter(|(other, _)| *other != person).for_each(|(_, outbox)| tell(outbox));
     }
 
     fn remember(&mut self, message: Message) {
@@ -296,13 +291,13 @@ impl Seat {
             Some(CloseReason::Gone) => return Err(JoinError::Gone),
             Some(_) => return Err(JoinError::Open(OpenError::Draining)),
         }
-        inside.people.insert(self.person.clone(), self.queue.clone());
+        inside.people.insert(self.person.clone(), self.outbox.clone());
         let people: Vec<Person> = inside.people.keys().take(PEOPLE).cloned().collect();
         let messages: Vec<Message> = inside.recent.iter().cloned().collect();
         let history = chat::history(&self.person, &people, inside.people.len(), &messages, inside.more);
-        self.queue.tell(history);
+        self.outbox.tell(history);
         let joined = chat::join(&self.person);
-        inside.tell_others(&self.person, |queue| queue.tell(joined.clone()));
+        inside.tell_others(&self.person, |outbox| outbox.tell(joined.clone()));
         Ok(())
     }
 
@@ -347,7 +342,7 @@ impl Seat {
                 if speaking.doubtful.remove(&origin) {
                     self.told(found);
                 } else {
-                    self.queue.answer(chat::message(&found));
+                    self.outbox.reply(chat::message(&found));
                 }
                 Ok(())
             }
@@ -364,7 +359,7 @@ impl Seat {
     pub fn types(&self, typing: bool) {
         let text = chat::typing(&self.person, typing);
         let inside = self.room.inside.lock();
-        inside.tell_others(&self.person, |queue| queue.mention(text.clone()));
+        inside.tell_others(&self.person, |outbox| outbox.mention(text.clone()));
     }
 
     fn told(&self, message: Message) {

@@ -350,7 +350,7 @@ impl Story {
                     });
                     format!("awareness: {}", states.collect::<Vec<_>>().join(", "))
                 }
-                Effect::Send { .. } | Effect::Probe(_) => continue,
+                Effect::Send { .. } | Effect::Answer { .. } | Effect::Probe(_) => continue,
             };
             writeln!(out, "{line}").unwrap();
         }
@@ -702,6 +702,7 @@ impl Crowd {
                 }
                 Effect::Store(_)
                 | Effect::Send { .. }
+                | Effect::Answer { .. }
                 | Effect::BroadcastAwareness { .. }
                 | Effect::ShowPresence { .. } => {}
                 effect => panic!("{effect:?}"),

@@ -15,7 +15,8 @@ use crate::{
     document::{
         deleted::Deleted,
         effect::{Effect, Suspect},
-        outbox::{Before, Lag},
+        queue::{Before, Lag},
+        replica::told::Told,
         testing::{Writer, check, in_words, text_of},
     },
     protocol::{
@@ -430,9 +431,10 @@ impl Story {
             }
             Command::CatchUp(who, presence) => {
                 let lag = self.session(who)?.lag.take();
-                let messages = self.serving.state.make_up(lag.as_ref(), presence.is_some())?;
+                let (changes, presence) = self.serving.state.make_up(lag.as_ref(), presence.is_some())?;
                 let to = self.session(who)?.id;
-                messages.into_iter().map(|message| Effect::Send { to, message }).collect()
+                let changes: Vec<_> = changes.into_iter().flat_map(Told::updates).collect();
+                changes.into_iter().chain(presence).map(|message| Effect::Send { to, message }).collect()
             }
             Command::Read(who) => {
                 let text = match who {
@@ -552,6 +554,13 @@ impl Story {
     fn carry_out(&mut self, effects: Effects, out: &mut String) {
         for effect in effects {
             let line = match effect {
+                Effect::Answer { to, told } => {
+                    for message in told.step_2() {
+                        self.hear(to, &message);
+                        writeln!(out, "to {}: {}", self.name(to), self.message_in_words(&message)).unwrap();
+                    }
+                    continue;
+                }
                 Effect::Send { to, message } => {
                     let words = self.message_in_words(&message);
                     self.hear(to, &message);

@@ -125,8 +125,8 @@ pub(super) fn read_block_again<'a>(
 const GC: u8 = 0;
 const SKIP: u8 = 10;
 
-const HAS_ORIGIN: u8 = 0x80;
-const HAS_RIGHT_ORIGIN: u8 = 0x40;
+pub(super) const HAS_ORIGIN: u8 = 0x80;
+pub(super) const HAS_RIGHT_ORIGIN: u8 = 0x40;
 const HAS_PARENT_SUB: u8 = 0x20;
 /// yjs looks at five bits of the content's number and yrs at four, so the fifth must be 0.
 pub(super) const CONTENT: u8 = 0x1f;

@@ -20,7 +20,7 @@ use crate::{
     },
     protocol::{
         guard,
-        message::{AwarenessEntry, AwarenessUpdate, Message, SyncMessage},
+        message::{AwarenessEntry, AwarenessUpdate, ClientId, Message, SyncMessage},
         ysync,
     },
 };
@@ -74,8 +74,8 @@ impl Socket {
         }
     }
 
-    fn notice(&self) -> Option<Notice> {
-        self.queue.notice(&self.reader)
+    fn signal(&self) -> Option<Signal> {
+        self.queue.signal(&self.reader)
     }
 
     fn push(&self, frame: Frame) -> Pushed {
@@ -91,12 +91,12 @@ impl Socket {
     fn lag(&self) -> BTreeMap<u64, u32> {
         let queue = self.outbox.shared.queue.lock();
         let lag = queue.lanes[0].lag.as_ref().expect("no lag");
-        lag.1.iter().map(|(client, clock)| (client.get(), *clock)).collect()
+        lag.lacks.iter().map(|(client, clock)| (client.get(), *clock)).collect()
     }
 }
 
 /// What the reading task is told when it is to ask for what was dropped.
-const CATCH_UP: Notice = Notice::CatchUp(LaneId(1));
+const CATCH_UP: Signal = Signal::CatchUp(LaneId(1));
 
 fn in_words(queued: &Queued) -> String {
     let address = std::str::from_utf8(&queued.address).unwrap();
@@ -138,8 +138,9 @@ fn frames_wait_in_order_and_are_taken_together() {
     }
     assert_eq!(socket.waiting(), (4, 100));
     assert_eq!(socket.drain(), ["update 10", "reply 20", "awareness 30", "update 40"]);
-    assert_eq!(socket.waiting(), (0, 0));
+    assert_eq!(socket.waiting(), (0, 100), "not written yet");
     assert!(socket.drain().is_empty());
+    assert_eq!(socket.waiting(), (0, 0));
 }
 
 #[test]
@@ -184,16 +185,16 @@ fn awareness_is_the_first_to_go() {
     assert_eq!(socket.drain(), ["update 40", "update 40"]);
     // What was dropped is asked for, once.
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(CATCH_UP));
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), Some(CATCH_UP));
+    assert_eq!(socket.signal(), None);
     socket.outbox.catch_up(|lag, presence| {
         assert!(lag.is_none());
         assert!(presence);
-        smallvec![payload(9)]
+        MadeUp { changes: None, presence: Some(payload(9)) }
     });
     assert_eq!(socket.drain(), ["reply 9"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
 }
 
 #[test]
@@ -203,10 +204,10 @@ fn awareness_that_finds_no_room_is_owed() {
     socket.push(awareness(20));
     assert_eq!(socket.drain(), ["update 90"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(CATCH_UP));
+    assert_eq!(socket.signal(), Some(CATCH_UP));
     socket.outbox.catch_up(|lag, presence| {
         assert!(lag.is_none() && presence);
-        smallvec![]
+        MadeUp::default()
     });
 }
 
@@ -240,7 +241,7 @@ fn the_lag_knows_what_was_dropped_from_the_queue_too() {
     // The next lag begins anew.
     socket.outbox.catch_up(|lag, _| {
         assert_eq!(lag.unwrap().len(), 1);
-        smallvec![]
+        MadeUp::default()
     });
     assert!(!socket.outbox.is_lagging());
     socket.push(update(11, 2, 8));
@@ -254,21 +255,21 @@ fn the_lag_knows_what_was_dropped_from_the_queue_too() {
 fn a_catch_up_is_asked_for_once_and_only_when_the_socket_has_taken_everything() {
     let socket = Socket::new(10, 10);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
     socket.push(reply(1));
     socket.push(update(10, 1, 0));
-    assert_eq!(socket.notice(), None, "a reply waits");
+    assert_eq!(socket.signal(), None, "a reply waits");
     assert_eq!(socket.drain(), ["reply 1"]);
     // It is on its way to the socket, which may take long.
-    assert_eq!(socket.notice(), None, "not written yet");
+    assert_eq!(socket.signal(), None, "not written yet");
     socket.read.take();
     assert!(socket.drain().is_empty());
     assert_eq!(socket.read.take(), 1, "the reading task is woken to ask");
-    assert_eq!(socket.notice(), Some(CATCH_UP));
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), Some(CATCH_UP));
+    assert_eq!(socket.signal(), None);
     assert!(socket.drain().is_empty());
     assert_eq!(socket.read.take(), 0);
-    assert_eq!(socket.notice(), None, "once is enough");
+    assert_eq!(socket.signal(), None, "once is enough");
 }
 
 #[test]
@@ -277,9 +278,9 @@ fn a_queue_dropped_to_nothing_is_not_caught_up_before_the_socket_moves() {
     socket.push(update(10, 1, 0));
     socket.push(update(10, 1, 1));
     assert_eq!(socket.waiting(), (0, 0));
-    assert_eq!(socket.notice(), None, "the socket still holds what was before");
+    assert_eq!(socket.signal(), None, "the socket still holds what was before");
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(CATCH_UP));
+    assert_eq!(socket.signal(), Some(CATCH_UP));
 }
 
 #[test]
@@ -290,13 +291,13 @@ fn what_makes_up_goes_out_whatever_its_size_and_updates_follow_it() {
     socket.outbox.catch_up(|lag, presence| {
         assert_eq!(lag.unwrap()[&ClientId::new(1)], 0);
         assert!(!presence);
-        smallvec![payload(5000), payload(30)]
+        MadeUp { changes: Some(Answer::Whole(payload(5000))), presence: Some(payload(30)) }
     });
     assert_eq!(socket.waiting(), (2, 5030));
     assert_eq!(socket.push(update(1, 1, 2)), Pushed::BeganToLag, "it is as slow as before");
     assert_eq!(socket.drain(), ["reply 5000", "reply 30"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(CATCH_UP));
+    assert_eq!(socket.signal(), Some(CATCH_UP));
 }
 
 #[test]
@@ -310,8 +311,116 @@ fn past_the_deadline_a_lag_is_overdue() {
     socket.outbox.push(update(10, 1, 2), at(20));
     assert!(!socket.outbox.is_overdue(at(34)));
     assert!(socket.outbox.is_overdue(at(35)), "counted from the first frame that was lost");
-    socket.outbox.catch_up(|_, _| smallvec![]);
+    socket.outbox.catch_up(|_, _| MadeUp::default());
     assert!(!socket.outbox.is_overdue(at(1000)));
+}
+
+// ---- answers in pieces -----------------------------------------------------------------------------------------
+
+/// An answer of so many messages of ten bytes, which counts those that were made.
+fn in_pieces(count: usize) -> (Answer, Arc<AtomicUsize>) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counter = made.clone();
+    let pieces = (0..count).map(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        payload(10)
+    });
+    (Answer::InPieces(InPieces::new(pieces, 10)), made)
+}
+
+#[test]
+fn a_large_answer_is_made_as_it_is_written_and_keeps_its_place() {
+    let socket = Socket::new(100, 10);
+    let (answer, made) = in_pieces(3);
+    socket.push(reply(1));
+    socket.outbox.answer(answer);
+    socket.push(update(2, 1, 0));
+    assert_eq!(socket.waiting(), (3, 13));
+    assert_eq!(socket.drain(), ["reply 1"]);
+    for count in 1..=3 {
+        assert_eq!(made.load(Ordering::Relaxed), count - 1, "no more is made than is written");
+        assert_eq!(socket.drain(), ["reply 10"]);
+    }
+    socket.push(update(3, 1, 1));
+    assert_eq!(socket.drain(), ["update 2", "update 3"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(socket.waiting(), (0, 0));
+}
+
+#[test]
+fn who_asks_anew_is_answered_anew_in_the_same_place() {
+    let socket = Socket::new(100, 10);
+    let (first, made) = in_pieces(9);
+    socket.outbox.answer(first);
+    socket.push(update(2, 1, 0));
+    assert_eq!(socket.drain(), ["reply 10"]);
+    socket.outbox.answer(Answer::Whole(payload(7)));
+    socket.outbox.answer(Answer::Whole(payload(8)));
+    assert_eq!(socket.waiting(), (2, 20), "of what waits, and of what is being written");
+    assert_eq!(socket.drain(), ["reply 8", "update 2"]);
+    assert!(socket.drain().is_empty());
+    assert_eq!(made.load(Ordering::Relaxed), 1);
+    // Of another session nothing is known.
+    let other = socket.queue.open(Bytes::from_static(b"b: "));
+    let (answer, _) = in_pieces(2);
+    socket.outbox.answer(answer);
+    other.answer(Answer::Whole(payload(5)));
+    assert_eq!(socket.drain(), ["reply 10"]);
+    assert_eq!(socket.drain(), ["reply 10"]);
+    assert_eq!(socket.drain(), ["b: reply 5"]);
+}
+
+#[test]
+fn who_asks_anew_while_a_piece_is_made_gets_no_more_of_the_old_ones() {
+    let socket = Arc::new(Socket::new(100, 10));
+    let asker = Arc::downgrade(&socket);
+    let pieces = (0..3).map(move |_| {
+        // As if it came from another thread, meanwhile.
+        if let Some(socket) = asker.upgrade() {
+            socket.outbox.answer(Answer::Whole(payload(7)));
+        }
+        payload(10)
+    });
+    socket.outbox.answer(Answer::InPieces(InPieces::new(pieces, 10)));
+    socket.push(update(2, 1, 0));
+    assert_eq!(socket.drain(), ["reply 10"]);
+    assert_eq!(socket.drain(), ["reply 7", "update 2"]);
+}
+
+#[test]
+fn who_goes_is_told_nothing_more_of_what_it_asked() {
+    for end in [
+        (|socket| socket.queue.remove(socket.outbox.lane())) as Act,
+        |socket| socket.outbox.close(CloseReason::Gone),
+        |socket| socket.queue.close(CloseReason::GoingAway),
+    ] {
+        let socket = Socket::new(100, 10);
+        let (answer, made) = in_pieces(3);
+        socket.outbox.answer(answer);
+        assert_eq!(socket.drain(), ["reply 10"]);
+        end(&socket);
+        // Whether the lane is closed is looked at when the next piece has been made.
+        let rest = socket.drain();
+        assert!(rest.len() <= 1, "{rest:?}");
+        socket.drain();
+        assert!(made.load(Ordering::Relaxed) <= 2);
+    }
+}
+
+#[test]
+fn who_takes_its_answer_slowly_is_not_too_slow() {
+    let socket = Socket::new(20, 10);
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let (answer, _) = in_pieces(3);
+    socket.outbox.answer(answer);
+    assert_eq!(socket.drain(), ["reply 10"]);
+    assert_eq!(socket.outbox.push(update(20, 1, 0), at(0)), Pushed::BeganToLag);
+    assert!(!socket.outbox.is_overdue(at(29)));
+    assert_eq!(socket.drain(), ["reply 10"]);
+    assert!(!socket.outbox.is_overdue(at(31)), "it has taken something since");
+    assert!(!socket.outbox.is_overdue(at(60)));
+    assert!(socket.outbox.is_overdue(at(61)), "it takes nothing any more");
 }
 
 // ---- questions, probes, the end --------------------------------------------------------------------------------
@@ -324,12 +433,15 @@ fn while_answers_fill_the_queue_no_more_may_be_asked() {
     assert!(socket.queue.has_room(), "full is not too full");
     socket.push(reply(1));
     assert!(!socket.queue.has_room());
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
     assert_eq!(socket.read.take(), 0);
     assert_eq!(socket.drain(), ["reply 100", "reply 1"]);
+    socket.read.take();
+    assert_eq!(socket.signal(), None, "not written yet");
+    assert!(socket.drain().is_empty());
     assert_eq!(socket.read.take(), 1, "the reading task is woken");
-    assert_eq!(socket.notice(), Some(Notice::Room));
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), Some(Signal::Room));
+    assert_eq!(socket.signal(), None);
     assert!(socket.queue.has_room());
     for _ in 0..4 {
         socket.push(reply(1));
@@ -348,12 +460,12 @@ fn closing_lets_out_what_waits_and_nothing_more() {
     assert_eq!(socket.push(update(3, 1, 0)), Pushed::Closed);
     socket.queue.control(Control::Ping);
     assert_eq!(socket.outbox.closing(), Some(CloseReason::TryAgainLater), "the first reason stands");
-    let ended = Notice::Ended(LaneId(1), CloseReason::TryAgainLater);
-    assert_eq!(socket.notice(), Some(ended), "what it means for the connection is decided there");
-    assert_eq!(socket.notice(), None, "once");
+    let ended = Signal::Ended(LaneId(1), CloseReason::TryAgainLater);
+    assert_eq!(socket.signal(), Some(ended), "what it means for the connection is decided there");
+    assert_eq!(socket.signal(), None, "once");
     socket.queue.close(CloseReason::TryAgainLater);
     socket.queue.close(CloseReason::Normal);
-    assert_eq!(socket.notice(), Some(Notice::Closed));
+    assert_eq!(socket.signal(), Some(Signal::Closed));
     assert_eq!(socket.drain(), ["reply 1", "update 2", "ping 0"]);
     assert_eq!(socket.drain(), ["close 1013"]);
 }
@@ -361,11 +473,11 @@ fn closing_lets_out_what_waits_and_nothing_more() {
 #[test]
 fn a_probe_is_heeded_once() {
     let socket = Socket::new(100, 10);
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
     socket.outbox.probe();
     assert_eq!(socket.read.take(), 1);
-    assert_eq!(socket.notice(), Some(Notice::Probe));
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), Some(Signal::Probe));
+    assert_eq!(socket.signal(), None);
 }
 
 #[test]
@@ -377,7 +489,7 @@ fn what_the_application_sees_is_activity_and_the_transport_is_not() {
     socket.push(awareness(3));
     assert!(socket.queue.take_activity());
     assert!(!socket.queue.take_activity());
-    socket.outbox.catch_up(|_, _| smallvec![payload(1)]);
+    socket.outbox.catch_up(|_, _| MadeUp { changes: Some(Answer::Whole(payload(1))), presence: None });
     assert!(socket.queue.take_activity());
 }
 
@@ -389,7 +501,11 @@ fn every_change_wakes_the_task_that_waits_for_it() {
         ("an update", |socket| assert_eq!(socket.push(update(1, 1, 0)), Pushed::Queued)),
         ("a reply", |socket| assert_eq!(socket.push(reply(1)), Pushed::Queued)),
         ("a ping", |socket| socket.queue.control(Control::Ping)),
-        ("a catch-up", |socket| socket.outbox.catch_up(|_, _| smallvec![payload(1)])),
+        ("a catch-up", |socket| {
+            socket
+                .outbox
+                .catch_up(|_, _| MadeUp { changes: Some(Answer::Whole(payload(1))), presence: None });
+        }),
         ("the end", |socket| socket.queue.close(CloseReason::Normal)),
     ];
     for (what, act) in writer_wakes {
@@ -400,7 +516,7 @@ fn every_change_wakes_the_task_that_waits_for_it() {
         assert!(!socket.drain().is_empty(), "{what} is found");
     }
     let socket = Socket::new(10, 10);
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
     socket.push(update(1, 1, 0));
     assert_eq!(socket.read.take(), 0, "an update is nothing to the reading task");
     socket.outbox.close(CloseReason::Normal);
@@ -415,18 +531,18 @@ fn a_dropped_queue_wakes_the_writer_who_then_wakes_the_reader() {
     assert_eq!(socket.written.take(), 1);
     assert_eq!(socket.drain(), ["update 10"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
     // Both tasks sleep. The queue fills, and goes.
     socket.push(reply(1));
     socket.push(update(10, 1, 1));
     assert_eq!(socket.written.take(), 1);
     assert_eq!(socket.read.take(), 1, "there may be room again");
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
     assert_eq!(socket.drain(), ["reply 1"]);
     assert_eq!(socket.read.take(), 0, "not written yet");
     assert!(socket.drain().is_empty());
     assert_eq!(socket.read.take(), 1);
-    assert_eq!(socket.notice(), Some(CATCH_UP));
+    assert_eq!(socket.signal(), Some(CATCH_UP));
 }
 
 // ---- several sessions ------------------------------------------------------------------------------------------
@@ -445,11 +561,11 @@ fn sessions_of_one_connection_share_its_room_and_keep_their_addresses() {
     assert_eq!(other.push(reply(1), now), Pushed::Queued);
     assert_eq!(socket.drain(), ["update 40", "b: reply 1"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(Notice::CatchUp(other.lane())));
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), Some(Signal::CatchUp(other.lane())));
+    assert_eq!(socket.signal(), None);
     other.catch_up(|lag, _| {
         assert_eq!(lag.unwrap()[&ClientId::new(1)], 0);
-        smallvec![payload(7)]
+        MadeUp { changes: Some(Answer::Whole(payload(7))), presence: None }
     });
     assert_eq!(socket.drain(), ["b: reply 7"]);
 }
@@ -463,7 +579,7 @@ fn the_end_of_one_session_is_not_the_end_of_another() {
     other.push(update(2, 1, 0), now);
     other.close(CloseReason::Gone);
     assert_eq!(other.push(reply(3), now), Pushed::Closed);
-    assert_eq!(socket.notice(), Some(Notice::Ended(other.lane(), CloseReason::Gone)));
+    assert_eq!(socket.signal(), Some(Signal::Ended(other.lane(), CloseReason::Gone)));
     assert_eq!(socket.push(update(4, 1, 0)), Pushed::Queued);
     // Once it is taken away, only its answers still go out; and who still holds it speaks to nobody.
     socket.queue.remove(other.lane());
@@ -478,8 +594,8 @@ fn a_session_without_room_for_what_cannot_be_made_up_for_is_closed() {
     let socket = Socket::new(100, 10);
     assert_eq!(socket.push(Frame::Notice(payload(60))), Pushed::Queued);
     assert_eq!(socket.push(Frame::Notice(payload(60))), Pushed::Closed);
-    assert_eq!(socket.notice(), Some(Notice::Ended(LaneId(1), CloseReason::TryAgainLater)));
-    assert_eq!(socket.drain(), ["notice 60"]);
+    assert_eq!(socket.signal(), Some(Signal::Ended(LaneId(1), CloseReason::TryAgainLater)));
+    assert!(socket.drain().is_empty(), "what waited is let go, so that the close frame finds its way");
 }
 
 #[test]
@@ -490,12 +606,12 @@ fn presence_that_gives_way_is_owed_to_its_own_session() {
     assert_eq!(socket.push(update(60, 1, 0)), Pushed::Queued);
     assert_eq!(socket.drain(), ["update 60"]);
     assert!(socket.drain().is_empty());
-    assert_eq!(socket.notice(), Some(Notice::CatchUp(other.lane())));
+    assert_eq!(socket.signal(), Some(Signal::CatchUp(other.lane())));
     other.catch_up(|lag, presence| {
         assert!(lag.is_none() && presence);
-        smallvec![]
+        MadeUp::default()
     });
-    assert_eq!(socket.notice(), None);
+    assert_eq!(socket.signal(), None);
 }
 
 // ---- the property ------------------------------------------------------------------------------------------------
@@ -605,21 +721,32 @@ impl Play {
     /// The reader asks for what it lacks, as after a reconnect.
     fn ask(&mut self) {
         let difference = self.replica.difference(&self.reader.vector()).unwrap();
-        self.socket.push(Frame::Reply(ysync::encode(&SyncMessage::SyncStep2(difference))));
+        if self.random.random_bool(0.5) {
+            let answer = Answer::Whole(ysync::encode(&SyncMessage::SyncStep2(difference)));
+            return self.socket.outbox.answer(answer);
+        }
+        let state = Arc::new(check(self.replica.state().unwrap()));
+        let (known, most) = (self.reader.vector(), self.random.random_range(1..60));
+        let cut = guard::Cut::new(state, |client| known.get(&client), most);
+        let pieces = cut.map(|piece| ysync::encode(&SyncMessage::Update(piece)));
+        self.socket.outbox.answer(Answer::InPieces(InPieces::new(pieces, most)));
     }
 
     /// Does what the reading task does on a notice. Returns whether there was one.
     fn catch_up(&mut self) -> bool {
-        match self.socket.notice() {
+        match self.socket.signal() {
             Some(CATCH_UP) => {}
             Some(_) => return true,
             None => return false,
         }
         let (replica, here) = (&mut self.replica, &self.here);
         self.socket.outbox.catch_up(|lag, presence| {
-            let update = lag.map(|lag| SyncMessage::Update(replica.make_up(lag).unwrap()));
+            let changes = lag.map(|lag| {
+                let vector = replica.vector_before(lag);
+                Answer::Whole(ysync::encode(&SyncMessage::Update(replica.difference(&vector).unwrap())))
+            });
             let presence = (presence || lag.is_some()).then(|| SyncMessage::Awareness(presence_of(here)));
-            update.iter().chain(&presence).map(ysync::encode).collect()
+            MadeUp { changes, presence: presence.as_ref().map(ysync::encode) }
         });
         true
     }
@@ -631,7 +758,7 @@ impl Play {
             return false;
         }
         for queued in taken {
-            let payload = Bytes::copy_from_slice(queued.frame.payload());
+            let payload = queued.frame.payload().clone();
             for message in ysync::decode(payload, &guard::Limits::default()).unwrap() {
                 match message {
                     Message::Update(update) | Message::SyncStep2(update) => {
@@ -654,9 +781,8 @@ impl Play {
     fn check_bounds(&self) {
         let queue = self.socket.outbox.shared.queue.lock();
         let limits = &self.socket.outbox.shared.limits;
-        let frames = || queue.waiting.iter().map(|queued| &queued.frame);
-        let droppable = || frames().filter(|frame| matches!(frame, Frame::Update(..) | Frame::Awareness(_)));
-        let bytes: usize = droppable().map(|frame| frame.payload().len()).sum();
+        let droppable = || queue.waiting.iter().filter(|waiting| !waiting.is_kept());
+        let bytes: usize = droppable().map(Waiting::size).sum();
         assert!(bytes <= limits.bytes || droppable().count() == 1);
         assert!(droppable().count() <= limits.frames);
         assert!(queue.lanes[0].lag.is_none() || droppable().count() == 0);
