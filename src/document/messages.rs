@@ -63,6 +63,8 @@ pub struct Details {
     pub document: DocumentName,
     /// Whether it was ever created or written.
     pub exists: bool,
+    /// Whether nothing was ever written into it.
+    pub is_blank: bool,
     /// The title found in it.
     pub title: Option<String>,
     /// What it says it is.

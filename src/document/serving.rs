@@ -495,9 +495,11 @@ impl Serving {
     /// What is known about it.
     pub(super) fn details(&mut self, document: DocumentName, editors: usize) -> Details {
         self.look(A_BOOK);
+        let is_blank = self.state.replica().is_empty();
         Details {
             document,
-            exists: self.exists || !self.state.replica().is_empty(),
+            exists: self.exists || !is_blank,
+            is_blank,
             title: self.called(),
             kind: self.kind.clone(),
             bytes: self.stored_bytes() as u64,

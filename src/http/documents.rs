@@ -231,7 +231,7 @@ fn parse_cursor(text: &str) -> Result<Cursor, ApiError> {
 #[serde(deny_unknown_fields)]
 pub struct Creation {
     name: Option<DocumentName>,
-    /// Written into the document if it is made now.
+    /// Written into the document if nothing was ever written there.
     #[schema(max_length = 256)]
     title: Option<String>,
 }
@@ -285,15 +285,21 @@ pub async fn create(
     Ok(answer(status, &Document::from(details)))
 }
 
-/// Makes sure that a document exists; one that is made now is given the title.
+/// Makes sure that a document exists; one into which nothing was ever written is given the title. That is one that is made now,
+/// and one whose making was cut off before it had its title.
 async fn make(app: &App, name: &DocumentName, title: Option<String>) -> Result<(Details, bool), ApiError> {
     let ask = async |handle: DocumentHandle| handle.create().await;
     let (details, made) = app.registry.ask(name, ask).await?;
     if matches!(details.standing, Standing::Trashed(_)) {
         return Err(ApiError::in_trash());
     }
-    let Some(title) = title.filter(|_| made) else { return Ok((details, made)) };
-    let update = Update::check(replica::titled(&title), &app.config.connection.guard)?;
+    let update = match title {
+        Some(title) if details.is_blank => replica::titled(&title),
+        // It may have been given to it by an attempt that was cut off: nothing is added, and what is there becomes durable.
+        Some(title) if details.title.as_deref() == Some(title.trim()) => Bytes::from_static(&[0, 0]),
+        _ => return Ok((details, made)),
+    };
+    let update = Update::check(update, &app.config.connection.guard)?;
     let ask = async |handle: DocumentHandle| {
         handle.contribute(update.clone()).await?;
         handle.details().await.map_err(JoinError::from)

@@ -425,6 +425,43 @@ async fn making_a_document_with_a_title_has_one_bound() {
 }
 
 #[tokio::test]
+async fn a_making_that_was_cut_off_gives_the_title_when_it_is_asked_for_again() {
+    let within = Duration::from_millis(300);
+    let setup = TestServer::setup().faulty().with(move |config| config.document.answer_within = within);
+    let server = setup.start().await;
+    let ask = async |wanted| rest::post(&server, "/api/v1/documents", &wanted).await;
+    let unstored = (503, "store_unwritable".to_owned());
+    let until_it_has_it = async |wanted: &serde_json::Value| {
+        let made = until_answer("the store answers again", async || {
+            let made = ask(wanted.clone()).await;
+            (made.status != 503).then_some(made)
+        });
+        assert_eq!(made.await.expect(200).json()["title"], wanted["title"]);
+    };
+
+    let whole = json!({"name": "whole", "title": "It had not been made"});
+    server.faults().writes(WriteFault::Stall);
+    assert_eq!(ask(whole.clone()).await.error(), unstored);
+    server.faults().heal();
+    until_it_has_it(&whole).await;
+
+    ask(json!({"name": "half"})).await.expect(201);
+    let half = json!({"name": "half", "title": "It had no title yet"});
+    server.faults().writes(WriteFault::Stall);
+    assert_eq!(ask(half.clone()).await.error(), unstored);
+    assert_eq!(ask(half.clone()).await.error(), unstored, "it is in memory, and not stored");
+    server.faults().heal();
+    until_it_has_it(&half).await;
+
+    let other = json!({"name": "half", "title": "Another"});
+    assert_eq!(
+        ask(other).await.expect(200).json()["title"],
+        half["title"],
+        "what was there is left as it is"
+    );
+}
+
+#[tokio::test]
 async fn the_list_does_not_wait_for_a_document_that_waits_for_the_disk() {
     // So that nothing else than the list's own patience ends.
     let never = Duration::from_secs(3600);
