@@ -47,6 +47,8 @@ struct State {
     load: Mutex<Option<StoreError>>,
     /// Whether reads from the disk wait.
     hanging: watch::Sender<bool>,
+    /// How many have begun to.
+    hung: watch::Sender<u64>,
     damaged: Mutex<HashSet<DocumentName>>,
     appends: AtomicU64,
     refused: AtomicU64,
@@ -71,6 +73,11 @@ impl Faults {
     /// documents without reading them ([`Store::heads`], [`Store::list`]) is in memory.
     pub fn hang_reads(&self, hang: bool) {
         self.0.hanging.send_replace(hang);
+    }
+
+    /// Resolves once at least `count` reads have begun to wait.
+    pub async fn hung_reads(&self, count: u64) {
+        let _ = self.0.hung.subscribe().wait_for(|now| *now >= count).await;
     }
 
     /// Makes a document damaged: every question about it answers so.
@@ -132,7 +139,11 @@ impl Faults {
 
     /// Waits while reads hang.
     async fn reads(&self) {
-        let _ = self.0.hanging.subscribe().wait_for(|hanging| !hanging).await;
+        let mut hanging = self.0.hanging.subscribe();
+        if *hanging.borrow_and_update() {
+            self.0.hung.send_modify(|count| *count += 1);
+        }
+        let _ = hanging.wait_for(|hanging| !hanging).await;
     }
 
     /// Waits while writes are stalled.
@@ -180,6 +191,7 @@ impl FaultyStore {
             writes: watch::Sender::new(WriteFault::None),
             load: Mutex::new(None),
             hanging: watch::Sender::new(false),
+            hung: watch::Sender::new(0),
             damaged: Mutex::new(HashSet::new()),
             appends: AtomicU64::new(0),
             refused: AtomicU64::new(0),

@@ -38,6 +38,24 @@ async fn page(server: &impl Address, document: &str, query: &str) -> Value {
 }
 
 #[tokio::test]
+async fn nobody_waits_while_a_message_that_is_there_is_read_for_who_sent_it_again() {
+    let server = TestServer::setup().faulty().start().await;
+    let (mut ann, _) = join(&server, "notes", "Ann").await;
+    let (mut bob, _) = join(&server, "notes", "Bob").await;
+    ann.says("message", json!({"id": id(1), "text": "hello"})).await;
+    bob.hears("message").await;
+    ann.hears("join").await;
+    ann.hears("message").await;
+    server.faults().hang_reads(true);
+    ann.says("message", json!({"id": id(1), "text": "hello"})).await;
+    server.faults().hung_reads(1).await;
+    bob.says("message", json!({"id": id(2), "text": "and on"})).await;
+    assert_eq!(ann.hears("message").await["text"], "and on");
+    server.faults().hang_reads(false);
+    assert_eq!(ann.hears("message").await["text"], "hello", "it is answered with what is there");
+}
+
+#[tokio::test]
 async fn people_hear_each_other() {
     let server = TestServer::start().await;
     let (mut ann, history) = join(&server, "a%2Fb", "Ann").await;

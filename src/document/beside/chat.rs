@@ -331,6 +331,8 @@ impl Seat {
             }
             Ok(Kept::NoRoom) => Err(Fault::new("chat_full", "this chat holds as many messages as it may")),
             Ok(Kept::Known) => {
+                // Everybody has heard it, unless it was doubtful: only then do others wait while it is read.
+                let unheard = speaking.doubtful.contains(&origin).then_some(speaking);
                 let found = self.known(origin).await.map_err(|error| fault_of(&error))?;
                 if found.text != message.text {
                     return Err(Fault::new(
@@ -339,10 +341,12 @@ impl Seat {
                          message an id of its own, such as a UUID",
                     ));
                 }
-                if speaking.doubtful.remove(&origin) {
-                    self.told(found);
-                } else {
-                    self.outbox.reply(chat::message(&found));
+                match unheard {
+                    Some(mut speaking) => {
+                        speaking.doubtful.remove(&origin);
+                        self.told(found);
+                    }
+                    None => self.outbox.reply(chat::message(&found)),
                 }
                 Ok(())
             }
