@@ -217,6 +217,11 @@ impl DocumentActor {
                 let compare = move |replica: &mut Replica| replica.compare(&update);
                 return self.answer_apart(session, compare, messages, ctx);
             }
+            if serving.state.takes_long_to_find_room(session, &message, now) {
+                messages.push_front(message);
+                self.carry_out(&mut effects, ctx);
+                return self.answer_apart(session, |replica| replica.state().map(drop), messages, ctx);
+            }
             serving.state.receive(session, message, now, &mut effects);
             if serving.state.waits_long() {
                 self.carry_out(&mut effects, ctx);

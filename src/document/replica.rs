@@ -14,6 +14,7 @@
 mod dead_cells;
 pub mod dear;
 mod editing;
+mod heavy;
 mod held;
 pub mod speed;
 mod takeover;
@@ -41,7 +42,7 @@ use yrs::{
     Transact, TransactionMut, WriteTxn, types::text::YChange, updates::encoder::Encode,
 };
 
-use self::{dear::LIFE, held::Held};
+use self::{dear::LIFE, heavy::Heavy, held::Held};
 use super::{
     deleted::Deleted,
     plain_text::{self, Delta, Edit, PlainText},
@@ -106,6 +107,8 @@ pub struct Replica {
     has_stand_ins: bool,
     /// What it costs beyond what its size is worth.
     held: Held,
+    /// What takes long to delete.
+    heavy: Heavy,
     /// Of all that was taken in since it was loaded, what is gone again among it.
     formats: Formats,
     /// How many pieces there were when it was last counted what is left.
@@ -198,6 +201,7 @@ impl Replica {
             new_types: 0,
             has_stand_ins: false,
             held: Held::default(),
+            heavy: Heavy::default(),
             formats: Formats::default(),
             counted: 0,
             too_many_formats: Arc::default(),
@@ -217,6 +221,7 @@ impl Replica {
             new_types: 0,
             has_stand_ins: false,
             held: Held::default(),
+            heavy: Heavy::default(),
             formats: Formats::default(),
             counted: 0,
             too_many_formats: Arc::default(),
@@ -242,7 +247,7 @@ impl Replica {
         let updates: Vec<&Bytes> = updates.into_iter().collect();
         let mut has_stand_ins = false;
         let (begun, mut parts, mut worth) = (processor_time(), 0, Duration::ZERO);
-        let mut formats = Formats::default();
+        let (mut formats, mut heavy) = (Formats::default(), Heavy::default());
         let outcome = replica.contain(|doc, clocks| {
             let mut ends = HashMap::new();
             for batch in updates.chunks(LOADED_TOGETHER) {
@@ -253,6 +258,7 @@ impl Replica {
                     has_stand_ins |= update.needs_stand_ins();
                     formats.add(update.formats());
                     note_ends(&update, &mut ends);
+                    heavy.grow(update.types());
                     parts += dear::parts(&update);
                     worth += dear::worth(&update);
                     let update =
@@ -275,7 +281,10 @@ impl Replica {
         replica.look_at_formats();
         // Nobody looked while it was stored.
         replica.new_types = TYPES_BETWEEN_LOOKS;
-        outcome.map(|()| replica)
+        replica.heavy = heavy;
+        outcome?;
+        replica.look_for_heavy()?;
+        Ok(replica)
     }
 
     /// Applies a batch in one transaction.
@@ -292,6 +301,14 @@ impl Replica {
         let mut new_types = self.new_types;
         self.has_stand_ins |= batch.iter().any(|update| update.needs_stand_ins());
         let begun = processor_time();
+        #[cfg(feature = "test-hooks")]
+        if batch.iter().any(|update| self.heavy.is_hit(update)) {
+            walks::note("deleted", self.held.parts(), &self.clocks);
+        }
+        #[cfg(feature = "test-hooks")]
+        if !looked && batch.iter().any(|update| is_time_to_look(new_types, update)) {
+            walks::note("looked", self.held.parts(), &self.clocks);
+        }
         self.count_formats(batch);
         let mut applied = self.contain(|doc, clocks| {
             let mut verdicts = SmallVec::new();
@@ -365,6 +382,7 @@ impl Replica {
         })?;
         applied.took = processor_time().saturating_sub(begun);
         self.new_types = new_types;
+        batch.iter().for_each(|update| self.heavy.grow(update.types()));
         self.held.grow(batch.iter().map(|update| dear::parts(update)).sum());
         if applied.update.is_some() {
             self.cache = Cache::default();
@@ -409,9 +427,13 @@ impl Replica {
         if let Some(state) = &self.cache.state {
             return Ok(state.clone());
         }
-        let state = self.encode(|doc| doc.transact().encode_state_as_update_v1(&StateVector::default()))?;
+        let state = self.encode_all()?;
         self.cache.state = Some(state.clone());
         Ok(state)
+    }
+
+    fn encode_all(&mut self) -> Result<Bytes, Poisoned> {
+        self.encode(|doc| doc.transact().encode_state_as_update_v1(&StateVector::default()))
     }
 
     /// Whether [`Self::difference`] is at hand.
@@ -704,6 +726,11 @@ impl Replica {
     /// Whether it should be measured how dear it is, which [`Self::apply_dear`] does.
     pub fn is_held_in_doubt(&self) -> bool {
         self.held.is_in_doubt()
+    }
+
+    /// Whether it takes long to take in so many types, because it is looked first how deep all lie in each other.
+    pub fn takes_long_to_look(&self, types: usize) -> bool {
+        self.is_large() && types > 0 && self.new_types + types > TYPES_BETWEEN_LOOKS
     }
 
     /// Whether it takes long to go through all of it.

@@ -43,14 +43,22 @@ impl Size {
         if self.fits(more) {
             return true;
         }
-        let much = self.since >= self.limit / 16;
-        let due = self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= PAUSE);
-        if (much || due)
+        if self.is_time_to_look(now)
             && let Some(bytes) = look()
         {
             (self.known, self.since, self.looked) = (bytes, 0, Some(now));
         }
         self.fits(more)
+    }
+
+    /// Whether [`Self::has_room`] would look.
+    pub fn looks(&self, more: usize, now: Instant) -> bool {
+        !self.fits(more) && self.is_time_to_look(now)
+    }
+
+    fn is_time_to_look(&self, now: Instant) -> bool {
+        let much = self.since >= self.limit / 16;
+        much || self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= PAUSE)
     }
 
     fn fits(&self, more: usize) -> bool {

@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use smallvec::SmallVec;
+use yrs::StateVector;
 
 use super::{
     collab::{self, Carried, Collab, Own},
@@ -121,6 +122,8 @@ pub struct DocumentState {
     waiting_bytes: usize,
     /// Structs and ranges that wait.
     waiting_parts: usize,
+    /// Types that wait.
+    waiting_types: usize,
     /// A large update waits.
     waiting_large: bool,
     /// The number of the batch that waits.
@@ -155,6 +158,7 @@ impl DocumentState {
             waiting: Vec::new(),
             waiting_bytes: 0,
             waiting_parts: 0,
+            waiting_types: 0,
             waiting_large: false,
             batch: 1,
             full: false,
@@ -530,7 +534,11 @@ impl DocumentState {
             self.size.grew(news);
             self.waiting_bytes += update.bytes().len();
             self.waiting_parts += dear::parts(&update);
-            self.waiting_large |= dear::is_large(&update) || self.replica.deletes_much(&update);
+            self.waiting_types += update.types();
+            self.waiting_large |= dear::is_large(&update)
+                || self.replica.deletes_much(&update)
+                || self.replica.may_delete_heavy(&update)
+                || self.replica.takes_long_to_look(self.waiting_types);
             self.waiting.push(Suspect { session, update, is_answer });
         }
     }
@@ -545,6 +553,28 @@ impl DocumentState {
             && self.replica.takes_long_to_compare(update)
             && member.asks_whether_known(update, self.batch, &self.replica);
         is_long.then(|| update.clone())
+    }
+
+    /// Whether it will be looked how large a large document is, because a message may not find room in it.
+    pub fn takes_long_to_find_room(&self, session: SessionId, message: &Message, now: Moment) -> bool {
+        let (Message::SyncStep2(update) | Message::Update(update)) = message else { return false };
+        self.members.get(&session).is_some_and(|member| member.access.may_write())
+            && self.looks_for_room(self.replica.news(update), now)
+    }
+
+    /// The same for what a session of the JSON dialect says.
+    pub fn takes_long_to_find_room_for_text(&self, request: &Result<Request, Refusal>, now: Moment) -> bool {
+        let Ok(Request::Operation(proposal)) = request else { return false };
+        self.looks_for_room(proposal.operation.inserted(), now)
+    }
+
+    fn looks_for_room(&self, more: usize, now: Moment) -> bool {
+        more > 0
+            && self.is_large()
+            && !self.is_poisoned()
+            && !self.full
+            && self.size.looks(more, now.instant)
+            && !self.replica.has_difference(&StateVector::default())
     }
 
     /// Whether what waits will take so long, or might, that it should be applied apart: [`Self::lend`].
@@ -996,6 +1026,7 @@ impl DocumentState {
         self.batch += 1;
         self.waiting_bytes = 0;
         self.waiting_parts = 0;
+        self.waiting_types = 0;
         self.waiting_large = false;
         std::mem::take(&mut self.waiting)
     }

@@ -64,6 +64,7 @@ pub use formats::Formats;
 pub use linear::Steps;
 pub use outline::{Outline, Shape};
 pub use readiness::Pieces;
+pub use structs::Id;
 use structs::{Block, Kind};
 
 /// Up to so many bytes an update is checked in four milliseconds, however small its structs are.
@@ -397,6 +398,25 @@ impl Update {
     /// many updates can do where one may not; reading or deleting them would overflow the stack.
     pub fn outline(&self, limits: &Limits) -> Result<Outline, Refusal> {
         outline::of(&self.bytes, &self.summary, limits)
+    }
+
+    /// The types beneath which more than `most` structs lie, if this is the whole state of a document. To delete such a type
+    /// takes a few bytes, and yrs as much time as all that lies beneath.
+    pub fn heavy_types(&self, most: u32) -> Result<Vec<Id>, Refusal> {
+        outline::heavy(&self.bytes, &self.summary, &Limits::unlimited(), most)
+    }
+
+    /// The deletion of all that lies beneath some types, if this is the whole state of a document.
+    pub fn deletion_beneath(&self, types: &[Id]) -> Result<Self, Refusal> {
+        let bytes = outline::deletion_beneath(&self.bytes, &self.summary, &Limits::unlimited(), types)?;
+        Self::check(bytes, &Limits::unlimited())
+    }
+
+    /// Which value of its key each value that it sets is written behind; nothing for one that is the first.
+    pub fn overwritten(&self) -> Result<Vec<Option<Id>>, Refusal> {
+        let mut overwritten = structs::Overwritten::default();
+        structs::read_sections(&mut Reader::new(&self.bytes), &Limits::unlimited(), &mut overwritten)?;
+        Ok(overwritten.0)
     }
 
     /// Whether it holds what yrs is given something else for. Whatever a document encodes that has once taken such an

@@ -2,6 +2,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
 
 use weft::document::replica::walks;
 use yrs::{XmlFragment as _, XmlTextPrelim};
@@ -285,6 +286,81 @@ async fn all_of_a_large_document_is_gone_through_where_nobody_is_served() {
     rest::delete(&server, "/api/v1/documents/letter?permanent=true").await.expect(204);
     until("it is freed", || is_apart(4, "freed", before + 1)).await;
     drop(held);
+}
+
+/// Under a key of a root, a map of many entries.
+fn large_map(client: u8, entries: u64) -> Vec<u8> {
+    let head = [vec![1], frames::uint(entries + 1), vec![client, 0, 0x27, 1, 1, b'm', 1, b'k', 1]].concat();
+    let entry = |entry: u64| {
+        let key = entry.to_string();
+        [&[0x28, 0, client, 0][..], &frames::buffer(key.as_bytes()), &[1, 125, 1]].concat()
+    };
+    [head, (0..entries).flat_map(entry).collect(), vec![0]].concat()
+}
+
+#[tokio::test]
+async fn what_a_few_bytes_do_to_all_of_a_large_document_is_done_where_nobody_is_served() {
+    const ENTRIES: u64 = 50_000;
+    let mut server = TestServer::start().await;
+    let is_apart = |client: u8, what: &str| {
+        let walks: Vec<_> = walks::of(client.into()).into_iter().filter(|walk| walk.what == what).collect();
+        !walks.is_empty() && walks.iter().all(|walk| walk.is_apart)
+    };
+    // A map is deleted, and another gives way to a value.
+    for (client, name, update) in [
+        (5, "deleted", vec![0, 1, 5, 1, 0, 1]),
+        (6, "overwritten", vec![1, 1, 60, 0, 0xa8, 6, 0, 1, 125, 1, 0]),
+    ] {
+        posts(&server, name, large_map(client, ENTRIES)).await;
+        let mut mallory = Raw::open(&server, name).await;
+        mallory.send(frames::update(&update)).await;
+        asks_for_all(&mut mallory).await;
+        assert!(is_apart(client, "deleted"), "{name}: {:?}", walks::of(client.into()));
+        let json = rest::get(&server, &format!("/api/v1/documents/{name}/json")).await.expect(200).json();
+        assert!(json["m"]["k"].is_number() || json["m"]["k"].is_null(), "{name}");
+    }
+    // A type comes into a document that was loaded.
+    posts(&server, "loaded", large_map(7, ENTRIES)).await;
+    server.restart().await;
+    let mut ann = Raw::open(&server, "loaded").await;
+    ann.send(frames::update(&[1, 1, 70, 0, 0x27, 1, 1, b'm', 1, b'n', 1, 0])).await;
+    asks_for_all(&mut ann).await;
+    assert!(is_apart(7, "looked"), "{:?}", walks::of(7));
+}
+
+#[tokio::test]
+async fn it_is_looked_for_room_in_a_full_document_where_nobody_is_served() {
+    const LETTERS: u64 = 200_000;
+    let all = [many_letters(8, LETTERS, false), many_letters(9, LETTERS, false)];
+    let full = all[0].len() + 1000;
+    let server = TestServer::setup().with(move |config| config.document.max_bytes = full).start().await;
+    let told = |client: u64| {
+        let mut walks = walks::of(client);
+        walks.retain(|walk| walk.what == "told");
+        walks
+    };
+    let [live, text] = all;
+    posts(&server, "live", live).await;
+    let mut ann = Raw::open(&server, "live").await;
+    // What it was told before does not hold any more.
+    posts(&server, "live", on_top_of_a_list(60, 1)).await;
+    let before = told(8).len();
+    ann.send(frames::update(&on_top_of_a_list(61, 30_000))).await;
+    assert!(ann.closed().await.is_some());
+    let walks = told(8);
+    assert!(walks.len() > before && walks.iter().all(|walk| walk.is_apart), "{walks:?}");
+
+    posts(&server, "text", text).await;
+    let (mut bob, init) = Scribe::opens(&server, "text", "bob").await;
+    let (revision, length) = (init["revision"].as_u64().unwrap(), LETTERS - 1);
+    bob.proposes("1", revision, json!([length, "a"])).await;
+    bob.hears("ack").await;
+    let before = told(9).len();
+    bob.proposes("2", revision + 1, json!([length + 1, "a page ".repeat(1000)])).await;
+    assert_eq!(bob.hears("error").await["code"], "document_full");
+    let walks = told(9);
+    assert!(walks.len() > before && walks.iter().all(|walk| walk.is_apart), "{walks:?}");
+    assert_eq!(server.refused("document-too-large"), 2);
 }
 
 /// What somebody put on top of a list, entry by entry, without having seen what others did.

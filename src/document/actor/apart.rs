@@ -13,7 +13,11 @@ use crate::{
         turns,
     },
     ids::{Moment, SessionId},
-    protocol::{close::CloseReason, json::FieldName, message::Message},
+    protocol::{
+        close::CloseReason,
+        json::{self, FieldName},
+        message::Message,
+    },
 };
 
 impl DocumentActor {
@@ -143,6 +147,28 @@ impl DocumentActor {
                 actor.send_away(session, CloseReason::Reset);
                 actor.reload(&what, Vec::new(), ctx);
             }
+        });
+    }
+
+    /// Has it found out, where that holds nobody up, how large the document is, and goes on with what a session of the JSON
+    /// dialect said.
+    pub(super) fn find_room_apart(
+        &mut self,
+        session: SessionId,
+        requests: VecDeque<Result<json::Request, json::Refusal>>,
+        ctx: &mut Context<Self>,
+    ) {
+        // Each operation is applied after what came before it: so is this.
+        self.flush(ctx);
+        let read = |replica: &mut Replica| replica.state().map(drop);
+        if self.serving().is_ok_and(|serving| serving.state.is_poisoned()) {
+            return self.deliver_text(session, requests, ctx);
+        }
+        self.try_apart(ctx, read, move |actor, read, ctx| {
+            if let Err(Poisoned(what)) = read {
+                actor.reload(&what, Vec::new(), ctx);
+            }
+            actor.deliver_text(session, requests, ctx);
         });
     }
 

@@ -1,6 +1,6 @@
 //! What an open document may be asked, each answered in its turn.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use actix::{Context, Handler};
 use bytes::Bytes;
@@ -65,10 +65,26 @@ impl Handler<JoinText> for DocumentActor {
 impl Handler<DeliverText> for DocumentActor {
     type Result = ();
     fn handle(&mut self, DeliverText { session, requests }: DeliverText, ctx: &mut Context<Self>) {
-        for request in requests {
+        self.deliver_text(session, requests.into(), ctx);
+    }
+}
+
+impl DocumentActor {
+    /// What a session of the JSON dialect says, in order.
+    pub(super) fn deliver_text(
+        &mut self,
+        session: SessionId,
+        mut requests: VecDeque<Result<json::Request, json::Refusal>>,
+        ctx: &mut Context<Self>,
+    ) {
+        while let Some(request) = requests.pop_front() {
             let Ok(serving) = self.serving() else { return };
             if !serving.is_live() {
                 return;
+            }
+            if serving.state.takes_long_to_find_room_for_text(&request, Moment::now()) {
+                requests.push_front(request);
+                return self.find_room_apart(session, requests, ctx);
             }
             let is_operation = matches!(request, Ok(json::Request::Operation(_)));
             let mut effects = serving.state.receive_text(session, request, Moment::now());

@@ -34,7 +34,7 @@ pub(super) const SMALL_DOCUMENT: usize = 16 * 1024;
 /// The first piece. What comes next is larger while pieces are quick, and smaller when they are not: in a text where
 /// 16,000 have written at one spot, 2,048 more of them take seconds.
 const FIRST: usize = 256;
-const SMALLEST: usize = 16;
+pub(super) const SMALLEST: usize = 16;
 /// What a piece should take.
 const SLICE: Duration = Duration::from_millis(20);
 /// What an update is worth in the processor's time, and what more for each struct or range, and for each byte. Honest
@@ -152,21 +152,23 @@ impl Replica {
             // What it costs is known, and in pieces it would be more.
             let done = self.apply_batch(&[update], false)?;
             let verdict = done.verdicts.first().copied().unwrap_or(Verdict::Complete);
+            self.look_for_heavy()?;
             let took = done.took;
             let parts = parts(update);
             return Ok(AppliedDear { pieces: vec![done], verdict, parts, took, excess: Duration::ZERO });
         }
         let is_first = self.is_empty();
-        let mut applied = Vec::new();
         let mut spent = Spent::default();
+        let (mut applied, heavy) = self.delete_heavy(update)?;
         let verdict = self.apply_pieces(update, &mut applied, &mut spent)?;
         if is_first && matches!(verdict, Verdict::TooDear | Verdict::DocumentTooDear) {
             // There is nothing that it would take long to go back to, and what is left must fit into a document.
             self.begin_again()?;
             applied.clear();
         }
-        let Spent { parts, took, most: excess, .. } = spent;
-        Ok(AppliedDear { pieces: applied, verdict, parts, took, excess })
+        self.look_for_heavy()?;
+        let Spent { parts, took, most, .. } = spent;
+        Ok(AppliedDear { pieces: applied, verdict, parts, took: took + heavy, excess: most + heavy })
     }
 
     fn apply_pieces(
@@ -175,11 +177,8 @@ impl Replica {
         applied: &mut Vec<Applied>,
         spent: &mut Spent,
     ) -> Result<Verdict, Poisoned> {
-        if super::is_time_to_look(self.new_types, update) {
-            if self.contain(|doc, _| super::is_nested_too_deep(&doc.transact()))? {
-                return Ok(Verdict::Malformed);
-            }
-            self.new_types = 0;
+        if self.is_too_deep(update)? {
+            return Ok(Verdict::Malformed);
         }
         let slowness = speed::slowness();
         let bound = if self.is_empty() { EXCESS } else { LIFE }.mul_f64(slowness);
@@ -220,6 +219,20 @@ impl Replica {
             update.sections().iter().all(|section| section.end <= known(&self.clocks, section.client));
         let is_whole = is_here && update.deletes_within(|client| known(&self.clocks, client));
         Ok(if is_whole { Verdict::Complete } else { Verdict::Incomplete })
+    }
+
+    /// Whether types in an update might come to lie too deep, if it is time to look.
+    pub(super) fn is_too_deep(&mut self, update: &Update) -> Result<bool, Poisoned> {
+        if !super::is_time_to_look(self.new_types, update) {
+            return Ok(false);
+        }
+        #[cfg(feature = "test-hooks")]
+        super::walks::note("looked", self.held.parts(), &self.clocks);
+        if self.contain(|doc, _| super::is_nested_too_deep(&doc.transact()))? {
+            return Ok(true);
+        }
+        self.new_types = 0;
+        Ok(false)
     }
 
     /// Measures what the document holds beyond what its size is worth, as another server would that is given its state.

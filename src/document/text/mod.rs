@@ -129,6 +129,9 @@ pub fn stand_in(object: &Out, txn: &impl ReadTxn) -> Option<char> {
 /// mention among it. Words in tables do not count.
 pub fn first_line(body: &TextRef, txn: &impl ReadTxn) -> Option<String> {
     const LONGEST: usize = 80;
+    /// Blocks without a word that are looked through.
+    const EMPTY: usize = 10_000;
+    let mut empty = 0;
     let mut line = String::new();
     let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
     let first = |line: &str| line.split('\n').map(words).find(|words| !words.is_empty());
@@ -139,8 +142,11 @@ pub fn first_line(body: &TextRef, txn: &impl ReadTxn) -> Option<String> {
         }
         let kind = kind_of(&piece.insert, txn);
         match EmbedKind::of(kind.as_deref(), matches!(piece.insert, Out::YMap(_))) {
-            EmbedKind::Boundary if first(&line).is_some() => break,
-            EmbedKind::Boundary => line.clear(),
+            EmbedKind::Boundary if first(&line).is_some() || empty == EMPTY => break,
+            EmbedKind::Boundary => {
+                line.clear();
+                empty += 1;
+            }
             EmbedKind::Object(ObjectKind::Break) => line.push('\n'),
             EmbedKind::Object(ObjectKind::Mention) => {
                 let said = |field| string_of(&piece.insert, txn, field).filter(|said| !said.is_empty());

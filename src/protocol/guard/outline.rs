@@ -4,11 +4,17 @@
 //! other in 123 KB, overflow the stack and end the process. Only updates with more types than the limit
 //! have to be looked at for that; types that were in the document before count as the top.
 //!
-//! The same look at the state of a whole document says what can be read from it, and how.
+//! The same look at the state of a whole document says what can be read from it, and how; and beneath which types so much lies
+//! that to delete one of them is to delete much, however few bytes say so.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
-use crate::protocol::{ClientId, wire::Reader};
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use crate::protocol::{
+    ClientId,
+    wire::{self, Reader},
+};
 
 use super::{
     Limits, Refusal, Summary,
@@ -87,6 +93,73 @@ pub(super) fn of(bytes: &[u8], summary: &Summary, limits: &Limits) -> Result<Out
     Ok(outline)
 }
 
+/// The types beneath which more than `most` structs lie, those beneath types in them included.
+pub(super) fn heavy(bytes: &[u8], summary: &Summary, limits: &Limits, most: u32) -> Result<Vec<Id>, Refusal> {
+    let mut tree = Tree::read(bytes, summary, limits)?;
+    let mut beneath = vec![0u32; tree.nodes.len()];
+    for index in 0..tree.nodes.len() {
+        if let Some(home) = tree.home(index) {
+            beneath[home] += 1;
+        }
+    }
+    let mut types = tree.types();
+    types.sort_unstable_by_key(|&index| Reverse(tree.place(index).depth));
+    for &index in &types {
+        if let Some(home) = tree.home(index) {
+            beneath[home] += beneath[index];
+        }
+    }
+    types.retain(|&index| beneath[index] > most);
+    Ok(types.into_iter().filter_map(|index| tree.id(index)).collect())
+}
+
+/// The deletion of all that lies beneath some types.
+pub(super) fn deletion_beneath(
+    bytes: &[u8],
+    summary: &Summary,
+    limits: &Limits,
+    tops: &[Id],
+) -> Result<Bytes, Refusal> {
+    let mut tree = Tree::read(bytes, summary, limits)?;
+    let mut types = tree.types();
+    types.sort_unstable_by_key(|&index| tree.place(index).depth);
+    let mut is_gone = vec![false; tree.nodes.len()];
+    for top in tops.iter().filter_map(|&top| tree.find(top)) {
+        is_gone[top] = true;
+    }
+    for index in types {
+        is_gone[index] |= tree.home(index).is_some_and(|home| is_gone[home]);
+    }
+    let (mut clients, mut body) = (0, BytesMut::new());
+    for section in 0..tree.firsts.len() {
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for index in tree.range(section) {
+            if tree.home(index).is_none_or(|home| !is_gone[home]) {
+                continue;
+            }
+            let (start, end) = (tree.nodes[index].start, tree.end(section, index));
+            match ranges.last_mut() {
+                Some((_, last)) if *last == start => *last = end,
+                _ => ranges.push((start, end)),
+            }
+        }
+        if !ranges.is_empty() {
+            clients += 1;
+            wire::put_uint(&mut body, summary.sections[section].client.get());
+            wire::put_uint(&mut body, ranges.len() as u64);
+            for (start, end) in ranges {
+                wire::put_uint(&mut body, u64::from(start));
+                wire::put_uint(&mut body, u64::from(end - start));
+            }
+        }
+    }
+    let mut deletion = BytesMut::new();
+    deletion.put_u8(0);
+    wire::put_uint(&mut deletion, clients);
+    deletion.put(body);
+    Ok(deletion.freeze())
+}
+
 /// Every struct of the update with where it belongs, in the order of the bytes.
 struct Tree<'a> {
     summary: &'a Summary,
@@ -113,6 +186,8 @@ struct Place<'a> {
     depth: u32,
     container: Container<'a>,
     is_keyed: bool,
+    /// The node of the nested type, if it is in these bytes.
+    home: Option<u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -140,7 +215,8 @@ enum Link<'a> {
     },
 }
 
-const NOWHERE: Place<'static> = Place { depth: 0, container: Container::Unknown, is_keyed: false };
+const NOWHERE: Place<'static> =
+    Place { depth: 0, container: Container::Unknown, is_keyed: false, home: None };
 
 impl<'a> Visitor<'a> for Tree<'a> {
     fn open(&mut self, _: ClientId, _: u32, _: usize, _: usize) -> Result<(), Refusal> {
@@ -151,7 +227,9 @@ impl<'a> Visitor<'a> for Tree<'a> {
     fn block(&mut self, _: ClientId, block: &Block<'a>) -> Result<(), Refusal> {
         let is_keyed = block.is_keyed;
         let link = match block.parent {
-            Parent::Root(name) => Link::Known(Place { depth: 0, container: Container::Root(name), is_keyed }),
+            Parent::Root(name) => {
+                Link::Known(Place { container: Container::Root(name), is_keyed, ..NOWHERE })
+            }
             Parent::Item(parent) => Link::Inside { parent, is_keyed },
             Parent::Inherited => Link::Beside { left: block.origin, right: block.right_origin },
         };
@@ -179,7 +257,8 @@ impl<'a> Tree<'a> {
                 Link::Known(place) => Ok(place),
                 Link::Inside { parent, is_keyed } => self.look(parent).map(|found| match found {
                     Some((place, Kind::Type(number))) => {
-                        Place { depth: place.depth + 1, container: Container::Type(number), is_keyed }
+                        let home = self.find(parent).and_then(|home| u32::try_from(home).ok());
+                        Place { depth: place.depth + 1, container: Container::Type(number), is_keyed, home }
                     }
                     _ => Place { is_keyed, ..NOWHERE },
                 }),
@@ -205,14 +284,10 @@ impl<'a> Tree<'a> {
         let mut between = None;
         for id in left.into_iter().chain(right) {
             let Some((place, _)) = self.look(id)? else { continue };
-            let Place { depth, container, is_keyed } = between.unwrap_or(place);
-            let place = if matches!(container, Container::Unknown) {
-                place
-            } else {
-                Place { depth, container, ..place }
-            };
+            let first = between.unwrap_or(place);
+            let found = if matches!(first.container, Container::Unknown) { place } else { first };
             // The value of a key among the elements of a sequence would still be one of them.
-            between = Some(Place { is_keyed: is_keyed && place.is_keyed, ..place });
+            between = Some(Place { is_keyed: first.is_keyed && place.is_keyed, ..found });
         }
         Ok(between.unwrap_or(NOWHERE))
     }
@@ -229,6 +304,36 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// The type in these bytes in which a struct lies that is not known to be deleted.
+    fn home(&mut self, index: usize) -> Option<usize> {
+        let is_gone = matches!(self.nodes[index].kind, Kind::Gc | Kind::Skip | Kind::Deleted);
+        let home = self.place(index).home.filter(|_| !is_gone)?;
+        Some(home as usize)
+    }
+
+    fn types(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|&index| matches!(self.nodes[index].kind, Kind::Type(_))).collect()
+    }
+
+    /// The nodes of a section.
+    fn range(&self, section: usize) -> std::ops::Range<usize> {
+        self.firsts[section]..self.firsts.get(section + 1).copied().unwrap_or(self.nodes.len())
+    }
+
+    /// Up to which clock a struct of this section goes.
+    fn end(&self, section: usize, index: usize) -> u32 {
+        if index + 1 < self.range(section).end {
+            self.nodes[index + 1].start
+        } else {
+            self.summary.sections[section].end
+        }
+    }
+
+    fn id(&self, index: usize) -> Option<Id> {
+        let section = self.firsts.partition_point(|&first| first <= index).checked_sub(1)?;
+        Some(Id { client: self.summary.sections[section].client, clock: self.nodes[index].start })
+    }
+
     /// The node that holds `id`, if it is in this update.
     fn find(&self, id: Id) -> Option<usize> {
         let section = self.summary.section(id.client)?;
@@ -236,9 +341,8 @@ impl<'a> Tree<'a> {
         if !(bounds.start..bounds.end).contains(&id.clock) {
             return None;
         }
-        let first = self.firsts[section];
-        let end = self.firsts.get(section + 1).copied().unwrap_or(self.nodes.len());
-        let after = self.nodes[first..end].partition_point(|node| node.start <= id.clock);
-        Some(first + after - 1)
+        let range = self.range(section);
+        let after = self.nodes[range.clone()].partition_point(|node| node.start <= id.clock);
+        Some(range.start + after - 1)
     }
 }
