@@ -61,6 +61,22 @@ const TAKEN_APART: usize = 200_000;
 /// What is not counted in a document that may not become dearer.
 const TOLERATED: Duration = Duration::from_millis(2);
 
+/// A process with this in its environment has bounds that are smaller by this factor: a test that reaches them again and again would
+/// take as long as they allow.
+#[cfg(feature = "test-hooks")]
+pub const BOUNDS: &str = "WEFT_TEST_BOUNDS";
+
+/// What a bound is on this machine.
+pub(super) fn here(bound: Duration) -> Duration {
+    #[cfg(feature = "test-hooks")]
+    let bound = {
+        static FACTOR: std::sync::OnceLock<f64> = std::sync::OnceLock::new();
+        let given = || std::env::var(BOUNDS).ok().and_then(|factor| factor.parse().ok());
+        bound.mul_f64(*FACTOR.get_or_init(|| given().unwrap_or(1.0)))
+    };
+    bound.mul_f64(speed::slowness())
+}
+
 /// How many structs and ranges an update has.
 pub fn parts(update: &Update) -> usize {
     update.structs() + update.ranges()
@@ -181,7 +197,7 @@ impl Replica {
             return Ok(Verdict::Malformed);
         }
         let slowness = speed::slowness();
-        let bound = if self.is_empty() { EXCESS } else { LIFE }.mul_f64(slowness);
+        let bound = here(if self.is_empty() { EXCESS } else { LIFE });
         let left = |before: Duration| bound.saturating_sub(before).max(TOLERATED.mul_f64(slowness));
         let already = self.held.total();
         let mut before = already;
@@ -272,7 +288,7 @@ impl Replica {
 fn excess_of(state: &Bytes, deleted: Deleted) -> Result<Duration, Poisoned> {
     let mut spent = Spent::default();
     let Ok(state) = Update::check(state.clone(), &super::boundless()) else { return Ok(spent.most) };
-    let most = (2 * EXCESS).mul_f64(speed::slowness());
+    let most = here(2 * EXCESS);
     let mut beside = Replica::new(deleted);
     if parts(&state) <= TAKEN_APART {
         let mut size = Size(FIRST);

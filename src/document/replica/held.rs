@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::{LIFE, speed};
+use super::{LIFE, dear::here, speed};
 
 /// What moving one struct takes, of those that stand behind one which is cut.
 const PER_MOVE: Duration = Duration::from_nanos(2);
@@ -91,22 +91,18 @@ impl Held {
 
     /// Whether measuring may show that it is less.
     pub(super) fn may_be_less(&self) -> bool {
-        !self.is_measured || self.since >= self.enough.mul_f64(speed::slowness())
+        !self.is_measured || self.since >= here(self.enough)
     }
 
     /// Whether it seems that nothing more may be added, and is to be measured because changes alone may make it seem so.
     pub(super) fn is_in_doubt(&self) -> bool {
-        self.total() >= life() && self.since >= self.enough.mul_f64(speed::slowness())
+        self.total() >= here(LIFE) && self.since >= here(self.enough)
     }
 
     /// Whether nothing more may be added, for all that is known.
     pub(super) fn is_all(&self) -> bool {
-        self.is_measured && self.total() >= life() && !self.is_in_doubt()
+        self.is_measured && self.total() >= here(LIFE) && !self.is_in_doubt()
     }
-}
-
-fn life() -> Duration {
-    LIFE.mul_f64(speed::slowness())
 }
 
 #[cfg(test)]
