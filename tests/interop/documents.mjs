@@ -278,7 +278,7 @@ function carryOut(seed) {
   const lib = LIBRARIES[version];
   const gc = rng.chance(0.5);
   const authors = Array.from({ length: 1 + rng.below(3) }, (_, n) => {
-    const id = version === "14" && rng.chance(0.5) ? 2 ** 40 + rng.below(2 ** 30) : 1 + n + rng.below(2 ** 30);
+    const id = version === "14" && rng.chance(0.5) ? 2 ** 32 * (1 + rng.below(2 ** 21 - 1)) + rng.below(2 ** 30) : 1 + n + rng.below(2 ** 30);
     const author = new (version === "14" ? Author14 : Author)(lib, { gc }, id);
     if (rng.chance(0.6)) author.undoes(rng);
     return author;
