@@ -128,6 +128,12 @@ impl Replica {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use rand::{Rng, SeedableRng, seq::IteratorRandom};
+    use rand_chacha::ChaCha8Rng;
+    use yrs::{
+        Array, ArrayPrelim, Doc, Map, MapPrelim, Out, ReadTxn, StateVector, Text, TextPrelim, Transact,
+        updates::decoder::Decode,
+    };
 
     use super::*;
     use crate::document::{deleted::Deleted, replica::Verdict, testing::check};
@@ -187,6 +193,99 @@ mod tests {
                 assert_eq!(state, logged.state().unwrap(), "{what}: as it is loaded");
             }
         }
+    }
+
+    /// A step of somebody: somewhere below the root a value, a type or a text is put, or something is deleted.
+    fn step(random: &mut ChaCha8Rng, doc: &Doc) {
+        let mut place: Out = Out::YMap(doc.get_or_insert_map("m"));
+        let mut txn = doc.transact_mut();
+        loop {
+            let below = match &place {
+                Out::YMap(map) => map.iter(&txn).map(|(_, value)| value).choose(random),
+                Out::YArray(array) => array.iter(&txn).choose(random),
+                _ => None,
+            };
+            match below {
+                Some(below @ (Out::YMap(_) | Out::YArray(_) | Out::YText(_))) if random.random_bool(0.9) => {
+                    place = below
+                }
+                _ => break,
+            }
+        }
+        let kind = random.random_range(0..8);
+        match place {
+            Out::YMap(map) => {
+                let key = random.random_range(0..3).to_string();
+                match kind {
+                    0 => drop(map.remove(&mut txn, &key)),
+                    1 => drop(map.insert(&mut txn, key, MapPrelim::default())),
+                    2..=4 => drop(map.insert(&mut txn, key, ArrayPrelim::default())),
+                    5 => drop(map.insert(&mut txn, key, TextPrelim::new("words"))),
+                    _ => drop(map.insert(&mut txn, key, kind)),
+                }
+            }
+            Out::YArray(array) => {
+                let at = random.random_range(0..=array.len(&txn));
+                match kind {
+                    0 if at < array.len(&txn) => array.remove(&mut txn, at),
+                    1 | 3 => drop(array.insert(&mut txn, at, MapPrelim::default())),
+                    2 | 4 => drop(array.insert(&mut txn, at, ArrayPrelim::default())),
+                    _ => drop(array.insert(&mut txn, at, kind)),
+                }
+            }
+            Out::YText(text) => {
+                let at = random.random_range(0..=text.len(&txn));
+                match kind {
+                    0 if at < text.len(&txn) => text.remove_range(&mut txn, at, 1),
+                    1 => drop(text.insert_embed(&mut txn, at, MapPrelim::default())),
+                    _ => text.insert(&mut txn, at, "w"),
+                }
+            }
+            _ => unreachable!("nothing else is put there"),
+        }
+    }
+
+    #[test]
+    fn what_lies_beneath_is_what_yrs_deletes() {
+        let seed = std::env::var("WEFT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+        eprintln!("seed {seed}");
+        let random = &mut ChaCha8Rng::seed_from_u64(seed);
+        let mut types = 0;
+        for _ in 0..40 {
+            let people: Vec<Doc> = (1..=3).map(Doc::with_client_id).collect();
+            for _ in 0..random.random_range(1..300) {
+                let [one, other] = [0; 2].map(|_| &people[random.random_range(0..3usize)]);
+                step(random, one);
+                if random.random_bool(0.3) {
+                    let news = one.transact().encode_state_as_update_v1(&other.transact().state_vector());
+                    other.transact_mut().apply_update(yrs::Update::decode_v1(&news).unwrap()).unwrap();
+                }
+            }
+            let mut all = Replica::default();
+            for one in &people {
+                let state = one.transact().encode_state_as_update_v1(&StateVector::default());
+                all.apply(&[&check(state)]).unwrap();
+            }
+            let state = all.state().unwrap();
+            for id in check(state.clone()).heavy_types(0).unwrap() {
+                let beneath = check(state.clone()).deletion_beneath(&[id]).unwrap();
+                assert!(beneath.has_deletions(), "{id:?}");
+                let mut deletion = vec![0, 1];
+                wire::put_uint(&mut deletion, id.client.get());
+                deletion.push(1);
+                wire::put_uint(&mut deletion, u64::from(id.clock));
+                deletion.push(1);
+                let deletion = check(deletion);
+                let mut plain = Replica::load([&state], Deleted::Collected).unwrap();
+                plain.apply(&[&deletion]).unwrap();
+                assert!(plain.contains(&beneath).unwrap(), "more than yrs deletes beneath {id:?}");
+                let before = check(state.clone()).deleted();
+                let after = check(plain.state().unwrap()).deleted();
+                assert_eq!(beneath.deleted() + 1, after - before, "less than yrs deletes beneath {id:?}");
+                types += 1;
+            }
+        }
+        assert!(types > 100, "only {types}");
     }
 
     #[test]
