@@ -207,7 +207,7 @@ mod tests {
             };
             match below {
                 Some(below @ (Out::YMap(_) | Out::YArray(_) | Out::YText(_))) if random.random_bool(0.9) => {
-                    place = below
+                    place = below;
                 }
                 _ => break,
             }
