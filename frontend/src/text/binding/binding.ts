@@ -17,7 +17,7 @@ import { put, putAgain, putAt } from "./put";
 import { Reader, type Reading } from "./read";
 import { type Delta, type Kept, type Line, refreshed } from "./sequence";
 import { linesIn, Sources } from "./sources";
-import { behindSame, behindSameThen, composed, holding, inOrder, insertsOf, keptOf, missing, movedThen, SAME, written } from "./waiting";
+import { behindSame, behindSameThen, composed, holding, inOrder, insertsOf, keptOf, lineAt, missing, movedThen, SAME, written } from "./waiting";
 import { sequencesOf } from "./words";
 import { differing } from "./window";
 import { bodyChange, type Operation } from "./write";
@@ -199,7 +199,8 @@ export class TextBinding {
     const { root } = spot;
     const kept = this.kept(root);
     const lines = linesIn(index.sequences, root);
-    const from = spot.boundary === null ? spot.from : spot.from - 1;
+    // Words behind a rule or a table are in its line.
+    const from = lineAt(lines, spot.boundary === null ? spot.from : spot.from - 1);
     const held = holding({ lines, kept }, linesIn(now, root), [from, spot.to]);
     const as = (shown: readonly Line[]): Sequences => (root === BODY ? { ...now, body: shown } : { ...now, cells: new Map(now.cells).set(root, shown) });
     const along = this.since.along.get(root) ?? [];

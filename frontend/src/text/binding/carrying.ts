@@ -104,8 +104,9 @@ class Carrier {
   /** Where that is which it was written before, if nothing is left of what it was written behind. */
   private before(moved: readonly Carried[], first: readonly Carried[], { origin, rightOrigin }: Item, restored: boolean): ID | null {
     const isLoose = origin === null || this.leftOf(origin) !== undefined;
-    const there = (isLoose ? this.placeOf(moved, rightOrigin) : null) ?? this.placeOf(first, rightOrigin);
-    if (there !== null || !isLoose || !restored || rightOrigin === null) return there;
+    if (!isLoose) return null;
+    const there = this.placeOf(moved, rightOrigin) ?? this.placeOf(first, rightOrigin);
+    if (there !== null || !restored || rightOrigin === null) return there;
     // What undo put in itself may stand before what it was written before first.
     for (let next: Item | null = getItem(this.moves.doc.store, rightOrigin); next?.deleted; next = next.right) {
       const behind = this.placeOf(moved, next.id);

@@ -3,7 +3,7 @@
 import type { Editor } from "@tiptap/core";
 import { TextSelection } from "@tiptap/pm/state";
 import { afterEach, describe, expect, test } from "vitest";
-import { applyUpdate, Doc } from "yjs";
+import { applyUpdate, Doc, encodeStateAsUpdate, Map as YMap } from "yjs";
 import { blocksAt, moveBlocks } from "../move-blocks";
 import { person, press, REMOTE } from "./testing/person";
 
@@ -274,6 +274,40 @@ test("a word that is composed goes along where its block is moved before its beg
   type(ann, "!");
   both();
   for (const one of [ann, bo]) expect(lines(one)).toEqual(["above", "below", "the XYZ!line"]);
+});
+
+test("a word that was begun in an empty text is whole where the line behind it is moved", () => {
+  const { ann, bo, both, toBo } = apart();
+  const cy = new Doc();
+  // Of what begins at one place, what has the lower number comes first.
+  [ann.doc.clientID, bo.doc.clientID, cy.clientID] = [1, 2, 3];
+  type(bo, "wo");
+  cy.getText("body").insert(0, "one");
+  cy.getText("body").insertEmbed(0, new YMap([["type", "paragraph"]]));
+  for (const { doc } of [ann, bo]) applyUpdate(doc, encodeStateAsUpdate(cy), REMOTE);
+  ann.doc.getText("body").insertEmbed(0, new YMap([["type", "paragraph"]]));
+  toBo();
+  type(bo, "rd");
+  expect(lines(bo)).toEqual(["word", "one"]);
+  move(ann, "one", -1);
+  both();
+  for (const one of [ann, bo]) expect(lines(one)).toEqual(["one", "word"]);
+});
+
+test("words behind a rule wait as a line does that somebody composes in", () => {
+  const { ann, bo, both, toAnn } = apart();
+  ann.doc.getText("body").applyDelta([{ insert: new YMap([["type", "rule"]]) }, { insert: "behind it" }, { insert: new YMap([["type", "paragraph"]]) }, { insert: "next" }]);
+  both();
+  into(ann, "behind it");
+  ann.compose(() => {
+    into(bo, "behind it", 0);
+    type(bo, "right ");
+    toAnn();
+    expect(lines(ann)).toEqual(["behind it", "next"]);
+    type(ann, "!");
+  });
+  both();
+  for (const one of [ann, bo]) expect(lines(one).filter((line) => line !== "")).toEqual(["right behind it!", "next"]);
 });
 
 /** From where to where in its line. */
