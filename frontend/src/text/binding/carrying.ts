@@ -176,9 +176,7 @@ class Carrier {
     if (made === null || there === old.index + (1 - offset) * length) return [];
     this.moves.text.delete(old.index, length);
     const at = placeOf(this.moves.text, beside).index + offset;
-    // Right before a letter Yjs itself puts it, behind what is gone there.
-    if (offset === 0 && typeof made === "string") this.moves.text.insert(at, made, { ...old.attributes });
-    else insert(this.moves.text, at, made, old.attributes, transaction);
+    insert(this.moves.text, at, made, old.attributes, transaction);
     return this.moves.learn([{ ...item.id, length }], stretches(this.moves.text, at, length));
   }
 }

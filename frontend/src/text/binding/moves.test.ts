@@ -276,6 +276,24 @@ test("a word that is composed goes along where its block is moved before its beg
   for (const one of [ann, bo]) expect(lines(one)).toEqual(["above", "below", "the XYZ!line"]);
 });
 
+test.each([-1, 1] as const)("a caret stays in a table that somebody moves", (by) => {
+  const { ann, bo, both, toAnn } = started();
+  into(ann, "the line");
+  ann.editor.commands.insertTable({ rows: 1, cols: 1, withHeaderRow: false });
+  type(ann, "ce");
+  both();
+  move(bo, "ce", by);
+  toAnn();
+  type(ann, "ll");
+  both();
+  for (const one of [ann, bo]) expect(lines(one)).toEqual(by > 0 ? ["above", "the line", "below", "cell"] : ["above", "cell", "the line", "below"]);
+  bo.undo();
+  toAnn();
+  type(ann, "!");
+  both();
+  for (const one of [ann, bo]) expect(lines(one)).toEqual(["above", "the line", "cell!", "below"]);
+});
+
 test("a word that was begun in an empty text is whole where the line behind it is moved", () => {
   const { ann, bo, both, toBo } = apart();
   const cy = new Doc();

@@ -93,7 +93,8 @@ function gridIn(shown: Reading, { fields }: Line): Grid | null {
 function insertTables(ports: PerformPorts, tables: readonly NewTable[]): void {
   if (tables.length === 0) return;
   const { shown, newId, reader } = ports;
-  const made = tables.map(({ was, node, index, attributes }) => {
+  const made = tables.map(({ was: moved, node, index, attributes }) => {
+    const was = moved?.line ?? null;
     const boundary = new YMap<unknown>([["type", "table"], ["id", was === null ? newId() : String(was.fields["id"])]]);
     return { changes: tableChange(was?.fields ?? {}, was === null ? null : gridIn(shown, was), node, newId), was, index, attributes, boundary };
   });
@@ -106,7 +107,10 @@ function insertTables(ports: PerformPorts, tables: readonly NewTable[]): void {
     return [...(skip > 0 ? [{ retain: skip }] : []), { insert: boundary, attributes }];
   });
   ports.transact(false, (put) => put(BODY, operations));
+  const left = tables.flatMap(({ was }) => (was === null ? [] : [was.index + tables.filter(({ index }, at) => index - at <= was.index).length])).sort((one, other) => one - other);
   ports.transact(true, (put) => {
+    // In one with showing it in its new place: nobody sees the text without it.
+    if (left.length > 0) put(BODY, left.flatMap((index, at) => [{ retain: index - (left[at - 1] ?? -1) - 1 }, { delete: 1 }]).filter((one) => !("retain" in one) || one.retain > 0));
     for (const { boundary, changes, was } of made) {
       applyTable(boundary, changes);
       const id = String(boundary.get("id"));

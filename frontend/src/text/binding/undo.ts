@@ -3,7 +3,7 @@
 import { UndoManager, type Doc } from "yjs";
 import type { TextBinding, Written } from "./binding";
 import { type SharedSelection, placed } from "./carets";
-import { numbersNow } from "./restored";
+import { numbersNow, putBehindStarts } from "./restored";
 
 /** Letters that follow each other within this time are taken back together. In ms. */
 const BURST = 500;
@@ -39,18 +39,29 @@ interface Kept {
 export function createUndo({ doc, binding, caret, burst = BURST }: UndoPorts): Undo {
   const manager = new UndoManager(doc, { trackedOrigins: new Set([binding]), captureTimeout: burst });
   let before: SharedSelection | null = null;
+  let turned: Kept | null = null;
   manager.on("stack-item-added", ({ stackItem: { meta }, type }: { stackItem: Kept; type: "undo" | "redo" }) => {
     // What is taken back, or done again, is the same change as before. It is done again where the caret was before it was taken
     // back.
-    const turned = manager.currStackItem;
     meta.set("undo", turned ? turned.meta.get("undo") : before);
     if (type === "redo") meta.set(type, before);
   });
   const turn = (what: "undo" | "redo"): Undone => {
+    if (!(what === "undo" ? manager.canUndo() : manager.canRedo())) return { done: false, caret: null };
     for (const step of what === "undo" ? manager.undoStack : manager.redoStack) step.insertions = numbersNow(doc, step.insertions);
     before = caret?.() ?? null;
-    const item = manager[what]();
-    return { done: item !== null, caret: placed(binding, item?.meta.get(what)) };
+    try {
+      doc.transact((transaction) => {
+        turned = manager[what]();
+        putBehindStarts(transaction);
+        // Until the transaction is over, and the manager hears of it.
+        manager[`${what}ing`] = true;
+      }, manager);
+      return { done: turned !== null, caret: placed(binding, turned?.meta.get(what)) };
+    } finally {
+      manager[`${what}ing`] = false;
+      turned = null;
+    }
   };
   return {
     manager,

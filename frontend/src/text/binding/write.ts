@@ -43,8 +43,8 @@ export interface Change {
 export interface NewTable {
   readonly index: number;
   readonly node: Node;
-  /** The table it was, if it is one that moved. */
-  readonly was: Line | null;
+  /** The table it was, if it is one that moved, and where that stands before any of the new are put in. */
+  readonly was: { readonly line: Line; readonly index: number } | null;
   readonly attributes: Attributes;
 }
 
@@ -169,7 +169,8 @@ function rootChange({ reader, root, lines, spots, gap, wanted, nodeOf, caret, st
   const out = new Operations(between.from);
   const written = new Boundaries();
   const fields: FieldChange[] = [];
-  const tables: NewTable[] = [];
+  const tables: (Omit<NewTable, "was"> & { readonly was: Line | null })[] = [];
+  const left = new Map<Line, number>();
   const kept: { line: Line; node: Node }[] = [];
   const gone: Line[] = [];
   let plain = true;
@@ -237,9 +238,10 @@ function rootChange({ reader, root, lines, spots, gap, wanted, nodeOf, caret, st
   };
   const remove = (unit: Stored): void => {
     if (unit.kind !== "text") plain = false;
-    // A deleted table stays unseen in its place; one that moves is not deleted.
-    if (unit.kind === "table" && ![...moving.values()].includes(unit.line)) {
-      gone.push(unit.line);
+    if (unit.kind === "table") {
+      // A deleted table stays unseen in its place. One that moves stays until it is there again: carets are in it.
+      if ([...moving.values()].includes(unit.line)) left.set(unit.line, out.index);
+      else gone.push(unit.line);
       out.keep(1);
     } else out.remove(1);
   };
@@ -271,7 +273,8 @@ function rootChange({ reader, root, lines, spots, gap, wanted, nodeOf, caret, st
   removing = false;
   skipHidden();
   if (fields.length > 0 || tables.length > 0 || gone.length > 0) plain = false;
-  return { root, operations: out.end(), fields, tables, kept, gone, plain };
+  const moved = tables.map((table): NewTable => ({ ...table, was: table.was === null ? null : { line: table.was, index: left.get(table.was) ?? 0 } }));
+  return { root, operations: out.end(), fields, tables: moved, kept, gone, plain };
 }
 
 /** Where each unit that is seen is in the document. */
