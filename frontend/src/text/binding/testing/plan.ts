@@ -144,13 +144,11 @@ export function play({ people: count, acts }: Plan, rules: Rules): Outcome {
     const updates = inboxes[who]?.[from]?.splice(0, most) ?? [];
     if (updates.length === 0) return;
     const { doc } = people[who] as Person;
-    for (const update of updates) {
-      doc.transact(() => {
-        applyUpdate(doc, update, REMOTE);
-        // A server passes on nothing that rests on what it did not pass on before: half a token would be a token to its reader.
-        for (let other = 0; other < count && doc.store.pendingStructs !== null; other++) for (const earlier of inboxes[who]?.[other]?.splice(0) ?? []) applyUpdate(doc, earlier, REMOTE);
-      }, REMOTE);
-    }
+    doc.transact(() => {
+      for (const update of updates) applyUpdate(doc, update, REMOTE);
+      // A server passes on nothing that rests on what it did not pass on before: half a token would be a token to its reader.
+      for (let other = 0; other < count && doc.store.pendingStructs !== null; other++) for (const earlier of inboxes[who]?.[other]?.splice(0) ?? []) applyUpdate(doc, earlier, REMOTE);
+    }, REMOTE);
     // Yjs tidies up formatting that has no effect any more, and tells the others.
     send(who);
   };
