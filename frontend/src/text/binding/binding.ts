@@ -75,8 +75,7 @@ export class TextBinding {
   /** The editor shows that now, in nodes that may be others: what is compared with the next is they. */
   isShownAs(doc: Node): void {
     if (!doc.eq(this.shown.doc)) return;
-    this.reader.adopt(this.shown, doc);
-    this.shown = { doc, index: this.shown.index };
+    this.shown = this.reader.adopt(this.shown, doc);
   }
 
   get reading(): Reading {
@@ -193,9 +192,9 @@ export class TextBinding {
   /** All the sequences as they are, but for the line at a place of the document. */
   private holding(position: number): { readonly sequences: Sequences; readonly stayed: Stayed; readonly along: Stayed; readonly moved: Stayed; readonly waits: boolean } | null {
     const { index } = this.shown;
-    const spot = index.spots[index.spotAt(position)];
+    const spot = index.spotAt(position);
     const now = this.sources.now();
-    if (spot === undefined) return null;
+    if (spot === null) return null;
     const { root } = spot;
     const kept = this.kept(root);
     const lines = linesIn(index.sequences, root);

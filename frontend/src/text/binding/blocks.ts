@@ -16,10 +16,8 @@ export interface Block {
   /** Where what it holds begins in the sequence, behind its boundary, and where it ends. */
   readonly from: number;
   readonly to: number;
-  /** Offsets in it of what is in the sequence and not in the document. */
+  /** Offsets in it of what is in the sequence and not in the document. Known when that is made. */
   hidden: readonly number[];
-  /** Where what it holds begins in the document; of what holds nothing, where it stands. Known when the document is. */
-  at: number;
 }
 
 const NONE: readonly number[] = [];
@@ -34,7 +32,7 @@ export function blocksOf(root: string, lines: readonly Line[], unseen: Unseen): 
   let more: Run[] = [];
   let others: Line[] = [];
   const push = (boundary: Embed | null, fields: Fields, line: Line | null, parts: readonly Line[], runs: readonly Run[], from: number, to: number): void => {
-    blocks.push({ root, boundary, fields, line, parts, runs, from, to, hidden: NONE, at: 0 });
+    blocks.push({ root, boundary, fields, line, parts, runs, from, to, hidden: NONE });
   };
   const flush = (): void => {
     if (more.length === 0) return;

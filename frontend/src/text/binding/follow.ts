@@ -4,10 +4,10 @@ import { type EditorState, NodeSelection, TextSelection, type Transaction } from
 import type { Anchor } from "./apply";
 import { core, lettersOf } from "./letters";
 import type { Reading } from "./read";
-import type { Kept } from "./sequence";
+import { type Kept, lengthOf } from "./sequence";
 import { linesIn } from "./sources";
-import type { Place } from "./places";
-import { joinedAt, lengthOf, lineAt, movedTo } from "./waiting";
+import type { Place, Spot } from "./places";
+import { joinedAt, lineAt, movedTo } from "./waiting";
 
 /** What stayed of the sequences between one reading and the next, by root. Roots that are not in it stayed as they are. */
 export type Stayed = ReadonlyMap<string, readonly Kept[]>;
@@ -20,21 +20,15 @@ function now(stayed: Stayed, root: string, index: number): number | null {
 
 export function anchorsBetween(was: Reading, is: Reading, stayed: Stayed, from: number, to: number): readonly Anchor[] {
   const anchors: Anchor[] = [];
-  const { spots } = was.index;
-  for (let at = was.index.spotAt(from); at < spots.length; at++) {
-    const spot = spots[at];
-    const node = was.index.nodeOf(at);
-    if (spot === undefined || node === undefined || spot.at - 1 >= to) break;
+  for (const spot of was.index.spotsFrom(from)) {
+    if (spot.at - 1 >= to) break;
     if (spot.boundary !== null) {
       const place = now(stayed, spot.root, spot.from - 1);
-      const there = place === null ? null : is.index.spotOf(spot.root, place + 1);
-      if (there !== null && there.boundary === spot.boundary) {
-        // What opens there; of what holds nothing, what it is.
-        const made = is.index.nodeAt(there);
-        anchors.push([node.isTextblock ? spot.at - 1 : spot.at, made?.isTextblock ? there.at - 1 : there.at]);
-      }
+      const there = place === null ? null : is.index.begunAt(spot.root, place);
+      // What opens there; of what holds nothing, what it is.
+      if (there !== null && there.boundary === spot.boundary) anchors.push([opening(spot), opening(there)]);
     }
-    if (!node.isTextblock) continue;
+    if (!spot.node.isTextblock) continue;
     const hidden = new Set(spot.hidden);
     let position = spot.at;
     for (let index = spot.from; index < spot.to; index++) {
@@ -48,6 +42,8 @@ export function anchorsBetween(was: Reading, is: Reading, stayed: Stayed, from: 
   }
   return anchors.filter(([oldAt]) => oldAt >= from && oldAt < to);
 }
+
+const opening = ({ node, at }: Spot): number => (node.isTextblock ? at - 1 : at);
 
 /** One's own selection, between the same letters as before. */
 export function select(transaction: Transaction, state: EditorState, was: Reading, is: Reading, stayed: Stayed, along: Stayed): void {

@@ -13,11 +13,12 @@ export interface Sequences {
 
 /** By their lines. The same table twice, as two who move it leave it, is the first of them that is not deleted. */
 export function gridsIn({ body, cells }: Sequences): ReadonlyMap<Line, Grid> {
+  const tables = body.filter(({ boundary, fields }) => boundary !== null && fields["type"] === "table");
+  if (tables.length === 0) return NONE;
   const worded = wordedIn(cells);
   const found = new Map<string, { readonly line: Line; readonly grid: Grid }>();
-  for (const line of body) {
-    if (line.boundary === null || line.fields["type"] !== "table") continue;
-    const grid = gridOf(line.fields, worded.get(String(line.fields["id"])) ?? []);
+  for (const line of tables) {
+    const grid = sameGrid(line, worded.get(String(line.fields["id"])) ?? []);
     if (grid === null) continue;
     const before = found.get(grid.id);
     if (before === undefined || (before.line.fields["deleted"] === true && line.fields["deleted"] !== true)) found.set(grid.id, { line, grid });
@@ -25,7 +26,25 @@ export function gridsIn({ body, cells }: Sequences): ReadonlyMap<Line, Grid> {
   return new Map([...found.values()].map(({ line, grid }) => [line, grid]));
 }
 
+const NONE: ReadonlyMap<Line, Grid> = new Map();
+
+const made = new WeakMap<Line, { readonly words: string; readonly grid: Grid | null }>();
+
+/** What is made of the same line and the same words is the same grid again. */
+function sameGrid(line: Line, worded: Worded): Grid | null {
+  const words = JSON.stringify(worded);
+  const known = made.get(line);
+  if (known?.words === words) return known.grid;
+  const grid = gridOf(line.fields, worded);
+  made.set(line, { words, grid });
+  return grid;
+}
+
+const known = new WeakMap<Sequences["cells"], ReadonlyMap<string, Worded>>();
+
 function wordedIn(cells: Sequences["cells"]): ReadonlyMap<string, Worded> {
+  const before = known.get(cells);
+  if (before !== undefined) return before;
   const worded = new Map<string, [string, string][]>();
   for (const [name, lines] of cells) {
     const cell = cellPlace(name);
@@ -34,5 +53,6 @@ function wordedIn(cells: Sequences["cells"]): ReadonlyMap<string, Worded> {
     of.push([cell.row, cell.column]);
     worded.set(cell.table, of);
   }
+  known.set(cells, worded);
   return worded;
 }

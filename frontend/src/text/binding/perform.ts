@@ -6,9 +6,8 @@ import { Map as YMap } from "yjs";
 import { hasWords } from "./blocks";
 import { BODY, cellName, cellPlace } from "./model";
 import type { Reader, Reading } from "./read";
-import type { Kept, Line } from "./sequence";
+import { type Kept, lengthOf, type Line } from "./sequence";
 import { gridOf, type Grid } from "./table";
-import { lengthOf } from "./waiting";
 import { cellChange, type Change, type NewTable, type Operation } from "./write";
 import { tableChange, type TableChange } from "./write-table";
 

@@ -2,88 +2,128 @@
 // number; a caret is told by the one before it.
 import type { Node } from "@tiptap/pm/model";
 import type { Block } from "./blocks";
+import type { Frame } from "./fold";
+import type { Sequences } from "./grids";
+import { BODY } from "./model";
 import type { Line } from "./sequence";
+import type { Grid } from "./table";
 
 /** A block of the document and its part of a sequence. */
-export type Spot = Readonly<Block>;
+export interface Spot extends Readonly<Block> {
+  readonly node: Node;
+  /** Where what it holds begins in the document; of what holds nothing, where it stands. */
+  readonly at: number;
+}
+
+/**
+ * Lines that are read by themselves, because nothing that stands before them goes on in them: most are one line and one child
+ * of the document. Whatever stays the same is used again as it is, so that nothing in it may say where it stands.
+ */
+export interface Section {
+  readonly lines: readonly Line[];
+  readonly nodes: readonly Node[];
+  /** In the order of the document, those in its tables too; where they are is told from where the section begins. */
+  readonly spots: readonly Spot[];
+  /** What is open behind it. */
+  readonly open: readonly Frame[];
+  /** What else was read for it: what its tables are, and the words of their cells. */
+  readonly tables: readonly { readonly line: Line; readonly grid: Grid | undefined }[];
+  readonly cells: ReadonlyMap<string, readonly Line[] | undefined>;
+  /** How many places it takes in the sequence, and in the document. */
+  readonly length: number;
+  readonly size: number;
+}
+
+/** Whether a node of the document is a block with a part of a sequence, rather than what stands around some. */
+export const hasSpot = ({ isTextblock, type }: Node): boolean => isTextblock || type.name === "table" || type.name === "horizontalRule";
 
 export interface Place {
   readonly root: string;
   readonly index: number;
 }
 
-/** Whether a node of the document is a block with a part of a sequence, rather than what stands around some. */
-export const hasSpot = ({ isTextblock, type }: Node): boolean => isTextblock || type.name === "table" || type.name === "horizontalRule";
+/** Where each section begins, and which one the words of a cell are in. */
+interface Starts {
+  readonly at: readonly number[];
+  readonly from: readonly number[];
+  readonly cells: ReadonlyMap<string, number>;
+}
 
 export class Index {
-  private known: { readonly spots: readonly Spot[]; readonly nodes: readonly Node[]; readonly byRoot: ReadonlyMap<string, readonly Spot[]> } | null = null;
+  private known: Starts | null = null;
+  private readonly placed = new Map<number, readonly Spot[]>();
 
   constructor(
-    private readonly doc: Node,
-    private readonly raw: readonly Block[],
-    readonly sequences: { readonly body: readonly Line[]; readonly cells: ReadonlyMap<string, readonly Line[]> },
+    readonly sections: readonly Section[],
+    readonly sequences: Sequences,
   ) {}
 
-  /** In the order of the document. */
-  get spots(): readonly Spot[] {
-    return this.all().spots;
-  }
-
-  /** Those of a root. */
-  spotsIn(root: string): readonly Spot[] {
-    return this.all().byRoot.get(root) ?? [];
-  }
-
-  nodeOf(at: number): Node | undefined {
-    return this.all().nodes[at];
-  }
-
-  /** The last block that begins at or before this place in the document. */
-  spotAt(position: number): number {
-    const { spots } = this.all();
-    let [low, high] = [0, spots.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((spots[middle]?.at ?? 0) <= position) low = middle;
-      else high = middle - 1;
+  /** The last block that begins at or before this place in the document, and those behind it. */
+  *spotsFrom(position: number): Generator<Spot> {
+    const first = this.spotAt(position);
+    let found = false;
+    for (let section = first === null ? 0 : this.sectionOf(first); section < this.sections.length; section++) {
+      for (const spot of this.spotsOf(section)) {
+        found ||= spot === first;
+        if (found) yield spot;
+      }
     }
-    return low;
+  }
+
+  /** Where a place is before every block, the first one. */
+  spotAt(position: number): Spot | null {
+    for (let section = lastAt(this.starts.at, position); section >= 0; section--) {
+      const found = this.spotsOf(section).findLast(({ at }) => at <= position);
+      if (found !== undefined) return found;
+    }
+    return this.next(0, () => true);
+  }
+
+  /** The blocks of the body that begin between two places of the document. */
+  bodyBetween(from: number, to: number): readonly Spot[] {
+    const found: Spot[] = [];
+    const { at } = this.starts;
+    for (let section = Math.max(lastAt(at, from), 0); (at[section] ?? Infinity) < to; section++) {
+      found.push(...this.spotsOf(section).filter((spot) => spot.root === BODY && spot.at >= from && spot.at < to));
+    }
+    return found;
+  }
+
+  /** The first block of the body that begins at a place of the document or behind it. */
+  bodyFrom(position: number): Spot | null {
+    return this.next(Math.max(lastAt(this.starts.at, position), 0), ({ root, at }) => root === BODY && at >= position);
+  }
+
+  /** The last one that begins before it. */
+  bodyBefore(position: number): Spot | null {
+    for (let section = lastAt(this.starts.at, position); section >= 0; section--) {
+      const found = this.spotsOf(section).findLast(({ root, at }) => root === BODY && at < position);
+      if (found !== undefined) return found;
+    }
+    return null;
+  }
+
+  /** Those of a cell. */
+  spotsIn(root: string): readonly Spot[] {
+    const section = this.starts.cells.get(root);
+    return section === undefined ? [] : this.spotsOf(section).filter((spot) => spot.root === root);
   }
 
   toSequence(position: number): Place | null {
-    const { spots, nodes } = this.all();
-    const at = this.spotAt(position);
-    const [spot, node] = [spots[at], nodes[at]];
-    if (spot === undefined || node === undefined) return null;
-    if (!node.isTextblock) return { root: spot.root, index: spot.from };
-    let index = spot.from + Math.min(Math.max(position - spot.at, 0), node.content.size);
+    const spot = this.spotAt(position);
+    if (spot === null) return null;
+    const { root, node, from, to, at } = spot;
+    if (!node.isTextblock) return { root, index: from };
+    let index = from + Math.min(Math.max(position - at, 0), node.content.size);
     // What nobody sees stands behind the caret.
-    for (const hidden of spot.hidden) if (spot.from + hidden < index) index += 1;
-    return { root: spot.root, index: Math.min(index, spot.to) };
+    for (const hidden of spot.hidden) if (from + hidden < index) index += 1;
+    return { root, index: Math.min(index, to) };
   }
 
-  /** The block that begins there in its sequence. */
-  spotOf(root: string, from: number): Spot | null {
-    const spots = this.spotsIn(root);
-    let [low, high] = [0, spots.length - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((spots[middle]?.from ?? 0) < from) low = middle + 1;
-      else high = middle;
-    }
-    const found = spots[low];
-    return found?.from === from ? found : null;
-  }
-
-  nodeAt(spot: Spot): Node | undefined {
-    const { spots, nodes } = this.all();
-    let [low, high] = [0, spots.length - 1];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((spots[middle]?.at ?? 0) < spot.at) low = middle + 1;
-      else high = middle;
-    }
-    return spots[low] === spot ? nodes[low] : undefined;
+  /** The block whose boundary stands at a place of a sequence. */
+  begunAt(root: string, index: number): Spot | null {
+    const section = this.sectionIn(root, index);
+    return this.spotsOf(section).find((spot) => spot.root === root && spot.boundary !== null && spot.from === index + 1) ?? null;
   }
 
   /** Whether what stands at this place of a sequence is something one sees in a block. */
@@ -100,36 +140,64 @@ export class Index {
     return spot.at + offset - spot.hidden.filter((hidden) => hidden < offset).length;
   }
 
-  /** The last block of a root that begins at or before a place. */
+  /** The last block of a root that begins at or before a place; before every block, the first one. */
   private holder(root: string, index: number): Spot | null {
-    const spots = this.spotsIn(root);
-    let [low, high] = [0, spots.length - 1];
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((spots[middle]?.from ?? 0) <= index) low = middle;
-      else high = middle - 1;
+    for (let section = this.sectionIn(root, index); section >= 0; section = root === BODY ? section - 1 : -1) {
+      const found = this.spotsOf(section).findLast((spot) => spot.root === root && spot.from <= index);
+      if (found !== undefined) return found;
     }
-    return spots[low] ?? null;
+    return root === BODY ? this.next(0, (spot) => spot.root === BODY) : (this.spotsIn(root)[0] ?? null);
   }
 
-  private all(): NonNullable<typeof this.known> {
-    if (this.known !== null) return this.known;
-    const spots: Spot[] = [];
-    const nodes: Node[] = [];
-    const byRoot = new Map<string, Spot[]>();
-    this.doc.descendants((node, position) => {
-      if (!hasSpot(node)) return true;
-      const raw = this.raw[spots.length];
-      if (raw === undefined) return false;
-      raw.at = node.isTextblock ? position + 1 : position;
-      const spot: Spot = raw;
-      spots.push(spot);
-      nodes.push(node);
-      const of = byRoot.get(raw.root);
-      if (of === undefined) byRoot.set(raw.root, [spot]);
-      else of.push(spot);
-      return !node.isTextblock;
-    });
-    return (this.known = { spots, nodes, byRoot });
+  private next(section: number, is: (spot: Spot) => boolean): Spot | null {
+    for (let at = section; at < this.sections.length; at++) {
+      const found = this.spotsOf(at).find(is);
+      if (found !== undefined) return found;
+    }
+    return null;
   }
+
+  private sectionOf({ at }: Spot): number {
+    return lastAt(this.starts.at, at);
+  }
+
+  private sectionIn(root: string, index: number): number {
+    return root === BODY ? lastAt(this.starts.from, index) : (this.starts.cells.get(root) ?? -1);
+  }
+
+  /** Where they are in all. */
+  private spotsOf(section: number): readonly Spot[] {
+    const known = this.placed.get(section);
+    if (known !== undefined) return known;
+    const { at: start = 0, from = 0 } = { at: this.starts.at[section], from: this.starts.from[section] };
+    const spots = (this.sections[section]?.spots ?? []).map((spot) => ({ ...spot, at: spot.at + start, ...(spot.root === BODY ? { from: spot.from + from, to: spot.to + from } : {}) }));
+    this.placed.set(section, spots);
+    return spots;
+  }
+
+  private get starts(): Starts {
+    if (this.known !== null) return this.known;
+    const [at, from]: [number[], number[]] = [[], []];
+    const cells = new Map<string, number>();
+    let [position, index] = [0, 0];
+    this.sections.forEach((section, number) => {
+      at.push(position);
+      from.push(index);
+      position += section.size;
+      index += section.length;
+      for (const name of section.cells.keys()) cells.set(name, number);
+    });
+    return (this.known = { at, from, cells });
+  }
+}
+
+/** The last of several places, in order, that is at or before one; -1 if there is none. */
+function lastAt(starts: readonly number[], place: number): number {
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle] ?? Infinity) <= place) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }

@@ -4,7 +4,7 @@ import { Fragment, type Mark, type MarkType, type Node, type NodeType, type Sche
 import { type Block, blocksOf, isShown } from "./blocks";
 import { after, type Frame, place, PLAIN, said } from "./fold";
 import { gridsIn, type Sequences } from "./grids";
-import { hasSpot, Index, type Spot } from "./places";
+import { hasSpot, Index, type Section, type Spot } from "./places";
 import {
   type Attributes,
   BODY,
@@ -21,7 +21,7 @@ import {
   LISTS,
   MARKS,
 } from "./model";
-import type { Line, Run } from "./sequence";
+import { type Line, lengthOf, type Run } from "./sequence";
 import type { Cell, Grid } from "./table";
 import { differing } from "./window";
 
@@ -54,19 +54,81 @@ export class Reader {
   private readonly empty = new Map<string, Node>();
   private offered: Node[] = [];
   private readonly around = new WeakMap<Node, Node>();
+  /** What was read last. */
+  private sections: readonly Section[] = [];
 
   constructor(readonly schema: Schema) {}
 
   read(sequences: Sequences): Reading {
-    const grids = gridsIn(sequences);
-    const spots: Block[] = [];
-    const isUnseen = (line: Line): boolean => !grids.has(line);
-    const children = this.blocks(BODY, blocksOf(BODY, sequences.body, isUnseen), spots, (line) => {
+    return this.reading(this.sectionsOf(sequences), sequences);
+  }
+
+  private reading(sections: readonly Section[], sequences: Sequences): Reading {
+    this.sections = sections;
+    const children: Node[] = [];
+    for (const { nodes } of sections) children.push(...nodes);
+    return { doc: this.schema.topNodeType.create(null, children), index: new Index(sections, sequences) };
+  }
+
+  /** Those at both ends that are what was read last are taken as they are; only what is between them is read. */
+  private sectionsOf(sequences: Sequences): readonly Section[] {
+    const { body } = sequences;
+    const [old, grids] = [this.sections, gridsIn(sequences)];
+    const isSame = ({ lines, tables, cells }: Section, at: number): boolean => {
+      for (let line = 0; line < lines.length; line++) if (lines[line] !== body[at + line]) return false;
+      if (!tables.every(({ line, grid }) => grids.get(line) === grid)) return false;
+      for (const [name, read] of cells) if (sequences.cells.get(name) !== read) return false;
+      return lines.length > 0;
+    };
+    /** Whether a line begins something that stands in nothing that is open. */
+    const begins = (open: readonly Frame[], line: Line): boolean => {
+      if (line.boundary === null || isUnseen(line, grids)) return false;
+      const { kept, next } = place(open, said(line.fields));
+      return kept === 0 && !next;
+    };
+    let [head, tail, from, to] = [0, old.length, 0, body.length];
+    for (let section = old[head]; section !== undefined && isSame(section, from); section = old[head]) {
+      const next = body[from + section.lines.length];
+      if (next !== undefined && !begins(section.open, next)) break;
+      head += 1;
+      from += section.lines.length;
+    }
+    for (let section = old[tail - 1]; tail > head && section !== undefined && to - section.lines.length >= from && isSame(section, to - section.lines.length); section = old[tail - 1]) {
+      tail -= 1;
+      to -= section.lines.length;
+    }
+    const made: Section[] = [];
+    for (let at = from; at < to; ) {
+      let [end, open] = [at, NOTHING];
+      for (let line = body[end]; line !== undefined && (end === at || !begins(open, line)); line = body[end]) {
+        if (line.boundary !== null && !isUnseen(line, grids)) open = after(open, place(open, said(line.fields)));
+        end += 1;
+      }
+      made.push(this.section(body.slice(at, end), open, grids, sequences));
+      at = end;
+      // What was something by itself before may have become part of this.
+      for (; to < at; tail++) to += old[tail]?.lines.length ?? Infinity;
+    }
+    const sections = [...old.slice(0, head), ...made, ...old.slice(tail)];
+    return sections.some(({ nodes }) => nodes.length > 0) ? sections : [this.nothing(), ...sections];
+  }
+
+  private section(lines: readonly Line[], open: readonly Frame[], grids: ReadonlyMap<Line, Grid>, sequences: Sequences): Section {
+    const blocks: Block[] = [];
+    const nodes = this.blocks(blocksOf(BODY, lines, (line) => !grids.has(line)), blocks, (line) => {
       const grid = grids.get(line);
-      return grid === undefined ? null : this.table(grid, sequences, spots);
+      return grid === undefined ? null : this.table(grid, sequences, blocks);
     });
-    const doc = this.schema.topNodeType.create(null, children);
-    return { doc, index: new Index(doc, spots, sequences) };
+    const cells = new Map(blocks.flatMap(({ root }) => (root === BODY ? [] : [[root, sequences.cells.get(root)] as const])));
+    const tables = lines.filter(isTable).map((line) => ({ line, grid: grids.get(line) }));
+    return sectionOf({ lines, open, tables: tables.length === 0 ? NO_TABLES : tables, cells: cells.size === 0 ? NO_CELLS : cells, length: lengthOf(lines) }, nodes, blocks);
+  }
+
+  /** A text without anything to be seen in it is an empty paragraph. */
+  private nothing(): Section {
+    const blocks: Block[] = [];
+    const nodes = [this.emptyIn(BODY, blocks)];
+    return sectionOf({ lines: [], open: NOTHING, tables: NO_TABLES, cells: NO_CELLS, length: 0 }, nodes, blocks);
   }
 
   /** What is read next and is the same as one of these, or something in them, is that very node. */
@@ -86,37 +148,33 @@ export class Reader {
    * What an editor shows now in the place of what was read is the same in other nodes, where it was changed: those are read from
    * here on. Otherwise all lines that others have ever changed would differ for good.
    */
-  adopt({ doc, index }: Reading, shown: Node): void {
+  adopt({ doc, index }: Reading, shown: Node): Reading {
     const window = differing(doc, shown);
-    if (window === null) return;
-    let [from, to] = [0, 0];
-    for (let at = 0; at < window.newTo; at++) {
-      if (at === window.from) from = to;
-      to += shown.child(at).nodeSize;
-    }
-    const { spots } = index;
-    let next = spots.findIndex(({ at }) => at >= from);
-    shown.nodesBetween(from, to, (node) => {
-      if (hasSpot(node)) {
-        const spot = spots[next];
-        if (node.isTextblock && spot !== undefined) this.keep(spot, { node, hidden: spot.hidden });
-        next += 1;
+    if (window === null) return { doc: shown, index };
+    let child = 0;
+    const sections = index.sections.map((section) => {
+      const first = child;
+      child += section.nodes.length;
+      if (child <= window.from || first >= window.newTo) return section;
+      const adopted = sectionOf(section, shown.content.content.slice(first, child), section.spots);
+      for (const spot of adopted.spots) if (spot.node.isTextblock) this.keep(spot, { node: spot.node, hidden: spot.hidden });
+      for (const node of adopted.nodes) {
+        if (!node.isTextblock && node.firstChild !== null) this.around.set(node.firstChild, node);
+        node.descendants((inner) => {
+          if (!inner.isTextblock && inner.firstChild !== null) this.around.set(inner.firstChild, inner);
+          return !inner.isTextblock;
+        });
       }
-      if (!node.isTextblock && node.firstChild !== null) this.around.set(node.firstChild, node);
-      return !node.isTextblock;
+      return adopted;
     });
+    this.sections = sections;
+    return { doc: shown, index: new Index(sections, index.sequences) };
   }
 
-  private blocks(root: string, blocks: readonly Block[], spots: Block[], table: (line: Line) => Node | null): readonly Node[] {
+  private blocks(blocks: readonly Block[], spots: Block[], table: (line: Line) => Node | null): readonly Node[] {
     const top: Open = { frame: null, children: [], items: [], fields: {}, listFields: {} };
     const open: Open[] = [top];
     let frames: readonly Frame[] = [];
-    if (blocks.length === 0) {
-      const empty = this.empty.get(root) ?? this.node(LEAVES.paragraph, null, []);
-      this.empty.set(root, empty);
-      top.children.push(empty);
-      spots.push({ root, boundary: null, fields: {}, line: null, parts: [], runs: [], from: 0, to: 0, hidden: [], at: 0 });
-    }
     blocks.forEach((block) => {
       const { fields } = block;
       // Words behind a rule or a table stand where it stands.
@@ -146,6 +204,13 @@ export class Reader {
     return top.children;
   }
 
+  private emptyIn(root: string, spots: Block[]): Node {
+    const empty = this.empty.get(root) ?? this.node(LEAVES.paragraph, null, []);
+    this.empty.set(root, empty);
+    spots.push({ root, boundary: null, fields: {}, line: null, parts: [], runs: [], from: 0, to: 0, hidden: [] });
+    return empty;
+  }
+
   private leaf(block: Block, leaf: keyof typeof LEAVES): Made {
     const known = this.knownOf(block);
     if (known !== undefined) return known;
@@ -167,13 +232,13 @@ export class Reader {
     return made;
   }
 
-  private knownOf({ line, parts }: Spot): Made | undefined {
+  private knownOf({ line, parts }: Block): Made | undefined {
     if (line !== null) return this.made.get(line);
     const known = parts[0] === undefined ? undefined : this.joined.get(parts[0]);
     return known?.parts.length === parts.length && known.parts.every((part, at) => part === parts[at]) ? known : undefined;
   }
 
-  private keep({ root, line, parts }: Spot, made: Made): void {
+  private keep({ root, line, parts }: Readonly<Block>, made: Made): void {
     if (line !== null) this.made.set(line, made);
     else if (parts[0] === undefined) this.empty.set(root, made.node);
     else this.joined.set(parts[0], { ...made, parts });
@@ -222,7 +287,8 @@ export class Reader {
     const columns = grid.columns.slice(cell.column, cell.column + cell.columns);
     const [column] = columns;
     const name = cellName(grid.id, row?.id ?? "", column?.id ?? "");
-    const content = this.blocks(name, blocksOf(name, cells.get(name) ?? [], () => true), spots, () => null);
+    const blocks = blocksOf(name, cells.get(name) ?? [], () => true);
+    const content = blocks.length === 0 ? [this.emptyIn(name, spots)] : this.blocks(blocks, spots, () => null);
     const widths = columns.map(({ width }) => width ?? 0);
     return this.node(
       row?.header || column?.header ? "tableHeader" : "tableCell",
@@ -268,6 +334,31 @@ export class Reader {
     if (type === undefined) throw new Error(`the schema has no ${name}`);
     return type;
   }
+}
+
+const isTable = ({ boundary, fields }: Line): boolean => boundary !== null && fields["type"] === "table";
+
+const isUnseen = (line: Line, grids: ReadonlyMap<Line, Grid>): boolean => isTable(line) && !grids.has(line);
+
+const NOTHING: readonly Frame[] = [];
+const NO_TABLES: Section["tables"] = [];
+const NO_CELLS: Section["cells"] = new Map();
+
+/** Of nodes, and the blocks in them in the order of the document. */
+function sectionOf({ lines, open, tables, cells, length }: Omit<Section, "nodes" | "spots" | "size">, nodes: readonly Node[], blocks: readonly Readonly<Block>[]): Section {
+  const spots: Spot[] = [];
+  let size = 0;
+  const find = (node: Node, position: number): boolean => {
+    const block = hasSpot(node) ? blocks[spots.length] : undefined;
+    if (block !== undefined) spots.push({ ...block, node, at: node.isTextblock ? position + 1 : position });
+    return !node.isTextblock;
+  };
+  for (const node of nodes) {
+    const start = size + 1;
+    if (find(node, size)) node.descendants((inner, position) => find(inner, start + position));
+    size += node.nodeSize;
+  }
+  return { lines, nodes, spots, open, tables, cells, length, size };
 }
 
 /** A field that may not be as it is counts as absent. */

@@ -77,7 +77,7 @@ export function changed(lines: readonly Line[], delta: Delta): { readonly lines:
   for (const { insert, retain, delete: removed, attributes } of delta) {
     if (insert !== undefined) is += writer.insert(insert, attributes ?? NONE);
     else if (retain !== undefined) {
-      reader.take(retain, attributes === undefined ? writer : { line: (line) => writer.reformatted(line, attributes), run: (run) => writer.run(reformatted(run, attributes)), boundary: (line) => writer.boundary({ ...line, attributes: merged(line.attributes, attributes) }) });
+      reader.take(retain, attributes === undefined ? writer : { lines: (lines) => lines.forEach((line) => writer.reformatted(line, attributes)), run: (run) => writer.run(reformatted(run, attributes)), boundary: (line) => writer.boundary({ ...line, attributes: merged(line.attributes, attributes) }) });
       keep(retain);
     } else if (removed !== undefined) {
       reader.take(removed, NOWHERE);
@@ -122,6 +122,12 @@ function plain(map: YMap<unknown>, maps: number): Fields {
   return Object.fromEntries(fields);
 }
 
+export function lengthOf(lines: readonly Line[]): number {
+  let all = 0;
+  for (const { length } of lines) all += length;
+  return all;
+}
+
 export const runLength = (run: Run): number => ("text" in run ? run.text.length : 1);
 
 function embedded(embed: Embed, attributes: Attributes): EmbedRun {
@@ -140,12 +146,12 @@ function reformatted(run: Run, change: Attributes): Run {
 
 /** Where parts of lines go, in order. */
 interface Sink {
-  readonly line: (line: Line) => void;
+  readonly lines: (lines: readonly Line[]) => void;
   readonly boundary: (line: Line) => void;
   readonly run: (run: Run) => void;
 }
 
-const NOWHERE: Sink = { line: () => undefined, boundary: () => undefined, run: () => undefined };
+const NOWHERE: Sink = { lines: () => undefined, boundary: () => undefined, run: () => undefined };
 
 /** Walks over lines, whole ones where it can. */
 class Reader {
@@ -166,10 +172,13 @@ class Reader {
     while (count > 0) {
       const line = this.lines[this.at];
       if (line === undefined) throw new RangeError("the change reaches behind the end of the sequence");
-      if (this.inside === 0 && line.length <= count && line.boundary !== null) {
-        sink.line(line);
-        count -= line.length;
-        this.at += 1;
+      if (this.inside === 0 && line.length <= count) {
+        const first = this.at;
+        for (let next: Line | undefined = line; next !== undefined && next.length <= count; next = this.lines[this.at]) {
+          count -= next.length;
+          this.at += 1;
+        }
+        sink.lines(this.lines.slice(first, this.at));
         continue;
       }
       const [from, to] = [this.inside, Math.min(line.length, this.inside + count)];
@@ -193,7 +202,7 @@ class Reader {
 
 /** Puts parts together to lines. */
 class Writer implements Sink {
-  private readonly lines: Line[] = [];
+  private readonly done: Line[] = [];
   private open: { boundary: Embed | null; fields: Fields; attributes: Attributes; runs: Run[] } | null = null;
   private whole: Line | null = null;
 
@@ -214,9 +223,17 @@ class Writer implements Sink {
     return 1;
   }
 
-  readonly line = (line: Line): void => {
+  readonly lines = (lines: readonly Line[]): void => {
+    const [first] = lines;
+    // What stands before the first boundary goes on with what was put in before it.
+    if (first?.boundary === null && !this.isEmpty) {
+      first.runs.forEach(this.run);
+      if (lines.length > 1) this.lines(lines.slice(1));
+      return;
+    }
     this.close();
-    this.whole = line;
+    for (let at = 0; at < lines.length - 1; at++) this.done.push(lines[at] as Line);
+    this.whole = lines.at(-1) ?? null;
   };
 
   readonly boundary = ({ boundary, fields, attributes }: Line): void => {
@@ -236,18 +253,22 @@ class Writer implements Sink {
   };
 
   readonly reformatted = (line: Line, attributes: Attributes): void => {
-    this.boundary({ ...line, attributes: merged(line.attributes, attributes) });
+    if (line.boundary !== null) this.boundary({ ...line, attributes: merged(line.attributes, attributes) });
     for (const run of line.runs) this.run(reformatted(run, attributes));
   };
 
   end(): readonly Line[] {
     this.close();
-    return this.lines;
+    return this.done;
+  }
+
+  private get isEmpty(): boolean {
+    return this.done.length === 0 && this.open === null && this.whole === null;
   }
 
   private close(): void {
-    if (this.whole !== null) this.lines.push(this.whole);
-    if (this.open !== null) this.lines.push({ ...this.open, length: this.open.runs.reduce((sum, run) => sum + runLength(run), this.open.boundary === null ? 0 : 1) });
+    if (this.whole !== null) this.done.push(this.whole);
+    if (this.open !== null) this.done.push({ ...this.open, length: this.open.runs.reduce((sum, run) => sum + runLength(run), this.open.boundary === null ? 0 : 1) });
     this.whole = null;
     this.open = null;
   }

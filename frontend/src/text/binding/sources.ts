@@ -16,7 +16,7 @@ export interface SourcesPorts {
 
 export class Sources {
   private lines: readonly Line[];
-  private readonly cells = new Map<string, readonly Line[]>();
+  private cells: ReadonlyMap<string, readonly Line[]> = new Map();
   private readonly roots = new Map<unknown, string>();
   private isNews = false;
 
@@ -42,7 +42,7 @@ export class Sources {
   }
 
   now(): Sequences {
-    return { body: this.lines, cells: new Map(this.cells) };
+    return { body: this.lines, cells: this.cells };
   }
 
   /** The root of that name, if there is one. */
@@ -56,7 +56,7 @@ export class Sources {
 
   private keep(name: string, lines: readonly Line[]): void {
     if (name === BODY) this.lines = lines;
-    else this.cells.set(name, lines);
+    else this.cells = new Map(this.cells).set(name, lines);
     this.isNews = true;
   }
 

@@ -1,7 +1,7 @@
 // What the editor shows while changes of others wait, because somebody composes a word there: which part of the sequences it
 // is, and how both go on from there when something is written. Pure.
 import type { Attributes } from "./model";
-import { changed, type Delta, joinedKept, type Kept, type Line, runLength } from "./sequence";
+import { changed, type Delta, joinedKept, type Kept, lengthOf, type Line, runLength } from "./sequence";
 import type { Operation } from "./write";
 
 /** Everything is where it was. */
@@ -188,10 +188,6 @@ function clipped(kept: readonly Kept[], within: (was: number) => boolean, end: n
     const [a, b] = [Math.max(was, start), Math.min(was + length, end)];
     return a < b && within(a) ? [{ was: a, is: is + a - was, length: b - a }] : [];
   });
-}
-
-export function lengthOf(lines: readonly Line[]): number {
-  return lines.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Where the first line begins that begins at or behind a place. */

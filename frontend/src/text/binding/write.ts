@@ -58,27 +58,23 @@ export function bodyChange(reader: Reader, reading: Reading, now: Node, caret: n
   if (window === null) return null;
   let { oldTo, newTo } = window;
   const { from } = window;
-  const spots = index.spotsIn(BODY);
   const start = startOfChild(doc, from);
-  const first = spotFrom(spots, start);
-  let end = spotFrom(spots, startOfChild(doc, oldTo));
+  let end = startOfChild(doc, oldTo);
   // Words without a boundary of their own would become part of whatever came before them.
-  while (oldTo < doc.childCount && spots[end]?.boundary === null) {
+  for (; oldTo < doc.childCount && index.bodyFrom(end)?.boundary === null; end = startOfChild(doc, oldTo)) {
     oldTo += 1;
     newTo += 1;
-    end = spotFrom(spots, startOfChild(doc, oldTo));
   }
   const children = Array.from({ length: newTo - from }, (_, at) => now.child(from + at));
   return rootChange({
     reader,
     root: BODY,
     lines: index.sequences.body,
-    spots: spots.slice(first, end),
+    spots: index.bodyBetween(start, end),
     // Where nothing of the old is in between.
-    gap: first === 0 ? startOf(spots[0]) : (spots[first - 1]?.to ?? 0),
+    gap: index.bodyBefore(start)?.to ?? startOf(index.bodyFrom(0)),
     // What is before it is the same in both.
     wanted: wantedOf(children, start, false),
-    nodeOf: (spot) => index.nodeAt(spot),
     caret,
     stayed,
     isFirst: from === 0,
@@ -97,7 +93,6 @@ export function cellChange(reader: Reader, reading: Reading, root: string, cell:
     spots: index.spotsIn(root),
     gap: 0,
     wanted,
-    nodeOf: (spot) => index.nodeAt(spot),
     caret,
     stayed,
     isFirst: true,
@@ -112,14 +107,13 @@ interface RootChange {
   readonly spots: readonly Spot[];
   readonly gap: number;
   readonly wanted: readonly Wanted[];
-  readonly nodeOf: (spot: Spot) => Node | undefined;
   readonly caret: number | null;
   readonly stayed: Stayed;
   readonly isFirst: boolean;
   readonly isWhole: boolean;
 }
 
-const startOf = (spot: Spot | undefined): number => (spot === undefined ? 0 : spot.boundary === null ? spot.from : spot.from - 1);
+const startOf = (spot: Spot | null): number => (spot === null ? 0 : spot.boundary === null ? spot.from : spot.from - 1);
 
 /** Where a child begins; behind the last one, the end. */
 function startOfChild(doc: Node, child: number): number {
@@ -128,18 +122,7 @@ function startOfChild(doc: Node, child: number): number {
   return start;
 }
 
-/** The first block at or behind a place of the document. */
-function spotFrom(spots: readonly Spot[], position: number): number {
-  let [low, high] = [0, spots.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((spots[middle]?.at ?? 0) < position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function rootChange({ reader, root, lines, spots, gap, wanted, nodeOf, caret, stayed, isFirst, isWhole }: RootChange): Change {
+function rootChange({ reader, root, lines, spots, gap, wanted, caret, stayed, isFirst, isWhole }: RootChange): Change {
   const [first, last] = [spots[0], spots.at(-1)];
   const between: Between = first === undefined || last === undefined ? { from: gap, to: gap } : { from: startOf(first), to: last.to };
   const shown = new Set(spots.flatMap(({ boundary, line }) => (boundary !== null && line !== null ? [line] : [])));
@@ -158,7 +141,7 @@ function rootChange({ reader, root, lines, spots, gap, wanted, nodeOf, caret, st
   });
   const old = visible.map((at) => stored.codes[at]).join("");
   const cost = (was: number, is: number, length: number): number => costOf(stored.units, visible, meant.units, was, is, length);
-  const pairs = stayed === null ? null : pairsOf(positionsOf(spots, nodeOf), meant.positions, old, meant.codes, stayed);
+  const pairs = stayed === null ? null : pairsOf(positionsOf(spots), meant.positions, old, meant.codes, stayed);
   const edits =
     pairs === null
       ? difference(old, meant.codes, { caret: caret === null ? null : meant.at(caret), cost, isBoundary: (is) => meant.units[is]?.kind === "boundary" })
@@ -278,12 +261,10 @@ function rootChange({ reader, root, lines, spots, gap, wanted, nodeOf, caret, st
 }
 
 /** Where each unit that is seen is in the document. */
-function positionsOf(spots: readonly Spot[], nodeOf: (spot: Spot) => Node | undefined): readonly number[] {
-  return spots.flatMap((spot) => {
-    const node = nodeOf(spot);
-    const size = node?.isTextblock ? node.content.size : 0;
-    const boundary = spot.boundary === null ? [] : [node?.isTextblock ? spot.at - 1 : spot.at];
-    return [...boundary, ...Array.from({ length: size }, (_, offset) => spot.at + offset)];
+function positionsOf(spots: readonly Spot[]): readonly number[] {
+  return spots.flatMap(({ node, at, boundary }) => {
+    const size = node.isTextblock ? node.content.size : 0;
+    return [...(boundary === null ? [] : [node.isTextblock ? at - 1 : at]), ...Array.from({ length: size }, (_, offset) => at + offset)];
   });
 }
 
