@@ -223,6 +223,25 @@ test("a word goes on where it is when what is before it becomes a link meanwhile
   expect(other.editor.state.doc.toString()).toBe(one.editor.state.doc.toString());
 });
 
+test("a word that goes on in code is not divided where a formatting ends that code does not show", () => {
+  const [one, other] = [open(), open()];
+  [one.doc.clientID, other.doc.clientID] = [1, 2];
+  const toOne = (): void => applyUpdate(one.doc, encodeStateAsUpdate(other.doc, encodeStateVector(one.doc)), REMOTE);
+  type(one, "slanted");
+  one.editor.commands.selectAll();
+  one.editor.commands.toggleItalic();
+  into(one, "slanted");
+  type(one, " wo");
+  other.doc.getText("body").insert(0, "q");
+  other.doc.getText("body").delete(0, 1);
+  toOne();
+  one.editor.commands.setCodeBlock();
+  type(one, "rd");
+  type(other, "!");
+  toOne();
+  expect(one.editor.getText()).toBe("slanted word!");
+});
+
 test("two who make one line a heading and a quote make it one of the two, with every letter", () => {
   const one = lines("zero", "words");
   const other = open();

@@ -204,7 +204,8 @@ function rootChange({ reader, root, lines, spots, gap, wanted, caret, stayed, is
   };
   const insert = (unit: Meant, text: string): void => {
     if (unit.kind === "text") {
-      attributes = attributesFor(unit.marks);
+      // Code shows no formatting, and goes on in what there is: a word is not divided by where that ends.
+      if (unit.block.leaf !== "code") attributes = attributesFor(unit.marks);
       out.insert(text, attributes);
     } else if (unit.kind === "inline") {
       attributes = attributesFor(unit.marks);
