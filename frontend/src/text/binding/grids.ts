@@ -11,9 +11,23 @@ export interface Sequences {
   readonly cells: ReadonlyMap<string, readonly Line[]>;
 }
 
+/** A line that begins a table, seen or not. */
+export interface TableLine {
+  readonly line: Line;
+  /** Which line of the body it is. */
+  readonly number: number;
+  /** What is to be seen of it, if anything is. */
+  readonly grid: Grid | undefined;
+}
+
+export const isTable = ({ boundary, fields }: Line): boolean => boundary !== null && fields["type"] === "table";
+
+export function gridsIn(sequences: Sequences): ReadonlyMap<Line, Grid> {
+  return gridsOf(sequences.body.filter(isTable), sequences.cells);
+}
+
 /** By their lines. The same table twice, as two who move it leave it, is the first of them that is not deleted. */
-export function gridsIn({ body, cells }: Sequences): ReadonlyMap<Line, Grid> {
-  const tables = body.filter(({ boundary, fields }) => boundary !== null && fields["type"] === "table");
+export function gridsOf(tables: readonly Line[], cells: Sequences["cells"]): ReadonlyMap<Line, Grid> {
   if (tables.length === 0) return NONE;
   const worded = wordedIn(cells);
   const found = new Map<string, { readonly line: Line; readonly grid: Grid }>();

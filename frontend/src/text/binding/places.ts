@@ -3,10 +3,9 @@
 import type { Node } from "@tiptap/pm/model";
 import type { Block } from "./blocks";
 import type { Frame } from "./fold";
-import type { Sequences } from "./grids";
-import { BODY } from "./model";
+import type { Sequences, TableLine } from "./grids";
+import { BODY, cellPlace } from "./model";
 import type { Line } from "./sequence";
-import type { Grid } from "./table";
 
 /** A block of the document and its part of a sequence. */
 export interface Spot extends Readonly<Block> {
@@ -26,8 +25,7 @@ export interface Section {
   readonly spots: readonly Spot[];
   /** What is open behind it. */
   readonly open: readonly Frame[];
-  /** What else was read for it: what its tables are, and the words of their cells. */
-  readonly tables: readonly { readonly line: Line; readonly grid: Grid | undefined }[];
+  /** What else was read for it: the words of cells. */
   readonly cells: ReadonlyMap<string, readonly Line[] | undefined>;
   /** How many places it takes in the sequence, and in the document. */
   readonly length: number;
@@ -42,20 +40,23 @@ export interface Place {
   readonly index: number;
 }
 
-/** Where each section begins, and which one the words of a cell are in. */
-interface Starts {
+/** Where each section begins: in the document and among its children, in the sequence and among its lines. */
+export interface Starts {
   readonly at: readonly number[];
+  readonly child: readonly number[];
   readonly from: readonly number[];
-  readonly cells: ReadonlyMap<string, number>;
+  readonly line: readonly number[];
 }
 
 export class Index {
-  private known: Starts | null = null;
   private readonly placed = new Map<number, readonly Spot[]>();
 
   constructor(
     readonly sections: readonly Section[],
+    readonly starts: Starts,
     readonly sequences: Sequences,
+    /** Those there are, with the number of their line. */
+    readonly tables: readonly TableLine[],
   ) {}
 
   /** The last block that begins at or before this place in the document, and those behind it. */
@@ -89,6 +90,14 @@ export class Index {
     return found;
   }
 
+  /** The lines that stand around a part of the body, and where the first of them begins. */
+  linesAround(from: number, to: number): { readonly lines: readonly Line[]; readonly start: number } {
+    const { from: starts, line } = this.starts;
+    // One more before it: what is put in goes on in its formatting.
+    const [first, last] = [Math.max(lastAt(starts, from) - 1, 0), lastAt(starts, to) + 1];
+    return { lines: this.sequences.body.slice(line[first] ?? 0, line[last]), start: starts[first] ?? 0 };
+  }
+
   /** The first block of the body that begins at a place of the document or behind it. */
   bodyFrom(position: number): Spot | null {
     return this.next(Math.max(lastAt(this.starts.at, position), 0), ({ root, at }) => root === BODY && at >= position);
@@ -105,8 +114,7 @@ export class Index {
 
   /** Those of a cell. */
   spotsIn(root: string): readonly Spot[] {
-    const section = this.starts.cells.get(root);
-    return section === undefined ? [] : this.spotsOf(section).filter((spot) => spot.root === root);
+    return this.spotsOf(this.sectionIn(root, 0)).filter((spot) => spot.root === root);
   }
 
   toSequence(position: number): Place | null {
@@ -162,7 +170,9 @@ export class Index {
   }
 
   private sectionIn(root: string, index: number): number {
-    return root === BODY ? lastAt(this.starts.from, index) : (this.starts.cells.get(root) ?? -1);
+    if (root === BODY) return lastAt(this.starts.from, index);
+    const line = this.tables.find(({ grid }) => grid !== undefined && grid.id === cellPlace(root)?.table)?.number;
+    return line === undefined ? -1 : lastAt(this.starts.line, line);
   }
 
   /** Where they are in all. */
@@ -174,25 +184,10 @@ export class Index {
     this.placed.set(section, spots);
     return spots;
   }
-
-  private get starts(): Starts {
-    if (this.known !== null) return this.known;
-    const [at, from]: [number[], number[]] = [[], []];
-    const cells = new Map<string, number>();
-    let [position, index] = [0, 0];
-    this.sections.forEach((section, number) => {
-      at.push(position);
-      from.push(index);
-      position += section.size;
-      index += section.length;
-      for (const name of section.cells.keys()) cells.set(name, number);
-    });
-    return (this.known = { at, from, cells });
-  }
 }
 
 /** The last of several places, in order, that is at or before one; -1 if there is none. */
-function lastAt(starts: readonly number[], place: number): number {
+export function lastAt(starts: readonly number[], place: number): number {
   let [low, high] = [0, starts.length];
   while (low < high) {
     const middle = (low + high) >> 1;

@@ -3,8 +3,8 @@
 import { Fragment, type Mark, type MarkType, type Node, type NodeType, type Schema } from "@tiptap/pm/model";
 import { type Block, blocksOf, isShown } from "./blocks";
 import { after, type Frame, place, PLAIN, said } from "./fold";
-import { gridsIn, type Sequences } from "./grids";
-import { hasSpot, Index, type Section, type Spot } from "./places";
+import { gridsOf, isTable, type Sequences, type TableLine } from "./grids";
+import { hasSpot, Index, lastAt, type Section, type Spot } from "./places";
 import {
   type Attributes,
   BODY,
@@ -23,7 +23,7 @@ import {
 } from "./model";
 import { type Line, lengthOf, type Run } from "./sequence";
 import type { Cell, Grid } from "./table";
-import { differing } from "./window";
+import { differing, differingIn } from "./window";
 
 export interface Reading {
   readonly doc: Node;
@@ -54,51 +54,46 @@ export class Reader {
   private readonly empty = new Map<string, Node>();
   private offered: Node[] = [];
   private readonly around = new WeakMap<Node, Node>();
-  /** What was read last. */
-  private sections: readonly Section[] = [];
+  /** What was read last, unless nothing is to be seen of it. */
+  private last: Reading | null = null;
 
   constructor(readonly schema: Schema) {}
 
+  /** Sections outside of the lines that differ from what was read last are taken as they are. */
   read(sequences: Sequences): Reading {
-    return this.reading(this.sectionsOf(sequences), sequences);
-  }
-
-  private reading(sections: readonly Section[], sequences: Sequences): Reading {
-    this.sections = sections;
-    const children: Node[] = [];
-    for (const { nodes } of sections) children.push(...nodes);
-    return { doc: this.schema.topNodeType.create(null, children), index: new Index(sections, sequences) };
-  }
-
-  /** Those at both ends that are what was read last are taken as they are; only what is between them is read. */
-  private sectionsOf(sequences: Sequences): readonly Section[] {
-    const { body } = sequences;
-    const [old, grids] = [this.sections, gridsIn(sequences)];
-    const isSame = ({ lines, tables, cells }: Section, at: number): boolean => {
-      for (let line = 0; line < lines.length; line++) if (lines[line] !== body[at + line]) return false;
-      if (!tables.every(({ line, grid }) => grids.get(line) === grid)) return false;
-      for (const [name, read] of cells) if (sequences.cells.get(name) !== read) return false;
-      return lines.length > 0;
-    };
-    /** Whether a line begins something that stands in nothing that is open. */
+    const { body, cells } = sequences;
+    const last = this.last?.index ?? UNREAD;
+    const { sections: old, starts, sequences: before, tables: known } = last;
+    const window = differingIn(before.body, body);
+    const shift = body.length - before.body.length;
+    const lines = [
+      ...known.filter(({ number }) => number < window.from).map(({ line, number }) => ({ line, number })),
+      ...body.slice(window.from, window.newTo).flatMap((line, at) => (isTable(line) ? [{ line, number: window.from + at }] : [])),
+      ...known.filter(({ number }) => number >= window.oldTo).map(({ line, number }) => ({ line, number: number + shift })),
+    ];
+    const grids = gridsOf(lines.map(({ line }) => line), cells);
+    const tables = lines.map((one): TableLine => ({ ...one, grid: grids.get(one.line) }));
+    let [from, oldTo] = [window.from, window.oldTo];
+    // A table is another if what stands in its cells is, although its line is the same.
+    for (const { line, number, grid } of known) {
+      if (number >= window.from && number < window.oldTo) continue;
+      const section = old[lastAt(starts.line, number)];
+      if (grids.get(line) === grid && [...(section?.cells ?? [])].every(([name, words]) => cells.get(name) === words)) continue;
+      [from, oldTo] = [Math.min(from, number), Math.max(oldTo, number + 1)];
+    }
     const begins = (open: readonly Frame[], line: Line): boolean => {
       if (line.boundary === null || isUnseen(line, grids)) return false;
       const { kept, next } = place(open, said(line.fields));
       return kept === 0 && !next;
     };
-    let [head, tail, from, to] = [0, old.length, 0, body.length];
-    for (let section = old[head]; section !== undefined && isSame(section, from); section = old[head]) {
-      const next = body[from + section.lines.length];
-      if (next !== undefined && !begins(section.open, next)) break;
-      head += 1;
-      from += section.lines.length;
-    }
-    for (let section = old[tail - 1]; tail > head && section !== undefined && to - section.lines.length >= from && isSame(section, to - section.lines.length); section = old[tail - 1]) {
-      tail -= 1;
-      to -= section.lines.length;
-    }
+    let head = Math.max(lastAt(starts.line, from), 0);
+    // What begins there now may go on in what is before it.
+    const next = body[from];
+    if (head > 0 && starts.line[head] === from && next !== undefined && !begins(old[head - 1]?.open ?? NOTHING, next)) head -= 1;
+    let tail = lastAt(starts.line, oldTo - 1) + 1;
     const made: Section[] = [];
-    for (let at = from; at < to; ) {
+    const endOf = (section: number): number => (starts.line[section] ?? before.body.length) + shift;
+    for (let at = starts.line[head] ?? 0; at < endOf(tail); ) {
       let [end, open] = [at, NOTHING];
       for (let line = body[end]; line !== undefined && (end === at || !begins(open, line)); line = body[end]) {
         if (line.boundary !== null && !isUnseen(line, grids)) open = after(open, place(open, said(line.fields)));
@@ -107,10 +102,31 @@ export class Reader {
       made.push(this.section(body.slice(at, end), open, grids, sequences));
       at = end;
       // What was something by itself before may have become part of this.
-      for (; to < at; tail++) to += old[tail]?.lines.length ?? Infinity;
+      while (tail < old.length && endOf(tail) < at) tail += 1;
     }
+    this.last = this.spliced(last, head, tail, made, sequences, tables);
+    return this.last ?? this.nothing(sequences);
+  }
+
+  /** With some sections in the place of others; `null` if nothing is to be seen. */
+  private spliced({ sections: old, starts }: Pick<Index, "sections" | "starts">, head: number, tail: number, made: readonly Section[], sequences: Sequences, tables: readonly TableLine[]): Reading | null {
     const sections = [...old.slice(0, head), ...made, ...old.slice(tail)];
-    return sections.some(({ nodes }) => nodes.length > 0) ? sections : [this.nothing(), ...sections];
+    const spliced = (of: readonly number[], sizeOf: (section: Section) => number): readonly number[] => {
+      const all = of.slice(0, head);
+      let at = head === 0 ? 0 : (all[head - 1] ?? 0) + sizeOf(old[head - 1] as Section);
+      for (const section of made) {
+        all.push(at);
+        at += sizeOf(section);
+      }
+      const shift = at - (of[tail] ?? 0);
+      for (let section = tail; section < of.length; section++) all.push((of[section] ?? 0) + shift);
+      return all;
+    };
+    const children = this.last?.doc.content.content ?? [];
+    const nodes = [...children.slice(0, starts.child[head]), ...made.flatMap((section) => section.nodes), ...(tail < old.length ? children.slice(starts.child[tail]) : [])];
+    if (nodes.length === 0) return null;
+    const next = { at: spliced(starts.at, ({ size }) => size), child: spliced(starts.child, (section) => section.nodes.length), from: spliced(starts.from, ({ length }) => length), line: spliced(starts.line, ({ lines }) => lines.length) };
+    return { doc: this.schema.topNodeType.create(null, nodes), index: new Index(sections, next, sequences, tables) };
   }
 
   private section(lines: readonly Line[], open: readonly Frame[], grids: ReadonlyMap<Line, Grid>, sequences: Sequences): Section {
@@ -120,15 +136,15 @@ export class Reader {
       return grid === undefined ? null : this.table(grid, sequences, blocks);
     });
     const cells = new Map(blocks.flatMap(({ root }) => (root === BODY ? [] : [[root, sequences.cells.get(root)] as const])));
-    const tables = lines.filter(isTable).map((line) => ({ line, grid: grids.get(line) }));
-    return sectionOf({ lines, open, tables: tables.length === 0 ? NO_TABLES : tables, cells: cells.size === 0 ? NO_CELLS : cells, length: lengthOf(lines) }, nodes, blocks);
+    return sectionOf({ lines, open, cells: cells.size === 0 ? NO_CELLS : cells, length: lengthOf(lines) }, nodes, blocks);
   }
 
   /** A text without anything to be seen in it is an empty paragraph. */
-  private nothing(): Section {
+  private nothing(sequences: Sequences): Reading {
     const blocks: Block[] = [];
     const nodes = [this.emptyIn(BODY, blocks)];
-    return sectionOf({ lines: [], open: NOTHING, tables: NO_TABLES, cells: NO_CELLS, length: 0 }, nodes, blocks);
+    const section = sectionOf({ lines: [], open: NOTHING, cells: NO_CELLS, length: 0 }, nodes, blocks);
+    return { doc: this.schema.topNodeType.create(null, nodes), index: new Index([section], { at: [0], child: [0], from: [0], line: [0] }, sequences, []) };
   }
 
   /** What is read next and is the same as one of these, or something in them, is that very node. */
@@ -151,24 +167,24 @@ export class Reader {
   adopt({ doc, index }: Reading, shown: Node): Reading {
     const window = differing(doc, shown);
     if (window === null) return { doc: shown, index };
-    let child = 0;
-    const sections = index.sections.map((section) => {
-      const first = child;
-      child += section.nodes.length;
-      if (child <= window.from || first >= window.newTo) return section;
-      const adopted = sectionOf(section, shown.content.content.slice(first, child), section.spots);
+    const sections = index.sections.slice();
+    for (let at = lastAt(index.starts.child, window.from); at < sections.length; at++) {
+      const [section, first] = [sections[at], index.starts.child[at]];
+      if (section === undefined || first === undefined || first >= window.newTo) break;
+      const adopted = sectionOf(section, shown.content.content.slice(first, first + section.nodes.length), section.spots);
       for (const spot of adopted.spots) if (spot.node.isTextblock) this.keep(spot, { node: spot.node, hidden: spot.hidden });
-      for (const node of adopted.nodes) {
-        if (!node.isTextblock && node.firstChild !== null) this.around.set(node.firstChild, node);
-        node.descendants((inner) => {
-          if (!inner.isTextblock && inner.firstChild !== null) this.around.set(inner.firstChild, inner);
-          return !inner.isTextblock;
-        });
-      }
-      return adopted;
-    });
-    this.sections = sections;
-    return { doc: shown, index: new Index(sections, index.sequences) };
+      for (const node of adopted.nodes) this.isAround(node);
+      sections[at] = adopted;
+    }
+    const adopted = { doc: shown, index: new Index(sections, index.starts, index.sequences, index.tables) };
+    if (this.last !== null) this.last = adopted;
+    return adopted;
+  }
+
+  private isAround(node: Node): void {
+    if (node.isTextblock || node.firstChild === null) return;
+    this.around.set(node.firstChild, node);
+    node.forEach((child) => this.isAround(child));
   }
 
   private blocks(blocks: readonly Block[], spots: Block[], table: (line: Line) => Node | null): readonly Node[] {
@@ -336,16 +352,14 @@ export class Reader {
   }
 }
 
-const isTable = ({ boundary, fields }: Line): boolean => boundary !== null && fields["type"] === "table";
-
 const isUnseen = (line: Line, grids: ReadonlyMap<Line, Grid>): boolean => isTable(line) && !grids.has(line);
 
 const NOTHING: readonly Frame[] = [];
-const NO_TABLES: Section["tables"] = [];
 const NO_CELLS: Section["cells"] = new Map();
+const UNREAD: Pick<Index, "sections" | "starts" | "sequences" | "tables"> = { sections: [], starts: { at: [], child: [], from: [], line: [] }, sequences: { body: [], cells: new Map() }, tables: [] };
 
 /** Of nodes, and the blocks in them in the order of the document. */
-function sectionOf({ lines, open, tables, cells, length }: Omit<Section, "nodes" | "spots" | "size">, nodes: readonly Node[], blocks: readonly Readonly<Block>[]): Section {
+function sectionOf({ lines, open, cells, length }: Omit<Section, "nodes" | "spots" | "size">, nodes: readonly Node[], blocks: readonly Readonly<Block>[]): Section {
   const spots: Spot[] = [];
   let size = 0;
   const find = (node: Node, position: number): boolean => {
@@ -358,7 +372,7 @@ function sectionOf({ lines, open, tables, cells, length }: Omit<Section, "nodes"
     if (find(node, size)) node.descendants((inner, position) => find(inner, start + position));
     size += node.nodeSize;
   }
-  return { lines, nodes, spots, open, tables, cells, length, size };
+  return { lines, nodes, spots, open, cells, length, size };
 }
 
 /** A field that may not be as it is counts as absent. */

@@ -84,9 +84,8 @@ export function changed(lines: readonly Line[], delta: Delta): { readonly lines:
       was += removed;
     }
   }
-  const rest = reader.rest();
-  reader.take(rest, writer);
-  keep(rest);
+  reader.takeAll(writer);
+  keep(Infinity);
   return { lines: writer.end(), kept };
 }
 
@@ -161,11 +160,10 @@ class Reader {
 
   constructor(private readonly lines: readonly Line[]) {}
 
-  rest(): number {
-    let rest = -this.inside;
-    const { lines } = this;
-    for (let at = this.at; at < lines.length; at++) rest += (lines[at] as Line).length;
-    return rest;
+  takeAll(sink: Sink): void {
+    const line = this.lines[this.at];
+    if (this.inside > 0 && line !== undefined) this.take(line.length - this.inside, sink);
+    sink.lines(this.lines.slice(this.at));
   }
 
   take(count: number, sink: Sink): void {
@@ -225,11 +223,11 @@ class Writer implements Sink {
 
   readonly lines = (lines: readonly Line[]): void => {
     const [first] = lines;
+    if (first === undefined) return;
     // What stands before the first boundary goes on with what was put in before it.
-    if (first?.boundary === null && !this.isEmpty) {
+    if (first.boundary === null && !this.isEmpty) {
       first.runs.forEach(this.run);
-      if (lines.length > 1) this.lines(lines.slice(1));
-      return;
+      return this.lines(lines.slice(1));
     }
     this.close();
     for (let at = 0; at < lines.length - 1; at++) this.done.push(lines[at] as Line);

@@ -43,11 +43,11 @@ export interface Between {
   readonly to: number;
 }
 
-/** What the sequence holds between two places; `isTable` tells tables that are seen. */
-export function storedUnits(lines: readonly Line[], { from, to }: Between, codes: Codes, isTable: (line: Line) => boolean, isUnseen: (line: Line) => boolean): Units<Stored> {
+/** What the sequence holds between two places, of lines the first of which begins at `start`; `isTable` tells tables that are seen. */
+export function storedUnits(lines: readonly Line[], start: number, { from, to }: Between, codes: Codes, isTable: (line: Line) => boolean, isUnseen: (line: Line) => boolean): Units<Stored> {
   const units: Stored[] = [];
   let all = "";
-  let at = 0;
+  let at = start;
   const add = (code: string, unit: Stored): void => {
     for (let offset = 0; offset < code.length; offset++) {
       if (at >= from && at < to) {

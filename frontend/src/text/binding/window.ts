@@ -20,3 +20,14 @@ export function differing(old: Node, now: Node): Window | null {
   }
   return { from, oldTo, newTo };
 }
+
+/** The same of two lists. */
+export function differingIn(old: readonly unknown[], now: readonly unknown[]): Window {
+  let [from, oldTo, newTo] = [0, old.length, now.length];
+  while (from < oldTo && from < newTo && old[from] === now[from]) from += 1;
+  while (oldTo > from && newTo > from && old[oldTo - 1] === now[newTo - 1]) {
+    oldTo -= 1;
+    newTo -= 1;
+  }
+  return { from, oldTo, newTo };
+}

@@ -66,13 +66,15 @@ export function bodyChange(reader: Reader, reading: Reading, now: Node, caret: n
     newTo += 1;
   }
   const children = Array.from({ length: newTo - from }, (_, at) => now.child(from + at));
+  const spots = index.bodyBetween(start, end);
+  // Where nothing of the old is in between.
+  const gap = index.bodyBefore(start)?.to ?? startOf(index.bodyFrom(0));
   return rootChange({
     reader,
     root: BODY,
-    lines: index.sequences.body,
-    spots: index.bodyBetween(start, end),
-    // Where nothing of the old is in between.
-    gap: index.bodyBefore(start)?.to ?? startOf(index.bodyFrom(0)),
+    ...index.linesAround(spots[0] === undefined ? gap : startOf(spots[0]), spots.at(-1)?.to ?? gap),
+    spots,
+    gap,
     // What is before it is the same in both.
     wanted: wantedOf(children, start, false),
     caret,
@@ -90,6 +92,7 @@ export function cellChange(reader: Reader, reading: Reading, root: string, cell:
     reader,
     root,
     lines: index.sequences.cells.get(root) ?? [],
+    start: 0,
     spots: index.spotsIn(root),
     gap: 0,
     wanted,
@@ -103,7 +106,9 @@ export function cellChange(reader: Reader, reading: Reading, root: string, cell:
 interface RootChange {
   readonly reader: Reader;
   readonly root: string;
+  /** Those that matter, and where the first of them begins. */
   readonly lines: readonly Line[];
+  readonly start: number;
   readonly spots: readonly Spot[];
   readonly gap: number;
   readonly wanted: readonly Wanted[];
@@ -122,13 +127,13 @@ function startOfChild(doc: Node, child: number): number {
   return start;
 }
 
-function rootChange({ reader, root, lines, spots, gap, wanted, caret, stayed, isFirst, isWhole }: RootChange): Change {
+function rootChange({ reader, root, lines, start, spots, gap, wanted, caret, stayed, isFirst, isWhole }: RootChange): Change {
   const [first, last] = [spots[0], spots.at(-1)];
   const between: Between = first === undefined || last === undefined ? { from: gap, to: gap } : { from: startOf(first), to: last.to };
   const shown = new Set(spots.flatMap(({ boundary, line }) => (boundary !== null && line !== null ? [line] : [])));
   const isTable = (line: Line): boolean => line.fields["type"] === "table" && shown.has(line);
   const codes = new Codes();
-  const stored = storedUnits(lines, between, codes, isTable, (line) => line.fields["type"] === "table" && !shown.has(line));
+  const stored = storedUnits(lines, start, between, codes, isTable, (line) => line.fields["type"] === "table" && !shown.has(line));
   const visible = stored.units.flatMap((unit, at) => (unit.kind === "hidden" ? [] : [at]));
   const ids = new Set(visible.flatMap((at) => tableOf(stored.units[at])));
   const used = new Set<string>();
@@ -158,7 +163,7 @@ function rootChange({ reader, root, lines, spots, gap, wanted, caret, stayed, is
   const gone: Line[] = [];
   let plain = true;
   let [full, was, is] = [0, 0, 0];
-  let attributes: Attributes = attributesBefore(lines, between.from);
+  let attributes: Attributes = attributesBefore(lines, between.from - start);
   let removing = false;
 
   /** What nobody sees goes with what stood on both sides of it; a table that may come back does not. */
