@@ -137,15 +137,11 @@ function rangeOf(editor: Editor, block: HTMLElement): NodeRange | null {
   for (let depth = $inside.depth; depth >= 0; depth--) {
     const start = depth === 0 ? $inside.pos : $inside.before(depth);
     if (editor.view.nodeDOM(start) !== block) continue;
+    // From outside: what stands in a quote can be moved by itself, too.
     const node = doc.nodeAt(start);
-    const $from = doc.resolve(start + 1);
-    return node === null ? null : node.isAtom ? blocksAround(doc.resolve(start)) : blocksAt($from, doc.resolve(start + node.nodeSize - 1));
+    return node === null ? null : blocksAt(doc.resolve(start), doc.resolve(start + node.nodeSize));
   }
   return null;
-
-  function blocksAround($start: ReturnType<typeof doc.resolve>): NodeRange | null {
-    return blocksAt($start, doc.resolve($start.pos + ($start.nodeAfter?.nodeSize ?? 0)));
-  }
 }
 
 /** The block under the pointer, or in the line of it, and after that while the pointer is on its way to the handle. */

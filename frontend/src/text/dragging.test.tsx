@@ -134,6 +134,15 @@ test("an item of a list goes as one, where somebody takes it out of the list whi
   for (const one of [ann, bo]) expect(outline(one)).toEqual(["paragraph above", "listItem/paragraph between", "paragraph last", "paragraph the block"]);
 });
 
+test("a quote of several paragraphs goes as one, with what somebody writes in it while it is dragged", async () => {
+  const { ann, bo, handle } = await together("<p>above</p><blockquote><p>the block</p><p>more of it</p></blockquote><p>last</p>");
+  into(bo, "more of it");
+  await drag(handle());
+  await act(() => Promise.resolve(bo.commands.insertContent("!")));
+  drop(ann, Infinity);
+  for (const one of [ann, bo]) expect(outline(one)).toEqual(["paragraph above", "paragraph last", "blockquote/paragraph the block", "blockquote/paragraph more of it!"]);
+});
+
 test("selected words dragged while somebody writes in them go with what was written", async () => {
   const { ann, bo } = await together(THREE);
   ann.commands.setTextSelection(wordsOf(ann));

@@ -19,10 +19,12 @@ afterEach(() => {
 
 const kept: File[] = [];
 const lost: number[] = [];
+const refused: true[] = [];
 const ports = {
   keep: (file: File) => Promise.resolve(file.size > 100 ? null : `/api/v1/documents/d/attachments/${kept.push(file)}`),
   own: "/api/v1/documents/notes/attachments/",
   lost: (count: number) => void lost.push(count),
+  refused: () => void refused.push(true),
 };
 
 const open = (): Editor => opening().editor;
@@ -39,6 +41,7 @@ function opening(): { readonly editor: Editor; readonly doc: Doc } {
     element.remove();
     kept.length = 0;
     lost.length = 0;
+    refused.length = 0;
   });
   return { editor, doc };
 }
@@ -104,6 +107,21 @@ test("Markdown is told from plain words", () => {
   }
 });
 
+test("a paste into a text that can only be read, at once or by the time it is read, says so", async () => {
+  const editor = open();
+  const paste = (): void => {
+    const event = new Event("paste", { bubbles: true, cancelable: true });
+    Object.assign(event, { clipboardData: { files: [], getData: (type: string) => (type === "text/plain" ? "## Two" : "") } });
+    editor.view.dom.dispatchEvent(event);
+  };
+  paste();
+  editor.setEditable(false);
+  await vi.waitFor(() => expect(refused).toHaveLength(1));
+  paste();
+  expect(refused).toHaveLength(2);
+  expect(editor.getText()).toBe("");
+});
+
 test("Markdown that is pasted becomes what it says, where the caret is", async () => {
   const editor = open();
   editor.commands.setContent("<p>before after</p>");
@@ -118,7 +136,7 @@ test("Markdown that is pasted becomes what it says, where the caret is", async (
 });
 
 /** Something that is pasted, and ready when it is said to be. */
-function slowly(editor: Editor, what: (ports: PastesPorts, held: Held) => Promise<void>): () => Promise<void> {
+function slowly(editor: Editor, what: (ports: PastesPorts, held: Held) => Promise<unknown>): () => Promise<unknown> {
   let go: () => void = () => undefined;
   const wait = new Promise<void>((resolve) => (go = resolve));
   const { held, end } = hold(editor);
@@ -129,8 +147,8 @@ function slowly(editor: Editor, what: (ports: PastesPorts, held: Held) => Promis
   };
 }
 const PICTURE = '<img src="data:image/png;base64,iVBORw0KGgo=">';
-const htmlOf = (editor: Editor, words: string): (() => Promise<void>) => slowly(editor, (slow, held) => pasteHtml(editor, `<b>${words}</b>${PICTURE}`, slow, held));
-const markdownOf = (editor: Editor, words: string): (() => Promise<void>) => slowly(editor, (slow, held) => pasteMarkdown(editor, `**${words}**![](data:image/png;base64,iVBORw0KGgo=)`, slow, held));
+const htmlOf = (editor: Editor, words: string): (() => Promise<unknown>) => slowly(editor, (slow, held) => pasteHtml(editor, `<b>${words}</b>${PICTURE}`, slow, held));
+const markdownOf = (editor: Editor, words: string): (() => Promise<unknown>) => slowly(editor, (slow, held) => pasteMarkdown(editor, `**${words}**![](data:image/png;base64,iVBORw0KGgo=)`, slow, held));
 const type = (editor: Editor, words: string): void => editor.view.dispatch(editor.state.tr.insertText(words));
 const lines = (editor: Editor): string[] => editor.state.doc.content.content.map(({ textContent }) => textContent);
 /** The words before the caret in its line, and what is selected. */

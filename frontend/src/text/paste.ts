@@ -28,7 +28,11 @@ export function pastes(ports: PastesPorts): Extension {
               },
               paste: (view, event) => {
                 const data = event.clipboardData;
-                if (data === null || plain || !view.editable || view.state.selection.$from.parent.type.spec.code) return false;
+                if (!view.editable) {
+                  ports.refused();
+                  return false;
+                }
+                if (data === null || plain || view.state.selection.$from.parent.type.spec.code) return false;
                 const html = data.getData("text/html");
                 const text = data.getData("text/plain").replace(/\r\n?/g, "\n");
                 const special = html !== "" ? isForeign(html) || hasDataPictures(html) || hasOthersPictures(html, ports.own) : data.files.length === 0 && isMarkdown(text);
@@ -49,10 +53,12 @@ async function bring(editor: Editor, html: string, text: string, ports: PastesPo
   const { held, end } = hold(editor);
   try {
     const { pasteHtml, pasteMarkdown } = await import("./pasted");
-    await (html === "" ? pasteMarkdown(editor, text, ports, held) : pasteHtml(editor, html, ports, held));
+    const done = await (html === "" ? pasteMarkdown(editor, text, ports, held) : pasteHtml(editor, html, ports, held));
+    if (!done && !editor.isDestroyed) ports.refused();
   } catch {
     // Without a network the part that reads it may be missing: then as the editor takes it by itself.
-    if (editor.isDestroyed || !editor.isEditable) return;
+    if (editor.isDestroyed) return;
+    if (!editor.isEditable) return ports.refused();
     // And so may be what finds the place again: nothing is replaced that may be something else by now.
     if (held.since.length > 0) editor.commands.setTextSelection(held.since.reduce((at, { mapping }) => mapping.map(at, -1), held.selection.from));
     if (html === "") editor.view.pasteText(text);

@@ -13,9 +13,12 @@ export interface PastesPorts {
   readonly keep: Keep;
   /** So many pictures could not be stored and were left out. */
   readonly lost: (count: number) => void;
+  /** Nothing was put in: the text can only be read, by then if not before. */
+  readonly refused: () => void;
 }
 
-export async function pasteMarkdown(editor: Editor, text: string, ports: PastesPorts, held: Held): Promise<void> {
+/** Answers whether it was put in. */
+export async function pasteMarkdown(editor: Editor, text: string, ports: PastesPorts, held: Held): Promise<boolean> {
   const { markdown, lost } = await keepInMarkdown(text, ports.keep);
   const { content: blocks } = Node.fromJSON(editor.schema, withoutLost(fromMarkdown(markdown)));
   const isOpen = (block: Node | null): number => (block?.type.name === "paragraph" ? 1 : 0);
@@ -24,9 +27,10 @@ export async function pasteMarkdown(editor: Editor, text: string, ports: PastesP
   const slice = new Slice(blocks, isOpen(blocks.firstChild), isOpen(blocks.lastChild));
   const done = await putAt(editor, held, () => editor.view.dispatch(editor.state.tr.replaceSelection(slice).scrollIntoView()));
   if (done && lost > 0) ports.lost(lost);
+  return done;
 }
 
-export async function pasteHtml(editor: Editor, html: string, ports: PastesPorts, held: Held): Promise<void> {
+export async function pasteHtml(editor: Editor, html: string, ports: PastesPorts, held: Held): Promise<boolean> {
   // A document of its own, in which nothing is loaded and nothing runs.
   const { body } = new DOMParser().parseFromString(html, "text/html");
   if (isForeign(html)) tidy(body);
@@ -34,4 +38,5 @@ export async function pasteHtml(editor: Editor, html: string, ports: PastesPorts
   const lost = await keepInHtml(body, ports.keep);
   const done = await putAt(editor, held, () => editor.view.pasteHTML(body.innerHTML));
   if (done && lost > 0) ports.lost(lost);
+  return done;
 }

@@ -134,6 +134,7 @@ function TodaysText(props: ViewProps): React.JSX.Element {
           return "address" in done ? done.address : null;
         },
         lost: (count) => showToast({ text: latest.current.t("image.leftOut", { count }) }),
+        refused: () => showToast({ text: latest.current.t("tools.pasteRefused") }),
       }),
       Highlight,
     ],
