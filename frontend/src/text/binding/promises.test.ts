@@ -284,9 +284,12 @@ test("a key costs the line it is in, whatever others have changed in other lines
   ann.editor.commands.insertTable({ rows: 2, cols: 2 });
   for (const [mine, theirs] of [["line 29", "line 0"], ["line 3", "line 20"], ["line 29", "line 9"], ["line 0", "line 27"]] as const) {
     for (const [person, line] of [[bo, theirs], [ann, mine], [bo, mine]] as const) {
+      const before = new Set([ann, bo].flatMap(({ binding }) => binding.reading.index.sections));
       into(person, line);
       type(person, "x");
       for (const { binding, editor } of [ann, bo]) {
+        // What stands elsewhere was not even read.
+        expect(binding.reading.index.sections.filter((section) => !before.has(section))).toHaveLength(1);
         expect(binding.reading.doc).toBe(editor.state.doc);
         // What would be read next: nothing has to be compared but what is changed then.
         const { reader, sources } = binding as unknown as { readonly reader: Reader; readonly sources: Sources };

@@ -86,6 +86,7 @@ export class Reader {
       const { kept, next } = place(open, said(line.fields));
       return kept === 0 && !next;
     };
+    if (this.last !== null && from === oldTo && shift === 0) return (this.last = { doc: this.last.doc, index: new Index(old, starts, sequences, tables) });
     let head = Math.max(lastAt(starts.line, from), 0);
     // What begins there now may go on in what is before it.
     const next = body[from];
