@@ -73,11 +73,7 @@ export class Index {
 
   /** Where a place is before every block, the first one. */
   spotAt(position: number): Spot | null {
-    for (let section = lastAt(this.starts.at, position); section >= 0; section--) {
-      const found = this.spotsOf(section).findLast(({ at }) => at <= position);
-      if (found !== undefined) return found;
-    }
-    return this.next(0, () => true);
+    return this.last(lastAt(this.starts.at, position), 0, ({ at }) => at <= position) ?? this.next(0, () => true);
   }
 
   /** The blocks of the body that begin between two places of the document. */
@@ -105,11 +101,7 @@ export class Index {
 
   /** The last one that begins before it. */
   bodyBefore(position: number): Spot | null {
-    for (let section = lastAt(this.starts.at, position); section >= 0; section--) {
-      const found = this.spotsOf(section).findLast(({ root, at }) => root === BODY && at < position);
-      if (found !== undefined) return found;
-    }
-    return null;
+    return this.last(lastAt(this.starts.at, position), 0, ({ root, at }) => root === BODY && at < position);
   }
 
   /** Those of a cell. */
@@ -150,11 +142,18 @@ export class Index {
 
   /** The last block of a root that begins at or before a place; before every block, the first one. */
   private holder(root: string, index: number): Spot | null {
-    for (let section = this.sectionIn(root, index); section >= 0; section = root === BODY ? section - 1 : -1) {
-      const found = this.spotsOf(section).findLast((spot) => spot.root === root && spot.from <= index);
+    const section = this.sectionIn(root, index);
+    const first = root === BODY ? 0 : section;
+    return section < 0 ? null : (this.last(section, first, (spot) => spot.root === root && spot.from <= index) ?? this.next(first, (spot) => spot.root === root));
+  }
+
+  /** The last there is in sections up to one. */
+  private last(section: number, first: number, is: (spot: Spot) => boolean): Spot | null {
+    for (let at = section; at >= first; at--) {
+      const found = this.spotsOf(at).findLast(is);
       if (found !== undefined) return found;
     }
-    return root === BODY ? this.next(0, (spot) => spot.root === BODY) : (this.spotsIn(root)[0] ?? null);
+    return null;
   }
 
   private next(section: number, is: (spot: Spot) => boolean): Spot | null {

@@ -2,7 +2,7 @@
 // writes, and what did not change is the same node again, which the editor passes over.
 import { Fragment, type Mark, type MarkType, type Node, type NodeType, type Schema } from "@tiptap/pm/model";
 import { type Block, blocksOf, isShown } from "./blocks";
-import { after, type Frame, place, PLAIN, said } from "./fold";
+import { after, type Frame, place, type Placed, PLAIN, said } from "./fold";
 import { gridsOf, isTable, type Sequences, type TableLine } from "./grids";
 import { hasSpot, Index, lastAt, type Section, type Spot } from "./places";
 import {
@@ -67,9 +67,9 @@ export class Reader {
     const window = differingIn(before.body, body);
     const shift = body.length - before.body.length;
     const lines = [
-      ...known.filter(({ number }) => number < window.from).map(({ line, number }) => ({ line, number })),
+      ...known.filter(({ number }) => number < window.from),
       ...body.slice(window.from, window.newTo).flatMap((line, at) => (isTable(line) ? [{ line, number: window.from + at }] : [])),
-      ...known.filter(({ number }) => number >= window.oldTo).map(({ line, number }) => ({ line, number: number + shift })),
+      ...known.filter(({ number }) => number >= window.oldTo).map((one) => ({ ...one, number: one.number + shift })),
     ];
     const grids = gridsOf(lines.map(({ line }) => line), cells);
     const tables = lines.map((one): TableLine => ({ ...one, grid: grids.get(one.line) }));
@@ -81,24 +81,22 @@ export class Reader {
       if (grids.get(line) === grid && [...(section?.cells ?? [])].every(([name, words]) => cells.get(name) === words)) continue;
       [from, oldTo] = [Math.min(from, number), Math.max(oldTo, number + 1)];
     }
-    const begins = (open: readonly Frame[], line: Line): boolean => {
-      if (line.boundary === null || isUnseen(line, grids)) return false;
-      const { kept, next } = place(open, said(line.fields));
-      return kept === 0 && !next;
-    };
+    const placed = (open: readonly Frame[], line: Line): Placed | null => (line.boundary === null || (isTable(line) && !grids.has(line)) ? null : place(open, said(line.fields)));
+    const begins = (where: Placed | null): boolean => where?.kept === 0 && !where.next;
     if (this.last !== null && from === oldTo && shift === 0) return (this.last = { doc: this.last.doc, index: new Index(old, starts, sequences, tables) });
     let head = Math.max(lastAt(starts.line, from), 0);
     // What begins there now may go on in what is before it.
     const next = body[from];
-    if (head > 0 && starts.line[head] === from && next !== undefined && !begins(old[head - 1]?.open ?? NOTHING, next)) head -= 1;
+    if (head > 0 && starts.line[head] === from && next !== undefined && !begins(placed(old[head - 1]?.open ?? NOTHING, next))) head -= 1;
     let tail = lastAt(starts.line, oldTo - 1) + 1;
     const made: Section[] = [];
     const endOf = (section: number): number => (starts.line[section] ?? before.body.length) + shift;
     for (let at = starts.line[head] ?? 0; at < endOf(tail); ) {
       let [end, open] = [at, NOTHING];
-      for (let line = body[end]; line !== undefined && (end === at || !begins(open, line)); line = body[end]) {
-        if (line.boundary !== null && !isUnseen(line, grids)) open = after(open, place(open, said(line.fields)));
-        end += 1;
+      for (let line = body[end]; line !== undefined; line = body[++end]) {
+        const where = placed(open, line);
+        if (end > at && begins(where)) break;
+        if (where !== null) open = after(open, where);
       }
       made.push(this.section(body.slice(at, end), open, grids, sequences));
       at = end;
@@ -137,28 +135,27 @@ export class Reader {
       return grid === undefined ? null : this.table(grid, sequences, blocks);
     });
     const cells = new Map(blocks.flatMap(({ root }) => (root === BODY ? [] : [[root, sequences.cells.get(root)] as const])));
-    return sectionOf({ lines, open, cells: cells.size === 0 ? NO_CELLS : cells, length: lengthOf(lines) }, nodes, blocks);
+    return sectionOf({ lines, open, cells: cells.size === 0 ? NO_CELLS : cells }, nodes, blocks);
   }
 
   /** A text without anything to be seen in it is an empty paragraph. */
   private nothing(sequences: Sequences): Reading {
     const blocks: Block[] = [];
     const nodes = [this.emptyIn(BODY, blocks)];
-    const section = sectionOf({ lines: [], open: NOTHING, cells: NO_CELLS, length: 0 }, nodes, blocks);
+    const section = sectionOf({ lines: [], open: NOTHING, cells: NO_CELLS }, nodes, blocks);
     return { doc: this.schema.topNodeType.create(null, nodes), index: new Index([section], { at: [0], child: [0], from: [0], line: [0] }, sequences, []) };
   }
 
   /** What is read next and is the same as one of these, or something in them, is that very node. */
   offer(nodes: readonly Node[]): void {
     this.offered = [];
-    const add = (node: Node): void => {
-      if (node.isTextblock || node.isAtom) this.offered.push(node);
-      else {
-        if (node.firstChild !== null) this.around.set(node.firstChild, node);
-        node.forEach(add);
-      }
-    };
-    nodes.forEach(add);
+    for (const node of nodes) this.keepAround(node, (inner) => void this.offered.push(inner));
+  }
+
+  private keepAround(node: Node, found: (node: Node) => void): void {
+    if (node.isTextblock || node.isAtom) return found(node);
+    if (node.firstChild !== null) this.around.set(node.firstChild, node);
+    node.forEach((child) => this.keepAround(child, found));
   }
 
   /**
@@ -174,18 +171,12 @@ export class Reader {
       if (section === undefined || first === undefined || first >= window.newTo) break;
       const adopted = sectionOf(section, shown.content.content.slice(first, first + section.nodes.length), section.spots);
       for (const spot of adopted.spots) if (spot.node.isTextblock) this.keep(spot, { node: spot.node, hidden: spot.hidden });
-      for (const node of adopted.nodes) this.isAround(node);
+      for (const node of adopted.nodes) this.keepAround(node, () => undefined);
       sections[at] = adopted;
     }
     const adopted = { doc: shown, index: new Index(sections, index.starts, index.sequences, index.tables) };
     if (this.last !== null) this.last = adopted;
     return adopted;
-  }
-
-  private isAround(node: Node): void {
-    if (node.isTextblock || node.firstChild === null) return;
-    this.around.set(node.firstChild, node);
-    node.forEach((child) => this.isAround(child));
   }
 
   private blocks(blocks: readonly Block[], spots: Block[], table: (line: Line) => Node | null): readonly Node[] {
@@ -353,14 +344,12 @@ export class Reader {
   }
 }
 
-const isUnseen = (line: Line, grids: ReadonlyMap<Line, Grid>): boolean => isTable(line) && !grids.has(line);
-
 const NOTHING: readonly Frame[] = [];
 const NO_CELLS: Section["cells"] = new Map();
 const UNREAD: Pick<Index, "sections" | "starts" | "sequences" | "tables"> = { sections: [], starts: { at: [], child: [], from: [], line: [] }, sequences: { body: [], cells: new Map() }, tables: [] };
 
 /** Of nodes, and the blocks in them in the order of the document. */
-function sectionOf({ lines, open, cells, length }: Omit<Section, "nodes" | "spots" | "size">, nodes: readonly Node[], blocks: readonly Readonly<Block>[]): Section {
+function sectionOf(parts: Pick<Section, "lines" | "open" | "cells">, nodes: readonly Node[], blocks: readonly Readonly<Block>[]): Section {
   const spots: Spot[] = [];
   let size = 0;
   const find = (node: Node, position: number): boolean => {
@@ -373,7 +362,7 @@ function sectionOf({ lines, open, cells, length }: Omit<Section, "nodes" | "spot
     if (find(node, size)) node.descendants((inner, position) => find(inner, start + position));
     size += node.nodeSize;
   }
-  return { lines, nodes, spots, open, cells, length, size };
+  return { ...parts, nodes, spots, length: lengthOf(parts.lines), size };
 }
 
 /** A field that may not be as it is counts as absent. */

@@ -3,7 +3,11 @@
 import { UndoManager, type Doc } from "yjs";
 import type { TextBinding, Written } from "./binding";
 import { type SharedSelection, placed } from "./carets";
-import { numbersNow, putBehindStarts } from "./restored";
+import type * as Restored from "./restored";
+
+// What sees to it that all comes back where it was is fetched with the first change: a text opens without it.
+let restored: typeof Restored | null = null;
+export const readyToRestore = async (): Promise<void> => void (restored = await import("./restored"));
 
 /** Letters that follow each other within this time are taken back together. In ms. */
 const BURST = 500;
@@ -48,12 +52,12 @@ export function createUndo({ doc, binding, caret, burst = BURST }: UndoPorts): U
   });
   const turn = (what: "undo" | "redo"): Undone => {
     if (!(what === "undo" ? manager.canUndo() : manager.canRedo())) return { done: false, caret: null };
-    for (const step of what === "undo" ? manager.undoStack : manager.redoStack) step.insertions = numbersNow(doc, step.insertions);
+    for (const step of what === "undo" ? manager.undoStack : manager.redoStack) step.insertions = restored?.numbersNow(doc, step.insertions) ?? step.insertions;
     before = caret?.() ?? null;
     try {
       doc.transact((transaction) => {
         turned = manager[what]();
-        putBehindStarts(transaction);
+        restored?.putBehindStarts(transaction);
         // Until the transaction is over, and the manager hears of it.
         manager[`${what}ing`] = true;
       }, manager);
@@ -66,6 +70,7 @@ export function createUndo({ doc, binding, caret, burst = BURST }: UndoPorts): U
   return {
     manager,
     written: ({ structural, before: isBefore }) => {
+      if (restored === null) readyToRestore().catch(() => undefined);
       if (structural) manager.stopCapturing();
       if (isBefore) before = caret?.() ?? null;
     },

@@ -9,16 +9,8 @@ export interface Window {
 }
 
 export function differing(old: Node, now: Node): Window | null {
-  const [oldCount, newCount] = [old.childCount, now.childCount];
-  let from = 0;
-  while (from < oldCount && from < newCount && old.child(from) === now.child(from)) from += 1;
-  if (from === oldCount && from === newCount) return null;
-  let [oldTo, newTo] = [oldCount, newCount];
-  while (oldTo > from && newTo > from && old.child(oldTo - 1) === now.child(newTo - 1)) {
-    oldTo -= 1;
-    newTo -= 1;
-  }
-  return { from, oldTo, newTo };
+  const window = differingIn(old.children, now.children);
+  return window.from === window.oldTo && window.from === window.newTo ? null : window;
 }
 
 /** The same of two lists. */

@@ -6,7 +6,7 @@ import { blocks } from "../../blocks";
 import { FOLLOWS, TextBinding } from "../binding";
 import { readyToCarry } from "../moves";
 import { TableIds } from "../table-ids";
-import { createUndo, type Undo } from "../undo";
+import { createUndo, readyToRestore, type Undo } from "../undo";
 
 /** What a plan does to somebody, whatever binding is between their editor and the data. */
 export interface Person {
@@ -21,8 +21,8 @@ export interface Person {
 
 export const REMOTE = "remote";
 
-// A page has it by the time that something of others arrives.
-await readyToCarry();
+// A page has them by the time that something of others arrives.
+await Promise.all([readyToCarry(), readyToRestore()]);
 
 export function extensions(): Extensions {
   return [...blocks(), TableIds];
