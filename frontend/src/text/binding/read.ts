@@ -134,8 +134,8 @@ export class Reader {
       const grid = grids.get(line);
       return grid === undefined ? null : this.table(grid, sequences, blocks);
     });
-    const cells = new Map(blocks.flatMap(({ root }) => (root === BODY ? [] : [[root, sequences.cells.get(root)] as const])));
-    return sectionOf({ lines, open, cells: cells.size === 0 ? NO_CELLS : cells }, nodes, blocks);
+    const cells = lines.some(isTable) ? new Map(blocks.flatMap(({ root }) => (root === BODY ? [] : [[root, sequences.cells.get(root)] as const]))) : NO_CELLS;
+    return sectionOf({ lines, open, cells }, nodes, blocks);
   }
 
   /** A text without anything to be seen in it is an empty paragraph. */
@@ -169,7 +169,7 @@ export class Reader {
     for (let at = lastAt(index.starts.child, window.from); at < sections.length; at++) {
       const [section, first] = [sections[at], index.starts.child[at]];
       if (section === undefined || first === undefined || first >= window.newTo) break;
-      const adopted = sectionOf(section, shown.content.content.slice(first, first + section.nodes.length), section.spots);
+      const adopted = sectionOf({ ...section }, shown.content.content.slice(first, first + section.nodes.length), section.spots.map((spot) => ({ ...spot })));
       for (const spot of adopted.spots) if (spot.node.isTextblock) this.keep(spot, { node: spot.node, hidden: spot.hidden });
       for (const node of adopted.nodes) this.keepAround(node, () => undefined);
       sections[at] = adopted;
@@ -348,13 +348,14 @@ const NOTHING: readonly Frame[] = [];
 const NO_CELLS: Section["cells"] = new Map();
 const UNREAD: Pick<Index, "sections" | "starts" | "sequences" | "tables"> = { sections: [], starts: { at: [], child: [], from: [], line: [] }, sequences: { body: [], cells: new Map() }, tables: [] };
 
-/** Of nodes, and the blocks in them in the order of the document. */
+/** Of nodes, and the blocks in them in the order of the document. What is given becomes part of it: a copy would cost more than all
+ * the rest, for each line of a text that is opened. */
 function sectionOf(parts: Pick<Section, "lines" | "open" | "cells">, nodes: readonly Node[], blocks: readonly Readonly<Block>[]): Section {
   const spots: Spot[] = [];
   let size = 0;
   const find = (node: Node, position: number): boolean => {
     const block = hasSpot(node) ? blocks[spots.length] : undefined;
-    if (block !== undefined) spots.push({ ...block, node, at: node.isTextblock ? position + 1 : position });
+    if (block !== undefined) spots.push(Object.assign(block, { node, at: node.isTextblock ? position + 1 : position }));
     return !node.isTextblock;
   };
   for (const node of nodes) {
@@ -362,7 +363,7 @@ function sectionOf(parts: Pick<Section, "lines" | "open" | "cells">, nodes: read
     if (find(node, size)) node.descendants((inner, position) => find(inner, start + position));
     size += node.nodeSize;
   }
-  return { ...parts, nodes, spots, length: lengthOf(parts.lines), size };
+  return Object.assign(parts, { nodes, spots, length: lengthOf(parts.lines), size });
 }
 
 /** A field that may not be as it is counts as absent. */
