@@ -161,6 +161,7 @@ impl Hangup {
         shared.phase = Phase::Conversation;
         if let Some(stream) = &shared.stream {
             give_up_after(stream.socket(), None);
+            keep_little(stream.socket());
         }
     }
 
@@ -222,6 +223,20 @@ fn give_up_after(stream: &TcpStream, time: Option<Duration>) {
         tracing::debug!(%error, "a peer that takes nothing cannot be given up");
     }
 }
+
+/// The system would keep megabytes for a peer that is slow: what it has not sent is written no sooner than it can be, so that
+/// the queue knows what the peer has not taken, and what is urgent does not wait behind the rest.
+#[cfg(target_os = "linux")]
+fn keep_little(stream: &TcpStream) {
+    const UNSENT: u32 = 128 << 10;
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT) {
+        tracing::debug!(%error, "the system may keep much for a slow peer");
+    }
+}
+
+/// The same where that is not to be had.
+#[cfg(not(target_os = "linux"))]
+fn keep_little(_: &TcpStream) {}
 
 /// Only Linux can.
 #[cfg(not(target_os = "linux"))]

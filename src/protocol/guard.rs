@@ -48,7 +48,6 @@ mod outline;
 mod readiness;
 mod stand_ins;
 mod structs;
-mod texts;
 
 use bytes::Bytes;
 use smallvec::SmallVec;

@@ -47,6 +47,19 @@ fn large(bytes: usize, words: u32) -> Doc {
     other
 }
 
+/// A document in which so many people wrote a letter each.
+fn of_many(people: u64) -> Doc {
+    let doc = person(1);
+    for id in 2..people + 2 {
+        let writer = person(id);
+        let text = writer.get_or_insert_text("text");
+        text.insert(&mut writer.transact_mut(), 0, "a few words");
+        let update = writer.transact().encode_state_as_update_v1(&StateVector::default());
+        doc.transact_mut().apply_update(Update::decode_v1(&update).unwrap()).unwrap();
+    }
+    doc
+}
+
 async fn store(server: &impl Address, name: &str, doc: &Doc) {
     let state = doc.transact().encode_state_as_update_v1(&StateVector::default());
     let path = format!("/api/v1/documents/{name}/updates");
@@ -125,17 +138,25 @@ async fn whatever_the_dialect_who_comes_to_a_large_document_hears_all_of_it_and_
 
 #[tokio::test]
 async fn who_asks_again_and_again_and_never_reads_holds_little() {
-    const SOCKETS: u64 = 16;
     let folder = tempfile::tempdir().unwrap();
     let server = Weft::serve(folder.path(), &[]).await;
     store(&server, "book", &large(10 << 20, 10)).await;
-    let ann = Client::named("ann").opens(&server, "book").await;
+    store(&server, "crowd", &of_many(20_000)).await;
+    for document in ["book", "crowd"] {
+        holds_little(&server, document).await;
+    }
+}
+
+async fn holds_little(server: &Weft, document: &str) {
+    const SOCKETS: u64 = 16;
+    let ann = Client::named("ann").opens(server, document).await;
     // Sixteen questions in one frame, each of them with a vector of its own.
     let ask = async |socket: u64| {
-        let mut raw = Raw::open(&server, "book").await;
+        let mut raw = Raw::open(server, document).await;
         let questions = (0..16).flat_map(|n| {
-            let known = (socket * 16 + n) as u32;
-            step1(&StateVector::new([(ClientID::new(1), known)].into_iter().collect()).encode_v1())
+            let known =
+                [(ClientID::new(1), (socket * 16 + n) as u32), (ClientID::new(2 + socket * 16 + n), 11)];
+            step1(&StateVector::new(known.into_iter().collect()).encode_v1())
         });
         raw.send(questions.collect::<Vec<u8>>()).await;
         // It is answered in turn: what comes is the first of many pieces.
@@ -149,9 +170,23 @@ async fn who_asks_again_and_again_and_never_reads_holds_little() {
         deaf.push(ask(socket).await);
     }
     let grown = server.resident_bytes().saturating_sub(before);
-    println!("grown by {} KB for {SOCKETS} sockets", grown >> 10);
+    println!("{document}: grown by {} KB for {SOCKETS} sockets", grown >> 10);
     assert!(grown < SOCKETS * (2 << 20), "{} KB for each", (grown / SOCKETS) >> 10);
-    let bob = Client::named("bob").opens(&server, "book").await;
+    let bob = Client::named("bob").opens(server, document).await;
     ann.types("they are served all the same");
+    settle(&[&ann, &bob]).await;
+}
+
+#[tokio::test]
+async fn who_does_nothing_but_ask_is_sent_away() {
+    let server = TestServer::start().await;
+    let ann = server.client("ann", "notes").await;
+    let mut raw = Raw::open(&server, "notes").await;
+    for _ in 0..20 {
+        raw.send(empty_step1().repeat(16)).await;
+    }
+    assert_eq!(raw.closed().await, Some(4529));
+    ann.types("nobody else notices");
+    let bob = server.client("bob", "notes").await;
     settle(&[&ann, &bob]).await;
 }

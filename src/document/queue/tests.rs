@@ -325,7 +325,7 @@ fn in_pieces(count: usize) -> (Answer, Arc<AtomicUsize>) {
         counter.fetch_add(1, Ordering::Relaxed);
         payload(10)
     });
-    (Answer::InPieces(InPieces::new(pieces, 10)), made)
+    (Answer::InPieces(InPieces::new(pieces)), made)
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_large_answer_is_made_as_it_is_written_and_keeps_its_place() {
     socket.push(reply(1));
     socket.outbox.answer(answer);
     socket.push(update(2, 1, 0));
-    assert_eq!(socket.waiting(), (3, 13));
+    assert_eq!(socket.waiting(), (3, 3), "nothing of the answer is there yet");
     assert_eq!(socket.drain(), ["reply 1"]);
     for count in 1..=3 {
         assert_eq!(made.load(Ordering::Relaxed), count - 1, "no more is made than is written");
@@ -345,6 +345,34 @@ fn a_large_answer_is_made_as_it_is_written_and_keeps_its_place() {
     assert_eq!(socket.drain(), ["update 2", "update 3"]);
     assert!(socket.drain().is_empty());
     assert_eq!(socket.waiting(), (0, 0));
+}
+
+#[test]
+fn frames_of_the_transport_do_not_wait_for_a_long_answer() {
+    let socket = Socket::new(100, 10);
+    let (answer, _) = in_pieces(9);
+    socket.push(reply(1));
+    socket.outbox.answer(answer);
+    socket.queue.control(Control::Pong(payload(3)));
+    socket.queue.control(Control::Ping);
+    assert_eq!(socket.drain(), ["reply 1", "pong 3", "ping 0"]);
+    assert_eq!(socket.drain(), ["reply 10"]);
+    socket.queue.control(Control::Ping);
+    assert_eq!(socket.drain(), ["ping 0"]);
+    assert_eq!(socket.queue.pieces(), 1);
+    assert_eq!(socket.drain(), ["reply 10"]);
+    assert_eq!(socket.queue.pieces(), 2, "the peer takes what it is sent");
+}
+
+#[test]
+fn long_answers_that_wait_keep_nobody_from_being_heard() {
+    let socket = Socket::new(20, 10);
+    for _ in 0..6 {
+        let other = socket.queue.open(Bytes::from_static(b"o: "));
+        other.answer(in_pieces(3).0);
+    }
+    assert!(socket.queue.has_room());
+    assert_eq!(socket.push(update(1, 1, 0)), Pushed::Queued);
 }
 
 #[test]
@@ -381,7 +409,7 @@ fn who_asks_anew_while_a_piece_is_made_gets_no_more_of_the_old_ones() {
         }
         payload(10)
     });
-    socket.outbox.answer(Answer::InPieces(InPieces::new(pieces, 10)));
+    socket.outbox.answer(Answer::InPieces(InPieces::new(pieces)));
     socket.push(update(2, 1, 0));
     assert_eq!(socket.drain(), ["reply 10"]);
     assert_eq!(socket.drain(), ["reply 7", "update 2"]);
@@ -727,9 +755,9 @@ impl Play {
         }
         let state = Arc::new(check(self.replica.state().unwrap()));
         let (known, most) = (self.reader.vector(), self.random.random_range(1..60));
-        let cut = guard::Cut::new(state, |client| known.get(&client), most);
+        let cut = guard::Cut::new(state, known, most);
         let pieces = cut.map(|piece| ysync::encode(&SyncMessage::Update(piece)));
-        self.socket.outbox.answer(Answer::InPieces(InPieces::new(pieces, most)));
+        self.socket.outbox.answer(Answer::InPieces(InPieces::new(pieces)));
     }
 
     /// Does what the reading task does on a notice. Returns whether there was one.

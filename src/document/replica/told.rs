@@ -64,7 +64,7 @@ impl Told {
     fn cut(self) -> Option<Cut> {
         match self {
             Self::Whole(_) => None,
-            Self::Part(state, known) => Some(Cut::new(state, |client: ClientId| known.get(&client), PIECE)),
+            Self::Part(state, known) => Some(Cut::new(state, known, PIECE)),
         }
     }
 }
@@ -167,12 +167,11 @@ mod tests {
             let most = random.random_range(1..300);
             let reader = Writer::new(9);
             let (mut count, mut stops) = (0, random.random_range(0..20));
-            let mut cut = Cut::new(state.clone(), |_| 0, most);
+            let mut cut = Cut::new(state.clone(), StateVector::default(), most);
             while let Some(piece) = cut.next() {
                 // The line breaks, and the reader asks for what it does not have.
                 if stops == 0 {
-                    let known: StateVector = reader.vector();
-                    cut = Cut::new(state.clone(), |client| known.get(&client), most);
+                    cut = Cut::new(state.clone(), reader.vector(), most);
                 }
                 stops -= 1;
                 // A section says whose it is, a struct where it belongs.

@@ -21,7 +21,6 @@ use crate::protocol::{
 use super::{
     Limits, Readiness, Update, read_client, read_range,
     structs::{self, Block, Kind},
-    texts,
 };
 
 /// Answers for updates that are not plainly ready. Takes time linear in the bytes, times the logarithm of
@@ -102,37 +101,6 @@ impl<'a> Pieces<'a> {
         let part = self.runs.encode(&set.encode());
         Update::check(part, &Limits::unlimited()).ok().filter(|part| !part.is_empty())
     }
-
-    /// The next part of about so many bytes, encoded; nothing once all has been given out. This is for who only passes on
-    /// what is in order: the update is a whole state.
-    pub(super) fn next_of_bytes(&mut self, most: usize) -> Option<Bytes> {
-        /// No range takes more; most take half of it.
-        const RANGE: usize = 10;
-        self.runs.forget_kept();
-        self.runs.left = usize::MAX;
-        self.runs.room = Some(Room { left: most, most });
-        // Whom a state does not know it does not build upon.
-        self.runs.advance_all(&|_| 0);
-        let is_any = |run: &Run<'_>| run.kept.structs > 0;
-        let left = self.runs.room.map_or(0, |room| room.left);
-        let mut set = DeleteSet::of((left / RANGE).max(1));
-        for run in self.runs.runs.iter().filter(|run| is_any(run)) {
-            self.deletions.take(run.client, run.reached, &mut set);
-        }
-        let has_structs = self.runs.runs.iter().any(is_any);
-        if !has_structs {
-            self.deletions.take_next(|_| u32::MAX, &mut set);
-        }
-        (has_structs || set.clients > 0).then(|| self.runs.encode(&set.encode()))
-    }
-}
-
-/// How many bytes of structs may still be taken.
-#[derive(Clone, Copy, Debug)]
-struct Room {
-    left: usize,
-    /// Of all there was.
-    most: usize,
 }
 
 /// The ranges of a delete set that have not been given out.
@@ -289,8 +257,6 @@ struct Runs<'a> {
     ready: Vec<usize>,
     /// How many new structs may still be taken.
     left: usize,
-    /// And how many bytes of them, if that is bounded: then long texts are cut.
-    room: Option<Room>,
 }
 
 /// How far one client's structs have come.
@@ -302,8 +268,6 @@ struct Run<'a> {
     unread: usize,
     /// The clock of the struct that is read next.
     clock: u32,
-    /// At which byte the struct begins that was read last.
-    at: usize,
     /// A struct that was read and waits.
     waiting: Option<Block<'a>>,
     /// The clock up to which this client is integrated.
@@ -320,18 +284,14 @@ struct Run<'a> {
 struct Kept {
     structs: u64,
     clock: u32,
-    /// What is left of a text of which the first part is known.
-    head: Vec<u8>,
     from: usize,
     until: usize,
-    /// The first part of a text.
-    tail: Vec<u8>,
 }
 
 impl Kept {
     /// Nothing yet; what comes begins at `clock` and byte `at`.
     fn none(clock: u32, at: usize) -> Self {
-        Self { structs: 0, clock, head: Vec::new(), from: at, until: at, tail: Vec::new() }
+        Self { structs: 0, clock, from: at, until: at }
     }
 }
 
@@ -346,7 +306,6 @@ impl<'a> Run<'a> {
             return Some(block);
         }
         self.unread = self.unread.checked_sub(1)?;
-        self.at = self.reader.position();
         // These bytes have been read before, so this succeeds.
         let block = structs::read_block_again(&mut self.reader, self.client, self.clock).ok()?;
         self.clock = block.end;
@@ -362,7 +321,6 @@ impl<'a> Runs<'a> {
             reader: Reader::starting_at(&update.bytes, extent.at),
             unread: extent.structs,
             clock: section.start,
-            at: extent.at,
             waiting: None,
             reached: known(section.client),
             is_stuck: false,
@@ -371,7 +329,7 @@ impl<'a> Runs<'a> {
         });
         let runs: Vec<_> = runs.collect();
         let ready = (0..runs.len()).rev().collect();
-        Self { update, runs, ready, left: usize::MAX, room: None }
+        Self { update, runs, ready, left: usize::MAX }
     }
 
     /// What was kept has been given out; what is taken from here on is the next piece.
@@ -431,60 +389,12 @@ impl<'a> Runs<'a> {
                 }
                 return;
             }
-            if self.room.is_some() && !self.fits(index, &block) {
-                self.runs[index].waiting = Some(block);
-                self.left = 0;
-                return;
-            }
             self.left -= 1;
             let run = &mut self.runs[index];
-            if !run.kept.head.is_empty() && run.kept.until == run.reader.position() {
-                // It was taken as what is left of it.
-                run.reached = block.end;
-                continue;
-            }
             run.kept.structs += 1;
             run.kept.until = run.reader.position();
             run.reached = block.end;
         }
-    }
-
-    /// Whether all of a struct is taken, as far as it is not known: then it has its part of the room. Of a long text a part
-    /// may be taken instead.
-    fn fits(&mut self, index: usize, block: &Block<'a>) -> bool {
-        let (Some(room), run) = (&mut self.room, &mut self.runs[index]) else { return true };
-        let is_first = room.left == room.most;
-        let text = texts::Text::of(&self.update.bytes, run.at, block);
-        let known = run.reached - block.start;
-        let rest = text.as_ref().and_then(|text| text.behind(known));
-        let whole = run.reader.position() - run.at;
-        let size = rest.filter(|_| known > 0).map_or(whole, |rest| texts::HEAD + rest.len());
-        if size <= room.left || is_first && rest.is_none() {
-            room.left = room.left.saturating_sub(size);
-            if let (Some(text), Some(rest)) = (text, rest.filter(|_| known > 0)) {
-                let at = run.reader.position();
-                let head = text.encode(run.client, known, rest);
-                run.kept = Kept { structs: 1, clock: run.reached, head, ..Kept::none(block.end, at) };
-            }
-            return true;
-        }
-        // A little room is left to the next piece.
-        if let (Some(text), Some(rest)) = (text, rest)
-            && size > room.most
-            && room.left >= room.most / 2
-        {
-            let (part, length) = texts::first_part(rest, room.left);
-            room.left = 0;
-            let encoded = text.encode(run.client, known, part);
-            if known > 0 {
-                run.kept = Kept { structs: 1, clock: run.reached, head: encoded, ..Kept::none(0, run.at) };
-            } else {
-                run.kept.structs += 1;
-                run.kept.tail = encoded;
-            }
-            run.reached += length;
-        }
-        false
     }
 
     /// The delete set cut to what is integrated, encoded, and whether that is all of it.
@@ -533,9 +443,7 @@ impl<'a> Runs<'a> {
             wire::put_uint(&mut out, run.kept.structs);
             wire::put_uint(&mut out, run.client.get());
             wire::put_uint(&mut out, u64::from(run.kept.clock));
-            out.extend_from_slice(&run.kept.head);
             out.extend_from_slice(&self.update.bytes[run.kept.from..run.kept.until]);
-            out.extend_from_slice(&run.kept.tail);
         }
         out.extend_from_slice(deletes);
         out.into()
