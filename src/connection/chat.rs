@@ -139,6 +139,10 @@ impl Talk for ChatTalk {
 
     async fn act(&mut self) -> Result<(), CloseReason> {
         for (said, now) in std::mem::take(&mut self.heard) {
+            // It may have been closed meanwhile, by a deletion or because its peer does not read.
+            if self.outbox.closing().is_some() {
+                break;
+            }
             self.take(said, now).await?;
         }
         Ok(())

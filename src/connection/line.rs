@@ -90,6 +90,7 @@ pub(super) fn run<S: Messages>(
                     queue: queue.clone(),
                     metrics: metrics.clone(),
                     heartbeat,
+                    pieces: 0,
                     pace: None,
                     reads_from: None,
                     farewell: &mut farewell,
@@ -138,6 +139,8 @@ struct Reader<'a, T> {
     queue: SendQueue,
     metrics: Metrics,
     heartbeat: Heartbeat,
+    /// Of long answers, how many messages the peer had taken when the clock struck last.
+    pieces: u64,
     /// What is left of how often the peer is heard.
     pace: Option<Bucket>,
     /// Nothing is read before this moment.
@@ -245,7 +248,10 @@ impl<T: Talk> Reader<'_, T> {
             };
         }
         // What came before a bad frame was said and stands.
-        self.talk.act().await?;
+        if let Err(reason) = self.talk.act().await {
+            // Whoever has said that it goes has gone in order all the same.
+            return Err(end.unwrap_or(End::because(reason)));
+        }
         self.heartbeat.held_up(now.instant.elapsed());
         end.map_or(Ok(Again::Same), Err)
     }
@@ -294,6 +300,10 @@ impl<T: Talk> Reader<'_, T> {
 
     fn beat(&mut self) -> Result<Again, End> {
         let now = Instant::now();
+        let pieces = self.queue.pieces();
+        if std::mem::replace(&mut self.pieces, pieces) != pieces {
+            self.heartbeat.heard(now);
+        }
         let beat = self.heartbeat.tick(self.queue.take_activity(), now);
         if beat.dead {
             return Err(End::because(CloseReason::Idle));

@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 use super::{
     effect::Said,
     queue::{Answer, Before, Frame, InPieces, Outbox, Pushed},
-    replica::told::{PIECE, Told},
+    replica::told::Told,
 };
 use crate::{
     ids::{DocumentName, SessionId},
@@ -219,7 +219,7 @@ pub(super) fn in_messages(
     mut messages: impl Iterator<Item = SyncMessage> + Send + 'static,
 ) -> Answer {
     if is_in_pieces {
-        Answer::InPieces(InPieces::new(messages.map(|message| ysync::encode(&message)), PIECE))
+        Answer::InPieces(InPieces::new(messages.map(|message| ysync::encode(&message))))
     } else {
         Answer::Whole(messages.next().map_or_else(Bytes::new, |message| ysync::encode(&message)))
     }

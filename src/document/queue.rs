@@ -119,12 +119,12 @@ impl SendQueue {
         }
     }
 
-    /// Queues a frame of the transport.
+    /// Queues a frame of the transport, which goes before a long answer.
     pub fn control(&self, control: Control) {
         let waiting = &mut self.0.queue.lock().waiting;
         if waiting.closing().is_none() {
             let frame = Frame::Control(control);
-            waiting.push_quietly(Waiting::Frame(Queued { address: Bytes::new(), frame, lane: NO_LANE }));
+            waiting.push_control(Waiting::Frame(Queued { address: Bytes::new(), frame, lane: NO_LANE }));
         }
     }
 
@@ -177,6 +177,12 @@ impl SendQueue {
             }
             return Drained::Frames;
         }
+    }
+
+    /// Counts the messages of long answers that the peer has taken, but for the last: whoever takes those lives, although
+    /// nothing is heard of it.
+    pub fn pieces(&self) -> u64 {
+        self.0.queue.lock().pieces
     }
 
     /// What the reading side should do now, if anything. Registers `waker` if there is nothing.

@@ -45,6 +45,10 @@ use crate::{
 /// What a client that hears stateless messages is told when it shows more of itself than the settings allow.
 const PRESENCE_TOO_LARGE: &str = r#"{"type":"error","code":"presence_too_large","message":"what you show of yourself (awareness) is larger than max_presence_bytes allows: the others do not see it"}"#;
 
+/// How often a session may ask what it lacks: each question goes through all who ever wrote. Clients ask once when they
+/// open a document, and some again every few seconds.
+const ASKS: Rate = Rate { burst: 200.0, per_second: 10.0 };
+
 /// What a session is, to a document.
 #[derive(Debug)]
 struct Member {
@@ -60,6 +64,8 @@ struct Member {
     in_batch: u64,
     /// What is left of how often it may say something of itself.
     shows: Option<Bucket>,
+    /// And of how often it may ask what it lacks.
+    asks: Option<Bucket>,
     /// What is left of what its changes may cost.
     purse: Purse,
     /// A request without a connection: it answers for its changes together with all others.
@@ -76,6 +82,7 @@ impl Member {
             told_of_presence: false,
             in_batch: 0,
             shows: None,
+            asks: None,
             purse: Purse::default(),
             is_request: false,
         }
@@ -95,6 +102,10 @@ impl Member {
         if let (Dialect::YWebSocketById, Some(client)) = (self.dialect, client) {
             self.dialect = Dialect::YWebSocket { echo: client.get() > u64::from(u32::MAX) };
         }
+    }
+
+    fn may_ask(&mut self, now: Instant) -> bool {
+        self.asks.get_or_insert_with(|| Bucket::new(ASKS, now)).take(now)
     }
 
     fn may_show(&mut self, rate: Rate, now: Instant) -> bool {
@@ -206,6 +217,10 @@ impl DocumentState {
     pub fn receive(&mut self, session: SessionId, message: Message, now: Moment, effects: &mut Effects) {
         let Some(member) = self.members.get_mut(&session) else { return };
         match message {
+            Message::SyncStep1(_) if !member.may_ask(now.instant) => {
+                effects.push(Effect::Refused("step_1_rate"));
+                effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
+            }
             Message::SyncStep1(vector) => match self.replica.tell(&vector) {
                 Ok(told) => {
                     // A Hocuspocus provider that is made to sync again counts until its own step 2 is

@@ -208,11 +208,14 @@ impl SledStore {
                 Box::pin(answered(answer))
             }
             Err(_) => {
+                // What fills the queue is to make room; and then it is this one's turn.
                 self.hurry.set();
+                let hurry = self.hurry.clone();
                 let room = Arc::clone(&self.room);
                 Box::pin(async move {
                     let room = room.acquire_many_owned(weight).await.map_err(|_| StoreError::Closed)?;
                     send(Some(room), request);
+                    hurry.set();
                     answered(answer).await
                 })
             }
@@ -270,7 +273,7 @@ struct GroupLimits {
 }
 
 /// Tells the storage thread that somebody waits.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Hurry {
     awaited: Arc<AtomicBool>,
     writer: Thread,

@@ -81,17 +81,21 @@ impl Backlog {
     /// Queues what is said to the peer.
     pub(super) fn push(&mut self, waiting: Waiting) {
         self.active = true;
-        self.push_quietly(waiting);
-    }
-
-    /// Queues a frame that the application on the other side does not see.
-    pub(super) fn push_quietly(&mut self, waiting: Waiting) {
         self.bytes += waiting.size();
         self.waiting.push_back(waiting);
         self.wake_writer();
     }
 
-    /// Queues an answer before all that waits.
+    /// Queues a frame of the transport, which the application on the other side does not see: before a long answer, behind
+    /// which it would come too late.
+    pub(super) fn push_control(&mut self, waiting: Waiting) {
+        let at = self.waiting.iter().position(|waiting| !waiting.is_short()).unwrap_or(self.waiting.len());
+        self.bytes += waiting.size();
+        self.waiting.insert(at, waiting);
+        self.wake_writer();
+    }
+
+    /// Queues what is left of an answer, before all that came since.
     pub(super) fn push_front(&mut self, answering: Answering) {
         let waiting = Waiting::Answer(answering);
         self.bytes += waiting.size();
@@ -170,7 +174,7 @@ impl Backlog {
 
     /// Whether the reader waited for room and has it now. True once.
     pub(super) fn room_came(&mut self, limits: &Limits) -> bool {
-        let came = self.blocked && self.waiting.is_empty() && self.bytes <= limits.bytes;
+        let came = self.blocked && self.bytes <= limits.bytes && self.waiting.len() <= limits.frames;
         self.blocked &= !came;
         came
     }

@@ -93,25 +93,22 @@ pub enum Answer {
 
 /// Messages each of which is made when the one before it has been written: what waits is not the answer but the means to
 /// make it, which all who ask may share.
-pub struct InPieces {
-    pieces: Box<dyn Iterator<Item = Bytes> + Send>,
-    bytes: usize,
-}
+pub struct InPieces(Box<dyn Iterator<Item = Bytes> + Send>);
 
 impl InPieces {
-    /// Messages of about so many bytes at the most.
-    pub fn new(pieces: impl Iterator<Item = Bytes> + Send + 'static, bytes: usize) -> Self {
-        Self { pieces: Box::new(pieces), bytes }
+    /// These messages.
+    pub fn new(pieces: impl Iterator<Item = Bytes> + Send + 'static) -> Self {
+        Self(Box::new(pieces))
     }
 
     pub(super) fn next(&mut self) -> Option<Bytes> {
-        self.pieces.next()
+        self.0.next()
     }
 }
 
 impl fmt::Debug for InPieces {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "pieces of {} bytes", self.bytes)
+        out.write_str("pieces")
     }
 }
 
@@ -148,7 +145,8 @@ impl Waiting {
                 address.len()
                     + match answer {
                         Answer::Whole(message) => message.len(),
-                        Answer::InPieces(pieces) => pieces.bytes,
+                        // Nothing of it is there before it is written.
+                        Answer::InPieces(_) => 0,
                     }
             }
         }
