@@ -10,9 +10,10 @@ import { connect, createServer } from "node:net";
  *   meet silence, as behind a gateway that has lost its way out;
  * - thawed: what comes now is passed on, and a connection that lost bytes meanwhile is reset, for it would be garbled.
  *
- * With a `delay`, in ms, everything said is heard so much later, each way.
+ * With a `delay`, in ms, everything said is heard so much later, each way. With a `rate`, in bytes a second, all that the
+ * server says on all connections together comes no faster.
  */
-export async function startProxy(server, { delay = 0 } = {}) {
+export async function startProxy(server, { delay = 0, rate = Infinity } = {}) {
   const target = Number(new URL(server.url).port);
   const pairs = new Set();
   let frozen = false;
@@ -20,6 +21,19 @@ export async function startProxy(server, { delay = 0 } = {}) {
 
   // Timers of the same length end in the order they were set.
   const later = (act) => (delay > 0 ? void setTimeout(act, delay) : act());
+
+  let free = 0;
+  /** After what is on the line already, and for as long as it takes itself. */
+  const paced = (from, bytes, act) => {
+    if (rate === Infinity) return later(act);
+    const now = performance.now();
+    free = Math.max(free, now) + (bytes.length / rate) * 1_000;
+    from.pause();
+    setTimeout(() => {
+      from.resume();
+      later(act);
+    }, free - now);
+  };
 
   const take = (near) => {
     const far = connect(target, "127.0.0.1");
@@ -32,6 +46,7 @@ export async function startProxy(server, { delay = 0 } = {}) {
       from.setNoDelay(true);
       from.on("data", (bytes) => {
         if (frozen) pair.torn = true;
+        else if (from === far) paced(from, bytes, () => to.destroyed || to.write(bytes));
         else later(() => to.destroyed || to.write(bytes));
       });
       from.on("end", () => {

@@ -19,6 +19,11 @@ export function readKind(doc: Doc): Kind | null {
   return isKind(kind) ? kind : null;
 }
 
+/** Whether it stands in the document, so that what comes later cannot make it another. */
+export function kindSaid(doc: Doc): boolean {
+  return doc.getMap(ROOT).has(KEY);
+}
+
 export function writeKind(doc: Doc, kind: Kind): void {
   if (readKind(doc) !== kind) doc.getMap(ROOT).set(KEY, kind);
 }

@@ -15,6 +15,7 @@ import { documentsChanged } from "../documents/changes";
 import { takeJustMade } from "../documents/just-made";
 import { onKind, readKind, type Kind } from "../documents/kind";
 import { documentPath, type DocumentName } from "../documents/name";
+import { expected } from "../documents/part";
 import { problemWords } from "../documents/problem-words";
 import { TitleField } from "../documents/title-field";
 import { rememberUnsent } from "../documents/unsent";
@@ -63,7 +64,7 @@ const NameStrip = fetched(() => import("../presence/name-strip").then(({ NameStr
 const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel), { ahead: true });
 
 export function DocumentPage(props: { readonly api: Api; readonly name: DocumentName; readonly viewOf: ViewOf }): React.JSX.Element | null {
-  const room = useRoom(props.name);
+  const room = useRoom(props.api, props.name);
   return room && <OpenDocument {...props} room={room} />;
 }
 
@@ -91,7 +92,7 @@ async function readState(name: DocumentName): Promise<Uint8Array | null> {
   }
 }
 
-function useRoom(name: DocumentName): Room | null {
+function useRoom(api: Api, name: DocumentName): Room | null {
   const [room, setRoom] = useState<Room | null>(null);
   useEffect(() => {
     const opened = enterRoom(name, () => {
@@ -103,6 +104,8 @@ function useRoom(name: DocumentName): Room | null {
         reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
         refusesToStore: () => refusesToStore(),
         read: () => readState(name),
+        expect: () => expected(api, name),
+        fetchAhead: async (ports) => (await import("../sync/ahead")).fetchAhead({ ...ports, address: `/api/v1/documents/${encodeURIComponent(name)}/state` }),
         openCopy: openIndexedDbCopy,
         onUnsent: rememberUnsent,
       });
@@ -117,7 +120,7 @@ function useRoom(name: DocumentName): Room | null {
     });
     setRoom(opened);
     return () => leaveRoom(opened);
-  }, [name]);
+  }, [api, name]);
   return room;
 }
 
@@ -187,8 +190,8 @@ function OpenDocument(props: { readonly api: Api; readonly name: DocumentName; r
     if (where !== null) rememberTrashed(name, where === "trash");
   }, [name, where]);
   useEffect(() => {
-    if (readable && stores && made === "made") rememberKept(name, title || null, kind ?? undefined);
-  }, [readable, stores, made, name, title, kind]);
+    if (readable && status.kind !== "loading" && stores && made === "made") rememberKept(name, title || null, kind ?? undefined);
+  }, [readable, status.kind, stores, made, name, title, kind]);
 
   const items = (): readonly MenuItem[] => [
     { label: t("row.copyLink"), icon: <Link2 />, run: () => void copyToClipboard(new URL(documentPath(name), location.href).href) },

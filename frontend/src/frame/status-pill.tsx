@@ -11,9 +11,9 @@ export function StatusPill(props: { readonly room: Room }): React.JSX.Element {
   const { status, stores } = settled;
   const word = t(`status.${status.kind}`);
   const kept = "kept" in status ? status.kept : 0;
-  const detail = kept > 0 ? t(stores ? "status.kept" : "status.onlyHere", { count: kept }) : status.kind === "offline" && stores ? t("status.keptNone") : null;
+  const detail = status.kind === "loading" && status.percent !== null ? t("status.loaded", { percent: status.percent }) : kept > 0 ? t(stores ? "status.kept" : "status.onlyHere", { count: kept }) : status.kind === "offline" && stores ? t("status.keptNone") : null;
 
-  // Spoken without the count, a number that changes with every key; and saved only at the end of something else.
+  // Spoken without the count, a number that changes with every key, or many times a second while a document comes; and saved only at the end of something else.
   const spoken = useRef<string | null>(null);
   useEffect(() => {
     if (status.kind === "saving" || spoken.current === word) return;

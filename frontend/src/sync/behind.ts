@@ -11,6 +11,8 @@ export interface CopyRefusal {
 /** The values beside the updates of a copy. */
 export const KEPT = "kept";
 export const REFUSED = "refused";
+/** There is one while the copy is a part of the document: the first answer of the server is still coming. */
+export const PART = "part";
 
 export const databaseName = (document: string): string => `${PREFIX}${document}`;
 const PREFIX = "weft:document:";

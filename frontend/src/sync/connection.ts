@@ -11,6 +11,8 @@ export type ConnectionEvent =
   | { readonly type: "connecting" }
   | { readonly type: "opened" }
   | { readonly type: "synced" }
+  /** A message of so many bytes came and is in the document, and it is not in step yet. */
+  | { readonly type: "came"; readonly bytes: number }
   /** How many own changes the server has not called durable. Nothing was said about them yet, or they were refused. */
   | { readonly type: "unsaved"; readonly count: number }
   | { readonly type: "allowed"; readonly access: "write" | "read" }
@@ -137,7 +139,10 @@ export function connectByHocuspocus(ports: ConnectionPorts): Connection {
     report({ type: "opened" });
     queueMicrotask(() => renewPresence(awareness, shown));
   });
-  socket.on("message", () => clearTimeout(silent));
+  socket.on("message", ({ data }: { readonly data: unknown }) => {
+    clearTimeout(silent);
+    if (!provider.synced && data instanceof ArrayBuffer) report({ type: "came", bytes: data.byteLength });
+  });
   socket.on("close", ({ event }: { readonly event?: { readonly code?: number; readonly reason?: string } }) => {
     const code = event?.code ?? 1006;
     clearTimeout(silent);

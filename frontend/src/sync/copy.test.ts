@@ -2,7 +2,7 @@
 import "fake-indexeddb/auto";
 import { expect, test, vi } from "vitest";
 import { Doc } from "yjs";
-import { openIndexedDbCopy } from "./copy";
+import { openIndexedDbCopy, type LocalCopy } from "./copy";
 
 test("a store that fails at once is noticed, and the document goes on to tell of its changes", async () => {
   const doc = new Doc();
@@ -20,4 +20,26 @@ test("a store that fails at once is noticed, and the document goes on to tell of
   expect(tell).toHaveBeenCalledWith("refused");
   expect(told).toHaveBeenCalledTimes(2);
   copy.dispose();
+});
+
+test("a part is not taken for the document, also in another visit, until the rest has come", async () => {
+  const visit = async (act: (copy: LocalCopy, doc: Doc) => Promise<void> | void): Promise<void> => {
+    const doc = new Doc();
+    const copy = openIndexedDbCopy("in parts", doc);
+    await copy.loaded;
+    await act(copy, doc);
+    copy.dispose();
+  };
+  await visit((copy, doc) => {
+    copy.part(true);
+    doc.getText("body").insert(0, "a part");
+    copy.keep(1);
+  });
+  await visit(async (copy, doc) => {
+    expect(await copy.loaded).toEqual({ known: false, kept: 1 });
+    expect(doc.getText("body").toJSON()).toBe("a part");
+    copy.part(false);
+    copy.keep(0);
+  });
+  await visit(async (copy) => expect(await copy.loaded).toEqual({ known: true, kept: 0 }));
 });

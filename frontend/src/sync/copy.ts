@@ -1,10 +1,10 @@
 // The document's copy on this device: y-indexeddb for the content, two custom values beside it.
 import { IndexeddbPersistence, clearDocument, fetchUpdates } from "y-indexeddb";
 import { encodeStateAsUpdate, type Doc } from "yjs";
-import { databaseName, KEPT, openCopy, PATIENCE, REFUSED, refusalIn } from "./behind";
+import { databaseName, KEPT, openCopy, PART, PATIENCE, REFUSED, refusalIn } from "./behind";
 
 export interface LoadedCopy {
-  /** Whether this browser has ever had the document, even if it was empty then. */
+  /** Whether this browser has ever had all of the document, even if it was empty then. */
   readonly known: boolean;
   /** Own changes of earlier visits that never reached the server. */
   readonly kept: number;
@@ -30,6 +30,8 @@ export interface LocalCopy {
   readonly loaded: Promise<LoadedCopy | null>;
   /** Remembers how many own changes wait for the server, 0 meaning that the document was seen in step with it. */
   keep(count: number): void;
+  /** Remembers whether this is only a part of the document, of which the rest is still to come for the first time. */
+  part(is: boolean): void;
   /** Takes what other tabs have stored meanwhile into the document. */
   refresh(): Promise<void>;
   dispose(): void;
@@ -45,6 +47,7 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
   let disposed = false;
   let refused = false;
   let kept: number | null = null;
+  let part = false;
   let again: ReturnType<typeof setTimeout> | undefined;
 
   /** Opens the store and watches over it: the package itself says nothing of a change that was not stored. */
@@ -103,7 +106,8 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
     // From here on it is asked anew, and what comes of it is seen.
     if (refusalIn(await persistence.get(REFUSED)) !== null) void persistence.del(REFUSED);
     if (typeof stored === "number") kept ??= count;
-    return { known: typeof stored === "number" || doc.store.clients.size > 0, kept: count };
+    part ||= (await persistence.get(PART)) !== undefined;
+    return { known: !part && (typeof stored === "number" || doc.store.clients.size > 0), kept: count };
   };
 
   return {
@@ -117,6 +121,12 @@ export function openIndexedDbCopy(document: string, doc: Doc, ports: CopyPorts =
           () => undefined,
         );
       }
+    },
+    part: (is) => {
+      if (is === part) return;
+      part = is;
+      // Not stored, it is asked for as a document that is here: all the same, but for what is shown meanwhile.
+      (is ? persistence?.set(PART, 1) : persistence?.del(PART))?.then(undefined, () => undefined);
     },
     refresh: async () => {
       if (persistence !== null && !refused) await fetchUpdates(persistence).catch(() => undefined);

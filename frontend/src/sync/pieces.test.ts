@@ -110,6 +110,26 @@ for (const seed of Array.from({ length: 60 }, (_, at) => at + 1)) {
   });
 }
 
+test("a long text comes in parts, which are cut between letters", () => {
+  const all = new Doc();
+  const text = all.getText("body");
+  text.insert(0, "()");
+  text.insert(1, "字😀é-".repeat(500));
+  for (const most of [1, 2, 3, 5, 64, 1000]) {
+    const doc = new Doc();
+    const parts = cut(encodeStateAsUpdate(all), new Map(), seeded(most), most);
+    for (const part of parts.slice(0, -1)) {
+      applyUpdate(doc, part);
+      expect(doc.store.pendingStructs).toBeNull();
+      expect(doc.getText("body").toJSON()).not.toContain("\ufffd");
+    }
+    expect(parts.length).toBeGreaterThan(5);
+    applyUpdate(doc, parts.at(-1)!);
+    expect(doc.getText("body").toJSON()).toBe(text.toJSON());
+    expect(encodeStateAsUpdate(doc)).toEqual(encodeStateAsUpdate(all));
+  }
+});
+
 test("an update with a hole keeps it", () => {
   const doc = new Doc();
   const updates: Uint8Array[] = [];

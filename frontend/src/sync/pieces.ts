@@ -1,10 +1,10 @@
 // A Yjs update (v1) that is still on its way, in pieces that can be applied one after the other. An update that comes as one
 // is worth nothing before its last byte, and applying many megabytes at once freezes the page.
 //
-// Structs are not understood further than to find their ends and what they stand on, and passed on byte by byte; what stands
-// on something that has not come yet waits for it. Mirrors `src/protocol/guard/readiness.rs`.
+// Structs are not understood further than to find their ends and what they stand on, and passed on byte by byte, but for long
+// texts, which are cut; what stands on something that has not come yet waits for it. Mirrors `src/protocol/guard/readiness.rs`.
 import { clone, createDecoder, readAny, readUint8, readVarUint, type Decoder } from "lib0/decoding";
-import { createEncoder, toUint8Array, writeUint8Array, writeVarUint, type Encoder } from "lib0/encoding";
+import { createEncoder, toUint8Array, writeUint8, writeUint8Array, writeVarUint, type Encoder } from "lib0/encoding";
 
 /** How large a piece becomes before it is handed out, in bytes: applied within a frame or two. */
 export const PIECE = 128 * 1024;
@@ -31,6 +31,13 @@ interface Struct extends Place {
   readonly skip: boolean;
 }
 
+/** What of a long text was not read yet. */
+interface Tail {
+  readonly bytes: number;
+  /** What stands behind it. */
+  readonly right: Place | null;
+}
+
 /** Structs of one client that follow each other. */
 interface Run {
   readonly clock: number;
@@ -51,6 +58,7 @@ export function openPieces(known: ReadonlyMap<number, number>, most = PIECE): Pi
   let client = 0;
   let clock = 0;
   let structs = 0;
+  let tail: Tail | null = null;
 
   const add = ({ client, clock, length, bytes }: Struct): void => {
     let run = piece.get(client);
@@ -108,10 +116,11 @@ export function openPieces(known: ReadonlyMap<number, number>, most = PIECE): Pi
       [structs, client, clock] = [uint(decoder), uint(decoder), uint(decoder)];
       clients -= 1;
     } else {
-      const struct = readStruct(decoder, client, clock);
+      const [struct, rest]: readonly [Struct, Tail | null] = tail === null ? readStruct(decoder, client, clock, most) : readTail(decoder, tail, client, clock, most);
       take(struct);
       clock += struct.length;
-      structs -= 1;
+      tail = rest;
+      if (tail === null) structs -= 1;
     }
     return true;
   };
@@ -149,18 +158,21 @@ export function openPieces(known: ReadonlyMap<number, number>, most = PIECE): Pi
 
 const NO_DELETIONS = Uint8Array.of(0);
 
+/** The kind of content that is text. */
+const STRING = 4;
+
 /** The bits of the byte that a struct begins with. */
 const KIND = 0b11111;
 const HAS_KEY = 0b100000;
 const HAS_RIGHT = 0b1000000;
 const HAS_LEFT = 0b10000000;
 
-/** Throws a RangeError if it is not all here. */
-function readStruct(decoder: Decoder, client: number, clock: number): Struct {
+/** A struct, or the first part of one that is a long text. Throws a RangeError if it is not all here. */
+function readStruct(decoder: Decoder, client: number, clock: number, most: number): readonly [Struct, Tail | null] {
   const start = decoder.pos;
   const needs: Place[] = [];
   const info = byte(decoder);
-  const whole = (length: number, skip = false): Struct => ({ client, clock, length, needs, skip, bytes: decoder.arr.subarray(start, decoder.pos) });
+  const whole = (length: number, skip = false): [Struct, null] => [{ client, clock, length, needs, skip, bytes: decoder.arr.subarray(start, decoder.pos) }, null];
   // Nothing to be read any more, and nothing that was ever there.
   if (info === 0 || info === 10) return whole(uint(decoder), info === 10);
   const place = (): Place => ({ client: uint(decoder), clock: uint(decoder) });
@@ -171,7 +183,50 @@ function readStruct(decoder: Decoder, client: number, clock: number): Struct {
     else needs.push(place());
     if (info & HAS_KEY) text(decoder);
   }
-  return whole(readContent(decoder, info & KIND));
+  const head = decoder.pos;
+  if ((info & KIND) !== STRING || uint(decoder) <= most) {
+    decoder.pos = head;
+    return whole(readContent(decoder, info & KIND));
+  }
+  decoder.pos = head;
+  const encoder = createEncoder();
+  writeUint8Array(encoder, decoder.arr.subarray(start, head));
+  const right = (info & HAS_RIGHT) === 0 ? null : (needs.at(-1) ?? null);
+  const [length, rest] = copyText(decoder, encoder, uint(decoder), most);
+  return [{ client, clock, length, needs, skip: false, bytes: toUint8Array(encoder) }, rest === 0 ? null : { bytes: rest, right }];
+}
+
+/** More of a long text: a struct that stands on the letter before it. */
+function readTail(decoder: Decoder, { bytes, right }: Tail, client: number, clock: number, most: number): readonly [Struct, Tail | null] {
+  const left = { client, clock: clock - 1 };
+  const encoder = createEncoder();
+  writeUint8(encoder, STRING | HAS_LEFT | (right === null ? 0 : HAS_RIGHT));
+  for (const place of right === null ? [left] : [left, right]) {
+    writeVarUint(encoder, place.client);
+    writeVarUint(encoder, place.clock);
+  }
+  const [length, rest] = copyText(decoder, encoder, bytes, most);
+  return [{ client, clock, length, needs: right === null ? [left] : [left, right], skip: false, bytes: toUint8Array(encoder) }, rest === 0 ? null : { bytes: rest, right }];
+}
+
+/** Copies so much of `bytes` of text as is worth a struct, and answers its UTF-16 units and what is left, in bytes. */
+function copyText(decoder: Decoder, encoder: Encoder, bytes: number, most: number): readonly [units: number, left: number] {
+  let end = decoder.pos + Math.min(bytes, most);
+  // Where it is cut, the next byte says whether a letter begins there.
+  need(decoder, end - decoder.pos + (bytes > most ? 1 : 0));
+  // Not within a letter, and over the next one if that is all there would be.
+  if (bytes > most) {
+    while (isWithin(decoder.arr[end])) end -= 1;
+    if (end === decoder.pos) {
+      need(decoder, Math.min(bytes, 4));
+      for (end += 1; end < decoder.pos + bytes && isWithin(decoder.arr[end]); ) end += 1;
+    }
+  }
+  const part = decoder.arr.subarray(decoder.pos, end);
+  writeVarUint(encoder, part.length);
+  writeUint8Array(encoder, part);
+  decoder.pos = end;
+  return [unitsOf(part), bytes - part.length];
 }
 
 /** How much it counts. */
@@ -189,7 +244,7 @@ function readContent(decoder: Decoder, kind: number): number {
     case 5: // Embed
       text(decoder);
       return 1;
-    case 4: // String
+    case STRING:
       return text(decoder);
     case 6: // Format
       text(decoder);
@@ -244,15 +299,19 @@ function uint(decoder: Decoder): number {
 function text(decoder: Decoder): number {
   const bytes = uint(decoder);
   need(decoder, bytes);
-  const end = decoder.pos + bytes;
+  const part = decoder.arr.subarray(decoder.pos, decoder.pos + bytes);
+  decoder.pos += bytes;
+  return unitsOf(part);
+}
+
+function unitsOf(utf8: Uint8Array): number {
   let units = 0;
-  for (; decoder.pos < end; decoder.pos += 1) {
-    const unit = decoder.arr[decoder.pos] ?? 0;
-    // What continues a letter counts nothing, and letters of four bytes count twice.
-    if (unit < 0x80 || unit >= 0xc0) units += unit >= 0xf0 ? 2 : 1;
-  }
+  // What continues a letter counts nothing, and letters of four bytes count twice.
+  for (const byte of utf8) if (!isWithin(byte)) units += byte >= 0xf0 ? 2 : 1;
   return units;
 }
+
+const isWithin = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;
 
 function any(decoder: Decoder): void {
   const probe = clone(decoder);

@@ -2,7 +2,8 @@
 import { expect, test, vi } from "vitest";
 import type { ConnectionEvent } from "./connection";
 import type { LoadedCopy } from "./copy";
-import { openRoom, type Room } from "./room";
+import { applyUpdate, Doc, encodeStateAsUpdate } from "yjs";
+import { LARGE, openRoom, type AheadPorts, type Room, type RoomPorts } from "./room";
 
 interface Stage {
   readonly room: Room;
@@ -15,7 +16,7 @@ interface Stage {
   readonly refusesToStore: (refuses: boolean) => void;
 }
 
-function stage(): Stage {
+function stage(more: Partial<RoomPorts> = {}): Stage {
   const did: string[] = [];
   const noted = (what: string) => (): void => void did.push(what);
   let report: (event: ConnectionEvent) => void = () => undefined;
@@ -24,6 +25,7 @@ function stage(): Stage {
   let wake: () => void = () => undefined;
   let reachable = false;
   let refuses = false;
+  let isPart = false;
   const room = openRoom("a document", {
     base: "ws://host/ws",
     signals: {
@@ -44,6 +46,11 @@ function stage(): Stage {
     openCopy: () => ({
       loaded: new Promise((resolve) => (loaded = resolve)),
       keep: (count) => void did.push(`keep ${count}`),
+      part: (is) => {
+        // Said again, nothing happens.
+        if (is !== isPart) did.push(is ? "part" : "whole");
+        isPart = is;
+      },
       refresh: () => Promise.resolve(did.push("refresh")).then(() => undefined),
       dispose: noted("copy closed"),
     }),
@@ -51,6 +58,7 @@ function stage(): Stage {
     reachable: () => Promise.resolve(reachable),
     refusesToStore: () => Promise.resolve(refuses),
     onKept: (document) => void did.push(`kept ${document}`),
+    ...more,
   });
   return {
     room,
@@ -199,4 +207,120 @@ test("closing lets go of everything, once", async () => {
   await loadCopy({ known: true, kept: 0 });
   report({ type: "synced" });
   expect(did).toEqual(["deaf to the network", "deaf to waking", "connection closed", "channel closed", "copy closed"]);
+});
+
+/** A part of a document, as one update. */
+const part = (title: string): Uint8Array => {
+  const doc = new Doc();
+  doc.getMap("meta").set("title", title);
+  return encodeStateAsUpdate(doc);
+};
+const shows = (doc: Doc): boolean => doc.getMap("meta").has("title");
+
+test("a large document is fetched before the socket is opened, and opens with what has come", async () => {
+  vi.useFakeTimers();
+  try {
+    let ahead: AheadPorts | undefined;
+    let end: (all: boolean) => void = () => undefined;
+    const { room, did, loadCopy, report } = stage({
+      expect: () => Promise.resolve({ bytes: LARGE, shows }),
+      fetchAhead: (ports) => {
+        ahead = ports;
+        return new Promise((resolve) => (end = resolve));
+      },
+    });
+    await loadCopy({ known: false, kept: 0 });
+    await vi.advanceTimersByTimeAsync(900);
+    ahead!.received(LARGE / 4);
+    applyUpdate(ahead!.doc, part("here"), ahead!.origin);
+    ahead!.received(LARGE / 4);
+    expect(room.state().status.kind).toBe("opening");
+    await vi.advanceTimersByTimeAsync(200);
+    expect(room.state().status).toEqual({ kind: "loading", percent: 50, readable: true, kept: 0 });
+    expect(did).toEqual(["part"]);
+    write(room);
+    expect(room.state().status).toMatchObject({ kind: "loading", kept: 1 });
+    end(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(did.slice(1)).toEqual(["keep 1", "whole", "open"]);
+    // Until the server has said that this is all.
+    expect(room.state().status).toMatchObject({ kind: "loading", readable: true, kept: 1 });
+    synced.forEach(report);
+    expect(room.state().status.kind).toBe("saved");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("what was not fetched comes by the socket, and counts on from where it broke off", async () => {
+  vi.useFakeTimers();
+  try {
+    const { room, did, loadCopy, report } = stage({
+      expect: () => Promise.resolve({ bytes: LARGE, shows }),
+      fetchAhead: ({ doc, origin, received }) => {
+        received(LARGE / 4);
+        applyUpdate(doc, part("here"), origin);
+        return Promise.resolve(false);
+      },
+    });
+    await loadCopy({ known: false, kept: 0 });
+    await vi.advanceTimersByTimeAsync(1_100);
+    expect(did).toEqual(["part", "open"]);
+    report({ type: "connecting" });
+    report({ type: "opened" });
+    report({ type: "came", bytes: LARGE / 4 });
+    expect(room.state().status).toEqual({ kind: "loading", percent: 50, readable: true, kept: 0 });
+    synced.slice(2).forEach(report);
+    expect(did).toContain("whole");
+    expect(room.state().status.kind).toBe("saved");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+for (const [what, known, fetchAhead] of [
+  ["small", () => Promise.resolve({ bytes: LARGE - 1, shows }), () => Promise.reject(new Error("nobody asks"))],
+  ["not known", () => Promise.resolve(null), () => Promise.reject(new Error("nobody asks"))],
+  ["at a server that says nothing of it", () => Promise.reject(new Error("404")), () => Promise.reject(new Error("nobody asks"))],
+  ["at a server that answers late", () => new Promise<null>(() => undefined), () => Promise.reject(new Error("nobody asks"))],
+  ["large, and what would fetch it is missing", () => Promise.resolve({ bytes: LARGE, shows }), () => Promise.reject(new Error("no such chunk"))],
+] as const) {
+  test(`a document that is ${what} comes by the socket`, async () => {
+    vi.useFakeTimers();
+    try {
+      const { did, loadCopy, report } = stage({ expect: known, fetchAhead });
+      await loadCopy({ known: false, kept: 0 });
+      await vi.advanceTimersByTimeAsync(500);
+      expect(did).toEqual(["open"]);
+      synced.forEach(report);
+      expect(did).not.toContain("part");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+}
+
+test("of a document that is on this device nothing is fetched ahead", async () => {
+  const { did, loadCopy } = stage({ expect: () => Promise.reject(new Error("nobody asks")) });
+  await loadCopy({ known: true, kept: 0 });
+  expect(did).toEqual(["open"]);
+});
+
+test("whoever leaves while it is fetched opens no socket", async () => {
+  let signal: AbortSignal | undefined;
+  let end: (all: boolean) => void = () => undefined;
+  const { room, did, loadCopy } = stage({
+    expect: () => Promise.resolve({ bytes: LARGE, shows }),
+    fetchAhead: (ports) => {
+      signal = ports.signal;
+      return new Promise((resolve) => (end = resolve));
+    },
+  });
+  await loadCopy({ known: false, kept: 0 });
+  await vi.waitFor(() => expect(signal).toBeDefined());
+  room.dispose();
+  expect(signal?.aborted).toBe(true);
+  end(false);
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(did).not.toContain("open");
 });

@@ -5,7 +5,7 @@ import { applyUpdate, Doc, type Transaction } from "yjs";
 import type { Connection, ConnectionPorts } from "./connection";
 import type { CopyPorts, LocalCopy } from "./copy";
 import { watchStalls } from "./stall";
-import { PATIENCE, START, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts, type Status } from "./status";
+import { PATIENCE, START, isFilled, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts, type Status } from "./status";
 import { openTabs, type Channel } from "./tabs";
 
 export interface RoomState {
@@ -38,11 +38,31 @@ export interface Signals {
   readonly onWake: (listener: () => void) => () => void;
 }
 
+export interface Expected {
+  /** About how large it is. */
+  readonly bytes: number;
+  /** Whether a part of it can be shown for what it is. */
+  readonly shows: (doc: Doc) => boolean;
+}
+
+export interface AheadPorts {
+  readonly doc: Doc;
+  /** The origin of what is put into the document. */
+  readonly origin: unknown;
+  /** Told of every packet, in bytes. */
+  readonly received: (bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
 export interface RoomPorts {
   readonly base: string;
   readonly signals: Signals;
   readonly connect: (ports: ConnectionPorts) => Connection;
   readonly openCopy: (document: string, doc: Doc, ports: CopyPorts) => LocalCopy;
+  /** What is known of a document that this device has not got, or not all of; `null` if nothing is. */
+  readonly expect?: () => Promise<Expected | null>;
+  /** Brings a large document before the socket does. Answers whether all of it came. */
+  readonly fetchAhead?: (ports: AheadPorts) => Promise<boolean>;
   /** The document as one update, asked for by HTTP when no socket will do; `null` if that fails too. */
   readonly read?: () => Promise<Uint8Array | null>;
   /** For tests. */
@@ -60,6 +80,15 @@ export interface RoomPorts {
 /** How long a change may wait for its acknowledgement before that is worth a word, in ms. */
 const SLOW = 800;
 
+/** From this size on a document is fetched before its socket is opened, in bytes. */
+export const LARGE = 1_000_000;
+
+/** The socket waits for the word how large the document is, but no longer than this, in ms. */
+const WORD = 500;
+
+/** A first answer that takes longer is worth a word, in ms. */
+const LONG = 1_000;
+
 export function openRoom(document: string, ports: RoomPorts): Room {
   const doc = new Doc();
   const awareness = new Awareness(doc);
@@ -72,6 +101,9 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   /** Whether the other tabs know that everything is durable, if it is. */
   let told = true;
   let reading = false;
+  let expected: Expected | null = null;
+  let lasts: ReturnType<typeof setTimeout> | undefined;
+  const left = new AbortController();
 
   const advance = (event: Event): void => {
     if (disposed) return;
@@ -88,6 +120,8 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       void ports.reachable?.().then((reachable) => reachable && advance({ type: "blocked" }));
     }
     if (event.type === "synced") {
+      clearTimeout(lasts);
+      copy.part(false);
       if (facts.copy !== "refused") ports.onKept?.(document);
       // What another tab stored and did not live to say: it goes to the server from here.
       void copy.refresh();
@@ -131,14 +165,25 @@ export function openRoom(document: string, ports: RoomPorts): Room {
   const tabs = openTabs({
     document,
     doc,
-    filled: () => isReadable(statusOf(facts)),
+    // A part would be taken for the whole.
+    filled: () => isFilled(facts) && isReadable(statusOf(facts)),
     // A count that is not read yet has it in it.
     onChange: () => facts.copy !== "loading" && advance({ type: "change-elsewhere" }),
     onState: () => advance({ type: "read" }),
     onDurable: () => advance({ type: "durable-elsewhere" }),
     ...(ports.openChannel ? { open: ports.openChannel } : {}),
   });
-  const connection = ports.connect({ base: ports.base, document, doc, awareness, report: advance });
+  const received = (bytes: number): void => {
+    if (facts.everLive) return;
+    advance({ type: "received", bytes, shows: facts.coming.shows || expected?.shows(doc) === true });
+  };
+  const connection = ports.connect({
+    base: ports.base,
+    document,
+    doc,
+    awareness,
+    report: (event) => (event.type === "came" ? received(event.bytes) : advance(event)),
+  });
 
   const onUpdate = (update: Uint8Array, _origin: unknown, _doc: Doc, transaction: Transaction): void => {
     if (!transaction.local) return;
@@ -156,12 +201,43 @@ export function openRoom(document: string, ports: RoomPorts): Room {
     ports.signals.onWake(() => connection.hurry()),
   );
 
+  /** A copy that is begun is marked as one: nobody must take a part for the document. */
+  const onPart = (_update: Uint8Array, origin: unknown): void => {
+    if (origin !== connection.origin) return;
+    doc.off("update", onPart);
+    // An answer that was all of it is called so before this runs.
+    queueMicrotask(() => isFilled(facts) || disposed || copy.part(true));
+  };
+
+  /** A large document comes by HTTP. Whatever goes wrong, the socket brings what is missing. */
+  const ahead = async (expect: () => Promise<Expected | null>): Promise<void> => {
+    const known = expect().then(
+      (known) => {
+        if (known === null || disposed) return null;
+        expected = known;
+        advance({ type: "expected", bytes: known.bytes });
+        return known;
+      },
+      () => null,
+    );
+    const large = (await atMost(WORD, known))?.bytes ?? 0;
+    if (disposed || large < LARGE || facts.read) return;
+    const all = await ports.fetchAhead?.({ doc, origin: connection.origin, received, signal: left.signal }).catch(() => false);
+    if (disposed || all !== true) return;
+    copy.part(false);
+    advance({ type: "read" });
+  };
+
   // The copy first, the socket second: the server is then asked only for what is missing here.
   void copy.loaded.then((loaded) => {
     if (disposed) return;
     advance(loaded === null ? { type: "copy-refused" } : { type: "copy-loaded", hasContent: loaded.known, kept: loaded.kept });
     tabs.hello();
-    connection.open();
+    if (loaded?.known === true) return connection.open();
+    lasts = setTimeout(() => advance({ type: "lasts" }), LONG);
+    doc.on("update", onPart);
+    if (ports.expect === undefined) return connection.open();
+    void ahead(ports.expect).then(() => disposed || connection.open());
   });
 
   return {
@@ -179,6 +255,8 @@ export function openRoom(document: string, ports: RoomPorts): Room {
       if (disposed) return;
       disposed = true;
       clearTimeout(slow);
+      clearTimeout(lasts);
+      left.abort();
       stalls.dispose();
       for (const end of ends) end();
       doc.off("update", onUpdate);
@@ -193,6 +271,11 @@ export function openRoom(document: string, ports: RoomPorts): Room {
 
 function stateOf(facts: Facts): RoomState {
   return { status: statusOf(facts), onlyInThisTab: isOnlyInThisTab(facts), stores: facts.copy !== "refused" };
+}
+
+/** What it resolves to, unless that takes longer. */
+function atMost<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  return Promise.race([work, new Promise<undefined>((resolve) => setTimeout(resolve, ms))]);
 }
 
 /** Both are made of plain words and numbers. */

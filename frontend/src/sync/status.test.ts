@@ -185,3 +185,31 @@ test("a browser that cannot store guards the tab while something would be lost",
   expect(isOnlyInThisTab(after(refused, ...live, typed, unsaved(1), { type: "waited" }))).toBe(true);
   expect(isOnlyInThisTab(after(known, ...live, closed, typed))).toBe(false);
 });
+
+test("a first answer that takes long is said to be on its way, and what has come is shown", () => {
+  const expected: Event = { type: "expected", bytes: 1_000_000 };
+  const part = (bytes: number, shows = false): Event => ({ type: "received", bytes, shows });
+  const lasts: Event = { type: "lasts" };
+  const status = (...events: Event[]) => statusOf(after(fresh, ...events));
+  // Not for what takes less than a moment, nor for a line on which nothing but its life signs come.
+  expect(status(connecting, opened, expected, part(500_000, true)).kind).toBe("opening");
+  expect(status(connecting, opened, expected, part(100), lasts).kind).toBe("opening");
+  expect(status(connecting, opened, part(500_000), lasts)).toEqual({ kind: "loading", percent: null, readable: false, kept: 0 });
+  expect(status(expected, part(500_000), lasts, part(9_999))).toEqual({ kind: "loading", percent: 50, readable: false, kept: 0 });
+  expect(status(expected, lasts, part(250_000, true), typed, part(1))).toEqual({ kind: "loading", percent: 25, readable: true, kept: 1 });
+  // How large it is, is known about.
+  expect(status(expected, part(2_000_000, true), lasts)).toMatchObject({ kind: "loading", percent: 99 });
+  expect(status(expected, part(2_000_000, true), lasts, { type: "read" }, ...live).kind).toBe("saved");
+  for (const event of [part(500_000, true), part(500_000)]) {
+    const loading = status(expected, event, lasts);
+    expect([isReadable(loading), isEditable(loading), isLive(loading)]).toEqual([event.type === "received" && event.shows, event.type === "received" && event.shows, false]);
+  }
+  // What is open stays open when the line breaks, and goes on where it was.
+  const shown = [expected, lasts, connecting, opened, part(500_000, true)];
+  expect(status(...shown, closed).kind).toBe("reconnecting");
+  expect(status(...shown, closed, connecting, opened)).toMatchObject({ kind: "loading", percent: 50 });
+  expect(status(...shown, down).kind).toBe("offline");
+  expect(status(expected, lasts, connecting, opened, part(500_000), closed).kind).toBe("opening");
+  // Later reconnects are what they were.
+  expect(status(...shown, ...live, closed, connecting, opened, part(500_000)).kind).toBe("reconnecting");
+});

@@ -9,6 +9,11 @@ import type { Stall } from "./stall";
 export type Status =
   /** No local copy, and the first answer of the server is still on its way. Nothing to edit yet. */
   | { readonly kind: "opening" }
+  /**
+   * The first answer of the server is large, or the line thin, and has been on its way for a while. `percent` of it has come,
+   * where that is known; what has come can be shown if it is `readable`.
+   */
+  | { readonly kind: "loading"; readonly percent: number | null; readonly readable: boolean; readonly kept: number }
   /** The copy on this device is shown while the first answer of the server is on its way. */
   | { readonly kind: "cached"; readonly kept: number }
   /** In step with the server, and every own change is durable there. */
@@ -52,11 +57,23 @@ export type Link =
 /** Where the local copy stands. `empty` means this browser has never seen the document; `refused` that it cannot store. */
 export type Copy = "loading" | "empty" | "present" | "refused";
 
+export interface Coming {
+  readonly received: number;
+  /** About how much it will be, if somebody said so. */
+  readonly total: number | null;
+  /** What has come can be shown for what it is. */
+  readonly shows: boolean;
+  /** It takes long enough to be worth a word. */
+  readonly lasts: boolean;
+}
+
 export interface Facts {
   readonly link: Link;
   readonly copy: Copy;
   readonly network: "up" | "down";
   readonly access: "write" | "read";
+  /** What has come of the first answer, which is on its way. In bytes. */
+  readonly coming: Coming;
   /** Attempts in a row that did not reach a synced connection. */
   readonly failures: number;
   /** Whether this page was in step with the server at least once. */
@@ -78,7 +95,7 @@ export interface Facts {
 }
 
 export type Event =
-  | ConnectionEvent
+  | Exclude<ConnectionEvent, { readonly type: "came" }>
   | { readonly type: "copy-loaded"; readonly hasContent: boolean; readonly kept: number }
   /** The browser stores nothing, from the beginning or from now on. */
   | { readonly type: "copy-refused" }
@@ -87,6 +104,12 @@ export type Event =
   /** The content came by another way than the socket and the copy. */
   | { readonly type: "read" }
   | { readonly type: "local-change" }
+  /** The first answer will be of about so many bytes. */
+  | { readonly type: "expected"; readonly bytes: number }
+  /** So many bytes of the first answer came. `shows` says that what is in the document by now can be shown for what it is. */
+  | { readonly type: "received"; readonly bytes: number; readonly shows: boolean }
+  /** The first answer takes long enough to be worth a word. */
+  | { readonly type: "lasts" }
   /** Another tab of this browser made a change, which is here by now, and counted if it has to be sent. */
   | { readonly type: "change-elsewhere" }
   /** Everything that is known here is durable: another tab has seen to it. */
@@ -106,6 +129,7 @@ export const START: Facts = {
   link: { phase: "idle" },
   copy: "loading",
   network: "up",
+  coming: { received: 0, total: null, shows: false, lasts: false },
   access: "write",
   failures: 0,
   everLive: false,
@@ -129,6 +153,12 @@ export function step(facts: Facts, event: Event): Facts {
       return { ...facts, copy: "present" };
     case "read":
       return { ...facts, read: true };
+    case "expected":
+      return { ...facts, coming: { ...facts.coming, total: event.bytes } };
+    case "received":
+      return { ...facts, coming: { ...facts.coming, received: facts.coming.received + event.bytes, shows: facts.coming.shows || event.shows } };
+    case "lasts":
+      return { ...facts, coming: { ...facts.coming, lasts: true } };
     case "connecting":
       return { ...facts, link: { phase: "connecting" } };
     case "opened":
@@ -184,15 +214,34 @@ export function statusOf(facts: Facts): Status {
   }
   const troubled = facts.failures >= PATIENCE || facts.network === "down";
   if (facts.blocked && !facts.everOpened) return { kind: "no-websocket", readable: isFilled(facts) };
-  if (!isFilled(facts)) return troubled && facts.failures > 0 ? { kind: "unreachable" } : { kind: "opening" };
+  const readable = isFilled(facts) || isShown(facts);
+  if (isLoading(facts) && !troubled) return { kind: "loading", percent: percentOf(facts.coming), readable, kept };
+  if (!readable) return troubled && facts.failures > 0 ? { kind: "unreachable" } : { kind: "opening" };
   if (troubled) return { kind: "offline", kept };
-  if (facts.everLive || facts.failures > 0) return { kind: "reconnecting", kept };
+  if (facts.everLive || facts.failures > 0 || !isFilled(facts)) return { kind: "reconnecting", kept };
   return { kind: "cached", kept };
 }
 
 /** Whether there is content to show. A page never filled must not be taken for an empty document. */
-function isFilled(facts: Facts): boolean {
+export function isFilled(facts: Facts): boolean {
   return facts.copy === "present" || facts.everLive || facts.read;
+}
+
+/** Whether a part of it is shown: once that is so, it stays. */
+function isShown({ coming }: Facts): boolean {
+  return coming.lasts && coming.shows;
+}
+
+/** Less than this is no news: a line is kept alive by less. In bytes. */
+const SOMETHING = 16 * 1024;
+
+function isLoading({ link, everLive, coming }: Facts): boolean {
+  return coming.lasts && !everLive && coming.received >= SOMETHING && link.phase !== "lost";
+}
+
+/** Never all of it: that is said by whoever sends it. */
+function percentOf({ received, total }: Coming): number | null {
+  return total === null || total === 0 ? null : Math.min(99, Math.floor((received / total) * 100));
 }
 
 function refused(why: Refusal, kept: number, readable: boolean): Status {
@@ -225,6 +274,7 @@ export function isReadable(status: Status): boolean {
       return true;
     case "no-websocket":
     case "full":
+    case "loading":
       return status.readable;
     case "opening":
     case "unreachable":

@@ -59,6 +59,7 @@ function openTab(channel: () => Channel, server: Doc, disk: { kept: number }): T
     openCopy: () => ({
       loaded: Promise.resolve({ known: true, kept: disk.kept }),
       keep: (count) => void (disk.kept = count),
+      part: () => undefined,
       refresh: () => Promise.resolve(),
       dispose: () => undefined,
     }),
