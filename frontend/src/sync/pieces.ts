@@ -79,13 +79,14 @@ export function openPieces(known: ReadonlyMap<number, number>, most = PIECE): Pi
     else queue.push(kept);
   };
   /** What waited for something that has come. */
-  const release = (): void => {
+  const release = (pieces: Uint8Array[]): void => {
     for (let moved = true; moved; ) {
       moved = false;
       for (const [client, queue] of waiting) {
         let at = 0;
         for (let first = queue[at]; first !== undefined && ready(first); first = queue[at]) {
           add(first);
+          if (size >= most) pieces.push(hand(NO_DELETIONS));
           at += 1;
         }
         moved ||= at > 0;
@@ -134,14 +135,13 @@ export function openPieces(known: ReadonlyMap<number, number>, most = PIECE): Pi
       try {
         while (next(decoder)) {
           end = decoder.pos;
-          if (size < most) continue;
-          pieces.push(hand(NO_DELETIONS));
+          if (size >= most) pieces.push(hand(NO_DELETIONS));
         }
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
       }
       heap.drop(end);
-      release();
+      release(pieces);
       if (piece.size > 0) pieces.push(hand(NO_DELETIONS));
       return pieces;
     },
