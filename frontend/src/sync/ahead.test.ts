@@ -29,7 +29,7 @@ function answer(head: ResponseInit = {}): { readonly response: Response; readonl
   };
 }
 
-function fetching(response: Response | Promise<Response>, doc = new Doc(), signal = new AbortController().signal) {
+function fetching(response: Response | Promise<Response>, doc = new Doc(), signal = new AbortController().signal, pause?: () => Promise<void>) {
   const asked: string[] = [];
   const received: number[] = [];
   let over: boolean | undefined;
@@ -39,6 +39,7 @@ function fetching(response: Response | Promise<Response>, doc = new Doc(), signa
     origin: ORIGIN,
     received: (bytes) => received.push(bytes),
     signal,
+    ...(pause ? { pause } : {}),
     fetch: ((address: string, { signal }: { signal: AbortSignal }) => {
       asked.push(address);
       return new Promise((resolve, reject) => {
@@ -159,4 +160,43 @@ test("what is written meanwhile stays where it was written", async () => {
   applyUpdate(all, encodeStateAsUpdate(doc));
   expect(doc.getText("body").toJSON()).toBe(all.getText("body").toJSON());
   expect(doc.getText("body").toJSON()).toContain("mine ");
+});
+
+test("a page that takes long to draw what came is left in peace", async () => {
+  const update = encodeStateAsUpdate(words(500));
+  const { response, says, ends } = answer();
+  const { doc, over } = fetching(response, new Doc(), undefined, () => new Promise((resolve) => setTimeout(resolve, 100)));
+  let drawn = 0;
+  doc.on("afterTransaction", ({ local }) => {
+    expect(local).toBe(false);
+    drawn += 1;
+  });
+  for (let at = 0; at < update.length; at += 200) {
+    says(update.subarray(at, at + 200));
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  const packets = Math.ceil(update.length / 200);
+  expect(packets).toBeGreaterThan(20);
+  expect(drawn).toBeGreaterThanOrEqual(2);
+  expect(drawn).toBeLessThanOrEqual(packets / 10 + 1);
+  ends();
+  await settle();
+  expect(over()).toBe(true);
+  expect(doc.getText("body").toJSON()).toBe(words(500).getText("body").toJSON());
+});
+
+test("what has come before the line broke is there, also what was not drawn yet", async () => {
+  const update = encodeStateAsUpdate(words(500));
+  const { response, says, breaks } = answer();
+  const { doc, over } = fetching(response, new Doc(), undefined, () => new Promise((resolve) => setTimeout(resolve, 100)));
+  says(update.subarray(0, 1_000));
+  await vi.advanceTimersByTimeAsync(150);
+  const drawn = doc.getText("body").length;
+  says(update.subarray(1_000, 3_000));
+  await settle();
+  expect(doc.getText("body").length).toBe(drawn);
+  breaks();
+  await settle();
+  expect(over()).toBe(false);
+  expect(doc.getText("body").length).toBeGreaterThan(drawn * 2);
 });

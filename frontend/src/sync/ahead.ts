@@ -1,6 +1,6 @@
 // A large document fetched by HTTP before its socket is opened: compressed on its way, and put into the document piece by
 // piece as it comes. Fetched by who needs it; small documents open without.
-import { applyUpdate, encodeStateVector, decodeStateVector, type Doc } from "yjs";
+import { applyUpdate, decodeStateVector, encodeStateVector, transact, type Doc } from "yjs";
 import { openPieces } from "./pieces";
 
 export interface AheadPorts {
@@ -21,6 +21,12 @@ export interface AheadPorts {
 const DEAD_AFTER = 9_000;
 
 /**
+ * After it has put something into the document it rests so many times as long as that took, drawing included: an editor may
+ * draw all of a text anew for each piece, and whoever writes in it meanwhile must not notice.
+ */
+const REST = 9;
+
+/**
  * Resolves with whether all of it came. What came stays in the document either way, and the socket asks for no more than the
  * rest. Never rejects.
  */
@@ -31,6 +37,13 @@ export async function fetchAhead(ports: AheadPorts): Promise<boolean> {
   const heard = (): void => {
     clearTimeout(silent);
     silent = setTimeout(() => dead.abort(), DEAD_AFTER);
+  };
+  let held: Uint8Array[] = [];
+  const apply = (): void => {
+    const pieces = held;
+    held = [];
+    // As one change, and nobody's here.
+    transact(doc, () => pieces.forEach((piece) => applyUpdate(doc, piece, origin)), origin, false);
   };
   try {
     heard();
@@ -46,23 +59,29 @@ export async function fetchAhead(ports: AheadPorts): Promise<boolean> {
     }
     const pieces = openPieces(known);
     const reader = response.body.getReader();
+    let due = 0;
     for (;;) {
       const { done, value } = await reader.read();
       heard();
       if (done) break;
       ports.received(value.length);
-      for (const piece of pieces.push(value)) {
-        if (signal.aborted) return false;
-        applyUpdate(doc, piece, origin);
-        await pause();
-        // Time that the page took for itself is no silence.
-        heard();
-      }
+      if (signal.aborted) return false;
+      held.push(...pieces.push(value));
+      const start = Date.now();
+      if (held.length === 0 || start < due) continue;
+      apply();
+      await pause();
+      due = Date.now() + (Date.now() - start) * REST;
+      // Time that the page took for itself is no silence.
+      heard();
     }
     if (signal.aborted) return false;
-    applyUpdate(doc, pieces.end(), origin);
+    held.push(pieces.end());
+    apply();
     return true;
   } catch {
+    // What has come before the line broke.
+    if (!signal.aborted && held.length > 0) apply();
     return false;
   } finally {
     clearTimeout(silent);
