@@ -60,6 +60,8 @@ impl Entrant {
             "kill" => peer == Peer::Weft, // nobody else says when an edit is safe
             "ack" => peer.acknowledges(),
             "cold" => peer.survives_restart(),
+            // Durability is a setting of Weft's alone, and the floor is what each is held against.
+            "pairs-kill" | "pairs-memory" => matches!(self, Self::WEFT | Self::FLOOR),
             "join" | "ingest" => peer.keeps_documents() && peer != Peer::YLeveldb,
             _ => peer != Peer::YLeveldb,
         }
@@ -147,7 +149,7 @@ impl Round<'_> {
             return Ok(kill::kill(&plan, self.cores)?.into());
         }
         let extra: Vec<String> = match (peer, key) {
-            (Peer::Weft, _) => self.plan.server_args.clone(),
+            (Peer::Weft, _) => [weft_arguments(key), self.plan.server_args.clone()].concat(),
             (Peer::Floor, "storm") => vec!["--replay".into()],
             _ => Vec::new(),
         };
@@ -162,7 +164,7 @@ impl Round<'_> {
         };
         match (key, &self.big) {
             ("fanout", _) => fanout(1, 200, 10),
-            ("pairs", _) => fanout(200, 2, 2),
+            ("pairs" | "pairs-kill" | "pairs-memory", _) => fanout(200, 2, 2),
             ("crowd", _) => saturate(1, 100, 10, 16),
             ("single", _) => saturate(1, 10, 1, 64),
             ("couples", _) => saturate(50, 2, 1, 16),
@@ -176,6 +178,16 @@ impl Round<'_> {
             _ => bail!("nothing to run for {key:?}"),
         }
     }
+}
+
+/// What a scenario asks of a Weft server beside its defaults.
+fn weft_arguments(key: &str) -> Vec<String> {
+    let arguments: &[&str] = match key {
+        "pairs-kill" => &["--durability", "kill"],
+        "pairs-memory" => &["--durability", "memory"],
+        _ => &[],
+    };
+    arguments.iter().map(ToString::to_string).collect()
 }
 
 impl Results {
@@ -301,6 +313,28 @@ mod tests {
         let shown: Vec<String> =
             [0.284, 5.7, 12.34, 374.2, 9_876.0, 34_120.0, 1_500_000.0, 60e3].map(figure).into();
         assert_eq!(shown, ["0.28", "5.70", "12.3", "374", "9876", "34.1 k", "1.50 M", "60 k"]);
+    }
+
+    #[test]
+    fn every_row_is_one_of_a_scenario_for_weft_and_no_figure_is_shown_twice() {
+        let mut shown = Vec::new();
+        for row in ROWS {
+            assert!(Entrant::WEFT.takes_part(row.scenario), "{}", row.scenario);
+            assert!(!shown.contains(&(row.scenario, row.figure)), "{} of {}", row.figure, row.scenario);
+            shown.push((row.scenario, row.figure));
+        }
+    }
+
+    #[test]
+    fn each_durability_is_held_against_the_floor_alone() {
+        let leveldb = Entrant { peer: Peer::YLeveldb, dialect: Dialect::YWebsocket };
+        let sweet = Entrant { peer: Peer::YSweet, dialect: Dialect::YWebsocket };
+        for key in ["pairs-kill", "pairs-memory"] {
+            assert!(Entrant::FLOOR.takes_part(key));
+            assert!(!leveldb.takes_part(key) && !sweet.takes_part(key));
+            assert!(weft_arguments(key).contains(&key["pairs-".len()..].to_owned()));
+        }
+        assert!(weft_arguments("pairs").is_empty(), "`disk` is the default");
     }
 
     #[test]
