@@ -10,8 +10,10 @@ use self::rows::{ROWS, Row};
 use crate::dialect::Dialect;
 use crate::kill::{self, Kill};
 use crate::peers::{Peer, Server};
-use crate::process::Cores;
-use crate::scenario::{self, Ack, Fanout, Idle, Ingest, Outcome, Saturate, Storm, Target};
+use crate::process::{self, Cores, LeftOut};
+use crate::scenario::{
+    self, Ack, Deaf, Fanout, Game, Idle, Ingest, Outcome, Saturate, Sensors, Storm, Target, Thin,
+};
 use crate::traces::{self, BigDocument};
 
 /// What to run.
@@ -55,11 +57,16 @@ impl Entrant {
 
     /// Whether a scenario means anything to it.
     fn takes_part(self, key: &str) -> bool {
-        let Self { peer, .. } = self;
+        let Self { peer, dialect } = self;
         match key {
             "kill" => peer == Peer::Weft, // nobody else says when an edit is safe
             "ack" => peer.acknowledges(),
             "cold" => peer.survives_restart(),
+            // What is not asked in the dialect of Hocuspocus means the same in it: the question is the document's.
+            "deaf" | "thin" => {
+                peer.keeps_documents() && peer != Peer::YLeveldb && dialect == Dialect::YWebsocket
+            }
+            "sensors" => self == Self::WEFT, // nobody else is written to by plain HTTP
             // Durability is a setting of Weft's alone, and the floor is what each is held against.
             "pairs-kill" | "pairs-memory" => matches!(self, Self::WEFT | Self::FLOOR),
             "join" | "ingest" => peer.keeps_documents() && peer != Peer::YLeveldb,
@@ -142,14 +149,17 @@ impl Round<'_> {
     /// Puts a fresh server through one scenario.
     fn run(&self, key: &str, Entrant { peer, dialect }: Entrant) -> Result<Outcome> {
         let quick = self.plan.quick;
+        let server_args = if peer == Peer::Weft { self.plan.server_args.clone() } else { Vec::new() };
         if key == "kill" {
-            let server_args = self.plan.server_args.clone();
             let cycles = if quick { 20 } else { 100 };
             let plan = Kill { cycles, dialect, server_args, ..Kill::default() };
             return Ok(kill::kill(&plan, self.cores)?.into());
         }
+        if key == "many" {
+            process::allow_files(MANY.connections())?; // before the server starts, which inherits it
+        }
         let extra: Vec<String> = match (peer, key) {
-            (Peer::Weft, _) => [weft_arguments(key), self.plan.server_args.clone()].concat(),
+            (Peer::Weft, _) => [weft_arguments(key), server_args].concat(),
             (Peer::Floor, "storm") => vec!["--replay".into()],
             _ => Vec::new(),
         };
@@ -169,22 +179,33 @@ impl Round<'_> {
             ("single", _) => saturate(1, 10, 1, 64),
             ("couples", _) => saturate(50, 2, 1, 16),
             ("idle", _) => scenario::idle(&target, &Idle { documents: 100, editors: 50 }),
+            ("many", _) => scenario::idle(&target, &MANY),
             ("alone", _) => scenario::idle(&target, &Idle { documents: 1000, editors: 1 }),
             ("ingest", _) => scenario::ingest(&target, &Ingest { documents: if quick { 1 } else { 3 } }),
             ("join", Some(big)) => scenario::join_warm(&target, big, 50),
             ("cold", Some(big)) => scenario::join_cold(&mut server, dialect, big, if quick { 3 } else { 5 }),
             ("storm", _) => scenario::storm(&target, &Storm { editors: 200, edits: 50 }),
+            ("deaf", _) => scenario::deaf(&target, &Deaf { sockets: 10, bytes: 10_000_000 }),
+            ("thin", _) => scenario::thin(&target, &Thin { bytes: 48_000_000, rate: 1.3e6, limit: 120.0 }),
+            ("game", _) => scenario::game(&target, &Game { people: 50, rate: 30.0, seconds }),
+            ("sensors", _) => {
+                scenario::sensors(&target, &Sensors { sensors: 100, watchers: 50, rate: 10.0, seconds })
+            }
             ("ack", _) => scenario::ack(&target, &Ack { documents: 50, rate: 5000.0, seconds }),
             _ => bail!("nothing to run for {key:?}"),
         }
     }
 }
 
+/// The most that are idle at once.
+const MANY: Idle = Idle { documents: 100, editors: 100 };
+
 /// What a scenario asks of a Weft server beside its defaults.
 fn weft_arguments(key: &str) -> Vec<String> {
     let arguments: &[&str] = match key {
         "pairs-kill" => &["--durability", "kill"],
         "pairs-memory" => &["--durability", "memory"],
+        "many" => &["--max-connections-per-address", "20000"],
         _ => &[],
     };
     arguments.iter().map(ToString::to_string).collect()
@@ -195,6 +216,10 @@ impl Results {
     fn add(&mut self, key: &'static str, entrant: Entrant, outcome: Result<Outcome>) -> bool {
         let outcome = match outcome {
             Ok(outcome) => outcome,
+            Err(error) if error.is::<LeftOut>() => {
+                self.notes.push(format!("{key} on {}: {error}", entrant.name()));
+                return true;
+            }
             Err(error) => {
                 self.notes.push(format!("{key} on {} failed: {error:#}", entrant.name()));
                 return false;
@@ -335,6 +360,15 @@ mod tests {
             assert!(weft_arguments(key).contains(&key["pairs-".len()..].to_owned()));
         }
         assert!(weft_arguments("pairs").is_empty(), "`disk` is the default");
+    }
+
+    #[test]
+    fn what_the_machine_does_not_allow_is_noted_and_no_fault() {
+        let mut results = Results::default();
+        let left_out = Err(LeftOut("too few files".into()).into());
+        assert!(results.add("many", Entrant::WEFT, left_out));
+        assert!(!results.add("deaf", Entrant::WEFT, Err(anyhow::anyhow!("refused"))));
+        assert_eq!(results.notes, ["many on Weft: left out: too few files", "deaf on Weft failed: refused"]);
     }
 
     #[test]

@@ -565,7 +565,7 @@ impl Driver for Crowd {
                         Message::Update(update) => self.receive(id, update, false, now, outgoing),
                         Message::Denied(reason) => Err(anyhow::anyhow!("denied: {reason}")),
                         Message::Status(applied) => self.acknowledge(id, applied, now, outgoing),
-                        Message::Other => Ok(()),
+                        Message::Awareness(_) | Message::Other => Ok(()),
                     };
                     if handled.is_err() {
                         outcome = handled;

@@ -76,6 +76,13 @@ impl Door {
         frame
     }
 
+    /// A frame in which one client shows something of itself: `state` is JSON, and greater clocks are newer.
+    pub(crate) fn awareness(&self, client: u64, clock: u64, state: &str) -> Vec<u8> {
+        let mut frame = self.head.clone();
+        wire::write_awareness(&mut frame, client, clock, state);
+        frame
+    }
+
     /// Calls `each` for every message of a frame that the server sent.
     pub(crate) fn each_message(&self, frame: &[u8], mut each: impl FnMut(Message<'_>)) -> Result<()> {
         if self.dialect == Dialect::YWebsocket {
@@ -152,7 +159,7 @@ mod tests {
         assert_eq!(heard(&door, &about(b"\x02\x01\x02no")), ["Denied(\"no\")"]);
         assert_eq!(heard(&door, &about(b"\x02\x02\x0aread-write")), [""; 0]);
         assert_eq!(heard(&door, &about(b"\x07\x04over")), ["Denied(\"over\")"]);
-        assert_eq!(heard(&door, &about(&[1, 1, 0])), ["Other"]);
+        assert_eq!(heard(&door, &about(&[1, 1, 0])), ["Awareness([0])"]);
         assert_eq!(heard(&door, &[9]), [""; 0]);
         assert!(door.each_message(b"\x03dog\x08\x01", |_| ()).is_err(), "about another document");
         assert!(door.each_message(&about(&[8, 1, 1]), |_| ()).is_err(), "two answers in one");

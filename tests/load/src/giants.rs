@@ -142,7 +142,7 @@ const AGAIN: &str = "one document made dear again and again";
 fn again(server: &Server) -> Result<(String, usize)> {
     let [door, other] = ["giant-again", "giant-again-copy"]
         .map(|document| server.door(Dialect::YWebsocket, document).acknowledging());
-    ensure!(post(&door, &text(100))? == "taken", "a short text was refused");
+    ensure!(post(&door, &replica::text_state(100))? == "taken", "a short text was refused");
     for client in 100..109 {
         let update = one_key(client, 50_000);
         let answer = post(&door, &update)?;
@@ -184,7 +184,7 @@ const CASES: &[Make] = &[
     ("trace sveltecomponent", |name| Ok(honest(name, trace("sveltecomponent", 18_000)?))),
     ("trace friendsforever, two at once", |name| Ok(honest(name, traces::friends_forever()?))),
     ("trace automerge-paper", |name| Ok(honest(name, traces::automerge_paper()?.state))),
-    ("a text of 50 MB", |name| Ok(honest(name, text(50 << 20)))),
+    ("a text of 50 MB", |name| Ok(honest(name, replica::text_state(50 << 20)))),
     ("2 million operations", |name| Ok(honest(name, operations(2_000_000, None)))),
     ("2 million operations, a letter of another", |name| {
         Ok(honest(name, operations(2_000_000, Some(500_000))))
@@ -200,7 +200,7 @@ const CASES: &[Make] = &[
     ("one key 50,000 times", |name| Ok(rogue(name, Vec::new(), one_key(1, 50_000)))),
     ("one key 2,000,000 times", |name| Ok(rogue(name, Vec::new(), one_key(1, 2_000_000)))),
     ("500,000 ranges of 1 MB", |name| {
-        let (before, update) = (text(1 << 20), every_other(500_000));
+        let (before, update) = (replica::text_state(1 << 20), every_other(500_000));
         Ok(Case { name, fate: Fate::Either, before, update })
     }),
     ("a map of 500,000 entries deleted by 8 bytes", |name| {
@@ -218,13 +218,6 @@ fn rogue(name: &'static str, before: Vec<u8>, update: Vec<u8>) -> Case {
 
 fn trace(name: &str, edits: usize) -> Result<Vec<u8>> {
     Ok(replica::state_of(&Trace::load(name, edits)?.updates()?.1))
-}
-
-/// A text in one piece.
-fn text(bytes: usize) -> Vec<u8> {
-    let mut update = Vec::with_capacity(bytes + 64);
-    wire::write_append(&mut update, 1, 0, &"lorem ipsum ".repeat(bytes / 12 + 1)[..bytes]);
-    update
 }
 
 /// What a client of Yjs has of somebody who wrote for years: a few letters behind each other, then somewhere else, and
@@ -623,7 +616,7 @@ mod tests {
             let reaches = yrs::Update::decode_v1(update).unwrap().state_vector();
             assert_eq!(reaches, [(ClientID::new(client), 4_000)].into_iter().collect());
         }
-        let letters = super::text(100);
+        let letters = replica::text_state(100);
         let halved = [letters.as_slice(), &every_other(50)].map(<[u8]>::to_vec);
         let left = replica::text_of(halved.iter().map(Vec::as_slice)).unwrap();
         assert_eq!(left.len(), 50);

@@ -13,7 +13,8 @@
 //!
 //! How it is built, from the wire up: [`frame`] and [`wire`] are bytes, [`dialect`] is how they are addressed; [`fleet`] moves thousands of sockets on one
 //! core; [`ranges`] knows what one reader has of one author; [`crowd`] are the editors, who check all they receive;
-//! [`replica`] are newcomers, and whole documents; [`scenario`] is what a server is put through; [`peers`] are the
+//! [`replica`] are newcomers, and whole documents; [`posting`] are programs that speak plain HTTP, [`thin_line`] is a slow
+//! network; [`scenario`] is what a server is put through; [`peers`] are the
 //! servers, [`floor`] the least of them; [`process`] asks the operating system; [`bench`], [`kill`] and [`giants`] are the
 //! programs that other people run.
 
@@ -26,10 +27,12 @@ mod frame;
 mod giants;
 mod kill;
 mod peers;
+mod posting;
 mod process;
 mod ranges;
 mod replica;
 mod scenario;
+mod thin_line;
 mod traces;
 mod wire;
 
@@ -43,7 +46,9 @@ use rustix::process::Pid;
 use crate::dialect::Dialect;
 use crate::peers::{Peer, Server};
 use crate::process::Cores;
-use crate::scenario::{Ack, Fanout, Idle, Ingest, Outcome, Saturate, Storm, Target};
+use crate::scenario::{
+    Ack, Deaf, Fanout, Game, Idle, Ingest, Outcome, Saturate, Sensors, Storm, Target, Thin,
+};
 
 #[derive(Parser)]
 #[command(
@@ -74,6 +79,14 @@ enum Command {
     Join(OneScenario<Join>),
     /// The first join after a restart of the server
     Cold(Cold),
+    /// Sockets that ask for a large document and never read; server memory for each
+    Deaf(OneScenario<Deaf>),
+    /// A large document over a thin line; seconds until all is there, connections
+    Thin(OneScenario<Thin>),
+    /// Everybody shows where they are, 30 times a second; server CPU per state, latency
+    Game(OneScenario<Game>),
+    /// Programs that set keys by HTTP, and people who watch; server CPU per delivery, latency
+    Sensors(OneScenario<Sensors>),
     /// Kill -9 again and again: is everything acknowledged there?
     Kill(kill::Kill),
     /// Large updates and dear ones: are the first taken, the others refused, and does a bystander notice?
@@ -175,6 +188,10 @@ fn run(command: Command) -> Result<bool> {
         Command::Storm(one) => on_target(&one.on, cores, |target| scenario::storm(target, &one.plan)),
         Command::Ingest(one) => on_target(&one.on, cores, |target| scenario::ingest(target, &one.plan)),
         Command::Ack(one) => on_target(&one.on, cores, |target| scenario::ack(target, &one.plan)),
+        Command::Deaf(one) => on_target(&one.on, cores, |target| scenario::deaf(target, &one.plan)),
+        Command::Thin(one) => on_target(&one.on, cores, |target| scenario::thin(target, &one.plan)),
+        Command::Game(one) => on_target(&one.on, cores, |target| scenario::game(target, &one.plan)),
+        Command::Sensors(one) => on_target(&one.on, cores, |target| scenario::sensors(target, &one.plan)),
         Command::Join(one) => {
             let big = traces::automerge_paper()?;
             on_target(&one.on, cores, |target| scenario::join_warm(target, &big, one.plan.crowd))

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use rustix::process::Pid;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The two cores of a measurement. Without a second core nothing is pinned, and figures carry the generator's noise.
@@ -41,6 +41,37 @@ fn pin_to(core: usize) -> Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     sched_setaffinity(None, &set).context("pin to a core")
+}
+
+/// Why something cannot be measured on this machine, in words. No fault of the server.
+#[derive(Debug)]
+pub(crate) struct LeftOut(pub(crate) String);
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "left out: {}", self.0)
+    }
+}
+
+impl std::error::Error for LeftOut {}
+
+/// Makes room for so many sockets and some files beside them: in this process, and in servers that it starts from now on.
+pub(crate) fn allow_files(sockets: usize) -> Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let Some(raised) = raised(limit, sockets as u64 + 200)? else { return Ok(()) };
+    setrlimit(Resource::Nofile, raised).context("raise the limit on open files")
+}
+
+/// The limit on open files that is needed, if it is not there already.
+fn raised(limit: Rlimit, needed: u64) -> Result<Option<Rlimit>, LeftOut> {
+    if limit.maximum.is_some_and(|maximum| maximum < needed) {
+        return Err(LeftOut(format!(
+            "the system allows {} open files, and {needed} are needed (`ulimit -Hn`)",
+            limit.maximum.unwrap_or_default()
+        )));
+    }
+    let is_enough = limit.current.is_none_or(|current| current >= needed);
+    Ok((!is_enough).then_some(Rlimit { current: Some(needed), maximum: limit.maximum }))
 }
 
 /// CPU time that the process and its living children have used, summed over their threads.
@@ -145,6 +176,18 @@ mod tests {
     #[test]
     fn the_machine_is_busy_with_everything_but_waiting() {
         assert_eq!(parse_machine_ticks("cpu  1 2 4 1000 1000 8 16 32 64 0\ncpu0 1"), Some(63));
+    }
+
+    #[test]
+    fn open_files_are_allowed_as_far_as_the_system_does() {
+        let limit = |current, maximum| Rlimit { current, maximum };
+        let soft = |limit, needed| raised(limit, needed).map(|raised| raised.map(|limit| limit.current));
+        assert_eq!(soft(limit(Some(1024), Some(20_000)), 10_200).unwrap(), Some(Some(10_200)));
+        assert_eq!(soft(limit(Some(1024), None), 10_200).unwrap(), Some(Some(10_200)));
+        assert_eq!(soft(limit(Some(20_000), Some(20_000)), 10_200).unwrap(), None, "it is never lowered");
+        assert_eq!(soft(limit(None, None), 10_200).unwrap(), None);
+        let words = soft(limit(Some(1024), Some(4096)), 10_200).unwrap_err().to_string();
+        assert!(words.contains("4096") && words.contains("10200"), "{words}");
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub(crate) struct Newcomers {
     expected: Vec<(u64, u32)>,
     joins: Vec<Join>,
     failure: Option<String>,
+    /// What they have that the server may lack: an update.
+    brought: Vec<u8>,
+    /// Whether the server has asked for it.
+    was_asked: bool,
 }
 
 #[derive(Default)]
@@ -37,7 +41,14 @@ impl Newcomers {
     /// Newcomers to a document who are content when they have been answered and have these edits: clients with their
     /// clocks.
     pub(crate) fn new(door: &Door, expected: &[(u64, u32)]) -> Self {
-        Self { door: door.clone(), expected: expected.to_vec(), joins: Vec::new(), failure: None }
+        Self {
+            door: door.clone(),
+            expected: expected.to_vec(),
+            joins: Vec::new(),
+            failure: None,
+            brought: EMPTY_UPDATE.to_vec(),
+            was_asked: false,
+        }
     }
 
     /// Starts `count` joins at once.
@@ -97,7 +108,8 @@ impl Driver for Newcomers {
         let read = door.each_message(frame, |message| {
             let handled = match message {
                 Message::Step1(_) => {
-                    outgoing.send(id, &door.sync(Sync::Step2, EMPTY_UPDATE));
+                    self.was_asked = true;
+                    outgoing.send(id, &door.sync(Sync::Step2, &self.brought));
                     Ok(())
                 }
                 Message::Step2(update) => {
@@ -107,7 +119,7 @@ impl Driver for Newcomers {
                 Message::Update(update) => self.receive(id, update, now),
                 Message::Denied(reason) => Err(anyhow::anyhow!("denied: {reason}")),
                 Message::Status(false) => Err(anyhow::anyhow!("what it sent was refused")),
-                Message::Status(true) | Message::Other => Ok(()),
+                Message::Status(true) | Message::Awareness(_) | Message::Other => Ok(()),
             };
             if handled.is_err() {
                 outcome = handled;
@@ -154,9 +166,11 @@ pub(crate) fn upload(door: &Door, state: &[u8]) -> Result<()> {
     let vector = Update::decode_v1(state).context("read a state")?.state_vector().encode_v1();
     let mut fleet = Fleet::new()?;
     let mut author = Newcomers::new(door, &[]);
+    author.brought = state.to_vec();
     author.join(&mut fleet, 1)?;
-    author.wait(&mut fleet)?;
-    fleet.outgoing().send(0, &door.sync(Sync::Update, state));
+    fleet.turn_until(&mut author, PATIENCE, "the server to ask for a document", |author| {
+        author.failure.is_some() || author.joins[0].answered && author.was_asked
+    })?;
     // A socket's messages are handled in order: once this is answered, the state has been taken in.
     fleet.outgoing().send(0, &door.sync(Sync::Step1, &vector));
     author.joins[0].answered = false;
@@ -164,6 +178,13 @@ pub(crate) fn upload(door: &Door, state: &[u8]) -> Result<()> {
         author.failure.is_some() || author.joins[0].answered
     })?;
     author.failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
+}
+
+/// The state of a document with a text of so many bytes, by client 1.
+pub(crate) fn text_state(bytes: usize) -> Vec<u8> {
+    let mut update = Vec::with_capacity(bytes + 64);
+    wire::write_append(&mut update, 1, 0, &"lorem ipsum ".repeat(bytes / 12 + 1)[..bytes]);
+    update
 }
 
 /// The text that a document has after these updates.

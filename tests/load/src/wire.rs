@@ -26,7 +26,9 @@ pub(crate) enum Message<'a> {
     Denied(String),
     /// What became of the oldest change that has not been answered: applied, or refused.
     Status(bool),
-    /// Presence, and whatever else no scenario looks at.
+    /// What people show of themselves, for any number of clients.
+    Awareness(&'a [u8]),
+    /// Whatever no scenario looks at.
     Other,
 }
 
@@ -46,10 +48,7 @@ pub(crate) fn each_message(frame: &[u8], mut each: impl FnMut(Message<'_>)) -> R
                     other => bail!("unknown sync message {other}"),
                 });
             }
-            1 => {
-                reader.sized()?;
-                each(Message::Other);
-            }
+            1 => each(Message::Awareness(reader.sized()?)),
             2 => {
                 reader.uint()?;
                 each(Message::Denied(String::from_utf8_lossy(reader.sized()?).into_owned()));
@@ -106,6 +105,27 @@ pub(crate) struct Run<'a> {
     pub(crate) len: u32,
     /// What was inserted, where that is text which still stands.
     pub(crate) text: Option<&'a str>,
+}
+
+/// Appends what one client shows of itself: `state` is JSON, and greater clocks are newer.
+pub(crate) fn write_awareness(out: &mut Vec<u8>, client: u64, clock: u64, state: &str) {
+    let mut body = vec![1];
+    write_uint(&mut body, client);
+    write_uint(&mut body, clock);
+    write_sized(&mut body, state.as_bytes());
+    out.push(1);
+    write_sized(out, &body);
+}
+
+/// Calls `each` with client, clock and state of everybody in an awareness message.
+pub(crate) fn each_state(awareness: &[u8], mut each: impl FnMut(u64, u64, &str)) -> Result<()> {
+    let mut reader = Reader::new(awareness);
+    for _ in 0..reader.uint()? {
+        let (client, clock) = (reader.uint()?, reader.uint()?);
+        each(client, clock, std::str::from_utf8(reader.sized()?)?);
+    }
+    ensure!(reader.is_empty(), "bytes behind an awareness message");
+    Ok(())
 }
 
 const CONTENT_STRING: u8 = 4;
@@ -194,8 +214,28 @@ fn read_content<'a>(reader: &mut Reader<'a>, kind: u8) -> Result<(u32, Option<&'
             }
             (1, None)
         }
-        other => bail!("content of kind {other} in a document of text"),
+        8 => {
+            let values = reader.clock()?;
+            for _ in 0..values {
+                skip_plain_value(reader)?;
+            }
+            (values, None)
+        }
+        other => bail!("content of kind {other}, which no scenario writes"),
     })
+}
+
+/// A value of lib0 that is neither object nor list.
+fn skip_plain_value(reader: &mut Reader<'_>) -> Result<()> {
+    match reader.byte()? {
+        119 | 116 => drop(reader.sized()?),
+        120 | 121 | 126 | 127 => (),
+        122 | 123 => (0..8).try_for_each(|_| reader.byte().map(drop))?,
+        124 => (0..4).try_for_each(|_| reader.byte().map(drop))?,
+        125 => while reader.byte()? > 0x7f {},
+        other => bail!("a value of kind {other}, which no scenario writes"),
+    }
+    Ok(())
 }
 
 /// Appends an unsigned integer, seven bits to a byte, the low ones first.
@@ -261,7 +301,8 @@ mod tests {
     use super::*;
     use yrs::updates::decoder::Decode as _;
     use yrs::{
-        Doc, GetString as _, OffsetKind, Options, ReadTxn as _, StateVector, Text as _, Transact as _, Update,
+        Doc, GetString as _, Map as _, OffsetKind, Options, ReadTxn as _, StateVector, Text as _,
+        Transact as _, Update,
     };
 
     fn runs(update: &[u8]) -> Vec<(u64, u32, u32, Option<String>)> {
@@ -327,7 +368,35 @@ mod tests {
         write_sync(&mut frame, Sync::Step2, EMPTY_UPDATE);
         let mut seen = Vec::new();
         each_message(&frame, |message| seen.push(format!("{message:?}"))).unwrap();
-        assert_eq!(seen, ["Step1([0])", "Other", "Step2([0, 0])"]);
+        assert_eq!(seen, ["Step1([0])", "Awareness([0])", "Step2([0, 0])"]);
+    }
+
+    #[test]
+    fn what_a_key_is_set_to_counts_by_clock() {
+        let doc = author(12);
+        let map = doc.get_or_insert_map("map");
+        for (clock, value) in
+            [yrs::Any::from(7), (-300).into(), 2.5.into(), "x".into(), true.into(), yrs::Any::Null]
+                .into_iter()
+                .enumerate()
+        {
+            let mut txn = doc.transact_mut();
+            map.insert(&mut txn, "key", value);
+            assert_eq!(runs(&txn.encode_update_v1()), vec![(12, clock as u32, 1, None)]);
+        }
+    }
+
+    #[test]
+    fn states_are_read_as_they_are_written() {
+        let mut message = Vec::new();
+        write_awareness(&mut message, 300, 70_000, "{\"x\":1}");
+        let mut seen = Vec::new();
+        each_message(&message, |message| {
+            let Message::Awareness(body) = message else { panic!("{message:?}") };
+            each_state(body, |client, clock, state| seen.push((client, clock, state.to_owned()))).unwrap();
+        })
+        .unwrap();
+        assert_eq!(seen, [(300, 70_000, "{\"x\":1}".to_owned())]);
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) const ROWS: &[Row] = &[
     row("fanout", "latency p50 ms, 1 × 200", "p50 ms", Goal::AtMost(1.2)),
     row("fanout", "latency p99 ms, 1 × 200", "p99 ms", Goal::AtMost(4.0)),
     row("idle", "RSS KiB/connection, 5,000 on 100", "RSS KiB/connection", Goal::AtMost(6.5)),
+    row("many", "RSS KiB/connection, 10,000 on 100", "RSS KiB/connection", Goal::AtMost(6.5)),
     row("alone", "RSS KiB/connection, 1,000 on 1,000", "RSS KiB/connection", Goal::AtMost(12.0)),
     row("ingest", "one author's updates/s (sveltecomponent)", "updates/s", Goal::AtLeast(60e3)),
     row(
@@ -91,6 +92,29 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("ack", "ack p50 ms at 5,000 updates/s", "p50 ms", Goal::AtMost(10.0)),
     row("ack", "ack p99 ms, the same", "p99 ms", Goal::Open),
+    row(
+        "deaf",
+        "RSS KiB for each who asks 16 times for 10 MB and never reads",
+        "RSS KiB/deaf socket",
+        Goal::AtMost(2048.0),
+    ),
+    row("thin", "s to 48 MB over a line of 1.3 MB/s", "s until all is there", Goal::Open),
+    row("thin", "connections that took", "connections", Goal::AtMost(1.0)),
+    row(
+        "game",
+        "server CPU µs/state that reaches somebody, 1 × 50, awareness at 30/s",
+        "server CPU µs/state",
+        Goal::Open,
+    ),
+    row("game", "% of the states that reach somebody, the same", "states delivered %", Goal::Open),
+    row("game", "latency p99 ms, the same", "p99 ms", Goal::Open),
+    row(
+        "sensors",
+        "server CPU µs/delivery, 100 set a key at 10/s over HTTP, 50 watch",
+        "server CPU µs/delivery",
+        Goal::Open,
+    ),
+    row("sensors", "latency p99 ms, the same", "p99 ms", Goal::Open),
     row("kill", "acknowledged edits lost to kill -9", "acknowledged edits lost", Goal::AtMost(0.0)),
 ];
 

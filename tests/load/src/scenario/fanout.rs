@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Outcome, Stretch, Target};
 use crate::crowd::{Crowd, Shape};
-use crate::fleet::Fleet;
+use crate::fleet::{Driver, Fleet, Outgoing};
 
 /// How much is typed.
 #[derive(Debug, Clone, Copy, clap::Args)]
@@ -69,17 +69,47 @@ pub(super) fn type_for(
     pace: &mut Pace,
     length: Duration,
 ) -> Result<()> {
+    keep_pace(fleet, crowd, pace, length, Crowd::type_one)
+}
+
+/// Lets `act` do what is due, for whom it is due and since when, and reads what comes, for a while.
+pub(super) fn keep_pace<D: Driver>(
+    fleet: &mut Fleet,
+    driver: &mut D,
+    pace: &mut Pace,
+    length: Duration,
+    mut act: impl FnMut(&mut D, usize, u64, &mut Outgoing),
+) -> Result<()> {
     let end = Instant::now() + length;
     loop {
         while let Some((author, due)) = pace.take_due(fleet.now()) {
-            crowd.type_one(author, due, fleet.outgoing());
+            act(driver, author, due, fleet.outgoing());
         }
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());
         }
-        fleet.turn(crowd, left.min(pace.wait(fleet.now())))?;
+        fleet.turn(driver, left.min(pace.wait(fleet.now())))?;
     }
+}
+
+/// Reads what still comes, until nothing is `missing` or `progress` has not moved for three seconds.
+pub(super) fn until_quiet<D: Driver>(
+    fleet: &mut Fleet,
+    driver: &mut D,
+    progress: impl Fn(&D) -> u64,
+    missing: impl Fn(&D) -> u64,
+) -> Result<()> {
+    const QUIET: Duration = Duration::from_secs(3);
+    let mut last = (progress(driver), Instant::now());
+    while missing(driver) > 0 && last.1.elapsed() < QUIET {
+        fleet.turn(driver, Duration::from_millis(20))?;
+        let now = progress(driver);
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+    }
+    Ok(())
 }
 
 /// When whose keystroke is due: all at the same rate, each with a phase of their own. A keystroke that is typed late

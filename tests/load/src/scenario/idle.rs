@@ -20,10 +20,18 @@ pub(crate) struct Idle {
     pub(crate) editors: usize,
 }
 
+impl Idle {
+    /// How many connections there are in all.
+    pub(crate) fn connections(&self) -> usize {
+        self.documents * self.editors
+    }
+}
+
 /// Resident memory per connection, once it has stopped changing. Every document has had one editor type a few words,
 /// so that it is a document and not only a name.
 pub(crate) fn idle(target: &Target, plan: &Idle) -> Result<Outcome> {
     let pid = target.pid.context("memory can only be sampled with the process id of the server (--pid)")?;
+    process::allow_files(plan.connections())?;
     warm_up(target)?;
     let before = process::resident(pid)?;
 
@@ -44,7 +52,7 @@ pub(crate) fn idle(target: &Target, plan: &Idle) -> Result<Outcome> {
     let after = settled(pid, &mut fleet, &mut crowd)?;
 
     let mut outcome = Outcome::default();
-    let connections = (plan.documents * plan.editors) as f64;
+    let connections = plan.connections() as f64;
     outcome.set("RSS KiB/connection", after.saturating_sub(before) as f64 / 1024.0 / connections);
     outcome.set("RSS MiB", after as f64 / f64::from(1 << 20));
     outcome.faults = crowd.faults().clone();

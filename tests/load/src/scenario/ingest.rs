@@ -130,7 +130,7 @@ impl Driver for Author {
                     Message::Step2(state) => self.take_answer(state),
                     Message::Denied(reason) => self.failure = Some(reason),
                     Message::Status(false) => self.failure = Some("an update was refused".into()),
-                    Message::Status(true) | Message::Update(_) | Message::Other => (),
+                    Message::Status(true) | Message::Update(_) | Message::Awareness(_) | Message::Other => (),
                 });
                 if let Err(error) = read {
                     self.failure = Some(format!("{error:#}"));

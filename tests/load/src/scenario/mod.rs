@@ -2,12 +2,16 @@
 //! returns an [`Outcome`]: figures, and what went wrong.
 
 mod ack;
+mod deaf;
 mod fanout;
+mod game;
 mod idle;
 mod ingest;
 mod join;
 mod saturate;
+mod sensors;
 mod storm;
+mod thin;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,12 +22,16 @@ use hdrhistogram::Histogram;
 use rustix::process::Pid;
 
 pub(crate) use self::ack::{Ack, ack};
+pub(crate) use self::deaf::{Deaf, deaf};
 pub(crate) use self::fanout::{Fanout, fanout};
+pub(crate) use self::game::{Game, game};
 pub(crate) use self::idle::{Idle, idle};
 pub(crate) use self::ingest::{Ingest, ingest};
 pub(crate) use self::join::{join_cold, join_warm};
 pub(crate) use self::saturate::{Saturate, saturate};
+pub(crate) use self::sensors::{Sensors, sensors};
 pub(crate) use self::storm::{Storm, storm};
+pub(crate) use self::thin::{Thin, thin};
 use crate::crowd::Faults;
 use crate::dialect::{Dialect, Door};
 use crate::peers::Server;
@@ -83,7 +91,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn set(&mut self, name: &'static str, value: f64) {
+    pub(crate) fn set(&mut self, name: &'static str, value: f64) {
         self.figures.insert(name, value);
     }
 
