@@ -6,7 +6,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 
 .DELETE_ON_ERROR:
-.PHONY: run test check rest-types bench figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage structure picture
+.PHONY: run test check rest-types bench instructions figures fmt app clean binary test-unit test-interop test-foreign test-e2e differential fuzz kill giants space damage structure picture
 
 # ---- for everybody --------------------------------------------------------------------------------------
 
@@ -37,6 +37,13 @@ rest-types: frontend/node_modules/.installed
 bench: app
 	$(CARGO) build --locked --release --workspace
 	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load bench $(BENCH)
+
+## Count the instructions of an update by callgrind, which no noisy neighbour can move
+instructions: app
+	@command -v valgrind >/dev/null || .ci/install valgrind
+	$(CARGO) build --locked --release --workspace
+	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load instructions --peer floor
+	WEFT_BIN=$(CURDIR)/target/release/weft ./target/release/weft-load instructions
 
 ## Measure the app in browsers: opening, keys, strokes, large texts and boards; prints one Markdown table
 figures: tests/e2e/node_modules/.installed binary

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use self::rows::{ROWS, Row};
 use crate::dialect::Dialect;
+use crate::instructions::{self, Instructions};
 use crate::kill::{self, Kill};
 use crate::peers::{Peer, Server};
 use crate::process::{self, Cores, LeftOut};
@@ -67,6 +68,7 @@ impl Entrant {
                 peer.keeps_documents() && peer != Peer::YLeveldb && dialect == Dialect::YWebsocket
             }
             "sensors" => self == Self::WEFT, // nobody else is written to by plain HTTP
+            "instructions" => matches!(self, Self::WEFT | Self::FLOOR),
             // Durability is a setting of Weft's alone, and the floor is what each is held against.
             "pairs-kill" | "pairs-memory" => matches!(self, Self::WEFT | Self::FLOOR),
             "join" | "ingest" => peer.keeps_documents() && peer != Peer::YLeveldb,
@@ -154,6 +156,10 @@ impl Round<'_> {
             let cycles = if quick { 20 } else { 100 };
             let plan = Kill { cycles, dialect, server_args, ..Kill::default() };
             return Ok(kill::kill(&plan, self.cores)?.into());
+        }
+        if key == "instructions" {
+            let plan = Instructions { peer, server_args, ..Instructions::default() };
+            return instructions::instructions(&plan, self.cores);
         }
         if key == "many" {
             process::allow_files(MANY.connections())?; // before the server starts, which inherits it
@@ -365,10 +371,13 @@ mod tests {
     #[test]
     fn what_the_machine_does_not_allow_is_noted_and_no_fault() {
         let mut results = Results::default();
-        let left_out = Err(LeftOut("too few files".into()).into());
-        assert!(results.add("many", Entrant::WEFT, left_out));
+        let left_out = Err(LeftOut("no valgrind here".into()).into());
+        assert!(results.add("instructions", Entrant::WEFT, left_out));
         assert!(!results.add("deaf", Entrant::WEFT, Err(anyhow::anyhow!("refused"))));
-        assert_eq!(results.notes, ["many on Weft: left out: too few files", "deaf on Weft failed: refused"]);
+        assert_eq!(
+            results.notes,
+            ["instructions on Weft: left out: no valgrind here", "deaf on Weft failed: refused"]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! weft-load fanout --url ws://127.0.0.1:1234 --pid 4711    or against one that runs
 //! weft-load saturate --peer weft --dialect hocuspocus      the same server, spoken to in its other dialect
 //! weft-load kill --cycles 1000                             kill -9, again and again
+//! weft-load instructions                                   what an update costs, in instructions: no neighbour moves it
 //! weft-load giants                                         what is large, and what costs more than it is worth
 //! weft-load floor --drop-every 10                          the forwarder, here with a fault
 //! ```
@@ -15,7 +16,7 @@
 //! core; [`ranges`] knows what one reader has of one author; [`crowd`] are the editors, who check all they receive;
 //! [`replica`] are newcomers, and whole documents; [`posting`] are programs that speak plain HTTP, [`thin_line`] is a slow
 //! network; [`scenario`] is what a server is put through; [`peers`] are the
-//! servers, [`floor`] the least of them; [`process`] asks the operating system; [`bench`], [`kill`] and [`giants`] are the
+//! servers, [`floor`] the least of them; [`process`] asks the operating system; [`bench`], [`kill`], [`giants`] and [`instructions`] are the
 //! programs that other people run.
 
 mod bench;
@@ -25,6 +26,7 @@ mod fleet;
 mod floor;
 mod frame;
 mod giants;
+mod instructions;
 mod kill;
 mod peers;
 mod posting;
@@ -45,7 +47,7 @@ use rustix::process::Pid;
 
 use crate::dialect::Dialect;
 use crate::peers::{Peer, Server};
-use crate::process::Cores;
+use crate::process::{Cores, LeftOut};
 use crate::scenario::{
     Ack, Deaf, Fanout, Game, Idle, Ingest, Outcome, Saturate, Sensors, Storm, Target, Thin,
 };
@@ -87,6 +89,8 @@ enum Command {
     Game(OneScenario<Game>),
     /// Programs that set keys by HTTP, and people who watch; server CPU per delivery, latency
     Sensors(OneScenario<Sensors>),
+    /// Instructions that a server executes for an update, counted by callgrind
+    Instructions(instructions::Instructions),
     /// Kill -9 again and again: is everything acknowledged there?
     Kill(kill::Kill),
     /// Large updates and dear ones: are the first taken, the others refused, and does a bystander notice?
@@ -192,6 +196,16 @@ fn run(command: Command) -> Result<bool> {
         Command::Thin(one) => on_target(&one.on, cores, |target| scenario::thin(target, &one.plan)),
         Command::Game(one) => on_target(&one.on, cores, |target| scenario::game(target, &one.plan)),
         Command::Sensors(one) => on_target(&one.on, cores, |target| scenario::sensors(target, &one.plan)),
+        Command::Instructions(plan) => {
+            let measured = instructions::instructions(&plan, cores);
+            match measured {
+                Err(error) if error.is::<LeftOut>() => {
+                    println!("{error}");
+                    Ok(true)
+                }
+                measured => Ok(report(&measured?)),
+            }
+        }
         Command::Join(one) => {
             let big = traces::automerge_paper()?;
             on_target(&one.on, cores, |target| scenario::join_warm(target, &big, one.plan.crowd))

@@ -152,6 +152,8 @@ fn install(directory: &Path) -> Result<()> {
 pub(crate) struct Server {
     peer: Peer,
     extra: Vec<String>,
+    /// The program that the server runs under, with its arguments; empty for none.
+    under: Vec<String>,
     cores: Option<Cores>,
     child: Child,
     port: u16,
@@ -162,14 +164,25 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a peer with an empty store on a free port, pinned to the server's core, and waits until it listens.
     pub(crate) fn start(peer: Peer, cores: Option<Cores>, extra: &[String]) -> Result<Self> {
+        Self::start_under(&[], peer, cores, extra)
+    }
+
+    /// The same for a server that is one program of its own and runs under another one, which is given with its
+    /// arguments.
+    pub(crate) fn start_under(
+        under: &[String],
+        peer: Peer,
+        cores: Option<Cores>,
+        extra: &[String],
+    ) -> Result<Self> {
         let home = tempfile::tempdir().context("make a directory for a server")?;
-        let (child, port) = launch(peer, cores, extra, home.path())?;
-        Ok(Self { peer, extra: extra.to_vec(), cores, child, port, home })
+        let (child, port) = launch(under, peer, cores, extra, home.path())?;
+        Ok(Self { peer, extra: extra.to_vec(), under: under.to_vec(), cores, child, port, home })
     }
 
     /// Starts it again on what it left on disk.
     pub(crate) fn start_again(&mut self) -> Result<()> {
-        (self.child, self.port) = launch(self.peer, self.cores, &self.extra, self.home.path())?;
+        (self.child, self.port) = launch(&self.under, self.peer, self.cores, &self.extra, self.home.path())?;
         Ok(())
     }
 
@@ -233,12 +246,23 @@ impl Drop for Server {
     }
 }
 
-fn launch(peer: Peer, cores: Option<Cores>, extra: &[String], home: &Path) -> Result<(Child, u16)> {
+fn launch(
+    under: &[String],
+    peer: Peer,
+    cores: Option<Cores>,
+    extra: &[String],
+    home: &Path,
+) -> Result<(Child, u16)> {
     let program = peer.program()?;
     let data = home.join("data");
     fs::create_dir_all(&data)?;
     let mut port = 0;
     let mut command = match peer {
+        _ if !under.is_empty() => {
+            let mut command = Command::new(&under[0]);
+            command.args(&under[1..]).arg(&program);
+            command
+        }
         Peer::YWebsocket | Peer::YLeveldb => Command::new("node"),
         Peer::Hocuspocus => Command::new(hocuspocus_node()),
         _ => Command::new(&program),

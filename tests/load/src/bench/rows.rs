@@ -115,6 +115,7 @@ pub(super) const ROWS: &[Row] = &[
         Goal::Open,
     ),
     row("sensors", "latency p99 ms, the same", "p99 ms", Goal::Open),
+    row("instructions", "instructions/update, one typist, one reader", "instructions/update", Goal::Open),
     row("kill", "acknowledged edits lost to kill -9", "acknowledged edits lost", Goal::AtMost(0.0)),
 ];
 
