@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 /// How bytes are made smaller, in the order in which we like to do it: the first is smallest for its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
     /// Zstandard.
     Zstd,

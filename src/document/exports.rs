@@ -1,11 +1,11 @@
 //! Reading documents for those who do not speak Yjs, and making states smaller for their way, shared and bounded. A
 //! reading takes a thread, a copy of the document and several times its size in memory: a few are under way at a time,
-//! some more wait, and whoever asks for the same thing waits for the same reading. What was read is kept until the
-//! document changes.
+//! some more wait, and whoever asks for the same thing waits for the same reading. What was read of a whole document is
+//! kept until the document changes; what was made of a difference, of which there are as many as who asks, is not.
 
 use std::{
-    collections::VecDeque,
-    sync::{Arc, OnceLock},
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -34,7 +34,7 @@ const DIGESTED_HERE: usize = 128 << 10;
 const LONG: Duration = Duration::from_millis(500);
 
 /// As what a document is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// [`export::to_text`].
     Text,
@@ -48,6 +48,27 @@ pub enum Form {
     Compressed(Compression),
     /// Only what tells it apart from others: [`digest`], in hexadecimal digits.
     Digest,
+}
+
+impl Form {
+    /// The form whose rest is also the rest of this one: whatever is read for people rests together, each compression for
+    /// itself, and what tells states apart never does, as it takes a moment of however large a state.
+    fn rests_with(self) -> Option<Self> {
+        match self {
+            Self::Text | Self::Markdown | Self::Html | Self::Json => Some(Self::Text),
+            Self::Compressed(_) => Some(self),
+            Self::Digest => None,
+        }
+    }
+}
+
+/// How much of a document some bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Extent {
+    /// All of it, which many ask for.
+    Whole,
+    /// What somebody lacks.
+    Difference,
 }
 
 /// Why there is no reading.
@@ -70,13 +91,30 @@ pub struct Exports {
     running: Arc<Semaphore>,
     /// Places for those under way and those who wait.
     places: Semaphore,
-    kept: Mutex<VecDeque<Arc<Export>>>,
+    known: Mutex<Known>,
+    resting: Arc<Mutex<Resting>>,
+}
+
+/// Until when there is no reading, by what rests together.
+type Resting = HashMap<(DocumentName, Extent, Form), Instant>;
+
+/// What need not be read again.
+#[derive(Debug, Default)]
+struct Known {
+    /// Whatever somebody waits for.
+    asked: Vec<Weak<Export>>,
+    /// What was read of whole documents, the oldest first.
+    kept: VecDeque<Arc<Export>>,
 }
 
 impl Default for Exports {
     fn default() -> Self {
-        let running = Arc::new(Semaphore::new(RUNNING));
-        Self { running, places: Semaphore::new(RUNNING + WAITING), kept: Mutex::default() }
+        Self {
+            running: Arc::new(Semaphore::new(RUNNING)),
+            places: Semaphore::new(RUNNING + WAITING),
+            known: Mutex::default(),
+            resting: Arc::default(),
+        }
     }
 }
 
@@ -84,20 +122,27 @@ impl Default for Exports {
 #[derive(Debug)]
 struct Export {
     document: DocumentName,
+    extent: Extent,
     form: Form,
     state: Bytes,
+    /// When it was first asked for.
+    since: Instant,
     read: OnceCell<Result<Bytes, Unreadable>>,
-    /// Until when the document rests after this reading.
-    rests: OnceLock<Instant>,
-    /// Until when it rests after an earlier one.
-    not_before: Option<Instant>,
 }
 
 impl Export {
     /// The same bytes at the same place: documents share their encoded state until they change.
-    fn is_of(&self, document: &DocumentName, form: Form, state: &Bytes) -> bool {
-        let is_same = self.state.as_ptr() == state.as_ptr() && self.state.len() == state.len();
-        is_same && self.form == form && self.document == *document
+    fn has_state(&self, state: &Bytes) -> bool {
+        self.state.as_ptr() == state.as_ptr() && self.state.len() == state.len()
+    }
+
+    fn is_like(&self, document: &DocumentName, extent: Extent, form: Form) -> bool {
+        self.form == form && self.extent == extent && self.document == *document
+    }
+
+    /// What rests when this took long.
+    fn rests(&self) -> Option<(DocumentName, Extent, Form)> {
+        Some((self.document.clone(), self.extent, self.form.rests_with()?))
     }
 
     fn bytes(&self) -> usize {
@@ -109,57 +154,87 @@ impl Export {
 impl Exports {
     /// What `document` says in its present `state`.
     pub async fn get(&self, document: &DocumentName, form: Form, state: Bytes) -> Result<Bytes, NoExport> {
-        let export = self.find(document, form, state);
-        let read = export.read.get_or_try_init(|| self.read(&export)).await?.clone();
-        self.forget_the_oldest();
-        Ok(read?)
+        self.of(document, Extent::Whole, form, state).await
     }
 
-    /// A state made smaller; nothing if too many others wait, or the document rests: then it goes as it is.
+    /// A state, or a difference, made smaller; nothing if too many others wait, or it rests: then it goes as it is.
     pub async fn compressed(
         &self,
         document: &DocumentName,
+        extent: Extent,
         compression: Compression,
         state: Bytes,
     ) -> Option<Bytes> {
-        self.get(document, Form::Compressed(compression), state).await.ok()
+        self.of(document, extent, Form::Compressed(compression), state).await.ok()
     }
 
-    /// What tells a state apart from others; nothing if too many others wait.
-    pub async fn digest(&self, document: &DocumentName, state: &Bytes) -> Option<String> {
+    /// What tells a state, or a difference, apart from others; nothing if too many others wait.
+    pub async fn digest(&self, document: &DocumentName, extent: Extent, state: &Bytes) -> Option<String> {
         if state.len() <= DIGESTED_HERE {
             return Some(in_digits(state));
         }
-        let digest = self.get(document, Form::Digest, state.clone()).await.ok()?;
+        let digest = self.of(document, extent, Form::Digest, state.clone()).await.ok()?;
         String::from_utf8(digest.into()).ok()
     }
 
-    fn find(&self, document: &DocumentName, form: Form, state: Bytes) -> Arc<Export> {
-        let mut kept = self.kept.lock();
-        if let Some(found) = kept.iter().find(|export| export.is_of(document, form, &state)) {
-            return found.clone();
+    async fn of(
+        &self,
+        document: &DocumentName,
+        extent: Extent,
+        form: Form,
+        state: Bytes,
+    ) -> Result<Bytes, NoExport> {
+        let export = self.find(document, extent, form, state);
+        let read = export.read.get_or_try_init(|| self.read(&export)).await?.clone();
+        self.keep(&export);
+        Ok(read?)
+    }
+
+    fn find(&self, document: &DocumentName, extent: Extent, form: Form, state: Bytes) -> Arc<Export> {
+        let Known { asked, kept } = &mut *self.known.lock();
+        asked.retain(|export| export.strong_count() > 0);
+        let found = kept.iter().cloned().chain(asked.iter().filter_map(Weak::upgrade));
+        let mut found = found.filter(|export| export.is_like(document, extent, form));
+        if let Some(found) = found.find(|export| export.has_state(&state)) {
+            return found;
         }
-        let earlier = kept.iter().filter(|export| export.document == *document);
-        let not_before =
-            earlier.filter_map(|export| export.rests.get().copied().max(export.not_before)).max();
+        drop(found);
         // An older state of the same document is asked for by nobody any more.
-        kept.retain(|export| export.document != *document || export.form != form);
-        let (read, rests) = (OnceCell::new(), OnceLock::new());
-        let export = Arc::new(Export { document: document.clone(), form, state, read, rests, not_before });
-        kept.push_back(export.clone());
+        kept.retain(|export| !export.is_like(document, extent, form));
+        let (document, since, read) = (document.clone(), Instant::now(), OnceCell::new());
+        let export = Arc::new(Export { document, extent, form, state, since, read });
+        asked.push(Arc::downgrade(&export));
         export
     }
 
+    /// Keeps what was read of a whole document, instead of what was read of it before.
+    fn keep(&self, export: &Arc<Export>) {
+        if export.extent != Extent::Whole {
+            return;
+        }
+        let kept = &mut self.known.lock().kept;
+        let is_like = |other: &Arc<Export>| other.is_like(&export.document, export.extent, export.form);
+        if kept.iter().any(|other| is_like(other) && other.since >= export.since) {
+            return;
+        }
+        kept.retain(|other| !is_like(other));
+        kept.push_back(export.clone());
+        let mut bytes: usize = kept.iter().map(|export| export.bytes()).sum();
+        while bytes > KEPT {
+            let Some(oldest) = kept.pop_front() else { break };
+            bytes -= oldest.bytes();
+        }
+    }
+
     async fn read(&self, export: &Arc<Export>) -> Result<Result<Bytes, Unreadable>, NoExport> {
-        let is_resting = export.not_before.is_some_and(|rested| Instant::now() < rested);
-        // What takes a moment of however large a state need not wait for what took long.
-        if is_resting && export.form != Form::Digest {
+        let rested = export.rests().and_then(|rests| self.resting.lock().get(&rests).copied());
+        if rested.is_some_and(|rested| Instant::now() < rested) {
             return Err(NoExport::Resting);
         }
         let place = self.places.try_acquire().map_err(|_| NoExport::Busy)?;
         // Never closed.
         let running = self.running.clone().acquire_owned().await.map_err(|_| NoExport::Busy)?;
-        let export = export.clone();
+        let (export, resting) = (export.clone(), self.resting.clone());
         // A task of its own: whoever asked may go, the thread reads on, and keeps its place until it is done.
         let reading = tokio::spawn(async move {
             let state = export.state.clone();
@@ -173,8 +248,11 @@ impl Exports {
                 }
                 Form::Digest => export::of_bytes(state, |state| Ok(in_digits(state).into_bytes())).await,
             };
-            if took > LONG.mul_f64(speed::slowness()) {
-                let _ = export.rests.set(Instant::now() + took);
+            if let Some(rests) = export.rests().filter(|_| took > LONG.mul_f64(speed::slowness())) {
+                let (now, mut resting) = (Instant::now(), resting.lock());
+                resting.retain(|_, rested| now < *rested);
+                let rested = resting.entry(rests).or_insert(now);
+                *rested = (*rested).max(now + took);
             }
             drop(running);
             read.map(Bytes::from)
@@ -193,15 +271,6 @@ impl Exports {
     pub(super) async fn root_text(&self, state: Bytes, root: String) -> Result<String, Unreadable> {
         let _running = self.running.acquire().await;
         export::root_to_text(state, root).await
-    }
-
-    fn forget_the_oldest(&self) {
-        let mut kept = self.kept.lock();
-        let mut bytes: usize = kept.iter().map(|export| export.bytes()).sum();
-        while bytes > KEPT {
-            let Some(oldest) = kept.pop_front() else { break };
-            bytes -= oldest.bytes();
-        }
     }
 }
 
@@ -228,6 +297,12 @@ mod tests {
         writer.state()
     }
 
+    /// As if it had been read so, and that had taken long.
+    fn rest(exports: &Exports, document: &DocumentName, form: Form) {
+        let rests = (document.clone(), Extent::Whole, form.rests_with().unwrap());
+        exports.resting.lock().insert(rests, Instant::now() + Duration::from_secs(600));
+    }
+
     const FORMS: [Form; 4] = [Form::Text, Form::Markdown, Form::Html, Form::Json];
 
     #[tokio::test]
@@ -247,13 +322,13 @@ mod tests {
             let is_one = read.windows(2).all(|pair| pair[0].as_ptr() == pair[1].as_ptr());
             assert!(is_one, "as {form:?} it was read more than once");
         }
-        assert_eq!(exports.kept.lock().len(), FORMS.len());
+        assert_eq!(exports.known.lock().kept.len(), FORMS.len());
         let after = state("after");
         for form in FORMS {
             let said = exports.get(&notes, form, after.clone()).await.unwrap();
             assert!(String::from_utf8(said.to_vec()).unwrap().contains("after"), "{form:?}");
         }
-        assert_eq!(exports.kept.lock().len(), FORMS.len(), "what is older is not kept");
+        assert_eq!(exports.known.lock().kept.len(), FORMS.len(), "what is older is not kept");
     }
 
     #[tokio::test]
@@ -261,15 +336,15 @@ mod tests {
         let exports = Exports::default();
         let (notes, long) = (name("notes"), state(&"words ".repeat(100_000)));
         for compression in Compression::ALL {
-            let asked = (0..40).map(|_| exports.compressed(&notes, compression, long.clone()));
+            let asked = (0..40).map(|_| exports.compressed(&notes, Extent::Whole, compression, long.clone()));
             let smaller = futures_util::future::join_all(asked).await;
             let smaller: Vec<_> = smaller.into_iter().map(Option::unwrap).collect();
             assert!(smaller.windows(2).all(|pair| pair[0].as_ptr() == pair[1].as_ptr()), "{compression:?}");
             assert!(smaller[0].len() < long.len() / 10, "{compression:?}");
         }
-        let apart = exports.digest(&notes, &long).await;
+        let apart = exports.digest(&notes, Extent::Whole, &long).await;
         assert_eq!(apart, Some(in_digits(&long)), "wherever it is made");
-        assert_eq!(exports.kept.lock().len(), Compression::ALL.len() + 1);
+        assert_eq!(exports.known.lock().kept.len(), Compression::ALL.len() + 1);
     }
 
     #[tokio::test]
@@ -277,14 +352,20 @@ mod tests {
         let exports = Exports::default();
         let notes = name("notes");
         let all = exports.places.try_acquire_many((RUNNING + WAITING) as u32).unwrap();
-        assert_eq!(exports.compressed(&notes, Compression::Gzip, state("words")).await, None);
+        assert_eq!(exports.compressed(&notes, Extent::Whole, Compression::Gzip, state("words")).await, None);
         drop(all);
-        assert!(exports.compressed(&notes, Compression::Gzip, state("words")).await.is_some());
-        // While it rests after what took long, it is told apart all the same.
-        exports.kept.lock()[0].rests.set(Instant::now() + Duration::from_secs(600)).unwrap();
+        assert!(exports.compressed(&notes, Extent::Whole, Compression::Gzip, state("words")).await.is_some());
+        // While that rests after it took long, all else goes on.
+        rest(&exports, &notes, Form::Compressed(Compression::Gzip));
         let long = state(&"words ".repeat(100_000));
-        assert_eq!(exports.compressed(&notes, Compression::Zstd, long.clone()).await, None);
-        assert!(exports.digest(&notes, &long).await.is_some());
+        let compressed = |extent, compression| exports.compressed(&notes, extent, compression, long.clone());
+        assert_eq!(compressed(Extent::Whole, Compression::Gzip).await, None);
+        assert!(compressed(Extent::Whole, Compression::Zstd).await.is_some());
+        assert!(compressed(Extent::Difference, Compression::Gzip).await.is_some());
+        assert!(exports.digest(&notes, Extent::Whole, &long).await.is_some());
+        for form in FORMS {
+            assert!(exports.get(&notes, form, long.clone()).await.is_ok(), "{form:?}");
+        }
     }
 
     #[tokio::test]
@@ -320,10 +401,9 @@ mod tests {
     async fn a_document_that_takes_long_to_read_rests_as_long_before_it_is_read_again() {
         let exports = Exports::default();
         let (notes, other) = (name("notes"), name("other"));
-        let until = Instant::now() + Duration::from_secs(600);
         exports.get(&notes, Form::Text, state("dear")).await.unwrap();
-        exports.kept.lock()[0].rests.set(until).unwrap();
-        let same = exports.kept.lock()[0].state.clone();
+        rest(&exports, &notes, Form::Text);
+        let same = exports.known.lock().kept[0].state.clone();
         let kept = exports.get(&notes, Form::Text, same).await;
         assert!(kept.unwrap().starts_with(b"dear"), "what was read can be had");
         for (form, said) in [(Form::Text, "dear and more"), (Form::Json, "dear"), (Form::Text, "and more")] {
@@ -334,13 +414,51 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_made_of_differences_is_shared_and_takes_the_place_of_nothing() {
+        let exports = Exports::default();
+        let notes = name("notes");
+        let long = |word: &str| state(&word.repeat(100_000));
+        let whole = long("words ");
+        let made = async |extent, state: &Bytes| {
+            let tag = exports.digest(&notes, extent, state).await.unwrap();
+            (tag, exports.compressed(&notes, extent, Compression::Zstd, state.clone()).await.unwrap())
+        };
+        let of_whole = made(Extent::Whole, &whole).await.1;
+        let known = |exports: &Exports| exports.known.lock().kept.iter().map(Arc::as_ptr).collect::<Vec<_>>();
+        let before = known(&exports);
+        for word in ["lacks ", "wants "] {
+            let difference = long(word);
+            let asked = (0..40).map(|_| made(Extent::Difference, &difference));
+            let asked = futures_util::future::join_all(asked).await;
+            assert!(asked.windows(2).all(|pair| pair[0].1.as_ptr() == pair[1].1.as_ptr()), "shared");
+        }
+        assert_eq!(known(&exports), before);
+        assert_eq!(made(Extent::Whole, &whole).await.1.as_ptr(), of_whole.as_ptr(), "it was made again");
+    }
+
+    #[tokio::test]
+    async fn of_what_is_refused_nothing_is_kept() {
+        let exports = Exports::default();
+        let (notes, other) = (name("notes"), name("other"));
+        rest(&exports, &notes, Form::Text);
+        let refused = exports.get(&notes, Form::Text, state("words")).await;
+        assert!(matches!(refused, Err(NoExport::Resting)), "{refused:?}");
+        let all = exports.places.try_acquire_many((RUNNING + WAITING) as u32).unwrap();
+        let refused = exports.get(&other, Form::Text, state("words")).await;
+        assert!(matches!(refused, Err(NoExport::Busy)), "{refused:?}");
+        drop(all);
+        let Known { asked, kept } = &*exports.known.lock();
+        assert_eq!((asked.iter().filter(|export| export.strong_count() > 0).count(), kept.len()), (0, 0));
+    }
+
+    #[tokio::test]
     async fn what_is_kept_is_bounded() {
         let exports = Exports::default();
         let large = "x".repeat(12 << 20);
         for n in 0..4 {
             exports.get(&name(&n.to_string()), Form::Text, state(&large)).await.unwrap();
         }
-        let kept: usize = exports.kept.lock().iter().map(|export| export.bytes()).sum();
+        let kept: usize = exports.known.lock().kept.iter().map(|export| export.bytes()).sum();
         assert!(kept <= KEPT && kept > 0, "{kept}");
     }
 }

@@ -31,7 +31,7 @@ use super::{
     refusals::{BeyondTheEnd, Reading},
 };
 use crate::{
-    document::compress::Compression,
+    document::{compress::Compression, exports::Extent},
     protocol::guard::{self, Limits, StateVector},
 };
 
@@ -117,13 +117,14 @@ pub async fn state(
 ) -> Result<HttpResponse, ApiError> {
     let vector = query.vector(&app.connection.guard)?;
     let offered = offered(&request);
+    let extent = if vector.is_empty() { Extent::Whole } else { Extent::Difference };
     // Those who are sent the same bytes share the room for them.
     let asked = request.uri().path_and_query().map_or(request.path(), |asked| asked.as_str());
     let coding = offered.map_or("identity", Compression::name);
     let (room, state) = read(&app, &format!("{coding} {asked}"), &name, vector).await?;
 
     let exports = app.registry.exports();
-    let digest = exports.digest(&name, &state).await;
+    let digest = exports.digest(&name, extent, &state).await;
     let length = state.len() as u64;
     let whole = digest.as_ref().map(|digest| EntityTag::new_strong(digest.clone()));
     let wanted = whole.as_ref().map_or(Wanted::All, |tag| conditional::wanted(&request, tag, length));
@@ -140,7 +141,7 @@ pub async fn state(
             response.insert_header((header::ETAG, tag.to_string()));
             return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
         }
-        if let Some(compressed) = exports.compressed(&name, compression, state.clone()).await {
+        if let Some(compressed) = exports.compressed(&name, extent, compression, state.clone()).await {
             response
                 .insert_header((header::ETAG, tag.to_string()))
                 .insert_header((header::CONTENT_ENCODING, compression.name()));
