@@ -57,7 +57,7 @@ struct Shared {
     /// Steps taken beyond what there was, because something turned out to be larger than it was known to be. What is
     /// given back fills these first.
     owed: Mutex<usize>,
-    /// The latest place of what is being made or sent, by where it is asked for.
+    /// The latest place of what is being made or sent, by what it is called.
     places: Mutex<HashMap<String, Weak<Place>>>,
 }
 
@@ -67,7 +67,7 @@ pub struct Room(Arc<Place>);
 /// The room of one answer, for everybody who is sent it.
 struct Place {
     answers: Answers,
-    path: String,
+    called: String,
     taken: OnceCell<()>,
     held: Mutex<Held>,
 }
@@ -98,37 +98,39 @@ impl Answers {
         }))
     }
 
-    /// Room for what is asked for at `path` and has about so many bytes, as soon as there is some. Who asks for what is
-    /// being made or sent finds room for it. What is larger than all the room there is waits until it is alone.
-    pub async fn room(&self, path: &str, bytes: u64) -> Result<Room, ApiError> {
+    /// Room for what is called so and has about so many bytes, as soon as there is some. Who asks for what is being made
+    /// or sent finds room for it. What is larger than all the room there is waits until it is alone.
+    pub async fn room(&self, called: &str, bytes: u64) -> Result<Room, ApiError> {
         let Shared { config, waiting, .. } = &*self.0;
-        let place = self.place(path);
+        let place = self.place(called);
         if !place.taken.initialized() {
-            let _waits = waiting.try_acquire().map_err(|_| no_room())?;
+            // What takes no room does not wait for any.
+            let waits = (steps_of(bytes) > 0).then(|| waiting.try_acquire());
+            let _waits = waits.transpose().map_err(|_| no_room())?;
             let taken = place.taken.get_or_init(|| self.take(&place, bytes));
             tokio::time::timeout(config.within, taken).await.map_err(|_| no_room())?;
         }
         Ok(Room(place))
     }
 
-    fn place(&self, path: &str) -> Arc<Place> {
+    fn place(&self, called: &str) -> Arc<Place> {
         let mut places = self.0.places.lock();
-        if let Some(place) = places.get(path).and_then(Weak::upgrade) {
+        if let Some(place) = places.get(called).and_then(Weak::upgrade) {
             return place;
         }
         let place = Arc::new(Place {
             answers: self.clone(),
-            path: path.to_owned(),
+            called: called.to_owned(),
             taken: OnceCell::new(),
             held: Mutex::default(),
         });
-        places.insert(path.to_owned(), Arc::downgrade(&place));
+        places.insert(called.to_owned(), Arc::downgrade(&place));
         place
     }
 
     async fn take(&self, place: &Place, bytes: u64) {
         let Shared { config, room, metrics, .. } = &*self.0;
-        let wanted = steps(usize::try_from(bytes).unwrap_or(usize::MAX)).min(steps(config.total_bytes));
+        let wanted = steps_of(bytes).min(steps(config.total_bytes));
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         // Never closed.
         if let Ok(permit) = room.acquire_many(wanted).await {
@@ -157,25 +159,26 @@ impl Answers {
 }
 
 impl Room {
-    /// The answer that the room was for. Refused if others are still sent what it was before, and there is no room for
-    /// both.
+    /// The answer that the room was for: these bytes, or the same ones that others are sent already. Refused if others are
+    /// still sent what it was before, and there is no room for both.
     pub fn answer(self, bytes: Bytes) -> Result<Answer, ApiError> {
-        let Self(mut place) = self;
-        if !place.is_for(&bytes) {
-            place = place.answers.clone().next(&place.path, &bytes)?;
+        let Self(place) = self;
+        match place.hold(&bytes) {
+            Some(bytes) => Ok(Answer { bytes, _place: place }),
+            None => place.answers.next(&place.called, bytes),
         }
-        Ok(Answer { bytes, _place: place })
     }
 }
 
 impl Place {
-    /// Whether these bytes are what the room is for, which may be decided by that. They have the room that they need
-    /// after all: what is there already is not refused any more.
-    fn is_for(&self, bytes: &Bytes) -> bool {
+    /// These bytes, or the same that are held already, if they are what the room is for, which may be decided by that. They
+    /// have the room that they need after all: what is there already is not refused any more.
+    fn hold(&self, bytes: &Bytes) -> Option<Bytes> {
         let mut held = self.held.lock();
         if let Some(known) = &held.bytes {
             // Held as long as this, so that nothing else can be at the same place.
-            return known.as_ptr() == bytes.as_ptr() && known.len() == bytes.len();
+            let is_same = known.as_ptr() == bytes.as_ptr() && known.len() == bytes.len();
+            return (is_same || known == bytes).then(|| known.clone());
         }
         let needed = steps(bytes.len());
         if needed > held.steps {
@@ -184,30 +187,33 @@ impl Place {
             self.answers.give_back(held.steps - needed);
         }
         *held = Held { steps: needed, bytes: Some(bytes.clone()) };
-        true
+        Some(bytes.clone())
     }
 }
 
 impl Answers {
     /// A place of its own for what has changed while the older one is still being sent.
-    fn next(&self, path: &str, bytes: &Bytes) -> Result<Arc<Place>, ApiError> {
+    fn next(&self, called: &str, bytes: Bytes) -> Result<Answer, ApiError> {
         let Shared { room, metrics, places, .. } = &*self.0;
+        // Put away after the lock, which the last who holds it takes.
+        let newer: Option<Arc<Place>>;
         let mut places = places.lock();
-        let newer = places.get(path).and_then(Weak::upgrade);
-        if let Some(newer) = newer.filter(|newer| newer.taken.initialized() && newer.is_for(bytes)) {
-            return Ok(newer);
+        newer = places.get(called).and_then(Weak::upgrade);
+        let ready = newer.as_ref().filter(|newer| newer.taken.initialized());
+        if let Some((place, bytes)) = ready.and_then(|newer| Some((newer.clone(), newer.hold(&bytes)?))) {
+            return Ok(Answer { bytes, _place: place });
         }
         let needed = steps(bytes.len());
         room.try_acquire_many(u32::try_from(needed).unwrap_or(u32::MAX)).map_err(|_| no_room())?.forget();
         metrics.answer_bytes_pending.inc_by((needed * STEP) as i64);
         let place = Arc::new(Place {
             answers: self.clone(),
-            path: path.to_owned(),
+            called: called.to_owned(),
             taken: OnceCell::new_with(Some(())),
             held: Mutex::new(Held { steps: needed, bytes: Some(bytes.clone()) }),
         });
-        places.insert(path.to_owned(), Arc::downgrade(&place));
-        Ok(place)
+        places.insert(called.to_owned(), Arc::downgrade(&place));
+        Ok(Answer { bytes, _place: place })
     }
 }
 
@@ -216,8 +222,8 @@ impl Drop for Place {
         self.answers.give_back(self.held.get_mut().steps);
         let mut places = self.answers.0.places.lock();
         // Somebody else may have come for it since the last one went.
-        if places.get(&self.path).is_some_and(|place| place.strong_count() == 0) {
-            places.remove(&self.path);
+        if places.get(&self.called).is_some_and(|place| place.strong_count() == 0) {
+            places.remove(&self.called);
         }
     }
 }
@@ -245,6 +251,10 @@ impl MessageBody for Answer {
 
 fn steps(bytes: usize) -> usize {
     bytes / STEP
+}
+
+fn steps_of(bytes: u64) -> usize {
+    steps(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
 fn no_room() -> ApiError {
@@ -300,6 +310,7 @@ mod tests {
         let at_once = join_all(asking.iter_mut().map(async |asking| poll!(asking).is_ready())).await;
         assert_eq!(at_once.iter().position(|refused| *refused), Some(WAITING));
         assert_eq!(at_once.iter().filter(|refused| **refused).count(), 3);
+        assert!(answers.room("small", STEP as u64 - 1).await.is_ok(), "what takes no room waits for none");
         assert!(join_all(asking.drain(..WAITING)).await.iter().all(Result::is_err));
         drop((asking, held));
         assert_eq!(answers.0.waiting.available_permits(), WAITING);
@@ -332,6 +343,16 @@ mod tests {
         assert_eq!(pending(&answers), 1);
         drop(newest);
         assert_eq!((pending(&answers), answers.0.places.lock().len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_the_same_and_was_made_twice_is_held_once() {
+        let answers = answers(4);
+        let room = async || answers.room("difference", 3 * STEP as u64).await.unwrap();
+        let first = room().await.answer(bytes(3)).unwrap();
+        let second = room().await.answer(bytes(3)).unwrap();
+        assert_eq!(first.bytes.as_ptr(), second.bytes.as_ptr());
+        assert_eq!(pending(&answers), 3);
     }
 
     #[tokio::test]

@@ -396,12 +396,8 @@ pub async fn restore(
         content_type = "text/plain"
     ), Exporting)
 )]
-pub async fn text(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Stored(name): Stored,
-) -> Result<HttpResponse, ApiError> {
-    let text = export(&app, &request, &name, Form::Text).await?;
+pub async fn text(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+    let text = export(&app, &name, Form::Text).await?;
     Ok(content("text/plain; charset=utf-8", text))
 }
 
@@ -419,12 +415,8 @@ pub async fn text(
         content_type = "text/markdown"
     ), Exporting)
 )]
-pub async fn markdown(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Stored(name): Stored,
-) -> Result<HttpResponse, ApiError> {
-    let text = export(&app, &request, &name, Form::Markdown).await?;
+pub async fn markdown(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+    let text = export(&app, &name, Form::Markdown).await?;
     Ok(content("text/markdown; charset=utf-8", text))
 }
 
@@ -442,15 +434,11 @@ pub async fn markdown(
         content_type = "text/html"
     ), Exporting)
 )]
-pub async fn html(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Stored(name): Stored,
-) -> Result<HttpResponse, ApiError> {
+pub async fn html(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
     /// Pictures of this server; its own style; an origin that nobody else has.
     const ALONE: &str = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'none'; \
                          sandbox allow-popups allow-popups-to-escape-sandbox";
-    let page = export(&app, &request, &name, Form::Html).await?;
+    let page = export(&app, &name, Form::Html).await?;
     let mut answer = content("text/html; charset=utf-8", page);
     answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(ALONE));
     Ok(answer)
@@ -470,22 +458,13 @@ pub async fn html(
         content_type = "application/json"
     ), Exporting)
 )]
-pub async fn json(
-    app: web::Data<App>,
-    request: HttpRequest,
-    Stored(name): Stored,
-) -> Result<HttpResponse, ApiError> {
-    let json = export(&app, &request, &name, Form::Json).await?;
+pub async fn json(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+    let json = export(&app, &name, Form::Json).await?;
     Ok(content("application/json", json))
 }
 
-async fn export(
-    app: &App,
-    request: &HttpRequest,
-    name: &DocumentName,
-    form: Form,
-) -> Result<Answer, ApiError> {
-    let (room, state) = read(app, request.path(), name, StateVector::default()).await?;
+async fn export(app: &App, name: &DocumentName, form: Form) -> Result<Answer, ApiError> {
+    let (room, state) = read(app, &format!("{form:?}: {name}"), name).await?;
     room.answer(app.registry.exports().get(name, form, state).await?)
 }
 
@@ -620,21 +599,21 @@ pub(super) async fn find(app: &App, name: &DocumentName) -> Result<Document, Api
     Ok(details.into())
 }
 
-/// What of a document somebody with this vector lacks, with the room for it, which is made before the document is opened.
-/// Who asks for the same has the same room.
-pub(super) async fn read(
-    app: &App,
-    asked: &str,
-    name: &DocumentName,
-    vector: StateVector,
-) -> Result<(Room, Bytes), ApiError> {
+/// Everything in a document, with room for an answer made of it, which is taken before the document is opened. Answers that
+/// are called the same are made of it in the same way, and share their room.
+pub(super) async fn read(app: &App, called: &str, name: &DocumentName) -> Result<(Room, Bytes), ApiError> {
     let stored = app.registry.head(name).await?.map_or(0, |head| head.summary.bytes);
-    let room = app.answers.room(asked, stored).await?;
+    let room = app.answers.room(called, stored).await?;
+    Ok((room, lacking(app, name, &StateVector::default()).await?))
+}
+
+/// What of a document somebody with this vector lacks, if it is not in the trash.
+pub(super) async fn lacking(app: &App, name: &DocumentName, vector: &StateVector) -> Result<Bytes, ApiError> {
     if find(app, name).await?.is_trashed() {
         return Err(ApiError::in_trash());
     }
     let ask = async |handle: DocumentHandle| handle.difference(vector.clone()).await;
-    Ok((room, app.registry.ask(name, ask).await?))
+    Ok(app.registry.ask(name, ask).await?)
 }
 
 pub(super) fn answer(status: StatusCode, body: &impl Serialize) -> HttpResponse {

@@ -18,20 +18,24 @@ use base64::{
     alphabet::URL_SAFE,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use bytes::Bytes;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
     App,
+    answers::Room,
     body::Binary,
     conditional::{self, RangeHeaders, Wanted, beyond},
-    documents::read,
+    documents::{lacking, read},
     error::ApiError,
     extract::{Named, Query, Stored},
     refusals::{BeyondTheEnd, Reading},
 };
 use crate::{
     document::{compress::Compression, exports::Extent},
+    ids::DocumentName,
     protocol::guard::{self, Limits, StateVector},
 };
 
@@ -117,16 +121,17 @@ pub async fn state(
 ) -> Result<HttpResponse, ApiError> {
     let vector = query.vector(&app.connection.guard)?;
     let offered = offered(&request);
-    let extent = if vector.is_empty() { Extent::Whole } else { Extent::Difference };
-    // Those who are sent the same bytes share the room for them.
-    let asked = request.uri().path_and_query().map_or(request.path(), |asked| asked.as_str());
     let coding = offered.map_or("identity", Compression::name);
-    let (room, state) = read(&app, &format!("{coding} {asked}"), &name, vector).await?;
-
     let exports = app.registry.exports();
+    let (extent, (room, state)) = if vector.is_empty() {
+        (Extent::Whole, read(&app, &format!("whole in {coding}: {name}"), &name).await?)
+    } else {
+        (Extent::Difference, difference(&app, coding, &name, &vector).await?)
+    };
+
     let digest = exports.digest(&name, extent, &state).await;
     let length = state.len() as u64;
-    let whole = digest.as_ref().map(|digest| EntityTag::new_strong(digest.clone()));
+    let whole = digest.as_ref().map(|digest| tag(digest, None));
     let wanted = whole.as_ref().map_or(Wanted::All, |tag| conditional::wanted(&request, tag, length));
 
     let mut response = HttpResponse::Ok();
@@ -135,27 +140,25 @@ pub async fn state(
         // Kept by who asked, who asks again whether it is still so.
         .insert_header((header::CACHE_CONTROL, "private, no-cache"));
     let compression = offered.filter(|_| wanted == Wanted::All && state.len() >= WORTH_COMPRESSING);
-    if let Some((compression, digest)) = compression.zip(digest) {
-        let tag = EntityTag::new_weak(format!("{digest}-{}", compression.name()));
-        if conditional::is_known(&request, &tag) {
-            response.insert_header((header::ETAG, tag.to_string()));
-            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
-        }
-        if let Some(compressed) = exports.compressed(&name, extent, compression, state.clone()).await {
-            response
-                .insert_header((header::ETAG, tag.to_string()))
-                .insert_header((header::CONTENT_ENCODING, compression.name()));
-            let answer = room.answer(compressed)?;
-            return Ok(response.content_type(mime::APPLICATION_OCTET_STREAM).body(answer));
-        }
+    let known = digest.as_ref().map(|digest| tag(digest, compression));
+    let known = known.filter(|tag| conditional::is_known(&request, tag));
+    if let Some(known) = known {
+        response.insert_header((header::ETAG, known.to_string()));
+        return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
+    }
+    if let Some((compression, digest)) = compression.zip(digest)
+        && let Some(compressed) = exports.compressed(&name, extent, compression, state.clone()).await
+    {
+        response
+            .insert_header((header::ETAG, tag(&digest, Some(compression)).to_string()))
+            .insert_header((header::CONTENT_ENCODING, compression.name()));
+        let answer = room.answer(compressed)?;
+        return Ok(response.content_type(mime::APPLICATION_OCTET_STREAM).body(answer));
     }
     if let Some(tag) = whole {
         response
             .insert_header((header::ETAG, tag.to_string()))
             .insert_header((header::ACCEPT_RANGES, "bytes"));
-        if conditional::is_known(&request, &tag) {
-            return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
-        }
     }
     let answer = match wanted {
         Wanted::Beyond => return Ok(beyond(length)),
@@ -167,6 +170,34 @@ pub async fn state(
         }
     };
     Ok(response.content_type(mime::APPLICATION_OCTET_STREAM).body(answer))
+}
+
+/// What tells these bytes apart, as they are or compressed: what compresses may do it otherwise in another version.
+fn tag(digest: &str, compression: Option<Compression>) -> EntityTag {
+    match compression {
+        Some(compression) => EntityTag::new_weak(format!("{digest}-{}", compression.name())),
+        None => EntityTag::new_strong(digest.to_owned()),
+    }
+}
+
+/// What somebody lacks, with room for as much as that is. Whoever is sent the same shares it, whatever they said they have:
+/// of clients that nobody has heard of one can say anything. So it is called by its length, and compared when it is sent.
+async fn difference(
+    app: &App,
+    coding: &str,
+    name: &DocumentName,
+    vector: &StateVector,
+) -> Result<(Room, Bytes), ApiError> {
+    let difference = lacking(app, name, vector).await?;
+    let bytes = difference.len() as u64;
+    let called = format!("{bytes} bytes lacking in {coding}: {name}");
+    if let Some(room) = app.answers.room(&called, bytes).now_or_never() {
+        return Ok((room?, difference));
+    }
+    // Who waits for room holds nothing, and asks again for what may have changed meanwhile.
+    drop(difference);
+    let room = app.answers.room(&called, bytes).await?;
+    Ok((room, lacking(app, name, vector).await?))
 }
 
 /// How an answer may be compressed: as the client likes best, and if it does not care, as we do.

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
+};
+use yrs::{
+    StateVector,
+    block::ClientID,
+    updates::{decoder::Decode, encoder::Encode},
 };
 
 use crate::support::{
@@ -363,4 +369,52 @@ async fn readers_of_the_same_state_share_its_room() {
     assert!((LARGE..8 << 20).contains(&pending()), "{}", pending());
     drop(readers);
     until("its room is free", || pending() == 0).await;
+}
+
+/// What somebody lacks takes as much room as it has bytes, and is held once for all who lack the same, whatever they say.
+#[tokio::test]
+async fn a_difference_takes_the_room_it_needs_and_no_vector_takes_more() {
+    const LARGE: usize = 6 << 20;
+    let setup = TestServer::setup().with(|config| {
+        config.http.answers.total_bytes = 14 << 20;
+        config.http.answers.within = Duration::from_millis(200);
+    });
+    let server = setup.start().await;
+    let author = crate::support::Client::named("ann");
+    author.types(&"many words ".repeat(LARGE / 11 + 1));
+    let everything = author.state().to_vec();
+    request(&server, "POST", UPDATES).body(everything.clone()).send().await.expect(200);
+    let with = |vector: &StateVector| {
+        let vector = BASE64_URL_SAFE_NO_PAD.encode(vector.encode_v1());
+        format!("/api/v1/documents/notes/state?vector={vector}")
+    };
+    let made_up = |client: u64| {
+        let mut vector = StateVector::default();
+        vector.set_max(ClientID::new(client), 1);
+        with(&vector)
+    };
+    let pending = || server.metrics().answer_bytes_pending.get() as usize;
+    let mut readers = Vec::new();
+    for client in 0..8 {
+        readers.push(deaf(&server, &made_up(1000 + client)).await);
+    }
+    assert!((LARGE..8 << 20).contains(&pending()), "{}", pending());
+    readers.push(deaf(&server, "/api/v1/documents/notes/state").await);
+    // The same place, however it is written.
+    readers.push(deaf(&server, "/api/v1/documents/no%74es/state?vector=AA").await);
+    assert!((2 * LARGE..14 << 20).contains(&pending()), "{}", pending());
+    // All there is is held, and who lacks little is answered.
+    let known = yrs::Update::decode_v1(&everything).unwrap().state_vector();
+    let lacking = request(&server, "GET", &with(&known)).send().await.expect(200);
+    assert!(lacking.body.len() < 100, "{}", lacking.body.len());
+    // Who lacks much waits, and is told to come again.
+    let (client, clock) = known.iter().next().map(|(client, clock)| (*client, *clock)).unwrap();
+    let mut much = StateVector::default();
+    much.set_max(client, clock / 4);
+    let refused = request(&server, "GET", &with(&much)).send().await.expect(503);
+    assert_eq!(refused.json()["error"]["code"], "too_many_answers");
+    drop(readers);
+    until("its room is free", || pending() == 0).await;
+    let read = request(&server, "GET", &with(&much)).send().await.expect(200);
+    assert!(read.body.len() > LARGE / 2);
 }
