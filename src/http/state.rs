@@ -140,8 +140,11 @@ pub async fn state(
         // Kept by who asked, who asks again whether it is still so.
         .insert_header((header::CACHE_CONTROL, "private, no-cache"));
     let compression = offered.filter(|_| wanted == Wanted::All && state.len() >= WORTH_COMPRESSING);
-    let known = digest.as_ref().map(|digest| tag(digest, compression));
-    let known = known.filter(|tag| conditional::is_known(&request, tag));
+    // Who has it in any form has it: the one that would be sent, or else another.
+    let forms = [compression, None].into_iter().chain(Compression::ALL.map(Some));
+    let known = digest.as_ref().and_then(|digest| {
+        forms.map(|form| tag(digest, form)).find(|tag| conditional::is_known(&request, tag))
+    });
     if let Some(known) = known {
         response.insert_header((header::ETAG, known.to_string()));
         return Ok(response.status(StatusCode::NOT_MODIFIED).finish());
