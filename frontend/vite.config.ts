@@ -115,6 +115,8 @@ export default defineConfig({
             { name: "react", priority: 2, test: /node_modules\/(react|react-dom|scheduler|i18next|react-i18next|use-sync-external-store|wouter|regexparam)\// },
             { name: "yjs", priority: 2, test: /node_modules\/(yjs|lib0|y-protocols)\// },
             // Both editors of words need these; in the group below they would drag one editor into the page of the other.
+            // The signs of every page of a document, of which each would be a file of its own because other pages use it too.
+            { name: "signs", priority: 2, test: /node_modules\/lucide-react\/dist\/esm\/(createLucideIcon|defaultAttributes|Icon|context|shared\/.*|icons\/(star|cloud-off|refresh-cw|arrow-left|search|x))\.m?js/ },
             { name: "keys", priority: 2, test: /node_modules\/w3c-keyname\// },
             { name: "floating", priority: 2, test: /node_modules\/@floating-ui\// },
             { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight|markdown|dropcursor|gapcursor)[a-z-]+|@tiptap\/(core|pm(?!\/(dist\/)?(dropcursor|gapcursor))|extensions(?!\/dist\/(drop|gap)-cursor)|extension-(?!bubble|collaboration)[a-z-]+)|orderedmap|rope-sequence)\// },
