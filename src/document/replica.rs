@@ -436,6 +436,11 @@ impl Replica {
         self.encode(|doc| doc.transact().encode_state_as_update_v1(&StateVector::default()))
     }
 
+    /// How many clients ever wrote.
+    pub fn clients(&self) -> usize {
+        self.clocks.len()
+    }
+
     /// Whether [`Self::difference`] is at hand.
     pub fn has_difference(&self, vector: &StateVector) -> bool {
         if vector.is_empty() {

@@ -25,7 +25,7 @@ use super::{
     replica::{
         Applied, Poisoned, Replica, Verdict,
         dear::{self, AppliedDear},
-        told::Told,
+        told::{self, Told},
     },
     size::Size,
 };
@@ -45,9 +45,12 @@ use crate::{
 /// What a client that hears stateless messages is told when it shows more of itself than the settings allow.
 const PRESENCE_TOO_LARGE: &str = r#"{"type":"error","code":"presence_too_large","message":"what you show of yourself (awareness) is larger than max_presence_bytes allows: the others do not see it"}"#;
 
-/// How often a session may ask what it lacks: each question goes through all who ever wrote. Clients ask once when they
-/// open a document, and some again every few seconds.
+/// How often a session may ask what it lacks of a large document, or of one in which [`CROWD`] people wrote: each question goes
+/// through all who ever did. Clients ask once when they open a document, and some again every few seconds.
 const ASKS: Rate = Rate { burst: 200.0, per_second: 10.0 };
+
+/// So many clients are one question more.
+const CROWD: usize = 5000;
 
 /// What a session is, to a document.
 #[derive(Debug)]
@@ -104,8 +107,9 @@ impl Member {
         }
     }
 
-    fn may_ask(&mut self, now: Instant) -> bool {
-        self.asks.get_or_insert_with(|| Bucket::new(ASKS, now)).take(now)
+    fn may_ask(&mut self, questions: usize, now: Instant) -> bool {
+        questions == 0
+            || self.asks.get_or_insert_with(|| Bucket::new(ASKS, now)).take_many(questions as f64, now)
     }
 
     fn may_show(&mut self, rate: Rate, now: Instant) -> bool {
@@ -215,9 +219,10 @@ impl DocumentState {
 
     /// A session says something. Updates wait for the next [`Self::flush`].
     pub fn receive(&mut self, session: SessionId, message: Message, now: Moment, effects: &mut Effects) {
+        let questions = self.replica.clients() / CROWD + usize::from(self.size.may_exceed(told::PIECE));
         let Some(member) = self.members.get_mut(&session) else { return };
         match message {
-            Message::SyncStep1(_) if !member.may_ask(now.instant) => {
+            Message::SyncStep1(_) if !member.may_ask(questions, now.instant) => {
                 effects.push(Effect::Refused("step_1_rate"));
                 effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
             }

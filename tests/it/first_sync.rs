@@ -180,13 +180,14 @@ async fn holds_little(server: &Weft, document: &str) {
 #[tokio::test]
 async fn who_does_nothing_but_ask_is_sent_away() {
     let server = TestServer::start().await;
-    let ann = server.client("ann", "notes").await;
-    let mut raw = Raw::open(&server, "notes").await;
+    store(&server, "book", &large(1 << 20, 10)).await;
+    let ann = server.client("ann", "book").await;
+    let mut raw = Raw::open(&server, "book").await;
     for _ in 0..20 {
         raw.send(empty_step1().repeat(16)).await;
     }
     assert_eq!(raw.closed().await, Some(4529));
     ann.types("nobody else notices");
-    let bob = server.client("bob", "notes").await;
+    let bob = server.client("bob", "book").await;
     settle(&[&ann, &bob]).await;
 }
