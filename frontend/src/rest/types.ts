@@ -488,7 +488,7 @@ export interface components {
         /** @description What creates a document. */
         readonly Creation: {
             readonly name?: components["schemas"]["DocumentName"] | null;
-            /** @description Written into the document if it is made now. */
+            /** @description Written into the document if nothing was ever written there. */
             readonly title?: string | null;
         };
         /** @description A document in lists and on its own. */
