@@ -1,8 +1,9 @@
 //! What somebody is told who lacks something of a document: one message, or many where it is large.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use yrs::StateVector;
 
 use super::{Cache, Poisoned, Replica, boundless};
@@ -28,43 +29,66 @@ pub enum Told {
     Whole(Bytes),
     /// The whole document, and what of it is known: too much for one message, and shared by all who lack something.
     Part(Arc<Update>, StateVector),
+    /// The whole document, for who knows nothing of it.
+    All(Arc<Pieces>),
+}
+
+/// The pieces of a whole document: made as the first reads who has nothing of it, and kept for the others while one reads.
+#[derive(Debug)]
+pub struct Pieces(Mutex<(Cut, Vec<Bytes>)>);
+
+/// Somebody who reads them.
+struct Reading {
+    pieces: Arc<Pieces>,
+    at: usize,
+}
+
+impl Iterator for Reading {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let (cut, made) = &mut *self.pieces.0.lock();
+        if made.len() == self.at {
+            made.push(cut.next()?);
+        }
+        self.at += 1;
+        made.get(self.at - 1).cloned()
+    }
 }
 
 /// What is known about who lacks how much, until the next change.
 #[derive(Default)]
 pub(super) struct Large {
     state: Option<Arc<Update>>,
+    pieces: Weak<Pieces>,
     vectors: Vec<StateVector>,
 }
 
 impl Told {
     /// The messages of an answer to a step 1: the last one is the step 2, by which the client knows that it has everything.
     pub fn step_2(self) -> impl Iterator<Item = SyncMessage> + Send {
-        let last = match &self {
-            Self::Whole(update) => update.clone(),
-            Self::Part(..) => NOTHING,
-        };
-        self.cut().into_iter().flatten().map(SyncMessage::Update).chain([SyncMessage::SyncStep2(last)])
+        let (whole, pieces) = self.split();
+        let last = SyncMessage::SyncStep2(whole.unwrap_or(NOTHING));
+        pieces.map(SyncMessage::Update).chain([last])
     }
 
     /// The messages that make up for changes.
     pub fn updates(self) -> impl Iterator<Item = SyncMessage> + Send {
-        let whole = match &self {
-            Self::Whole(update) => Some(update.clone()),
-            Self::Part(..) => None,
-        };
-        whole.into_iter().chain(self.cut().into_iter().flatten()).map(SyncMessage::Update)
+        let (whole, pieces) = self.split();
+        whole.into_iter().chain(pieces).map(SyncMessage::Update)
     }
 
     /// Whether it takes more than one message.
     pub fn is_in_pieces(&self) -> bool {
-        matches!(self, Self::Part(..))
+        !matches!(self, Self::Whole(_))
     }
 
-    fn cut(self) -> Option<Cut> {
+    /// What is one message, or else those that it takes.
+    fn split(self) -> (Option<Bytes>, Box<dyn Iterator<Item = Bytes> + Send>) {
         match self {
-            Self::Whole(_) => None,
-            Self::Part(state, known) => Some(Cut::new(state, known, PIECE)),
+            Self::Whole(update) => (Some(update), Box::new(std::iter::empty())),
+            Self::Part(state, known) => (None, Box::new(Cut::new(state, known, PIECE))),
+            Self::All(pieces) => (None, Box::new(Reading { pieces, at: 0 })),
         }
     }
 }
@@ -93,13 +117,24 @@ impl Replica {
         if !is_large {
             return Ok(Told::Whole(self.difference(vector)?));
         }
-        if let Some(state) = &self.cache.large.state {
-            return Ok(Told::Part(state.clone(), vector.clone()));
+        let state = match &self.cache.large.state {
+            Some(state) => state.clone(),
+            None => {
+                let state = Update::check(self.state()?, &boundless());
+                Arc::new(state.map_err(|refusal| Poisoned(refusal.to_string()))?)
+            }
+        };
+        let large = &mut self.cache.large;
+        large.state = Some(state.clone());
+        if !vector.is_empty() {
+            return Ok(Told::Part(state, vector.clone()));
         }
-        let state = Update::check(self.state()?, &boundless());
-        let state = Arc::new(state.map_err(|refusal| Poisoned(refusal.to_string()))?);
-        self.cache.large.state = Some(state.clone());
-        Ok(Told::Part(state, vector.clone()))
+        let pieces = large.pieces.upgrade().unwrap_or_else(|| {
+            let cut = Cut::new(state, StateVector::default(), PIECE);
+            Arc::new(Pieces(Mutex::new((cut, Vec::new()))))
+        });
+        large.pieces = Arc::downgrade(&pieces);
+        Ok(Told::All(pieces))
     }
 
     /// Whether [`Self::tell`] has its answer at hand.
@@ -199,12 +234,12 @@ mod tests {
         for vector in [nobody, StateVector::new([(ClientId::new(1), 5)].into_iter().collect())] {
             // Whoever comes second finds the state at hand.
             assert_eq!(replica.can_tell(&vector), !vector.is_empty());
-            let (Told::Part(one, _), Told::Part(other, _)) =
-                (replica.tell(&vector).unwrap(), replica.tell(&vector).unwrap())
-            else {
-                panic!("it is told as a whole");
+            let is_shared = match (replica.tell(&vector).unwrap(), replica.tell(&vector).unwrap()) {
+                (Told::Part(one, _), Told::Part(other, _)) => Arc::ptr_eq(&one, &other),
+                (Told::All(one), Told::All(other)) => Arc::ptr_eq(&one, &other),
+                other => panic!("{other:?}"),
             };
-            assert!(Arc::ptr_eq(&one, &other) && replica.can_tell(&vector));
+            assert!(is_shared && replica.can_tell(&vector));
             let messages: Vec<_> = replica.tell(&vector).unwrap().step_2().collect();
             let reader = Writer::new(2);
             if !vector.is_empty() {
@@ -224,5 +259,27 @@ mod tests {
         let almost = StateVector::new([(ClientId::new(1), 3 * PIECE as u32)].into_iter().collect());
         let Told::Whole(rest) = replica.tell(&almost).unwrap() else { panic!("five letters are no pieces") };
         assert!(rest.len() < 100 && replica.can_tell(&almost));
+    }
+
+    #[test]
+    fn all_who_have_nothing_read_the_same_pieces_each_at_its_own_pace() {
+        let mut replica = Replica::default();
+        let writer = Writer::new(1);
+        replica.apply(&[&check(writer.insert(0, &"x".repeat(4 * PIECE)))]).unwrap();
+        let mut ask = || {
+            replica.tell(&StateVector::default()).unwrap().step_2().map(|message| match message {
+                SyncMessage::Update(update) | SyncMessage::SyncStep2(update) => update,
+                message => panic!("{message:?}"),
+            })
+        };
+        let (mut ann, bob) = (ask(), ask());
+        let first: Vec<Bytes> = ann.by_ref().take(2).collect();
+        let all: Vec<Bytes> = bob.collect();
+        let rest: Vec<Bytes> = ann.collect();
+        let anns: Vec<Bytes> = first.into_iter().chain(rest).collect();
+        assert!(anns == all && all.len() > 4);
+        assert_eq!(anns[0].as_ptr(), all[0].as_ptr(), "they are shared");
+        let cat: Vec<Bytes> = ask().collect();
+        assert!(cat == all, "made anew once nobody reads");
     }
 }
