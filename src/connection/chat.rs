@@ -1,7 +1,7 @@
 //! The conversation of one chat connection: reads what its peer says, within its limits, and says it in the
 //! chat. What the others say comes through the queue by itself.
 
-use std::{convert::Infallible, future::pending};
+use std::convert::Infallible;
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     document::{
         beside::chat::{Chats, Seat},
-        queue::{LaneId, Outbox},
+        queue::Outbox,
         rate::{Bucket, Rate},
     },
     ids::{DocumentName, Moment, SessionId, Timestamp},
@@ -67,7 +67,7 @@ pub const fn frame_bytes(text_bytes: usize) -> usize {
     6 * text_bytes + 4096
 }
 
-/// Holds the conversation until it ends.
+/// The conversation. Nothing of a chat can be made up for, so nothing of it is ever dropped.
 pub(super) struct ChatTalk {
     visitor: Visitor,
     outbox: Outbox,
@@ -146,23 +146,6 @@ impl Talk for ChatTalk {
             self.take(said, now).await?;
         }
         Ok(())
-    }
-
-    async fn news(&mut self) -> Infallible {
-        pending().await
-    }
-
-    async fn take_news(&mut self, news: Infallible, _: Moment) -> Result<(), CloseReason> {
-        match news {}
-    }
-
-    /// Nothing of a chat can be made up for, so nothing of it is ever dropped.
-    async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
-        Ok(())
-    }
-
-    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
-        Err(reason)
     }
 
     fn keepalive(&self) -> Option<(Bytes, Bytes)> {

@@ -3,9 +3,8 @@
 //! Every frame becomes a [`Request`](json::Request) or the [`Refusal`] that says what is wrong with it, and
 //! both go to the document, in order: it alone answers, and it alone counts how often it has had to refuse.
 
-use std::{convert::Infallible, future::pending};
+use std::convert::Infallible;
 
-use bytes::Bytes;
 use tracing::debug;
 
 use super::{
@@ -50,7 +49,7 @@ pub struct Editor {
     pub metrics: Metrics,
 }
 
-/// Opens the text and carries what is said, until the connection ends.
+/// The conversation. There is no keepalive: pages do not speak this dialect, and everybody else sees pings.
 pub(super) struct CollabTalk {
     editor: Editor,
     session: SessionId,
@@ -123,25 +122,8 @@ impl Talk for CollabTalk {
         self.handle()?.deliver_text(self.session, heard).await.map_err(|_| CloseReason::Reset)
     }
 
-    async fn news(&mut self) -> Infallible {
-        pending().await
-    }
-
-    async fn take_news(&mut self, news: Infallible, _: Moment) -> Result<(), CloseReason> {
-        match news {}
-    }
-
     async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
         self.handle()?.catch_up(self.session).await.map_err(|_| CloseReason::Reset)
-    }
-
-    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
-        Err(reason)
-    }
-
-    /// Pages do not speak this dialect, and everybody else sees pings.
-    fn keepalive(&self) -> Option<(Bytes, Bytes)> {
-        None
     }
 
     async fn leave(&mut self, clean: bool) {

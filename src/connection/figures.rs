@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::{
     document::{
-        queue::{LaneId, Outbox},
+        queue::Outbox,
         rate::{Bucket, Rate},
         registry::Registry,
     },
@@ -39,7 +38,7 @@ pub struct Watcher {
     pub metrics: Metrics,
 }
 
-/// Sends figures until the connection ends or the server shuts down.
+/// The conversation: figures every second, which is keepalive enough, until the server shuts down.
 pub(super) struct FiguresTalk {
     watcher: Watcher,
     outbox: Outbox,
@@ -61,10 +60,6 @@ impl Watcher {
 impl Talk for FiguresTalk {
     type News = ();
 
-    async fn begin(&mut self) -> Result<(), CloseReason> {
-        Ok(())
-    }
-
     fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard {
         match talk::read_text(inbound) {
             Ok(_) => {
@@ -77,10 +72,6 @@ impl Talk for FiguresTalk {
             }
             Err(heard) => heard,
         }
-    }
-
-    async fn act(&mut self) -> Result<(), CloseReason> {
-        Ok(())
     }
 
     async fn news(&mut self) {
@@ -102,21 +93,6 @@ impl Talk for FiguresTalk {
         }
         Ok(())
     }
-
-    async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
-        Ok(())
-    }
-
-    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
-        Err(reason)
-    }
-
-    /// There is a message every second.
-    fn keepalive(&self) -> Option<(Bytes, Bytes)> {
-        None
-    }
-
-    async fn leave(&mut self, _: bool) {}
 }
 
 /// What is shown, in JSON.

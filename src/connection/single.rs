@@ -1,6 +1,6 @@
 //! One document over one line: the y-websocket dialect, or what is left of Hocuspocus where no address is needed.
 
-use std::{convert::Infallible, future::pending, net::IpAddr, sync::Arc, time::Instant};
+use std::{convert::Infallible, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use tracing::{debug, trace};
@@ -209,20 +209,8 @@ impl Talk for SingleTalk {
         }
     }
 
-    async fn news(&mut self) -> Infallible {
-        pending().await
-    }
-
-    async fn take_news(&mut self, news: Infallible, _: Moment) -> Result<(), CloseReason> {
-        match news {}
-    }
-
     async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
         self.handle()?.catch_up(self.id).await.map_err(|_| CloseReason::Reset)
-    }
-
-    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
-        Err(reason)
     }
 
     fn keepalive(&self) -> Option<(Bytes, Bytes)> {

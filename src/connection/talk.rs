@@ -1,6 +1,6 @@
 //! What the loop of [`mod@super::line`] needs of whoever it is spoken with: one session of any dialect, or many.
 
-use std::time::Instant;
+use std::{future::pending, time::Instant};
 
 use bytes::Bytes;
 
@@ -56,11 +56,13 @@ pub(super) fn read_text(inbound: Inbound) -> Result<Said, Heard> {
 
 /// One side of a conversation over a socket.
 pub(super) trait Talk {
-    /// Something of its own that it waits for.
+    /// Something of its own that it waits for: `Infallible`, if there is nothing.
     type News;
 
     /// Before the first message is read.
-    async fn begin(&mut self) -> Result<(), CloseReason>;
+    async fn begin(&mut self) -> Result<(), CloseReason> {
+        Ok(())
+    }
 
     /// How often the peer is heard; without it, as often as it speaks.
     fn pace(&self) -> Option<Rate> {
@@ -71,19 +73,29 @@ pub(super) trait Talk {
     fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard;
 
     /// Does what follows from all that was heard.
-    async fn act(&mut self) -> Result<(), CloseReason>;
+    async fn act(&mut self) -> Result<(), CloseReason> {
+        Ok(())
+    }
 
     /// Resolves when something of its own has happened. May be dropped and called again.
-    async fn news(&mut self) -> Self::News;
+    async fn news(&mut self) -> Self::News {
+        pending().await
+    }
 
     /// Does what follows from that.
-    async fn take_news(&mut self, news: Self::News, now: Moment) -> Result<(), CloseReason>;
+    async fn take_news(&mut self, _: Self::News, _: Moment) -> Result<(), CloseReason> {
+        Ok(())
+    }
 
-    /// The queue has been written dry: a session is to be sent what was dropped from it.
-    async fn catch_up(&mut self, lane: LaneId) -> Result<(), CloseReason>;
+    /// The queue has been written dry: a session is to be sent what was dropped from it. Nothing, where nothing may be.
+    async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
+        Ok(())
+    }
 
-    /// A document ends a session.
-    async fn ended(&mut self, lane: LaneId, reason: CloseReason) -> Result<(), CloseReason>;
+    /// A document ends a session: the connection, where that is the only one.
+    async fn ended(&mut self, _: LaneId, reason: CloseReason) -> Result<(), CloseReason> {
+        Err(reason)
+    }
 
     /// The heartbeat looks around.
     fn tick(&mut self, _: Instant) -> Result<(), CloseReason> {
@@ -91,11 +103,13 @@ pub(super) trait Talk {
     }
 
     /// A message that says nothing, as address and payload; none if there is nobody to say it to.
-    fn keepalive(&self) -> Option<(Bytes, Bytes)>;
+    fn keepalive(&self) -> Option<(Bytes, Bytes)> {
+        None
+    }
 
     /// The connection is over for this reason, which the peer is about to hear.
     fn over(&self, _: CloseReason, _: Instant) {}
 
     /// The connection is over.
-    async fn leave(&mut self, clean: bool);
+    async fn leave(&mut self, _clean: bool) {}
 }
