@@ -219,29 +219,18 @@ impl DocumentState {
 
     /// A session says something. Updates wait for the next [`Self::flush`].
     pub fn receive(&mut self, session: SessionId, message: Message, now: Moment, effects: &mut Effects) {
-        let questions = self.replica.clients() / CROWD + usize::from(self.size.may_exceed(told::PIECE));
         let Some(member) = self.members.get_mut(&session) else { return };
         match message {
-            Message::SyncStep1(_) if !member.may_ask(questions, now.instant) => {
-                effects.push(Effect::Refused("step_1_rate"));
-                effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
+            Message::SyncStep1(vector) => {
+                let questions =
+                    self.replica.clients() / CROWD + usize::from(self.size.may_exceed(told::PIECE));
+                if member.may_ask(questions, now.instant) {
+                    self.answer(session, &vector, effects);
+                } else {
+                    effects.push(Effect::Refused("step_1_rate"));
+                    effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
+                }
             }
-            Message::SyncStep1(vector) => match self.replica.tell(&vector) {
-                Ok(told) => {
-                    // A Hocuspocus provider that is made to sync again counts until its own step 2 is
-                    // acknowledged; without a step 1 of ours it would never send one.
-                    if std::mem::replace(&mut member.answered, true) && member.dialect == Dialect::Hocuspocus
-                    {
-                        let message = SyncMessage::SyncStep1(self.replica.vector());
-                        effects.push(Effect::Send { to: session, message });
-                    }
-                    effects.push(Effect::Answer { to: session, told });
-                }
-                Err(Poisoned(what)) => {
-                    effects.push(Effect::Close { session, reason: CloseReason::Reset });
-                    effects.extend(self.report_poisoned(what));
-                }
-            },
             Message::SyncStep2(update) => self.take_in(session, update, true, now, effects),
             Message::Update(update) => {
                 // Not a step 2, which brings what others wrote. One that only deletes says nothing.
@@ -278,6 +267,26 @@ impl DocumentState {
                 effects.push(Effect::Send { to: session, message: SyncMessage::Echo(bytes) });
             }
             Message::Unreadable(why) => self.reject(session, Bytes::new(), why, effects),
+        }
+    }
+
+    /// A session asks what it lacks.
+    fn answer(&mut self, session: SessionId, vector: &StateVector, effects: &mut Effects) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        match self.replica.tell(vector) {
+            Ok(told) => {
+                // A Hocuspocus provider that is made to sync again counts until its own step 2 is acknowledged; without a
+                // step 1 of ours it would never send one.
+                if std::mem::replace(&mut member.answered, true) && member.dialect == Dialect::Hocuspocus {
+                    let message = SyncMessage::SyncStep1(self.replica.vector());
+                    effects.push(Effect::Send { to: session, message });
+                }
+                effects.push(Effect::Answer { to: session, told });
+            }
+            Err(Poisoned(what)) => {
+                effects.push(Effect::Close { session, reason: CloseReason::Reset });
+                effects.extend(self.report_poisoned(what));
+            }
         }
     }
 

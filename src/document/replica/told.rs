@@ -96,11 +96,7 @@ impl Told {
 impl Replica {
     /// What a replica with `vector` lacks, with all deletions.
     pub fn tell(&mut self, vector: &StateVector) -> Result<Told, Poisoned> {
-        let is_large = if self.lacks_much(vector) {
-            self.state()?.len() > PIECE
-        } else if self.cache.large.vectors.contains(vector) {
-            true
-        } else {
+        if !self.is_far_behind(vector) {
             let difference = self.difference(vector)?;
             if difference.len() <= PIECE {
                 return Ok(Told::Whole(difference));
@@ -112,9 +108,7 @@ impl Replica {
                 vectors.remove(0);
             }
             vectors.push(vector.clone());
-            true
-        };
-        if !is_large {
+        } else if self.state()?.len() <= PIECE {
             return Ok(Told::Whole(self.difference(vector)?));
         }
         let state = match &self.cache.large.state {
@@ -142,14 +136,17 @@ impl Replica {
         let Cache { state, large, .. } = &self.cache;
         let is_small = state.as_ref().is_none_or(|state| state.len() <= PIECE);
         let is_whole = self.has_difference(vector) && (!vector.is_empty() || is_small);
-        is_whole || large.state.is_some() && (self.lacks_much(vector) || large.vectors.contains(vector))
+        is_whole || large.state.is_some() && self.is_far_behind(vector)
     }
 
-    /// Whether who knows so much lacks so much, counted as clocks count it, that it is not worth encoding apart from the rest.
-    fn lacks_much(&self, vector: &StateVector) -> bool {
+    /// Whether who knows so much lacks so much, counted as clocks count it, that it is not worth encoding apart from the rest; or
+    /// is known to.
+    fn is_far_behind(&self, vector: &StateVector) -> bool {
         let lacked =
             |(client, &clock): (&ClientId, &u32)| u64::from(clock.saturating_sub(vector.get(client)));
-        vector.is_empty() || self.clocks.iter().map(lacked).sum::<u64>() > PIECE as u64
+        vector.is_empty()
+            || self.cache.large.vectors.contains(vector)
+            || self.clocks.iter().map(lacked).sum::<u64>() > PIECE as u64
     }
 }
 
