@@ -16,7 +16,7 @@ use actix_http::{
 use actix_service::Service;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::connection::transport::Transport;
 
@@ -24,6 +24,10 @@ use crate::connection::transport::Transport;
 /// [`Hangup`](crate::connection::transport::Hangup). Longer than the HTTP server's clock is late, which moves in steps
 /// of half a second: a deadline that has passed when it is set is never noticed.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// In bytes, a chunk after which others have their turn: the next one may be a piece of a large document, whose making is
+/// some milliseconds of work.
+const LONG: usize = 64 << 10;
 
 /// Lets `routes` answer a request for an upgrade, and carries what follows until it ends.
 pub(super) async fn carry<P, S, B>(
@@ -67,13 +71,22 @@ where
 }
 
 /// Writes a chunk of a conversation, and then the next, until it says that there are no more.
-async fn converse<P: Unpin>(transport: &mut Transport<P>, head: Bytes, mut body: BoxBody) -> io::Result<()> {
+async fn converse(
+    transport: &mut (impl AsyncWrite + Unpin),
+    head: Bytes,
+    mut body: BoxBody,
+) -> io::Result<()> {
     let mut chunk = head;
     loop {
         transport.write_all(&chunk).await?;
         transport.flush().await?;
+        let is_long = chunk.len() >= LONG;
         // Not kept until the next one comes.
         drop(chunk);
+        // A peer that takes all it is given would have the thread for itself until the last piece is made.
+        if is_long {
+            tokio::task::yield_now().await;
+        }
         chunk = match next(&mut body).await? {
             Some(chunk) => chunk,
             None => return Ok(()),
@@ -110,4 +123,57 @@ async fn linger<P: Unpin>(mut transport: Transport<P>) -> io::Result<()> {
     let mut unheard = [0; 1024];
     while transport.read(&mut unheard).await? > 0 {}
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        convert::Infallible,
+        rc::Rc,
+        task::{Context, Poll},
+    };
+
+    use actix_http::body::BodySize;
+
+    use super::*;
+
+    /// An answer that is always ready to go on.
+    struct Answer {
+        made: Rc<Cell<usize>>,
+        pieces: usize,
+    }
+
+    impl MessageBody for Answer {
+        type Error = Infallible;
+
+        fn size(&self) -> BodySize {
+            BodySize::Stream
+        }
+
+        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+            if self.made.get() == self.pieces {
+                return Poll::Ready(None);
+            }
+            self.made.set(self.made.get() + 1);
+            Poll::Ready(Some(Ok(vec![0; LONG].into())))
+        }
+    }
+
+    #[actix_web::test]
+    async fn others_have_their_turn_between_the_pieces_of_a_long_answer() {
+        const PIECES: usize = 20;
+        let made = Rc::new(Cell::new(0));
+        let body = BoxBody::new(Answer { made: made.clone(), pieces: PIECES });
+        let peer = actix_web::rt::spawn(async move {
+            converse(&mut tokio::io::sink(), Bytes::new(), body).await.expect("a sink takes everything");
+        });
+        let mut seen = vec![0];
+        while *seen.last().expect("the first") < PIECES {
+            tokio::task::yield_now().await;
+            seen.push(made.get());
+        }
+        assert!(seen.is_sorted_by(|before, after| after - before <= 1), "{seen:?}");
+        peer.await.expect("the answer was written");
+    }
 }
