@@ -18,6 +18,7 @@ pub mod feed;
 pub mod figures;
 pub mod frame_guard;
 pub mod heartbeat;
+mod incoming;
 mod line;
 pub mod many;
 pub mod multiplex;

@@ -5,12 +5,11 @@
 //! one write.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
     collections::VecDeque,
     pin::Pin,
-    rc::Rc,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
@@ -19,26 +18,25 @@ use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
     dev::Payload,
-    error::PayloadError,
     web,
 };
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError};
+use actix_ws::CloseCode;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt};
-use tracing::debug;
+use futures_util::StreamExt;
 
 use super::{
     Config,
     chat::Visitor,
     collab::Editor,
     figures::Watcher,
-    frame_guard::{Broken, Fault, FrameGuard, Large, Recognise},
+    frame_guard::{FrameGuard, Large, Recognise},
     heartbeat,
+    incoming::Incoming,
     line::{self, Farewell, Line},
     many::Many,
     session::Inbound,
     single::Single,
-    talk::{Heard, Talk},
+    talk::Talk,
     transport::Hangup,
 };
 use crate::{
@@ -151,35 +149,6 @@ fn is_close(message: &Inbound) -> bool {
     matches!(message, Inbound::Close(_))
 }
 
-/// What comes out of a socket: everything that was good, and then why it ended.
-struct Incoming {
-    stream: AggregatedMessageStream,
-    fault: Rc<Cell<Option<Fault>>>,
-    /// Why the bytes ended. Told last, because actix-ws says it first.
-    end: Option<Result<Inbound, Heard>>,
-}
-
-impl Stream for Incoming {
-    type Item = Result<Inbound, Heard>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            match ready!(Pin::new(&mut self.stream).poll_next(context)) {
-                Some(Ok(message)) => return Poll::Ready(Some(Ok(inbound(message)))),
-                Some(Err(error)) if self.end.is_none() && ends_the_bytes(&error) => {
-                    self.end = Some(self.fault.take().map_or(Err(Heard::Ended { clean: false }), last_of));
-                }
-                Some(Err(_)) if self.end.is_some() => return Poll::Ready(self.end.take()),
-                // Not to be expected of bytes that passed the guard.
-                Some(Err(_)) => {
-                    return Poll::Ready(Some(last_of(Fault::Protocol("not understood"))));
-                }
-                None => return Poll::Ready(self.end.take()),
-            }
-        }
-    }
-}
-
 /// An upgrade that was answered; nothing is written yet.
 struct Accepted {
     response: HttpResponse,
@@ -194,121 +163,26 @@ async fn accept(
     limit: usize,
     large: Option<Large>,
 ) -> Result<(Accepted, Incoming), actix_web::Error> {
-    let fault = Rc::new(Cell::new(None));
-    let guarded = Guarded {
-        payload: payload.into_inner(),
-        guard: FrameGuard::new(limit).with_large(large),
-        held: BytesMut::new(),
-        fault: fault.clone(),
-        is_over: false,
-    };
-    let mut guarded: Payload = Payload::Stream { payload: Box::pin(guarded) };
-    let payload = <web::Payload as actix_web::FromRequest>::from_request(request, &mut guarded).await?;
-    // The session handle of actix-ws is not used: it queues messages one by one, and encodes each for each
-    // connection. Its body is kept only because dropping it ends the message stream.
-    let (response, _, messages) = actix_ws::handle(request, payload)?;
-    // Bounded by the guard alone: with a bound of its own the parser would be the first to end the stream, at the header,
-    // before anybody has read whom the message is about.
-    let stream =
-        messages.max_frame_size(usize::MAX).aggregate_continuations().max_continuation_size(usize::MAX);
+    let guard = FrameGuard::new(limit).with_large(large);
+    let incoming = Incoming::new(payload.into_inner(), guard);
+    // Only the answer is of use. The session handle of actix-ws queues messages one by one, and encodes each for each
+    // connection; for what comes in, see `incoming`.
+    let nothing = <web::Payload as actix_web::FromRequest>::from_request(request, &mut Payload::None).await?;
+    let (response, _, _) = actix_ws::handle(request, nothing)?;
     let hangup = request.conn_data::<Hangup>().cloned();
     if let Some(hangup) = &hangup {
         hangup.converse();
     }
-    Ok((Accepted { response, hangup }, Incoming { stream, fault, end: None }))
+    Ok((Accepted { response, hangup }, incoming))
 }
 
 impl Accepted {
     /// The response, which writes what is put into `queue` until that is closed.
     fn writing(self, queue: SendQueue, metrics: Metrics) -> HttpResponse {
         let hangup = self.hangup;
-        self.response.map_body(|_, inner| {
-            let (taken, chunks) = Default::default();
-            BoxBody::new(Frames { queue, metrics, taken, chunks, closed: false, hangup, _inner: inner })
+        self.response.map_body(|_, _| {
+            BoxBody::new(Frames { queue, metrics, chunks: VecDeque::new(), closed: false, hangup })
         })
-    }
-}
-
-fn inbound(message: AggregatedMessage) -> Inbound {
-    match message {
-        AggregatedMessage::Binary(bytes) => Inbound::Binary(bytes),
-        AggregatedMessage::Text(text) => Inbound::Text(text.into_bytes()),
-        AggregatedMessage::Ping(payload) => Inbound::Ping(payload),
-        AggregatedMessage::Pong(_) => Inbound::Pong,
-        AggregatedMessage::Close(reason) => Inbound::Close(reason.map(|reason| u16::from(reason.code))),
-    }
-}
-
-/// What is heard last of a broken stream: mostly the close reason that names what is wrong with it.
-fn last_of(fault: Fault) -> Result<Inbound, Heard> {
-    Err(match fault {
-        Fault::TooLarge { .. } => Heard::Refuse(CloseReason::TooBig, "frame_too_large"),
-        Fault::Beyond(head) => return Ok(Inbound::TooLarge(head)),
-        Fault::Busy => Heard::Refuse(CloseReason::TryAgainLater, "too_many_large"),
-        Fault::NotUtf8 => Heard::Refuse(CloseReason::InvalidText, "not_utf8"),
-        Fault::Protocol(wrong) => {
-            debug!(wrong, "not the WebSocket protocol");
-            Heard::Refuse(CloseReason::ProtocolError, "websocket")
-        }
-    })
-}
-
-/// Whether the bytes came to an end, by a fault in them or because the line broke. What came before is then still
-/// to be had from the stream.
-fn ends_the_bytes(error: &ProtocolError) -> bool {
-    match error {
-        ProtocolError::Io(error) => {
-            error.get_ref().and_then(|inner| inner.downcast_ref::<PayloadError>()).is_some()
-        }
-        _ => false,
-    }
-}
-
-/// The raw bytes of the connection, up to the first frame that is at fault.
-struct Guarded {
-    payload: Payload,
-    guard: FrameGuard,
-    /// The beginning of a frame that the guard does not let through yet.
-    held: BytesMut,
-    fault: Rc<Cell<Option<Fault>>>,
-    is_over: bool,
-}
-
-impl Stream for Guarded {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if self.is_over {
-                return Poll::Ready(Some(Err(PayloadError::EncodingCorrupted)));
-            }
-            let Some(chunk) = ready!(Pin::new(&mut self.payload).poll_next(context)?) else {
-                return Poll::Ready(None);
-            };
-            let sure = self.guard.follow(&chunk).unwrap_or_else(|Broken { good, fault }| {
-                self.fault.set(Some(fault));
-                self.is_over = true;
-                // What came before a bad frame was said and stands; then comes the error.
-                good
-            });
-            let passed = self.pass(chunk, sure);
-            if !passed.is_empty() {
-                return Poll::Ready(Some(Ok(passed)));
-            }
-        }
-    }
-}
-
-impl Guarded {
-    /// What may be read of the chunk and of what was held before it; the rest is held.
-    fn pass(&mut self, mut chunk: Bytes, sure: usize) -> Bytes {
-        let unsure = chunk.split_off(sure);
-        if sure > 0 && !self.held.is_empty() {
-            self.held.extend_from_slice(&chunk);
-            chunk = self.held.split().freeze();
-        }
-        self.held.extend_from_slice(&unsure);
-        chunk
     }
 }
 
@@ -316,13 +190,15 @@ impl Guarded {
 struct Frames {
     queue: SendQueue,
     metrics: Metrics,
-    taken: VecDeque<Queued>,
     /// What is to be written before more is taken.
     chunks: VecDeque<Bytes>,
     closed: bool,
     hangup: Option<Hangup>,
-    /// actix-ws's own body; never polled, and dropped last, which ends the message stream.
-    _inner: BoxBody,
+}
+
+thread_local! {
+    /// What is taken out of a queue until it is framed: one for all connections, so that none holds any while it is silent.
+    static TAKEN: RefCell<VecDeque<Queued>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// A payload from this size on is written from where it lies, which all share who are sent it; smaller ones are copied
@@ -330,17 +206,17 @@ struct Frames {
 const SHARED: usize = 16 << 10;
 
 impl Frames {
-    /// What was taken, in frames: all that is small in one chunk, each large payload in one of its own.
-    fn frame(&mut self) {
+    /// What was taken, in frames: all that is small in one chunk, each large payload in one of its own. Returns the first.
+    fn frame(&mut self, taken: &mut VecDeque<Queued>) -> Option<Bytes> {
         let text = if self.queue.is_text() { OpCode::Text } else { OpCode::Binary };
         let copied = |queued: &Queued| match queued.frame.payload().len() {
             SHARED.. => 0,
             length => length,
         };
         let head = |queued: &Queued| LARGEST_HEADER + queued.address.len();
-        let size = self.taken.iter().map(|queued| head(queued) + copied(queued)).sum();
+        let size = taken.iter().map(|queued| head(queued) + copied(queued)).sum();
         let mut buffer = BytesMut::with_capacity(size);
-        for Queued { address, frame, .. } in self.taken.drain(..) {
+        for Queued { address, frame, .. } in taken.drain(..) {
             let opcode = match &frame {
                 Frame::Control(Control::Ping) => OpCode::Ping,
                 Frame::Control(Control::Pong(_)) => OpCode::Pong,
@@ -355,19 +231,28 @@ impl Frames {
                 self.chunks.extend([buffer.split().freeze(), payload.clone()]);
             }
         }
-        if !buffer.is_empty() {
-            self.chunks.push_back(buffer.freeze());
-        }
-        // A burst is over; its queue need not be remembered by a connection that may now be idle for hours.
-        if self.taken.capacity() > 64 {
-            self.taken = VecDeque::new();
+        let last = (!buffer.is_empty()).then(|| buffer.freeze());
+        // Hardly ever are there several: the list of them has no room otherwise.
+        match self.chunks.pop_front() {
+            Some(first) => {
+                self.chunks.extend(last);
+                Some(first)
+            }
+            None => last,
         }
     }
 
     fn next_chunk(&mut self) -> Option<Bytes> {
         let chunk = self.chunks.pop_front()?;
-        self.metrics.bytes_sent.inc_by(chunk.len() as u64);
+        if self.chunks.is_empty() {
+            self.chunks = VecDeque::new();
+        }
         Some(chunk)
+    }
+
+    fn sent(&self, chunk: Bytes) -> Bytes {
+        self.metrics.bytes_sent.inc_by(chunk.len() as u64);
+        chunk
     }
 }
 
@@ -409,13 +294,14 @@ impl MessageBody for Frames {
         }
         let this = &mut *self;
         if let Some(chunk) = this.next_chunk() {
-            return Poll::Ready(Some(Ok(chunk)));
+            return Poll::Ready(Some(Ok(this.sent(chunk))));
         }
-        match this.queue.drain(&mut this.taken, context.waker()) {
-            Drained::Frames => {
-                this.frame();
-                Poll::Ready(this.next_chunk().map(Ok))
-            }
+        let (drained, chunk) = TAKEN.with_borrow_mut(|taken| {
+            let drained = this.queue.drain(taken, context.waker());
+            (drained, this.frame(taken))
+        });
+        match drained {
+            Drained::Frames => Poll::Ready(chunk.map(|chunk| Ok(this.sent(chunk)))),
             Drained::Close(reason) => {
                 this.closed = true;
                 let mut buffer = BytesMut::new();

@@ -17,6 +17,7 @@ use actix_service::Service;
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tracing::debug;
 
 use crate::connection::transport::Transport;
 
@@ -29,7 +30,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// some milliseconds of work.
 const LONG: usize = 64 << 10;
 
-/// Lets `routes` answer a request for an upgrade, and carries what follows until it ends.
+/// Lets `routes` answer a request for an upgrade. What follows is carried by a task of its own until it ends.
 pub(super) async fn carry<P, S, B>(
     routes: &S,
     request: Request,
@@ -65,9 +66,17 @@ where
         }
         body
     };
-    drop(codec);
-    converse(&mut transport, bytes.freeze(), body).await?;
-    Box::pin(linger(transport)).await
+    // By itself from here on: this future is part of one in which there is room for every request before it, 2.6 KiB.
+    actix_web::rt::spawn(async move {
+        let ended = match converse(&mut transport, bytes.freeze(), body).await {
+            Ok(()) => Box::pin(linger(transport)).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ended {
+            debug!(%error, "connection ended");
+        }
+    });
+    Ok(())
 }
 
 /// Writes a chunk of a conversation, and then the next, until it says that there are no more.

@@ -200,8 +200,8 @@ impl Backlog {
         self.close
     }
 
-    /// The socket has written what it took before, and takes more of what waits: into `taken`, which must be empty and is
-    /// used again, so that a queue in steady use allocates nothing. Registers `waker` if there is nothing; then the
+    /// The socket has written what it took before, and takes more of what waits: into `taken`, which must be
+    /// empty. Registers `waker` if there is nothing; then the
     /// reader looks if there is `news` for it, which it may get only once the queue is dry.
     pub(super) fn drain(&mut self, taken: &mut VecDeque<Queued>, waker: &Waker, news: bool) -> Found {
         debug_assert!(taken.is_empty());
@@ -235,10 +235,8 @@ impl Backlog {
             return Found::Drained(Drained::Close(reason));
         }
         self.dry = true;
-        // A burst is over; its room need not be kept by a connection that may now be idle for hours.
-        if self.waiting.capacity() > 64 {
-            self.waiting = VecDeque::new();
-        }
+        // Its room is not kept by a connection that may now be idle for hours.
+        self.waiting = VecDeque::new();
         if news {
             self.wake_reader();
         }
