@@ -24,7 +24,8 @@ pub(crate) trait Indexed {
 /// All documents by name, and both shelves newest first.
 #[derive(Debug)]
 pub(crate) struct Index<T> {
-    documents: HashMap<DocumentName, T>,
+    /// Each in a box: a table has up to twice as many places as entries, and for a moment three times.
+    documents: HashMap<DocumentName, Box<T>>,
     live: BTreeSet<Place>,
     trash: BTreeSet<Place>,
 }
@@ -37,11 +38,11 @@ impl<T: Indexed> Index<T> {
     }
 
     pub(crate) fn get(&self, document: &DocumentName) -> Option<&T> {
-        self.documents.get(document)
+        self.documents.get(document).map(Box::as_ref)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&DocumentName, &T)> {
-        self.documents.iter()
+        self.documents.iter().map(|(document, entry)| (document, &**entry))
     }
 
     /// How many documents are on both shelves.
@@ -61,10 +62,10 @@ impl<T: Indexed> Index<T> {
             Some((head.standing, (Reverse(head.modified), head.document.clone())))
         };
         let old = self.documents.remove(&document);
-        let before = old.as_ref().and_then(place);
-        let entry = change(old);
+        let before = old.as_deref().and_then(place);
+        let entry = change(old.map(|entry| *entry));
         let after = place(&entry);
-        self.documents.insert(document, entry);
+        self.documents.insert(document, Box::new(entry));
         if before == after {
             return;
         }
