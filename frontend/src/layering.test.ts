@@ -17,9 +17,9 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   "app.tsx": ["views.ts", "home/home.tsx", "frame", "settings/page.tsx", "shell/shell.tsx", "device", "documents", "ui"],
   // The only one that names the views.
   "views.ts": ["board/view.tsx", "plain/view.tsx", "text/view.tsx", "documents", "ui/fetched.tsx"],
-  worker: ["device", "documents", "sync", "ui/background-sync.ts"],
+  worker: ["chat/waiting.ts", "device", "documents", "sync", "ui/background-sync.ts"],
   shell: ["home/use-create.ts", "device/kept.ts", "documents", "ui"],
-  settings: ["device", "chat/kept.ts", "documents", "presence/fields.tsx", "sync/copy.ts", "ui"],
+  settings: ["device", "chat/waiting.ts", "documents", "presence/fields.tsx", "sync/copy.ts", "ui"],
   // The first page, and how documents are made from it.
   home: ["device", "board/scene-file.ts", "text/binding/words.ts", "text/convert.ts", "documents", "presence", "ui"],
   // The page around whatever kind a document is of.
@@ -29,7 +29,7 @@ const MAY_USE: Readonly<Record<string, readonly string[]>> = {
   board: ["documents", "presence/people.ts", "sync", "ui"],
   plain: ["text/word-count.tsx", "documents", "presence", "ui"],
   text: ["chat/quote.ts", "documents", "presence", "sync", "ui"],
-  chat: ["documents/unsent.ts", "presence", "i18n/languages.ts", "rest", "sync", "ui"],
+  chat: ["documents/unsent.ts", "documents/waiting-store.ts", "presence", "i18n/languages.ts", "rest", "sync", "ui"],
   // What all of these know of a document.
   documents: ["i18n/languages.ts", "rest", "sync", "ui"],
   // What the server says over REST, as it describes it.

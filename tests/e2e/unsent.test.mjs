@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { startProxy } from "./proxy.mjs";
-import { accessible, api, fitsSideways, kept, makeText, openDocument, openHome, screenshot, startBrowser, startServer, status, stored, until, words, write } from "./support.mjs";
+import { accessible, api, fitsSideways, kept, makeBoard, makeText, openDocument, openHome, screenshot, startBrowser, startServer, status, stored, until, words, write } from "./support.mjs";
 
 let server, browser;
 before(async () => {
@@ -124,6 +124,41 @@ test("it is sent from the settings too, with the chat messages that wait", async
     await proxy.dispose();
   }
 });
+
+for (const kind of ["text", "board"]) {
+  test(`said beside a ${kind} without a server, and sent from the first page, once`, async () => {
+    const name = `said beside a ${kind}`;
+    if (kind === "board") await makeBoard(server, name);
+    const proxy = await startProxy(server);
+    try {
+      const ann = await browser.person(proxy, { name: "Ann Lee" });
+      ann.mayLoseNetwork = true;
+      await openDocument(ann, name);
+      await ann.page.getByRole("button", { name: /^Chat/ }).click();
+      const field = ann.page.getByRole("complementary", { name: "Chat" }).getByRole("textbox", { name: "Message" });
+      await field.waitFor();
+      await proxy.kill();
+      await ann.page.getByText("Not connected. Messages wait on this device.").waitFor();
+      for (const words of ["One in the tunnel", "Two in the tunnel"]) {
+        await field.fill(words);
+        await field.press("Enter");
+      }
+      // The tab is closed at once: nothing of it is lost.
+      await ann.page.close();
+      ann.page = await ann.context.newPage();
+      ann.watch();
+      await proxy.revive();
+      await openHome(ann);
+      const said = async () => (await api(server, "GET", `/${encodeURIComponent(name)}/chat`)).messages.map(({ text, author }) => `${author.name}: ${text}`);
+      await until("the messages are there", async () => (await said()).length >= 2);
+      await until("nothing waits", () => ann.page.evaluate(() => !Object.keys(localStorage).some((key) => key.startsWith("weft.unsent:"))));
+      await sign(ann).waitFor({ state: "detached" });
+      assert.deepEqual(await said(), ["Ann Lee: One in the tunnel", "Ann Lee: Two in the tunnel"]);
+    } finally {
+      await proxy.dispose();
+    }
+  });
+}
 
 test("the first page keeps the place of its news from the beginning, the keyboard somewhere, and the filter only while it says something", async () => {
   const { ann, proxy } = await annOnHome("kept in place", "Typed here.");

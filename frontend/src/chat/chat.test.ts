@@ -1,18 +1,35 @@
 // @vitest-environment happy-dom
 // A chat with a scripted line, and a line with scripted sockets: what goes out, when, and how often.
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { PATIENCE } from "../sync/behind";
 import { openChat, type Chat } from "./chat";
-import { ANN } from "./fixtures";
-import { keyOf } from "./kept";
+import { ANN, memoryStore } from "./fixtures";
+import { keyOf, readKept } from "./kept";
 import { openLine, type ChatLine, type LinePorts } from "./line";
+import { channelOf } from "./waiting";
 
+let store = memoryStore();
+let opened: Chat[] = [];
 beforeEach(() => {
   localStorage.clear();
+  store = memoryStore();
   vi.useFakeTimers({ now: 1_700_000_000_000 });
 });
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  for (const chat of opened) chat.dispose();
+  opened = [];
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
-function stage(): { chat: Chat; did: string[]; ports: LinePorts; said: () => { id: string; text: string }[]; look: (visible: boolean) => void } {
+/** A page whose chat knows what waits. */
+async function stage(): Promise<ReturnType<typeof openStage>> {
+  const page = openStage();
+  await page.chat.settled();
+  return page;
+}
+
+function openStage(): { chat: Chat; did: string[]; ports: LinePorts; said: () => { id: string; text: string }[]; look: (visible: boolean) => void } {
   const did: string[] = [];
   let ports: LinePorts | undefined;
   let visible = true;
@@ -23,6 +40,7 @@ function stage(): { chat: Chat; did: string[]; ports: LinePorts; said: () => { i
     name: "Ann",
     colour: "#0e7490",
     base: "ws://host",
+    store,
     signals: { network: () => "up", onNetwork: () => () => undefined, onWake: () => () => undefined },
     visible: () => visible,
     onVisible: (listener) => {
@@ -35,6 +53,7 @@ function stage(): { chat: Chat; did: string[]; ports: LinePorts; said: () => { i
     },
   });
   if (ports === undefined) throw new Error("no line was opened");
+  opened.push(chat);
   return {
     chat,
     did,
@@ -52,22 +71,141 @@ const history = (messages: unknown[] = []): string => JSON.stringify({ type: "hi
 const said = (clientId: string, text: string, id = "018f0000-0000-7000-8000-000000000001", author = person): string =>
   JSON.stringify({ type: "message", payload: { id, client_id: clientId, author, text, at: 1_700_000_000_000 } });
 
-test("a message written offline survives the tab, and goes out under the name it was given", () => {
-  const first = stage();
+test("a message written offline survives the tab, where the service worker reads it too, and goes out under the name it was given", async () => {
+  const first = await stage();
   first.chat.say("from the train");
   expect(first.said()).toEqual([]);
+  const [waits] = first.chat.state().waiting;
+  expect(readKept("notes").waiting, "written down at once").toEqual([waits]);
   first.chat.dispose();
+  await first.chat.settled();
+  expect([[...store.rows.values()], readKept("notes").waiting]).toEqual([[{ ...waits, name: "Ann" }], []]);
 
-  const { chat, ports, said: sent } = stage();
+  const { chat, ports, said: sent } = await stage();
   ports.heard(history());
-  expect(sent()).toEqual([{ id: chat.state().waiting[0]?.id, text: "from the train" }]);
+  expect(sent()).toEqual([{ id: waits?.id, text: "from the train" }]);
   ports.heard(said(sent()[0]?.id ?? "", "from the train"));
   expect(chat.state().waiting).toEqual([]);
-  expect(JSON.parse(localStorage.getItem(keyOf("notes")) ?? "")).toMatchObject({ waiting: [] });
+  await chat.settled();
+  expect(store.rows.size).toBe(0);
 });
 
-test("a refused storage is noticed, and what waits is still sent", () => {
-  const { chat, ports, said: sent } = stage();
+test("what an earlier version of the app wrote down is moved, and goes out in its turn, which nothing takes before it is known", async () => {
+  const waits = (id: string, at: number, refused: string | null = null) => ({ id, text: id, at, refused });
+  await store.put("notes", [waits("second-waiting", 6), waits("first-waiting", 4)], "Ann");
+  localStorage.setItem(keyOf("notes"), JSON.stringify({ waiting: [waits("between-waiting", 5), waits("long-waiting", 7, "too_long")], read: "r", said: [] }));
+  const { chat, ports, said: sent } = openStage();
+  ports.heard(history());
+  expect(sent()).toEqual([]);
+  await chat.settled();
+  expect(store.rows.get("long-waiting")).toEqual({ ...waits("long-waiting", 7, "too_long"), name: "Ann" });
+  expect(JSON.parse(localStorage.getItem(keyOf("notes")) ?? "")).toMatchObject({ waiting: [], read: "r" });
+  chat.say("last");
+  for (let number = 0; number < 4; number++) ports.heard(said(sent().at(-1)?.id ?? "", "x", `018f0000-0000-7000-8000-00000000000${String(number)}`));
+  expect(sent().map(({ text }) => text)).toEqual(["first-waiting", "between-waiting", "second-waiting", "last"]);
+  expect(chat.state().waiting.map(({ id }) => id)).toEqual(["long-waiting"]);
+});
+
+test("two tabs and the service worker have one queue: what one writes the others show, and what one got through none sends again", async () => {
+  const [one, other] = [await stage(), await stage()];
+  one.chat.say("from one");
+  other.chat.say("from the other");
+  const texts = ({ chat }: typeof one): string[] => chat.state().waiting.map(({ text }) => text);
+  await vi.waitFor(() => expect([texts(one).length, texts(other).length]).toEqual([2, 2]));
+  expect(texts(one)).toEqual(texts(other));
+  // A third one, which says nothing to a page but that it was there.
+  const [first] = one.chat.state().waiting;
+  await store.drop("notes", [first?.id ?? ""]);
+  const worker = new BroadcastChannel(channelOf("notes"));
+  worker.postMessage(null);
+  worker.close();
+  await vi.waitFor(() => expect([texts(one), texts(other)]).toEqual([["from the other"], ["from the other"]]));
+  one.ports.heard(history());
+  expect(one.said().map(({ text }) => text)).toEqual(["from the other"]);
+  one.ports.heard(said(one.said()[0]?.id ?? "", "from the other"));
+  await vi.waitFor(() => expect(texts(other)).toEqual([]));
+  other.ports.heard(history());
+  expect([other.said(), store.rows.size]).toEqual([[], 0]);
+});
+
+/** Has the chat look into the store, which answers what it had to say then when the answer is called. */
+async function slowLook(): Promise<() => void> {
+  const { of } = store;
+  return new Promise((resolve) => {
+    store.of = async (document) => {
+      const rows = await of(document);
+      await new Promise<void>((tell) => resolve(tell));
+      return rows;
+    };
+    window.dispatchEvent(new StorageEvent("storage", { key: keyOf("notes") }));
+  });
+}
+
+test("what another tab has only just written down is known, also while it is being moved", async () => {
+  const waits = { id: "one-waiting", text: "one", at: 1, refused: null };
+  const { chat, ports, said: sent } = await stage();
+  localStorage.setItem(keyOf("notes"), JSON.stringify({ waiting: [waits], read: null, said: [] }));
+  const tell = await slowLook();
+  localStorage.setItem(keyOf("notes"), JSON.stringify({ waiting: [{ ...waits, id: "two-waiting", at: 2 }], read: null, said: [] }));
+  tell();
+  await chat.settled();
+  expect(chat.state().waiting.map(({ id }) => id)).toEqual(["one-waiting", "two-waiting"]);
+  ports.heard(history());
+  expect(sent()).toHaveLength(1);
+});
+
+test("what was confirmed while the store was being read does not come back from it", async () => {
+  await store.put("notes", [{ id: "one-waiting", text: "one", at: 1, refused: null }], "Ann");
+  const { chat, ports, said: sent } = await stage();
+  const tell = await slowLook();
+  ports.heard(history());
+  ports.heard(said("one-waiting", "one"));
+  tell();
+  await chat.settled();
+  expect([chat.state().waiting, sent().length, store.rows.size]).toEqual([[], 1, 0]);
+});
+
+test("a refusal is written down, and is there with its reason for whoever opens the chat next", async () => {
+  const first = await stage();
+  first.ports.heard(history());
+  first.chat.say("x".repeat(9));
+  first.ports.heard(JSON.stringify({ type: "error", payload: { code: "too_long", message: "x", client_id: first.said()[0]?.id } }));
+  first.chat.dispose();
+  await first.chat.settled();
+  const { chat, ports, said: sent } = await stage();
+  ports.heard(history());
+  expect([sent(), chat.state().waiting.map(({ refused }) => refused)]).toEqual([[], ["too_long"]]);
+  chat.again(chat.state().waiting[0]?.id ?? "");
+  expect(sent()).toHaveLength(1);
+  await chat.settled();
+  expect([...store.rows.values()].map(({ refused }) => refused)).toEqual([null]);
+});
+
+test("a refused storage is noticed, and what waits is still sent", async () => {
+  vi.stubGlobal("localStorage", {
+    getItem: () => null,
+    setItem: () => {
+      throw new Error("full");
+    },
+  });
+  store = { ...store, put: () => Promise.reject(new Error("full")) };
+  const { chat, ports, said: sent } = await stage();
+  chat.say("hi");
+  expect(chat.keeps()).toBe(false);
+  await chat.settled();
+  // Another tab has written something: what is known to this one alone stays.
+  const other = new BroadcastChannel(channelOf("notes"));
+  await store.drop("notes", []);
+  store.rows.set("other-waiting", { id: "other-waiting", text: "other", at: 9, refused: null, name: "Ann" });
+  other.postMessage(null);
+  await vi.waitFor(() => expect(chat.state().waiting.map(({ text }) => text)).toEqual(["other", "hi"]));
+  other.close();
+  ports.heard(history());
+  expect([chat.keeps(), sent().length]).toEqual([false, 1]);
+});
+
+test("a full record of the page is no loss where the store has room", async () => {
+  const { chat, ports } = await stage();
   vi.stubGlobal("localStorage", {
     getItem: () => null,
     setItem: () => {
@@ -76,13 +214,37 @@ test("a refused storage is noticed, and what waits is still sent", () => {
   });
   chat.say("hi");
   expect(chat.keeps()).toBe(false);
-  ports.heard(history());
-  expect(sent()).toHaveLength(1);
-  vi.unstubAllGlobals();
+  await chat.settled();
+  expect([chat.keeps(), store.rows.size]).toEqual([true, 1]);
+  // Nor is it one because what others say finds no room there.
+  ports.heard(history([(JSON.parse(said("from-Bo-1", "theirs")) as { payload: unknown }).payload]));
+  ports.closed(1006);
+  expect([chat.keeps(), chat.state().waiting.length]).toEqual([true, 1]);
 });
 
-test("too fast: what was refused is sent again by itself, in order", () => {
-  const { chat, ports, said: sent } = stage();
+test("a store that does not answer keeps nobody from talking, nor loses what is said", () => {
+  store = { ...store, of: () => new Promise(() => undefined), put: () => new Promise(() => undefined) };
+  const { chat, ports, said: sent } = openStage();
+  ports.heard(history());
+  chat.say("hi");
+  expect([sent(), readKept("notes").waiting.length]).toEqual([[], 1]);
+  vi.advanceTimersByTime(PATIENCE);
+  expect(sent()).toHaveLength(1);
+});
+
+test("a tab that nobody looks at takes its line up for what another left behind", async () => {
+  const { did, look } = await stage();
+  look(false);
+  vi.advanceTimersByTime(5 * 60_000);
+  expect(did.at(-1)).toBe("rest");
+  const other = await stage();
+  other.chat.say("left behind");
+  other.chat.dispose();
+  await vi.waitFor(() => expect(did.at(-1)).toBe("hurry"));
+});
+
+test("too fast: what was refused is sent again by itself, in order", async () => {
+  const { chat, ports, said: sent } = await stage();
   ports.heard(history());
   chat.say("one");
   chat.say("two");
@@ -97,8 +259,8 @@ test("too fast: what was refused is sent again by itself, in order", () => {
   expect(sent()).toHaveLength(3);
 });
 
-test("writing is said now and then, and taken back after a silence", () => {
-  const { chat, did, ports } = stage();
+test("writing is said now and then, and taken back after a silence", async () => {
+  const { chat, did, ports } = await stage();
   ports.heard(history());
   const typing = (): boolean[] => did.filter((what) => what.includes('"typing"')).map((what) => (JSON.parse(what) as { payload: { typing: boolean } }).payload.typing);
   for (let key = 0; key < 10; key++) {
@@ -112,8 +274,8 @@ test("writing is said now and then, and taken back after a silence", () => {
   expect(typing()).toHaveLength(3);
 });
 
-test("only what others say just now is an arrival", () => {
-  const { chat, ports } = stage();
+test("only what others say just now is an arrival", async () => {
+  const { chat, ports } = await stage();
   const arrived: string[] = [];
   chat.onArrival(({ text }) => void arrived.push(text));
   ports.heard(history());
@@ -127,8 +289,8 @@ test("only what others say just now is an arrival", () => {
   expect(chat.unread()).toBe(1);
 });
 
-test("a page nobody looks at gives its line back, unless something waits; looking again takes it up", () => {
-  const { chat, did, look } = stage();
+test("a page nobody looks at gives its line back, unless something waits; looking again takes it up", async () => {
+  const { chat, did, look } = await stage();
   look(false);
   vi.advanceTimersByTime(4 * 60_000);
   look(true);

@@ -2,12 +2,15 @@
 //
 // It costs a second socket, so it is opened once the document is in step and never before it, and put down while nobody
 // has looked at the page for some minutes: what is said meanwhile is in the history that coming back begins with.
+import { PATIENCE } from "../sync/behind";
 import type { Signals } from "../sync/room";
 import { createStore, type Store } from "../ui/store";
-import { changed, keyOf, parseKept, readDraft, readKept, writeDraft, writeKept } from "./kept";
+import { openFiling } from "./filing";
+import { changed, readDraft, readKept, writeDraft, writeKept } from "./kept";
 import { openLine, type ChatLine, type LinePorts } from "./line";
 import { hear, isOf, nameMessage, pageOf, sayMessage, sayTyping, type Message } from "./protocol";
 import { due, next, start, step, unread, type Event, type State } from "./state";
+import { browserMessages, type MessageStore } from "./waiting";
 
 export interface Chat {
   /** The same object until something changed. */
@@ -31,6 +34,8 @@ export interface Chat {
   readonly call: (name: string, colour: string) => void;
   /** A good moment to look whether the line is there. */
   readonly hurry: () => void;
+  /** What waits was read, and what became of it until now lies where the service worker reads. */
+  readonly settled: () => Promise<void>;
   readonly dispose: () => void;
 }
 
@@ -44,6 +49,7 @@ export interface ChatPorts {
   readonly visible: () => boolean;
   readonly onVisible: (listener: () => void) => () => void;
   readonly openLine?: (ports: LinePorts) => ChatLine;
+  readonly store?: MessageStore;
   /** `wss://host`, without a path. */
   readonly base: string;
   readonly fetch?: typeof fetch;
@@ -69,6 +75,8 @@ export function openChat(ports: ChatPorts): Chat {
   let state = start({ person: ports.person, name, ...kept });
   let keeps = true;
   let disposed = false;
+  /** Whether all that waits is known: what is sent before it would overtake it. */
+  let ready = false;
   let alarm: ReturnType<typeof setTimeout> | undefined;
   let rest: ReturnType<typeof setTimeout> | undefined;
 
@@ -76,10 +84,14 @@ export function openChat(ports: ChatPorts): Chat {
     if (disposed) return;
     const before = state;
     state = step(state, event);
-    if (state.waiting !== before.waiting || state.read !== before.read || state.said !== before.said) {
-      if (event.type !== "elsewhere") keeps = writeKept(document, changed(readKept(document), before, state));
+    const apart = state.waiting !== before.waiting || state.read !== before.read || state.said !== before.said;
+    if (apart && event.type !== "elsewhere") {
+      const written = writeKept(document, changed(readKept(document), before, state));
+      // What is said by others says nothing of what waits.
+      if (state.waiting !== before.waiting) keeps = written;
+      filing.file(before.waiting, state.waiting);
     }
-    const message = next(state, Date.now());
+    const message = ready ? next(state, Date.now()) : null;
     if (message !== null && line.say(sayMessage(message.id, message.text))) state = step(state, { type: "sent", id: message.id });
     clearTimeout(alarm);
     const moment = due(state);
@@ -130,11 +142,6 @@ export function openChat(ports: ChatPorts): Chat {
       advance({ type: "rested" });
     }, RESTS_AFTER);
   };
-  const onStorage = (event: StorageEvent): void => {
-    if (event.key !== keyOf(document)) return;
-    const { waiting, read } = parseKept(event.newValue);
-    advance({ type: "elsewhere", waiting, read });
-  };
   const ends = [
     signals.onNetwork((network) => {
       if (network === "down") line.bounce();
@@ -147,7 +154,30 @@ export function openChat(ports: ChatPorts): Chat {
   ];
   const draft = createStore(readDraft(document));
   ends.push(draft.subscribe(() => writeDraft(document, draft.get())));
-  globalThis.addEventListener?.("storage", onStorage);
+  const filing = openFiling({
+    document,
+    store: ports.store ?? browserMessages,
+    name: () => name,
+    waiting: () => state.waiting,
+    found: (waiting, read) => {
+      ready = true;
+      const known = waiting === state.waiting && read === state.read;
+      advance(known ? { type: "time", now: Date.now() } : { type: "elsewhere", waiting, read });
+      // A tab that nobody looks at may be all that is left to send it.
+      if (state.line === "idle" && waiting.some(({ refused }) => refused === null)) line.hurry();
+    },
+    stored: () => {
+      if (keeps) return;
+      keeps = true;
+      state = { ...state };
+      for (const listener of listeners) listener();
+    },
+  });
+  // A store that does not answer keeps nobody from talking.
+  const patience = setTimeout(() => {
+    ready = true;
+    advance({ type: "time", now: Date.now() });
+  }, PATIENCE);
   seen();
 
   return {
@@ -195,12 +225,13 @@ export function openChat(ports: ChatPorts): Chat {
     hurry: () => {
       if (state.line !== "ended") line.hurry();
     },
+    settled: filing.settled,
     dispose: () => {
       if (disposed) return;
       disposed = true;
-      for (const timer of [alarm, rest, silence]) clearTimeout(timer);
+      for (const timer of [alarm, rest, silence, patience]) clearTimeout(timer);
       for (const end of ends) end();
-      globalThis.removeEventListener?.("storage", onStorage);
+      filing.dispose();
       line.dispose();
     },
   };

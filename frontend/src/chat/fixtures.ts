@@ -1,6 +1,7 @@
 // For tests: people and what they say, as the server tells it.
 import type { Message, Person } from "./protocol";
 import { start, step, type Event, type State } from "./state";
+import type { MessageStore, Row } from "./waiting";
 
 export const ANN = "a11ce0a11ce0a11ce0a11ce0";
 
@@ -22,3 +23,16 @@ export const says = (said: Message, now = 0): Event => ({ type: "heard", heard: 
 export const fault = (code: string, clientId: string | null, now = 0): Event => ({ type: "heard", heard: { type: "error", code, clientId }, now });
 
 export const after = (state: State, ...events: readonly Event[]): State => events.reduce(step, state);
+
+/** A store as the browser's, which every page of a test shares. */
+export function memoryStore(): { -readonly [part in keyof MessageStore]: MessageStore[part] } & { readonly rows: Map<string, Row> } {
+  const rows = new Map<string, Row>();
+  return {
+    rows,
+    put: (_, messages, name) => Promise.resolve(messages.forEach((message) => rows.set(message.id, { ...message, name }))),
+    drop: (_, ids) => Promise.resolve(ids.forEach((id) => rows.delete(id))),
+    of: () => Promise.resolve([...rows.values()]),
+    documents: () => Promise.resolve(rows.size > 0 ? ["notes"] : []),
+    forget: () => Promise.resolve(rows.clear()),
+  };
+}

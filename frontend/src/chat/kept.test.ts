@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { beforeEach, expect, test } from "vitest";
 import { after, fresh, history, message } from "./fixtures";
-import { changed, forgetChat, keyOf, parseKept, readDraft, readKept, waitingFor, writeDraft, writeKept } from "./kept";
+import { changed, forgetKept, keyOf, parseKept, readDraft, readKept, releaseKept, writeDraft, writeKept } from "./kept";
 
 beforeEach(() => {
   localStorage.clear();
@@ -14,7 +14,7 @@ test("what was begun is there after a reload, in this document only, until it is
   writeDraft("notes", "");
   expect(sessionStorage.length).toBe(0);
   writeDraft("notes", "About the warp");
-  forgetChat("notes");
+  forgetKept("notes");
   expect(readDraft("notes")).toBe("");
 });
 
@@ -23,9 +23,7 @@ test("what waits and what was said come back as they were", () => {
   const then = after(before, history([message(1, "Bo")]), { type: "say", id: "one-waiting", text: "hi", now: 5 }, { type: "read" });
   expect(writeKept("notes", changed(readKept("notes"), before, then))).toBe(true);
   expect(readKept("notes")).toEqual({ waiting: [{ id: "one-waiting", text: "hi", at: 5, refused: null }], read: message(1, "Bo").id, said: [message(1, "Bo")] });
-  expect(waitingFor("notes")).toBe(1);
-  expect(waitingFor("other")).toBe(0);
-  forgetChat("notes");
+  forgetKept("notes");
   expect(localStorage.getItem(keyOf("notes"))).toBe(null);
 });
 
@@ -37,6 +35,14 @@ test("two tabs write into one record, and neither takes away what the other wrot
   expect(kept.waiting.map(({ id }) => id)).toEqual(["one-waiting", "two-waiting"]);
   kept = changed(kept, one, after(one, { type: "drop", id: "one-waiting" }));
   expect(kept.waiting.map(({ id }) => id)).toEqual(["two-waiting"]);
+});
+
+test("what lies elsewhere by now is taken out, but not what was changed meanwhile, nor anything else", () => {
+  const waits = (id: string, refused: string | null = null) => ({ id, text: id, at: 5, refused });
+  const before = { waiting: [waits("one-waiting"), waits("two-waiting", "too_long"), waits("three-waiting")], read: "r", said: [message(1, "Bo")] };
+  writeKept("notes", before);
+  releaseKept("notes", [waits("one-waiting"), waits("two-waiting"), waits("four-waiting")]);
+  expect(readKept("notes")).toEqual({ ...before, waiting: before.waiting.slice(1) });
 });
 
 test("a long conversation is remembered from its end, within bounds", () => {

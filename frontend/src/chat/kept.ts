@@ -1,5 +1,6 @@
-// What of a chat lies on this device: messages that wait for the server, how far was read, and what was said last, so that
-// a document opened without a network brings its conversation along. One record of localStorage per document, shared by
+// What of a chat a page writes down at once: how far was read, what was said last, so that a document opened without a
+// network brings its conversation along, and messages that wait for the server, until they lie where the service worker
+// reads too (waiting.ts): whatever becomes of the page, they are there. One record of localStorage per document, shared by
 // all tabs: it is changed entry by entry, so that no tab overwrites what another wrote down.
 import { rememberUnsent } from "../documents/unsent";
 import { messageOf, wireOf, type Message } from "./protocol";
@@ -14,6 +15,9 @@ export interface Kept {
 const NOTHING: Kept = { waiting: [], read: null, said: [] };
 
 export const keyOf = (document: string): string => `weft.chat:${document}`;
+
+/** Whether nothing became of a message between the two. */
+export const alike = (one: Waiting, other: Waiting): boolean => one.id === other.id && one.refused === other.refused;
 
 /** As much of the conversation as fits beside those of many other documents, in messages and in characters. */
 const MOST = 30;
@@ -38,7 +42,7 @@ export function parseKept(text: string | null): Kept {
   if (typeof value !== "object" || value === null) return NOTHING;
   const { waiting, read, said } = value as Record<string, unknown>;
   return {
-    waiting: Array.isArray(waiting) ? waiting.map(waitingOf).filter((entry) => entry !== null) : [],
+    waiting: Array.isArray(waiting) ? waiting.map(waitingIn).filter((entry) => entry !== null) : [],
     read: typeof read === "string" ? read : null,
     said: Array.isArray(said) ? said.map(messageOf).filter((entry) => entry !== null) : [],
   };
@@ -89,19 +93,20 @@ export function writeDraft(document: string, draft: string): void {
 
 const draftKeyOf = (document: string): string => `weft.chat.draft:${document}`;
 
-/** Removes what this device has of a document's chat, messages that wait included. */
-export function forgetChat(document: string): void {
+/** Messages that lie elsewhere by now are taken out, but for those that were changed meanwhile. */
+export function releaseKept(document: string, moved: readonly Waiting[]): void {
+  const kept = readKept(document);
+  const waiting = kept.waiting.filter((one) => !moved.some((other) => alike(one, other)));
+  if (waiting.length < kept.waiting.length) writeKept(document, { ...kept, waiting });
+}
+
+export function forgetKept(document: string): void {
   writeDraft(document, "");
   try {
     localStorage.removeItem(keyOf(document));
   } catch {
     // Where nothing can be removed nothing was stored.
   }
-}
-
-/** How many messages wait on this device for the server. */
-export function waitingFor(document: string): number {
-  return readKept(document).waiting.length;
 }
 
 function last(said: readonly Message[]): readonly Message[] {
@@ -111,7 +116,7 @@ function last(said: readonly Message[]): readonly Message[] {
   return few.slice(from + 1);
 }
 
-function waitingOf(value: unknown): Waiting | null {
+export function waitingIn(value: unknown): Waiting | null {
   if (typeof value !== "object" || value === null) return null;
   const { id, text, at, refused } = value as Record<string, unknown>;
   if (typeof id !== "string" || typeof text !== "string" || typeof at !== "number") return null;

@@ -27,6 +27,11 @@ test("what is written without a line waits, goes out in order, one at a time, an
   expect(texts(state)).toEqual(["hello", "hello"]);
 });
 
+test("what waits is in the order in which it was written, also by a clock that stands or goes back", () => {
+  const { waiting } = after(fresh(), { ...say("one-waiting"), now: 9 } as Event, say("two-waiting"), say("three-waiting"));
+  expect(waiting.map(({ id, at }) => [id, at])).toEqual([["one-waiting", 9], ["two-waiting", 10], ["three-waiting", 11]]);
+});
+
 test("a gap in what was heard is closed by asking again, not by leaving it out", () => {
   const before = after(fresh(), history([message(1, "Bo"), message(2, "Bo")]), move("join", "Cy"));
   expect(before.past).toBe("none");

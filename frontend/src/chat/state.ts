@@ -70,7 +70,7 @@ export type Event =
   | { readonly type: "page-failed" }
   | { readonly type: "read" }
   | { readonly type: "named"; readonly name: string }
-  /** Another tab of this browser wrote down what waits and what was read. */
+  /** What waits and what was read, as it is written down by now: another tab, or the service worker, may have been at it. */
   | { readonly type: "elsewhere"; readonly waiting: readonly Waiting[]; readonly read: string | null }
   | { readonly type: "time"; readonly now: number };
 
@@ -113,7 +113,8 @@ export function step(state: State, event: Event): State {
     case "heard":
       return heard(state, event.heard, event.now);
     case "say":
-      return { ...state, waiting: [...state.waiting, { id: event.id, text: event.text, at: event.now, refused: null }] };
+      // A clock that stands, or is set back, changes no order.
+      return { ...state, waiting: [...state.waiting, { id: event.id, text: event.text, at: Math.max(event.now, (state.waiting.at(-1)?.at ?? 0) + 1), refused: null }] };
     case "sent":
       return { ...state, sending: event.id };
     case "again":

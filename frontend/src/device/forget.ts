@@ -1,5 +1,5 @@
 // Taking everything of a document off this device: its copy, its place in the list, its chat, its pictures on their way.
-import { forgetChat } from "../chat/kept";
+import { forgetChat } from "../chat/waiting";
 import type { DocumentName } from "../documents/name";
 import { browserPictures } from "../documents/pictures";
 import { forgetUnsent, tellUnsent } from "../documents/unsent";
@@ -11,7 +11,7 @@ import { forgetMade } from "./made";
 export async function forgetDocument(name: DocumentName): Promise<void> {
   forgetKept(name);
   forgetMade(name);
-  forgetChat(name);
+  await forgetChat(name);
   await browserPictures.forget(name).catch(() => undefined);
   await removeCopy(name);
   forgetUnsent(name);

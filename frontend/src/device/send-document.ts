@@ -1,5 +1,6 @@
-// One document's changes and pictures on their way to the server without the document being open, from a page or from the
-// service worker. Nothing leaves this device before the server has called it durable.
+// One document's parts on their way to the server without the document being open, from a page or from the service worker:
+// its changes, its pictures, then what is said in its chat. Nothing leaves this device before the server has called it
+// durable.
 import { Doc, encodeStateAsUpdate } from "yjs";
 import { FILES } from "../documents/roots";
 import { ApiError, type Api, type Problem } from "../documents/api";
@@ -15,6 +16,21 @@ export interface SenderPorts {
   /** What was said to a picture before, which is not asked about again. */
   readonly refusal?: (key: string) => CopyRefusal | null;
   readonly refused?: (key: string, refusal: CopyRefusal) => void;
+}
+
+export interface Parts {
+  readonly changes: () => Promise<Sending>;
+  readonly pictures: () => Promise<readonly Sending[]>;
+  readonly messages: () => Promise<Sending>;
+}
+
+/** Each part by itself: a picture that is refused holds back no message. */
+export async function sendParts(parts: Parts): Promise<readonly Sending[]> {
+  const changes = await parts.changes();
+  if (isLater(changes)) return [changes];
+  const pictures = isRefusal(changes) ? [] : await parts.pictures();
+  if (pictures.some((picture) => isLater(picture) && picture.everywhere)) return [changes, ...pictures];
+  return [changes, ...pictures, await parts.messages()];
 }
 
 /** What became of the changes. */

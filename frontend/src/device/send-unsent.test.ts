@@ -3,6 +3,7 @@
 import "fake-indexeddb/auto";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { applyUpdate, Doc, encodeStateAsUpdate } from "yjs";
+import { browserMessages } from "../chat/waiting";
 import { ApiError, type Api, type Problem } from "../documents/api";
 import { parseName, type DocumentName } from "../documents/name";
 import { addressOf, browserPictures } from "../documents/pictures";
@@ -90,6 +91,16 @@ test("what cannot be read is not nothing: it is said, not forgotten, and sent wh
   }
   await send();
   expect([server.getText("t").toJSON(), unsentDocuments()]).toEqual(["Mine.", []]);
+});
+
+test("a chat message that an earlier version wrote down lies where the service worker reads, also when nothing can be sent", async () => {
+  await type();
+  const message = { id: "ann-waiting", text: "hi", at: 1, refused: null };
+  localStorage.setItem(`weft.chat:${name}`, JSON.stringify({ waiting: [message], read: null, said: [] }));
+  const { send } = stage({ changes: { kind: "unreachable" } });
+  expect(await send()).toMatchObject({ sent: false, more: true });
+  expect(await browserMessages.of(name)).toMatchObject([message]);
+  expect(await said()).toMatchObject({ count: 2 });
 });
 
 test("what is stored while its name is taken out is remembered", async () => {

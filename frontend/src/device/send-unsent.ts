@@ -1,19 +1,19 @@
 // What waits on this device goes to the server from whatever page is open. Fetched when something waits.
-import { openChat } from "../chat/chat";
-import { readKept } from "../chat/kept";
+import { adoptWaiting, waitingOf } from "../chat/waiting";
 import type { Api } from "../documents/api";
 import type { DocumentName } from "../documents/name";
 import { browserPictures } from "../documents/pictures";
 import { forgetUnsent, rememberUnsent, unsentDocuments } from "../documents/unsent";
 import { type CopyRefusal } from "../sync/behind";
-import { forgetRefusal, isLater, isRefusal, LATER, waitingIn, type Sending } from "../sync/send-copy";
+import { forgetRefusal, isRefusal, waitingIn, type Sending } from "../sync/send-copy";
 import { COLOURS } from "../ui/colours";
 import { settings } from "../ui/settings";
 import { browserSignals } from "../ui/signals";
 import { forgetMade } from "./made";
 import { dropRefusal, forgetRefusals, refusalOf, rememberRefusal } from "./refusals";
 import { openRounds, type Round } from "./round";
-import { sendChanges, sendPictures } from "./send-document";
+import { sendChanges, sendParts, sendPictures } from "./send-document";
+import { sendMessages } from "./send-messages";
 
 export interface Unsent {
   /** Changes, pictures and chat messages that the server does not have; `null` where this device will not say. */
@@ -51,7 +51,7 @@ async function unsentOf(name: DocumentName): Promise<Unsent> {
 async function waiting(name: string): Promise<{ readonly copy: Awaited<ReturnType<typeof waitingIn>>; readonly pictures: readonly string[]; readonly messages: number }> {
   const copy = await waitingIn(name);
   const pictures = await browserPictures.of(name);
-  return { copy, pictures: pictures.map(({ key }) => key), messages: readKept(name).waiting.length };
+  return { copy, pictures: pictures.map(({ key }) => key), messages: (await waitingOf(name)).length };
 }
 
 async function waits(name: string): Promise<boolean> {
@@ -87,13 +87,10 @@ async function settle(name: DocumentName): Promise<void> {
   if (await waits(name).catch(() => true)) rememberUnsent(name);
 }
 
-/** Each part by itself: a picture that is refused holds back no message. */
 async function sendAll(name: DocumentName, api: Sender): Promise<readonly Sending[]> {
-  const changes = await changesOf(name, api);
-  if (isLater(changes)) return [changes];
-  const pictures = isRefusal(changes) ? [] : await picturesOf(name, api);
-  if (pictures.some((picture) => isLater(picture) && picture.everywhere)) return [changes, ...pictures];
-  return [changes, ...pictures, await sendMessages(name)];
+  // Whatever becomes of this round: from here on the service worker can send them, too.
+  await adoptWaiting(name, settings.get().name ?? "");
+  return sendParts({ changes: () => changesOf(name, api), pictures: () => picturesOf(name, api), messages: () => messagesOf(name) });
 }
 
 async function changesOf(name: DocumentName, api: Sender): Promise<Sending> {
@@ -116,49 +113,15 @@ function picturesOf(name: DocumentName, api: Sender): Promise<readonly Sending[]
   });
 }
 
-/** How long a chat is waited for, in ms. */
-const CHAT = 15_000;
-
-/** The chat itself knows how to send what waits once. */
-async function sendMessages(name: DocumentName): Promise<Sending> {
-  const messages = readKept(name).waiting;
-  const waits = (): boolean => readKept(name).waiting.some(({ refused }) => refused === null);
-  if (!waits()) return "nothing";
-  const known = refusalOf(name, "chat", messages.length);
-  if (known !== null) return known;
+async function messagesOf(name: DocumentName): Promise<Sending> {
   const { person, name: called, colour } = settings.get();
-  const chat = openChat({
-    document: name,
-    person,
-    name: called ?? "",
-    colour: colour ?? COLOURS[0],
-    signals: browserSignals,
-    base: `${location.protocol === "https:" ? "wss:" : "ws:"}//${location.host}`,
-    visible: () => true,
-    onVisible: () => () => undefined,
-  });
-  const over = (): boolean => !waits() || chat.state().line === "ended" || chat.state().line === "lost";
-  try {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, CHAT);
-      chat.subscribe(() => {
-        if (!over()) return;
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-    if (!waits()) return "sent";
-    const { line } = chat.state();
-    if (line === "ended") rememberRefusal(name, "chat", CLOSED, messages.length);
-    // A line that was lost is everybody's.
-    return line === "ended" ? CLOSED : { ...LATER, everywhere: line !== "live" };
-  } finally {
-    chat.dispose();
-  }
+  const count = (await waitingOf(name)).length;
+  const known = refusalOf(name, "chat", count);
+  if (known !== null) return known;
+  const messages = await sendMessages(name, { person, name: called ?? "", colour: colour ?? COLOURS[0] }, browserSignals);
+  if (isRefusal(messages)) rememberRefusal(name, "chat", messages, count);
+  return messages;
 }
-
-/** The server will not have us in this chat. */
-const CLOSED: CopyRefusal = { status: 410, code: "chat_closed", message: "this chat is closed" };
 
 /** Runs at most once at a time, and once more for all who asked meanwhile. */
 function oneAtATime<T>(act: () => Promise<T>): () => Promise<T> {

@@ -7,6 +7,7 @@ import type { Api, Problem } from "./api";
 import type { DocumentName } from "./name";
 import { sendPicture } from "./picture-fate";
 import { rememberUnsent } from "./unsent";
+import { rowsOf, waitingStore } from "./waiting-store";
 
 export interface WaitingPicture {
   /** What the document knows it by: an address in a text, the id of a file on a board. */
@@ -179,10 +180,9 @@ async function sha256(bytes: ArrayBuffer): Promise<Uint8Array> {
   return digest(new Uint8Array(bytes));
 }
 
-const DATABASE = "weft:pictures";
-const STORE = "waiting";
+const inStore = waitingStore("weft:pictures", "key");
 
-/** The browser's store. Opened for each errand: they are few, and an open one would be in the way of a newer version. */
+/** The browser's store. */
 export const browserPictures: PictureStore = {
   keep: (document, picture) =>
     inStore("readwrite", (store) => {
@@ -200,28 +200,3 @@ export const browserPictures: PictureStore = {
   drop: (document, key) => inStore("readwrite", (store) => store.delete([document, key])).then(() => undefined),
   forget: (document) => inStore("readwrite", (store) => store.delete(rowsOf(document))).then(() => undefined),
 };
-
-const rowsOf = (document: string): IDBKeyRange => IDBKeyRange.bound([document], [document, []]);
-
-function inStore<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const opening = indexedDB.open(DATABASE, 1);
-    const failed = ({ error }: { readonly error: DOMException | null }) => reject(error ?? new Error("no store"));
-    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE, { keyPath: ["document", "key"] });
-    opening.onerror = () => failed(opening);
-    opening.onblocked = () => reject(new Error("no store"));
-    opening.onsuccess = () => {
-      const database = opening.result;
-      const transaction = database.transaction(STORE, mode);
-      const request = act(transaction.objectStore(STORE));
-      transaction.oncomplete = () => {
-        database.close();
-        resolve(request.result);
-      };
-      transaction.onabort = () => {
-        database.close();
-        failed(transaction);
-      };
-    };
-  });
-}

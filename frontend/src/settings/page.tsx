@@ -4,7 +4,7 @@ import { ArrowLeft, Keyboard } from "lucide-react";
 import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
-import { waitingFor } from "../chat/kept";
+import { waitingOf } from "../chat/waiting";
 import { keptDocuments, type KeptDocument } from "../device/kept";
 import { forgetDocument } from "../device/forget";
 import { browserPictures } from "../documents/pictures";
@@ -103,7 +103,7 @@ function OnThisDevice(): React.JSX.Element {
         const read = async (): Promise<Pick<Copy, "bytes" | "unsent">> => {
           const found = await inspectCopy(name);
           const pictures = await browserPictures.of(name);
-          return { bytes: found?.bytes ?? null, unsent: (found?.kept ?? 0) + pictures.length + waitingFor(name) };
+          return { bytes: found?.bytes ?? null, unsent: (found?.kept ?? 0) + pictures.length + (await waitingOf(name)).length };
         };
         const found = await read().catch(() => ({ bytes: null, unsent: null }));
         if (over) return;
