@@ -133,12 +133,14 @@ function editsOf(old: Node, now: Node, { was, wasEnd, is, isEnd }: Part, anchors
     for (let at = b; at < bEnd; at++) deeper += depthOf(behind[at]);
     edits.push({ was: was + a, wasEnd: was + aEnd, is: is + b, isEnd: is + bEnd, deeper });
   };
+  // A letter that is no anchor is another one, however equal: a place among those that went is in the middle of no new word.
+  const stays = (a: number, b: number): boolean => typeof before[a] !== "string" && same(before[a], behind[b]);
   const gap = (a: number, aEnd: number, b: number, bEnd: number): void => {
-    while (a < aEnd && b < bEnd && same(before[a], behind[b])) {
+    while (a < aEnd && b < bEnd && stays(a, b)) {
       a += 1;
       b += 1;
     }
-    while (a < aEnd && b < bEnd && same(before[aEnd - 1], behind[bEnd - 1])) {
+    while (a < aEnd && b < bEnd && stays(aEnd - 1, bEnd - 1)) {
       aEnd -= 1;
       bEnd -= 1;
     }

@@ -2,6 +2,7 @@
 // What the model promises for one edit: how little is written, how small it is, and where the caret is for whoever else is
 // in the text.
 import type { Editor } from "@tiptap/core";
+import { Fragment, Slice } from "@tiptap/pm/model";
 import { TextSelection } from "@tiptap/pm/state";
 import { afterEach, expect, test, vi } from "vitest";
 import { type AbstractType, applyUpdate, Doc, encodeStateAsUpdate, encodeStateVector, Map as YMap, type YEvent, YMapEvent } from "yjs";
@@ -164,6 +165,21 @@ test.each(CARETS)("a caret stays behind its letter: %s", (_name, act, at, expect
   act(ann.editor);
   const { parent, parentOffset } = bo.editor.state.selection.$head;
   expect(`${parent.textContent.slice(0, parentOffset)}|${parent.textContent.slice(parentOffset)}`).toBe(expected);
+});
+
+test("a caret in a table that somebody pastes over is in the middle of no word that was pasted", () => {
+  const [ann, bo] = together();
+  type(ann, "before");
+  press(ann.editor, "Enter");
+  type(ann, "last!");
+  into(ann, "last!", 0);
+  ann.editor.commands.insertTable({ rows: 1, cols: 1, withHeaderRow: false });
+  into(bo, "before");
+  const { tr, doc, schema } = bo.editor.state;
+  const pasted = ["new", "news!"].map((words) => schema.node("paragraph", null, schema.text(words)));
+  bo.editor.view.dispatch(tr.setSelection(TextSelection.create(doc, tr.selection.head, doc.content.size - 1)).replaceSelection(new Slice(Fragment.from(pasted), 1, 1)));
+  type(ann, "X");
+  for (const { editor } of [ann, bo]) expect(editor.getText({ blockSeparator: "|" })).toBe("beforenew|news!X");
 });
 
 /** What `act` makes of a copy of the text, as one change. */

@@ -50,10 +50,10 @@ const kindOf = (message: string | null): string => message?.split("\n")[0]?.repl
 
 test("random: no structural edit costs a word, and all see the same", { timeout: 3_600_000 }, () => {
   const only = process.env["SEED"];
-  // The long form looks where nobody has; the short one where everybody can look again, while a fault is known.
-  const fresh = process.env["PLANS"] === undefined ? 1 : Date.now() % 1_000_000_000;
-  const first = only === undefined ? fresh : Number(only);
+  // A plan that fails is told with its seed; one that goes on for too long is found from the first of them.
+  const first = only === undefined ? Date.now() % 1_000_000_000 : Number(only);
   const plans = Number(process.env["PLANS"] ?? (only === undefined ? 500 : 1));
+  process.stdout.write(`${plans} plans from seed ${first}\n`);
   let faults = 0;
   let played = 0;
   for (let seed = first; seed < first + plans; seed++) {
@@ -71,9 +71,4 @@ test("random: no structural edit costs a word, and all see the same", { timeout:
     expect.fail(`seed ${seed}: ${fault(small)}\n${small.people} people\n${small.acts.map((act) => JSON.stringify(act)).join("\n")}`);
   }
   expect(faults).toBe(0);
-});
-
-// Known, and rarer than one in a thousand plans; it goes red once it is mended, and then the short form is random again.
-test.fails("a word that is composed while a colleague pastes at the same spot is whole", () => {
-  expect(fault(makePlan(500728))).toBeNull();
 });
