@@ -167,6 +167,17 @@ test.each(CARETS)("a caret stays behind its letter: %s", (_name, act, at, expect
   expect(`${parent.textContent.slice(0, parentOffset)}|${parent.textContent.slice(parentOffset)}`).toBe(expected);
 });
 
+test("a caret behind a table that was deleted stays behind its letter when the table is there again for what somebody wrote in it", () => {
+  const doc = new Doc();
+  const table = new YMap<unknown>([["type", "table"], ["id", "t"], ["rows", new YMap([["r", {}]])], ["columns", new YMap([["c", {}]])], ["deleted", true]]);
+  doc.getText("body").applyDelta([{ insert: table }, { insert: "weft" }]);
+  const one = open(doc);
+  into(one, "weft", 2);
+  doc.transact(() => doc.getText("cell/t/r/c").insert(0, "theirs"), REMOTE);
+  type(one, "X");
+  expect(one.editor.getText({ blockSeparator: "|" })).toContain("theirs|weXft");
+});
+
 test("a caret in a table that somebody pastes over is in the middle of no word that was pasted", () => {
   const [ann, bo] = together();
   type(ann, "before");

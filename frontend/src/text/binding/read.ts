@@ -48,8 +48,8 @@ interface Open {
 
 export class Reader {
   private readonly made = new WeakMap<Line, Made>();
-  /** Of blocks that are not one line, by their first. */
-  private readonly joined = new WeakMap<Line, Made & { readonly parts: readonly Line[] }>();
+  /** Of blocks that are not one line, by their first. Where that begins a table, it is among the runs only while that is not seen. */
+  private readonly joined = new WeakMap<Line, Made & Pick<Block, "parts" | "runs">>();
   /** Of roots that hold nothing. */
   private readonly empty = new Map<string, Node>();
   private offered: Node[] = [];
@@ -240,16 +240,16 @@ export class Reader {
     return made;
   }
 
-  private knownOf({ line, parts }: Block): Made | undefined {
+  private knownOf({ line, parts, runs }: Block): Made | undefined {
     if (line !== null) return this.made.get(line);
     const known = parts[0] === undefined ? undefined : this.joined.get(parts[0]);
-    return known?.parts.length === parts.length && known.parts.every((part, at) => part === parts[at]) ? known : undefined;
+    return known?.parts.length === parts.length && known.runs.length === runs.length && known.parts.every((part, at) => part === parts[at]) ? known : undefined;
   }
 
-  private keep({ root, line, parts }: Readonly<Block>, made: Made): void {
+  private keep({ root, line, parts, runs }: Readonly<Block>, made: Made): void {
     if (line !== null) this.made.set(line, made);
     else if (parts[0] === undefined) this.empty.set(root, made.node);
-    else this.joined.set(parts[0], { ...made, parts });
+    else this.joined.set(parts[0], { ...made, parts, runs });
   }
 
   private inline(run: Run, code: boolean, parent: NodeType): readonly Node[] {
