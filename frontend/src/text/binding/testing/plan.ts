@@ -80,11 +80,14 @@ export function makePlan(seed: number, allowed: (doing: Doing) => boolean = () =
     else {
       const what = doing();
       // What two move at once is there twice: one of them moves.
-      acts.push({ act: "do", who: isMove(what) ? 0 : who, what, at: random(1e6), to: random(1e6), token: `<${step.toString(36).padStart(2, "0")}${"abcdefgh"[random(8)]}>` });
+      acts.push({ act: "do", who: isMove(what) ? 0 : who, what, at: random(1e6), to: random(1e6), token: `<0${LETTERS[step] ?? ""}${"abcdefgh"[random(8)]}>` });
     }
   }
   return { people, acts };
 }
+
+/** One for each act of a plan. */
+const LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 const isMove = (what: Doing): boolean => what === "moveUp" || what === "moveDown";
 
@@ -100,8 +103,14 @@ export interface Rules {
   readonly strict: boolean;
 }
 
-/** All equally long, so that what is left of one is none. */
-const TOKEN = /<[0-9a-zA-Z]{3}>/g;
+/**
+ * All equally long, so that what is left of one is none; and in each is a letter that is in no other, so that what is left of
+ * two is none that was there before.
+ */
+const TOKEN = /<0[0-9a-zA-Z\u0430-\u047a][a-h]>/g;
+
+/** Another for the same act. */
+const second = (token: string): string => token.slice(0, 2) + String.fromCharCode(token.charCodeAt(2) + 0x400) + token.slice(3);
 
 export interface Outcome {
   /** Tokens that are not there once and whole, and should be. */
@@ -324,7 +333,7 @@ function act(person: Person, what: Doing, place: Spot, token: string, chance: nu
       return { touched: selected, wrote: [] };
     case "paste": {
       const { paragraph } = editor.schema.nodes;
-      const tokens = [token, ...(chance % 2 === 0 ? [token.slice(0, 3) + token.slice(3).toUpperCase()] : [])];
+      const tokens = [token, ...(chance % 2 === 0 ? [second(token)] : [])];
       const slice = new Slice(Fragment.fromArray(tokens.map((one) => paragraph!.create(null, editor.schema.text(one)))), 1, 1);
       editor.view.dispatch(editor.state.tr.replaceSelection(slice));
       const there = tokensIn(editor.state.doc);
