@@ -129,6 +129,8 @@ export function play({ people: count, acts }: Plan, rules: Rules): Outcome {
   const written = new Map<string, number>();
   /** Tokens that somebody who saw them deleted, or pressed Enter in. */
   const excused = new Set<string>();
+  /** Who took a token away. */
+  const takers = new Map<string, Set<number>>();
   const cutOff = new Map<number, number>();
   // What one act writes goes on its way at once: nobody sees, and deletes, a part of a token.
   let outbox: Uint8Array[] = [];
@@ -190,7 +192,9 @@ export function play({ people: count, acts }: Plan, rules: Rules): Outcome {
           for (const token of wrote) written.set(token, act.who);
           for (const token of touched) excused.add(token);
           const after = tokensIn(person.editor.state.doc);
-          const missing = [...before.keys()].filter((token) => written.has(token) && !after.has(token) && !excused.has(token));
+          const gone = [...before.keys()].filter((token) => written.has(token) && !after.has(token));
+          for (const token of gone) takers.set(token, new Set([...(takers.get(token) ?? []), act.who]));
+          const missing = gone.filter((token) => !excused.has(token));
           const own = act.what === "undo" || act.what === "redo";
           for (const token of missing) {
             const theirs = own && written.get(token) !== act.who;
@@ -207,8 +211,9 @@ export function play({ people: count, acts }: Plan, rules: Rules): Outcome {
     const [first] = people;
     if (first === undefined) return { lost: [], doubled: [], equal: true, view: "" };
     const there = tokensIn(first.editor.state.doc);
-    // What its author took back, and wrote again, before hearing that it was moved, is there twice.
-    const mayDouble = (token: string): boolean => excused.has(token) && acts.some((act) => act.act === "do" && isMove(act.what));
+    // What its author took back, and wrote again, before hearing that it was moved, is there twice; and so is what two took away
+    // at once and both brought back, for in the shared data neither undo knows of the other.
+    const mayDouble = (token: string): boolean => excused.has(token) && ((takers.get(token)?.size ?? 0) > 1 || acts.some((act) => act.act === "do" && isMove(act.what)));
     const lost = [...written.keys()].filter((token) => !excused.has(token) && there.get(token) !== 1);
     const doubled = [...there].filter(([token, times]) => times > 1 && written.has(token) && !mayDouble(token)).map(([token]) => token);
     // Each editor has a schema of its own.
