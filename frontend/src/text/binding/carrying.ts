@@ -102,8 +102,11 @@ class Carrier {
   }
 
   /** Where that is which it was written before, if nothing is left of what it was written behind. */
-  private before(moved: readonly Carried[], first: readonly Carried[], { origin, rightOrigin }: Item, restored: boolean): ID | null {
-    const isLoose = origin === null || this.leftOf(origin) !== undefined;
+  private before(moved: readonly Carried[], first: readonly Carried[], { id: { client }, origin, rightOrigin }: Item, restored: boolean): ID | null {
+    let left: ID | null | undefined = origin;
+    // What somebody composes is written anew with each key, behind what it was before: all that is behind something else.
+    while (left?.client === client && !((getItem(this.moves.doc.store, left) as Partial<Item>).content instanceof ContentType)) left = this.leftOf(left);
+    const isLoose = left === null || (left !== undefined && this.leftOf(left) !== undefined);
     if (!isLoose) return null;
     const there = this.placeOf(moved, rightOrigin) ?? this.placeOf(first, rightOrigin);
     if (there !== null || !restored || rightOrigin === null) return there;

@@ -242,6 +242,25 @@ test("what is written behind a word that goes with an undo of its own stays in t
   for (const one of [ann, bo]) expect(lines(one)).toEqual(["above", "the line more", "below"]);
 });
 
+test("a word that is composed behind one that came back, as its move was undone, cuts it not in two", () => {
+  const { ann, bo, both } = apart();
+  ann.editor.commands.setHorizontalRule();
+  type(ann, "last");
+  into(ann, "last", 0);
+  type(ann, "first ");
+  move(ann, "first", -1);
+  ann.undo();
+  both();
+  into(bo, "first ");
+  bo.compose(() => {
+    type(bo, "X");
+    const { head } = bo.editor.state.selection;
+    bo.editor.view.dispatch(bo.editor.state.tr.insertText("XYZ ", head - 1, head));
+  });
+  both();
+  for (const one of [ann, bo]) expect(lines(one)).toEqual(["first XYZ last"]);
+});
+
 test.each([-1, 1] as const)("a word that is composed in a block goes along where the block is moved", (by) => {
   const { ann, bo, both, toAnn, toBo } = started();
   into(ann, "the line", 4);
