@@ -168,6 +168,14 @@ pub struct Applied {
     pub took: Duration,
 }
 
+impl Applied {
+    /// An update that only deletes, and was applied together with what comes next.
+    fn of(deletion: &Update) -> Self {
+        let update = Some(deletion.bytes().clone());
+        Self { update, before: SmallVec::new(), verdicts: SmallVec::new(), took: Duration::ZERO }
+    }
+}
+
 /// What a root shows when it is read as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RootText {

@@ -48,6 +48,7 @@ mod outline;
 mod readiness;
 mod stand_ins;
 mod structs;
+mod succession;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -65,6 +66,7 @@ pub use outline::{Outline, Shape};
 pub use readiness::Pieces;
 pub use structs::Id;
 use structs::{Block, Kind};
+pub use succession::Succession;
 
 /// Up to so many bytes an update is checked in four milliseconds, however small its structs are.
 pub const QUICK: usize = 1 << 20;
@@ -399,10 +401,15 @@ impl Update {
         outline::of(&self.bytes, &self.summary, limits)
     }
 
-    /// The types beneath which more than `most` structs lie, if this is the whole state of a document. To delete such a type
-    /// takes a few bytes, and yrs as much time as all that lies beneath.
+    /// The types beneath which more than `most` structs lie, in ascending order; those left out that it deletes. If this is the
+    /// whole state of a document, these are all there are. To delete such a type takes a few bytes, and yrs as much time as
+    /// all that lies beneath.
     pub fn heavy_types(&self, most: u32) -> Result<Vec<Id>, Refusal> {
-        outline::heavy(&self.bytes, &self.summary, &Limits::unlimited(), most)
+        let mut types = outline::heavy(&self.bytes, &self.summary, &Limits::unlimited(), most)?;
+        types.sort_unstable();
+        let mut deletions = readiness::Deletions::new(self);
+        types.retain(|id| deletions.all_or_nothing(id.client, id.clock, id.clock + 1) != Some(true));
+        Ok(types)
     }
 
     /// The deletion of all that lies beneath some types, if this is the whole state of a document.
@@ -411,11 +418,15 @@ impl Update {
         Self::check(bytes, &Limits::unlimited())
     }
 
-    /// Which value of its key each value that it sets is written behind; nothing for one that is the first.
-    pub fn overwritten(&self) -> Result<Vec<Option<Id>>, Refusal> {
-        let mut overwritten = structs::Overwritten::default();
-        structs::read_sections(&mut Reader::new(&self.bytes), &Limits::unlimited(), &mut overwritten)?;
-        Ok(overwritten.0)
+    /// How it shows whether some values in it that count for their keys give way to others; for what they build upon elsewhere
+    /// see [`Succession::go_on`].
+    pub fn succession(&self, values: &[Id]) -> Result<Succession, Refusal> {
+        Succession::of(self, values)
+    }
+
+    /// Which of some values that count for their keys give way to what it sets.
+    pub fn displaced(&self, succession: &Succession) -> Result<Vec<Id>, Refusal> {
+        succession.displaced_by(self)
     }
 
     /// Whether it holds what yrs is given something else for. Whatever a document encodes that has once taken such an

@@ -141,9 +141,14 @@ impl Spent {
 
     /// Another piece. Returns by how much the most has grown.
     fn add(&mut self, took: Duration, piece: &Update) -> Duration {
+        self.add_worth(took, worth(piece), parts(piece))
+    }
+
+    /// So many structs and ranges, which are worth so much.
+    fn add_worth(&mut self, took: Duration, worth: Duration, parts: usize) -> Duration {
         self.took += took;
-        self.worth += worth(piece);
-        self.parts += parts(piece);
+        self.worth += worth;
+        self.parts += parts;
         let before = self.most;
         self.most = before.max(self.over());
         self.most - before
@@ -175,7 +180,14 @@ impl Replica {
         }
         let is_first = self.is_empty();
         let mut spent = Spent::default();
-        let (mut applied, heavy) = self.delete_heavy(update)?;
+        let mut applied = Vec::new();
+        let mut heavy = Duration::ZERO;
+        if !self.is_too_deep(update)?
+            && let Some((done, more)) = self.delete_heavy(update)?
+        {
+            applied.push(done);
+            heavy = more;
+        }
         let verdict = self.apply_pieces(update, &mut applied, &mut spent)?;
         if is_first && matches!(verdict, Verdict::TooDear | Verdict::DocumentTooDear) {
             // There is nothing that it would take long to go back to, and what is left must fit into a document.
@@ -196,6 +208,7 @@ impl Replica {
         if self.is_too_deep(update)? {
             return Ok(Verdict::Malformed);
         }
+        let Ok(mut within) = self.heavy_within(update)? else { return Ok(Verdict::TooDear) };
         let slowness = speed::slowness();
         let bound = here(if self.is_empty() { EXCESS } else { LIFE });
         let left = |before: Duration| bound.saturating_sub(before).max(TOLERATED.mul_f64(slowness));
@@ -221,10 +234,26 @@ impl Replica {
                 let is_its_own = already <= bound / 4;
                 return Ok(if is_its_own { Verdict::TooDear } else { Verdict::DocumentTooDear });
             }
-            let done = self.apply_batch(&[&piece], true)?;
-            spent.add(done.took, &piece);
-            self.held.add(lately.add(done.took, &piece));
-            size.adapt(done.took);
+            let begun = processor_time();
+            let beneath = self.beneath_hit(&piece, &mut within)?;
+            let done = match &beneath {
+                None => {
+                    let done = self.apply_batch(&[&piece], true)?;
+                    spent.add(done.took, &piece);
+                    self.held.add(lately.add(done.took, &piece));
+                    size.adapt(done.took);
+                    done
+                }
+                Some(beneath) => {
+                    // In one transaction, at whose end yrs joins what is deleted. It does not take that again.
+                    let done = self.apply_batch(&[beneath, &piece], true)?;
+                    let all = parts(&piece) + usize::try_from(beneath.deleted()).unwrap_or(usize::MAX);
+                    let took = processor_time().saturating_sub(begun);
+                    spent.add_worth(took, worth(&piece) + worth(beneath), all);
+                    applied.push(Applied::of(beneath));
+                    done
+                }
+            };
             let is_malformed = done.verdicts.contains(&Verdict::Malformed);
             applied.push(done);
             if is_malformed {

@@ -3,17 +3,16 @@
 //!
 //! yrs deletes what lies beneath a type in no order, and puts each into an ordered list: two million entries took 43 s. So
 //! it is deleted in order before, which takes a tenth of that, and where nobody is served; and it is logged so, which keeps
-//! loading quick. For that the document is looked through now and then for such types.
+//! loading quick. For that the document is looked through now and then for such types, and which values they give way to:
+//! those are not always written behind them, where several people have set one key at the same time.
 
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
 use super::{Applied, Poisoned, Readiness, Replica, Update, boundless, dear, known, processor_time};
-use crate::protocol::guard::Id;
+use crate::protocol::guard::{Id, Refusal, Succession};
 
 /// Structs beneath a type from which on it is heavy: to delete fewer takes ten milliseconds.
-const HEAVY: u32 = 32 * 1024;
+pub(super) const HEAVY: u32 = 32 * 1024;
 
 /// Structs that come in between two looks.
 const BETWEEN_LOOKS: usize = 16 * 1024;
@@ -21,11 +20,57 @@ const BETWEEN_LOOKS: usize = 16 * 1024;
 /// What is known of them.
 #[derive(Debug, Default)]
 pub(super) struct Heavy {
-    types: Vec<Id>,
+    known: Types,
     /// Whether there are types that are no roots.
     has_types: bool,
     /// How many structs and ranges there were at the last look.
     looked: usize,
+}
+
+/// Some of them.
+#[derive(Debug, Default)]
+pub(super) struct Types {
+    /// In ascending order.
+    ids: Vec<Id>,
+    /// How it shows which of them others take the place of.
+    succession: Succession,
+}
+
+impl Types {
+    /// Those of a state, or of an update.
+    fn of(update: &Update) -> Result<Self, Refusal> {
+        let ids = update.heavy_types(HEAVY)?;
+        let succession = update.succession(&ids)?;
+        Ok(Self { ids, succession })
+    }
+
+    /// Those that an update deletes itself.
+    fn deleted(&self, update: &Update) -> Vec<Id> {
+        let mut found = Vec::new();
+        if update.has_deletions() && !self.ids.is_empty() {
+            update.deletes_only(|client, start, end| {
+                let from = self.ids.partition_point(|&id| id < Id { client, clock: start });
+                let until = self.ids.partition_point(|&id| id < Id { client, clock: end });
+                found.extend_from_slice(&self.ids[from..until.max(from)]);
+                true
+            });
+        }
+        found
+    }
+
+    /// Those that are deleted when an update is taken in, by it or because a value takes their place.
+    fn hit(&self, update: &Update) -> Vec<Id> {
+        let mut found = self.deleted(update);
+        if !self.ids.is_empty() {
+            found.extend(update.displaced(&self.succession).unwrap_or_default());
+        }
+        found
+    }
+
+    /// These are gone.
+    fn forget(&mut self, gone: &[Id]) {
+        self.ids.retain(|id| !gone.contains(id));
+    }
 }
 
 impl Heavy {
@@ -39,24 +84,9 @@ impl Heavy {
         self.has_types && parts > HEAVY as usize && parts >= self.looked + BETWEEN_LOOKS
     }
 
-    /// Those that an update deletes itself.
-    fn deleted(&self, update: &Update) -> Vec<Id> {
-        let is_deleted = |id: &&Id| {
-            !update
-                .deletes_only(|client, start, end| client != id.client || !(start..end).contains(&id.clock))
-        };
-        if update.has_deletions() {
-            self.types.iter().filter(is_deleted).copied().collect()
-        } else {
-            Vec::new()
-        }
-    }
-
-    /// Whether an update may delete one.
+    /// Whether an update deletes one.
     pub(super) fn is_hit(&self, update: &Update) -> bool {
-        // Which value of a key another one takes the place of does not always show.
-        !self.types.is_empty()
-            && (!self.deleted(update).is_empty() || update.overwritten().is_ok_and(|keys| !keys.is_empty()))
+        !self.known.hit(update).is_empty()
     }
 }
 
@@ -66,53 +96,77 @@ impl Replica {
         if !self.heavy.is_due(self.held.parts()) {
             return Ok(());
         }
-        self.heavy.types = self.whole()?.and_then(|state| state.heavy_types(HEAVY).ok()).unwrap_or_default();
+        self.heavy.known = self.whole()?.and_then(|state| Types::of(&state).ok()).unwrap_or_default();
         self.heavy.looked = self.held.parts();
         Ok(())
     }
 
-    /// Whether an update should be applied with [`Self::apply_dear`] because it may delete what is heavy, or because it must
+    /// Whether an update should be applied with [`Self::apply_dear`] because it deletes what is heavy, or because it must
     /// be looked again what is.
     pub fn may_delete_heavy(&self, update: &Update) -> bool {
         self.heavy.is_due(self.held.parts()) || self.heavy.is_hit(update)
     }
 
-    /// Deletes, in order, what lies beneath heavy types that an update will delete, and these with it if the update is small.
-    /// Returns what that did, to be kept in this order, and how much more it took than it is worth.
-    pub(super) fn delete_heavy(&mut self, update: &Update) -> Result<(Vec<Applied>, Duration), Poisoned> {
-        if self.heavy.types.is_empty() || self.is_too_deep(update)? {
-            return Ok(Default::default());
+    /// The heavy types that a large update brings. They may give way to what it brings later.
+    pub(super) fn heavy_within(&mut self, update: &Update) -> Result<Result<Types, Refusal>, Poisoned> {
+        if update.types() == 0 || update.structs() <= HEAVY as usize {
+            return Ok(Ok(Types::default()));
+        }
+        let mut types = match Types::of(update) {
+            Ok(types) => types,
+            refused => return Ok(refused),
+        };
+        if types.succession.is_open()
+            && let Some(state) = self.whole()?
+            && let Err(refusal) = types.succession.go_on(&state)
+        {
+            return Ok(Err(refusal));
+        }
+        Ok(Ok(types))
+    }
+
+    /// Deletes, in order, what lies beneath heavy types that a large update deletes somewhere among other things.
+    /// Returns what that did, and how much more it took than it is worth.
+    pub(super) fn delete_heavy(&mut self, update: &Update) -> Result<Option<(Applied, Duration)>, Poisoned> {
+        if self.heavy.known.ids.is_empty() || dear::parts(update) <= dear::SMALLEST {
+            return Ok(None);
         }
         let begun = processor_time();
         let ready = match update.readiness(|client| known(&self.clocks, client)) {
             Readiness::Ready => update.clone(),
             Readiness::Mended(part) | Readiness::Partly(part) => part,
-            Readiness::Blocked => return Ok(Default::default()),
+            Readiness::Blocked => return Ok(None),
         };
-        let mut tops = self.heavy.deleted(&ready);
-        // A large one is taken in pieces: a value of it may be refused, and then takes nothing's place.
-        let is_small = dear::parts(&ready) <= dear::SMALLEST;
-        if is_small {
-            let behind = ready.overwritten().unwrap_or_default();
-            tops.extend(self.heavy.types.iter().filter(|id| behind.contains(&Some(**id))));
+        let tops = self.heavy.known.deleted(&ready);
+        let Some(beneath) = self.beneath(&tops, None)? else { return Ok(None) };
+        let done = self.apply_batch(&[&beneath], true)?;
+        Ok(Some((done, processor_time().saturating_sub(begun).saturating_sub(dear::worth(&beneath)))))
+    }
+
+    /// The deletion of what lies beneath the heavy types that a piece of an update deletes, to be applied before it, in order.
+    /// It must be certain that they will be: what is deleted does not come back.
+    pub(super) fn beneath_hit(
+        &mut self,
+        piece: &Update,
+        within: &mut Types,
+    ) -> Result<Option<Update>, Poisoned> {
+        let mut tops = self.heavy.known.hit(piece);
+        tops.extend(within.hit(piece));
+        self.beneath(&tops, Some(within))
+    }
+
+    fn beneath(&mut self, tops: &[Id], within: Option<&mut Types>) -> Result<Option<Update>, Poisoned> {
+        if tops.is_empty() {
+            return Ok(None);
         }
-        let state = if tops.is_empty() { None } else { self.whole()? };
-        let Some(beneath) = state.and_then(|state| state.deletion_beneath(&tops).ok()) else {
-            return Ok(Default::default());
-        };
-        // In one transaction, at whose end yrs joins what is deleted.
-        let batch: &[&Update] = &[&beneath, &ready];
-        let done = self.apply_batch(if is_small { batch } else { &batch[..1] }, true)?;
         // Others may have lain beneath: it is looked again.
         self.heavy.looked = 0;
-        let worth = dear::worth(&beneath) + dear::worth(&ready);
-        let first = Applied {
-            update: Some(beneath.bytes().clone()),
-            before: SmallVec::new(),
-            verdicts: SmallVec::new(),
-            took: Duration::ZERO,
-        };
-        Ok((vec![first, done], processor_time().saturating_sub(begun).saturating_sub(worth)))
+        self.heavy.known.forget(tops);
+        if let Some(within) = within {
+            within.forget(tops);
+        }
+        let beneath = self.whole()?.and_then(|state| state.deletion_beneath(tops).ok());
+        Ok(beneath.filter(|beneath| !beneath.is_empty()))
     }
 
     /// The whole state. Not kept: it will not hold for long.
@@ -127,6 +181,8 @@ impl Replica {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use bytes::Bytes;
     use rand::{Rng, SeedableRng, seq::IteratorRandom};
     use rand_chacha::ChaCha8Rng;
@@ -141,23 +197,31 @@ mod tests {
 
     const ENTRIES: u64 = 40_000;
 
+    fn uint(value: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        wire::put_uint(&mut bytes, value);
+        bytes
+    }
+
+    /// Entries of the map that a client has written with this clock.
+    fn entries(client: u8, clock: u8, many: u64) -> Vec<u8> {
+        let entry = |entry: u64| {
+            let key = entry.to_string();
+            [&[0x28, 0, client, clock][..], &uint(key.len() as u64), key.as_bytes(), &[1, 125, 1]].concat()
+        };
+        (0..many).flat_map(entry).collect()
+    }
+
     /// Under the key `k` of a root, a map; under a key of that one, another, with many entries.
     fn nested() -> Bytes {
-        let uint = |value: u64| {
-            let mut bytes = Vec::new();
-            wire::put_uint(&mut bytes, value);
-            bytes
-        };
-        let mut bytes = [vec![1], uint(ENTRIES + 2), vec![3, 0, 0x27, 1, 1, b'm', 1, b'k', 1]].concat();
-        bytes.extend([0x27, 0, 3, 0, 1, b'n', 1]);
-        for entry in 0..ENTRIES {
-            let key = entry.to_string();
-            bytes.extend(
-                [&[0x28, 0, 3, 1][..], &uint(key.len() as u64), key.as_bytes(), &[1, 125, 1]].concat(),
-            );
-        }
-        bytes.push(0);
-        bytes.into()
+        let types = [&[3, 0, 0x27, 1, 1, b'm', 1, b'k', 1][..], &[0x27, 0, 3, 0, 1, b'n', 1]].concat();
+        [vec![1], uint(ENTRIES + 2), types, entries(3, 1, ENTRIES), vec![0]].concat().into()
+    }
+
+    /// A map of many entries that somebody puts behind what another has put under a key.
+    fn behind(client: u8, other: u8, many: u64) -> Update {
+        let head = [client, 0, 0xa7, other, 0, 1];
+        check([vec![1], uint(many + 1), head.into(), entries(client, 0, many), vec![0]].concat())
     }
 
     /// Applies it where nobody is served; returns what is logged.
@@ -195,13 +259,73 @@ mod tests {
         }
     }
 
+    /// What an update that was taken in by the pieces of a document deleted in order, before anything of it.
+    fn deleted_first(pieces: &[Bytes]) -> Vec<u64> {
+        let pieces = pieces.iter().map(|piece| check(piece.clone()));
+        pieces.filter(|piece| piece.structs() == 0).map(|piece| piece.deleted()).collect()
+    }
+
+    #[test]
+    fn what_gives_way_to_a_value_of_the_same_moment_is_deleted_first() {
+        // Two who did not know of each other: of whom it is, the greater client's counts.
+        let value = |client: u8| check(vec![1, 1, client, 0, 0x28, 1, 1, b'm', 1, b'k', 1, 125, 1, 0]);
+        let mut replica = Replica::default();
+        applied(&mut replica, &check(nested()));
+        assert!(!replica.may_delete_heavy(&value(2)));
+        assert_eq!(deleted_first(&applied(&mut replica, &value(2))), [0; 0]);
+        assert!(replica.may_delete_heavy(&value(4)));
+        assert_eq!(deleted_first(&applied(&mut replica, &value(4))), [ENTRIES + 1]);
+
+        // Several put a large map in the place of one another at the same time.
+        let mut replica = Replica::default();
+        let mut log = applied(&mut replica, &check(nested()));
+        for (client, gives_way) in [(5, ENTRIES + 1), (4, 0), (6, ENTRIES), (5, 0)] {
+            let pieces = applied(&mut replica, &behind(client, 3, ENTRIES));
+            let first = deleted_first(&pieces);
+            assert_eq!(first.iter().sum::<u64>(), gives_way, "when {client} comes: {first:?}");
+            log.extend(pieces);
+        }
+        let state = replica.state().unwrap();
+        assert_eq!(state, Replica::load(&log, Deleted::Collected).unwrap().state().unwrap());
+        let all = [check(nested()), behind(4, 3, ENTRIES), behind(5, 3, ENTRIES), behind(6, 3, ENTRIES)];
+        let plain = Replica::load(all.iter().map(Update::bytes), Deleted::Collected);
+        assert_eq!(state, plain.unwrap().state().unwrap(), "as yrs does it");
+    }
+
+    #[test]
+    fn what_an_update_overwrites_itself_is_deleted_first() {
+        // Somebody puts a map behind what is there, fills it, and puts a value behind it, all before they are heard.
+        let mut replica = Replica::default();
+        let there = check(vec![1, 1, 3, 0, 0x28, 1, 1, b'm', 1, b'k', 1, 125, 1, 0]);
+        applied(&mut replica, &there);
+        let head = [9, 0, 0xa7, 3, 0, 1];
+        let body = [&head[..], &entries(9, 0, ENTRIES), &[0xa8, 9, 0, 1, 125, 1, 0]].concat();
+        let pieces = applied(&mut replica, &check([vec![1], uint(ENTRIES + 2), body].concat()));
+        // All but what comes in the same piece.
+        let first: u64 = deleted_first(&pieces).iter().sum();
+        assert!((ENTRIES - dear::LARGE as u64..=ENTRIES).contains(&first), "{first}");
+        // Or does not know of it, with a greater client.
+        let mut replica = Replica::default();
+        applied(&mut replica, &there);
+        let map = [uint(ENTRIES + 1), head.into(), entries(9, 0, ENTRIES)].concat();
+        let last = [vec![2, 10, 0, 0xa8, 9], uint(ENTRIES), vec![1, 125, 1]].concat();
+        let value = [0xa8, 3, 0, 1, 125, 1];
+        let pieces = applied(&mut replica, &check([&[2][..], &last, &value, &map, &[0]].concat()));
+        let first: u64 = deleted_first(&pieces).iter().sum();
+        assert!((ENTRIES - dear::LARGE as u64..=ENTRIES).contains(&first), "{first}");
+    }
+
     /// A step of somebody: somewhere below the root a value, a type or a text is put, or something is deleted.
     fn step(random: &mut ChaCha8Rng, doc: &Doc) {
         let mut place: Out = Out::YMap(doc.get_or_insert_map("m"));
         let mut txn = doc.transact_mut();
         loop {
             let below = match &place {
-                Out::YMap(map) => map.iter(&txn).map(|(_, value)| value).choose(random),
+                Out::YMap(map) => {
+                    // In an order that the seed decides.
+                    let values: BTreeMap<_, _> = map.iter(&txn).collect();
+                    values.into_values().choose(random)
+                }
                 Out::YArray(array) => array.iter(&txn).choose(random),
                 _ => None,
             };
@@ -286,6 +410,48 @@ mod tests {
             }
         }
         assert!(types > 100, "only {types}");
+    }
+
+    #[test]
+    fn what_gives_way_is_what_yrs_deletes() {
+        let seed = std::env::var("WEFT_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
+        eprintln!("seed {seed}");
+        let random = &mut ChaCha8Rng::seed_from_u64(seed);
+        let mut gone = 0;
+        for _ in 0..600 {
+            let people: Vec<Doc> = (1..=4).map(Doc::with_client_id).collect();
+            for _ in 0..random.random_range(1..60) {
+                let [one, other] = [0; 2].map(|_| &people[random.random_range(0..4usize)]);
+                step(random, one);
+                if random.random_bool(0.3) {
+                    let news = one.transact().encode_state_as_update_v1(&other.transact().state_vector());
+                    other.transact_mut().apply_update(yrs::Update::decode_v1(&news).unwrap()).unwrap();
+                }
+            }
+            let of = |one: &Doc| check(one.transact().encode_state_as_update_v1(&StateVector::default()));
+            let last = random.random_range(0..4usize);
+            let mut all = Replica::default();
+            for one in (0..4).filter(|&one| one != last) {
+                all.apply(&[&of(&people[one])]).unwrap();
+            }
+            let (state, coming) = (check(all.state().unwrap()), of(&people[last]));
+            let ids = state.heavy_types(0).unwrap();
+            let types = Types { succession: state.succession(&ids).unwrap(), ids };
+            let hit = types.hit(&coming);
+            let beneath = state.deletion_beneath(&hit).unwrap();
+            all.apply(&[&coming]).unwrap();
+            assert!(all.contains(&beneath).unwrap(), "more than yrs deletes");
+            for id in types.ids {
+                let deletion =
+                    [vec![0, 1], uint(id.client.get()), vec![1], uint(id.clock.into()), vec![1]].concat();
+                let is_gone = all.contains(&check(deletion)).unwrap();
+                let is_within = |client, start, end| client != id.client || !(start..end).contains(&id.clock);
+                let is_foretold = hit.contains(&id) || !beneath.deletes_only(is_within);
+                assert_eq!(is_gone, is_foretold, "{id:?} of {hit:?}");
+                gone += usize::from(is_gone);
+            }
+        }
+        assert!(gone > 100, "only {gone}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) trait Visitor<'a> {
 }
 
 /// The place of a struct among all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id {
     /// Whose it is.
     pub client: ClientId,
@@ -82,23 +82,6 @@ impl Block<'_> {
             Parent::Inherited | Parent::Root(_) => None,
         };
         self.origin.into_iter().chain(self.right_origin).chain(parent)
-    }
-}
-
-/// Notes what the values of keys are written behind.
-#[derive(Default)]
-pub(super) struct Overwritten(pub(super) Vec<Option<Id>>);
-
-impl<'a> Visitor<'a> for Overwritten {
-    fn open(&mut self, _: ClientId, _: u32, _: usize, _: usize) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn block(&mut self, _: ClientId, block: &Block<'a>) -> Result<(), Refusal> {
-        if block.is_keyed {
-            self.0.push(block.origin);
-        }
-        Ok(())
     }
 }
 
