@@ -482,6 +482,11 @@ impl Collab {
         Some((name, edits))
     }
 
+    /// What a text that is open says.
+    pub fn text(&self, name: &FieldName) -> Option<&PlainText> {
+        self.fields.get(name).map(|field| &field.text)
+    }
+
     /// The replica has changed: what that means for the texts that are open. `own` is the operation that
     /// changed it, if one did; its author is not told what it said, but acknowledged.
     pub fn follow(

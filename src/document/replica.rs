@@ -14,7 +14,7 @@
 mod dead_cells;
 pub mod dear;
 mod editing;
-mod heavy;
+pub mod heavy;
 mod held;
 pub mod speed;
 mod takeover;
@@ -639,11 +639,31 @@ impl Replica {
     /// which is new each time a document is loaded. The edits must fit the text.
     /// `None` if they would cost too much and nothing was done.
     pub fn edit(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Option<Applied>, Poisoned> {
+        #[cfg(feature = "test-hooks")]
+        if self.takes_long_to_edit(field, edits) {
+            walks::note("edited", self.held.parts(), &self.clocks);
+        }
+        self.edit_behind(None, field, edits)
+    }
+
+    /// Edits a text after something else has been deleted, in the same transaction.
+    fn edit_behind(
+        &mut self,
+        deletion: Option<&Update>,
+        field: &FieldName,
+        edits: &[Edit<'_>],
+    ) -> Result<Option<Applied>, Poisoned> {
         let begun = processor_time();
         let reads_pieces = self.reads_pieces()?;
+        let deletion = deletion.and_then(|deletion| deletion.decode().ok());
         let mut applied = self.write(|txn| {
             let text = txn.get_or_insert_text(field.as_str());
-            editing::edit(&text, txn, edits, reads_pieces)
+            let Some(way) = editing::way(&text, txn, edits, reads_pieces) else { return false };
+            if deletion.is_some_and(|deletion| txn.apply_update(deletion).is_err()) {
+                return false;
+            }
+            way.make(&text, txn, edits);
+            true
         })?;
         if let Some(applied) = &mut applied {
             applied.took = processor_time().saturating_sub(begun);

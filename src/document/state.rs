@@ -19,12 +19,14 @@ use super::{
     costs::{Costs, Credit, Purse},
     effect::{Effect, Effects, Outcome, Said, Suspect},
     pace::{self, Paced},
+    plain_text::PlainText,
     presence::{self, Presence},
     queue::Lag,
     rate::{Bucket, Rate},
     replica::{
         Applied, Poisoned, Replica, Verdict,
         dear::{self, AppliedDear},
+        heavy::EditedDear,
         told::{self, Told},
     },
     size::Size,
@@ -132,6 +134,8 @@ pub struct DocumentState {
     /// Who is to be told of everybody who is here.
     askers: BTreeSet<SessionId>,
     collab: Collab,
+    /// An operation that is to be made elsewhere.
+    editing: Option<Editing>,
     members: HashMap<SessionId, Member>,
     waiting: Vec<Suspect>,
     waiting_bytes: usize,
@@ -153,6 +157,22 @@ pub struct DocumentState {
     leaves_tree: bool,
 }
 
+/// An operation that takes long.
+#[derive(Debug)]
+pub struct Editing {
+    own: Own,
+    field: FieldName,
+    /// What the field says.
+    text: PlainText,
+}
+
+impl Editing {
+    /// Makes it.
+    pub fn make(&self, replica: &mut Replica) -> Result<Option<EditedDear>, Poisoned> {
+        replica.edit_dear(&self.field, &self.text.edits(&self.own.operation))
+    }
+}
+
 /// A tree of so many bytes takes some tenths of a second to be taken over.
 const LARGE: usize = 1 << 20;
 
@@ -169,6 +189,7 @@ impl DocumentState {
             untold: Paced::new(pace::PACE),
             askers: BTreeSet::new(),
             collab: Collab::new(collab::Config::default()),
+            editing: None,
             members: HashMap::new(),
             waiting: Vec::new(),
             waiting_bytes: 0,
@@ -448,9 +469,48 @@ impl DocumentState {
 
     fn edit(&mut self, session: SessionId, own: Own, now: Moment, effects: &mut Effects) {
         let Some((field, edits)) = self.collab.edits(session, &own.operation) else { return };
-        let parts = edits.len();
-        let Applied { update, before, took, .. } = match self.replica.edit(&field, &edits) {
-            Ok(Some(applied)) => applied,
+        if self.replica.takes_long_to_edit(&field, &edits)
+            && let Some(text) = self.collab.text(&field).cloned()
+        {
+            self.editing = Some(Editing { own, field, text });
+            return;
+        }
+        let (made, parts) = (self.replica.edit(&field, &edits), edits.len());
+        let made = made.map(|made| made.map(|made| (made.took, vec![made])));
+        self.edited(own, parts, made, now, effects);
+    }
+
+    /// What a session of the JSON dialect has said last, if it takes long: to be made where that holds nobody up, with the
+    /// replica ([`Self::lend_to_read`]), before anything else is asked of this document.
+    pub fn take_editing(&mut self) -> Option<Editing> {
+        self.editing.take()
+    }
+
+    /// It was made.
+    pub fn take_back_edited(
+        &mut self,
+        editing: Editing,
+        made: Result<Option<EditedDear>, Poisoned>,
+        now: Moment,
+    ) -> Effects {
+        let mut effects = Effects::new();
+        let parts = editing.text.edits(&editing.own.operation).len();
+        let made = made.map(|made| made.map(|made| (made.excess, made.pieces)));
+        self.edited(editing.own, parts, made, now, &mut effects);
+        effects
+    }
+
+    fn edited(
+        &mut self,
+        own: Own,
+        parts: usize,
+        made: Result<Option<(Duration, Vec<Applied>)>, Poisoned>,
+        now: Moment,
+        effects: &mut Effects,
+    ) {
+        let session = own.session;
+        let (took, pieces) = match made {
+            Ok(Some(made)) => made,
             Ok(None) => {
                 let words = "this text is formatted and long, and the operation has too many parts for it: send it in \
                              several, of a few parts each";
@@ -467,10 +527,8 @@ impl DocumentState {
         };
         let worth = dear::worth_of(parts, own.operation.inserted());
         self.charge(session, took.saturating_sub(worth), now);
-        if let Some(update) = update {
-            let before = Arc::new(before);
-            effects.push(Effect::BroadcastUpdate { except: Some(session), update: update.clone(), before });
-            effects.push(Effect::Store(LoggedUpdate { bytes: update, origin: Some(session), at: now.wall }));
+        for Applied { update, before, .. } in pieces {
+            self.keep(update, before, Some(session), now, effects);
         }
         let followed = self.collab.follow(&mut self.replica, Some(own), now.instant);
         self.extend(effects, followed);

@@ -412,10 +412,11 @@ impl Update {
         Ok(types)
     }
 
-    /// The deletion of all that lies beneath some types, if this is the whole state of a document.
-    pub fn deletion_beneath(&self, types: &[Id]) -> Result<Self, Refusal> {
-        let bytes = outline::deletion_beneath(&self.bytes, &self.summary, &Limits::unlimited(), types)?;
-        Self::check(bytes, &Limits::unlimited())
+    /// The deletion of all that lies beneath some types, if this is the whole state of a document, and how many structs that is.
+    pub fn deletion_beneath(&self, types: &[Id]) -> Result<(Self, usize), Refusal> {
+        let (bytes, structs) =
+            outline::deletion_beneath(&self.bytes, &self.summary, &Limits::unlimited(), types)?;
+        Ok((Self::check(bytes, &Limits::unlimited())?, structs))
     }
 
     /// How it shows whether some values in it that count for their keys give way to others; for what they build upon elsewhere

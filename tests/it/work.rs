@@ -340,6 +340,42 @@ async fn what_a_few_bytes_do_to_all_of_a_large_document_is_done_where_nobody_is_
     assert!(is_apart(7, "looked"), "{:?}", walks::of(7));
 }
 
+/// A text of ours: a letter, a block of which the boundary has many fields, and another letter.
+fn large_boundary(client: u8, fields: u64) -> Vec<u8> {
+    let words = [&[4, 1, 4][..], b"body", &[1, b'a', 0x87, client, 0, 1, 0x84, client, 1, 1, b'b']].concat();
+    let kind = [&[0x28, 0, client, 1, 4][..], b"type", &[1, 119, 9], b"paragraph"].concat();
+    let field = |field: u64| {
+        let key = field.to_string();
+        [&[0x28, 0, client, 1][..], &frames::buffer(key.as_bytes()), &[1, 125, 1]].concat()
+    };
+    let head = [vec![1], frames::uint(fields + 4), vec![client, 0]].concat();
+    [head, words, kind, (0..fields).flat_map(field).collect(), vec![0]].concat()
+}
+
+#[tokio::test]
+async fn an_operation_deletes_much_where_nobody_is_served() {
+    const MANY: u64 = 50_000;
+    let server = TestServer::start().await;
+    for (client, field, all, operation, left) in [
+        (10, "body", large_boundary(10, MANY), json!([1, -1, 1]), "ab"),
+        (11, "text", many_letters(11, MANY, false), json!([2, -(MANY as i64 - 3)]), "aa"),
+    ] {
+        posts(&server, field, all).await;
+        let path = format!("/collab/{field}/ann?field={field}");
+        let mut ann = Scribe::connects(&server, &path, None).await;
+        let revision = ann.hears("init").await["revision"].as_u64().unwrap();
+        ann.proposes("1", revision, operation).await;
+        // It is answered in its turn.
+        ann.proposes("2", revision + 1, json!([2, "!"])).await;
+        assert_eq!(ann.hears("ack").await["id"], "1");
+        assert_eq!(ann.hears("ack").await["id"], "2");
+        let walks: Vec<_> = walks::of(client).into_iter().filter(|walk| walk.what == "edited").collect();
+        assert!(!walks.is_empty() && walks.iter().all(|walk| walk.is_apart), "{field}: {walks:?}");
+        let mut bob = Scribe::connects(&server, &path.replace("ann", "bob"), None).await;
+        assert_eq!(bob.hears("init").await["content"], format!("{left}!"));
+    }
+}
+
 #[tokio::test]
 async fn it_is_looked_for_room_in_a_full_document_where_nobody_is_served() {
     const LETTERS: u64 = 200_000;

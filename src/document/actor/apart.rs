@@ -10,6 +10,7 @@ use super::{DocumentActor, Phase};
 use crate::{
     document::{
         replica::{Poisoned, Replica, dear::AppliedDear},
+        state::Editing,
         turns,
     },
     ids::{Moment, SessionId},
@@ -170,6 +171,46 @@ impl DocumentActor {
             }
             actor.deliver_text(session, requests, ctx);
         });
+    }
+
+    /// Makes an operation of a session of the JSON dialect on a thread of its own, while the mailbox waits, and goes on with
+    /// what it said next.
+    pub(super) fn edit_apart(
+        &mut self,
+        session: SessionId,
+        editing: Editing,
+        requests: VecDeque<Result<json::Request, json::Refusal>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Phase::Serving(serving) = &mut self.phase else { return };
+        let Some(mut replica) = serving.state.lend_to_read() else {
+            // It broke just now. Whoever comes back is told whether the operation is known.
+            return self.send_away(session, CloseReason::Reset);
+        };
+        let work = self.common.work.clone();
+        let edited = async move {
+            work.run_dear(move || {
+                let made = editing.make(&mut replica);
+                (replica, editing, made)
+            })
+            .await
+        };
+        // Nothing else happens in this document until the replica is back.
+        ctx.wait(edited.into_actor(self).map(move |done, actor, ctx| {
+            let Phase::Serving(serving) = &mut actor.phase else { return };
+            match done {
+                Ok((replica, editing, made)) => {
+                    serving.state.take_back_read(replica);
+                    let mut effects = serving.state.take_back_edited(editing, made, Moment::now());
+                    actor.carry_out(&mut effects, ctx);
+                    actor.deliver_text(session, requests, ctx);
+                }
+                Err(error) => {
+                    actor.send_away(session, CloseReason::Reset);
+                    actor.reload(&error.to_string(), Vec::new(), ctx);
+                }
+            }
+        }));
     }
 
     /// A large replica takes as long to free as to encode.

@@ -88,8 +88,12 @@ impl DocumentActor {
             }
             let is_operation = matches!(request, Ok(json::Request::Operation(_)));
             let mut effects = serving.state.receive_text(session, request, Moment::now());
+            let editing = serving.state.take_editing();
             self.common.metrics.updates_received.inc_by(u64::from(is_operation));
             self.carry_out(&mut effects, ctx);
+            if let Some(editing) = editing {
+                return self.edit_apart(session, editing, requests, ctx);
+            }
         }
     }
 }

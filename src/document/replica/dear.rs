@@ -245,12 +245,11 @@ impl Replica {
                     done
                 }
                 Some(beneath) => {
-                    // In one transaction, at whose end yrs joins what is deleted. It does not take that again.
-                    let done = self.apply_batch(&[beneath, &piece], true)?;
-                    let all = parts(&piece) + usize::try_from(beneath.deleted()).unwrap_or(usize::MAX);
+                    // In one transaction, at whose end yrs joins what is deleted. Whoever loads it is spared that.
+                    let done = self.apply_batch(&[&beneath.deletion, &piece], true)?;
                     let took = processor_time().saturating_sub(begun);
-                    spent.add_worth(took, worth(&piece) + worth(beneath), all);
-                    applied.push(Applied::of(beneath));
+                    spent.add_worth(took, worth(&piece) + beneath.worth(), parts(&piece) + beneath.structs);
+                    applied.push(Applied::of(&beneath.deletion));
                     done
                 }
             };
@@ -291,8 +290,13 @@ impl Replica {
     /// Whether an update deletes so much that it should be applied with [`Self::apply_dear`], however small it is: of each
     /// struct that is deleted, yrs may move all that come after it.
     pub fn deletes_much(&self, update: &Update) -> bool {
+        self.is_much(update.deleted())
+    }
+
+    /// Whether it takes long to delete so much, counted as clocks count it.
+    pub(super) fn is_much(&self, deleted: u64) -> bool {
         let structs = self.held.parts().max(SMALL_DOCUMENT);
-        update.deleted() > (LARGE * SMALL_DOCUMENT / structs) as u64
+        deleted > (LARGE * SMALL_DOCUMENT / structs) as u64
     }
 
     /// Whether it shows that an update costs no more than its size is worth, applied as a whole.

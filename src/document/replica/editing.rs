@@ -16,26 +16,42 @@ const FEW: usize = 8;
 /// unit is a block of its own.
 const WALKED: usize = 32 << 20;
 
-/// Makes the edits, which stand in the order of the text and fit it; false if they would cost too much. What is inserted
-/// is formatted like the character to its left. No string may be embedded in the text as an object: yrs shows it like
-/// characters, and such a text is not edited. It is read piece by piece only if it may be.
-pub(super) fn edit(
+/// How edits are made.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way {
+    /// Each by itself.
+    OneByOne,
+    /// All together.
+    OneWalk,
+}
+
+/// How these edits are to be made, which stand in the order of the text and fit it; nothing if they would cost too much. No string
+/// may be embedded in the text as an object: yrs shows it like characters, and such a text is not edited. It is read piece by
+/// piece only if it may be.
+pub(super) fn way(
     text: &TextRef,
-    txn: &mut TransactionMut<'_>,
+    txn: &TransactionMut<'_>,
     edits: &[Edit<'_>],
     reads_pieces: bool,
-) -> bool {
+) -> Option<Way> {
     if edits.len() <= FEW {
-        one_by_one(text, txn, edits);
+        Some(Way::OneByOne)
     } else if reads_pieces && !is_formatted(text, txn) {
-        in_one_walk(text, txn, edits);
-    } else if edits.len().saturating_mul(text.len(txn) as usize) <= WALKED {
-        // In one walk yrs 0.28 would lose where a stretch of formatting ends if what stands there is deleted.
-        one_by_one(text, txn, edits);
+        Some(Way::OneWalk)
     } else {
-        return false;
+        // In one walk yrs 0.28 would lose where a stretch of formatting ends if what stands there is deleted.
+        (edits.len().saturating_mul(text.len(txn) as usize) <= WALKED).then_some(Way::OneByOne)
     }
-    true
+}
+
+impl Way {
+    /// Makes the edits. What is inserted is formatted like the character to its left.
+    pub(super) fn make(self, text: &TextRef, txn: &mut TransactionMut<'_>, edits: &[Edit<'_>]) {
+        match self {
+            Self::OneByOne => one_by_one(text, txn, edits),
+            Self::OneWalk => in_one_walk(text, txn, edits),
+        }
+    }
 }
 
 fn is_formatted(text: &TextRef, txn: &TransactionMut<'_>) -> bool {
@@ -79,6 +95,11 @@ mod tests {
     use yrs::{Any, Doc, OffsetKind, Options, Transact, types::Attrs};
 
     use super::*;
+
+    fn edit(text: &TextRef, txn: &mut TransactionMut<'_>, edits: &[Edit<'_>], reads_pieces: bool) -> bool {
+        let way = way(text, txn, edits, reads_pieces);
+        way.inspect(|way| way.make(text, txn, edits)).is_some()
+    }
 
     /// What a text shows, with its formatting.
     type Shown = Vec<(String, Vec<(String, String)>)>;

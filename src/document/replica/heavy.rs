@@ -6,10 +6,21 @@
 //! loading quick. For that the document is looked through now and then for such types, and which values they give way to:
 //! those are not always written behind them, where several people have set one key at the same time.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
-use super::{Applied, Poisoned, Readiness, Replica, Update, boundless, dear, known, processor_time};
-use crate::protocol::guard::{Id, Refusal, Succession};
+use yrs::{Assoc, ReadTxn, StickyIndex, Transact, branch::Branch};
+
+use super::{Applied, Poisoned, Readiness, Replica, Update, boundless, dear, known, processor_time, speed};
+use crate::{
+    document::{
+        plain_text::{self, Edit},
+        text,
+    },
+    protocol::{
+        guard::{Id, Refusal, Succession},
+        json::FieldName,
+    },
+};
 
 /// Structs beneath a type from which on it is heavy: to delete fewer takes ten milliseconds.
 pub(super) const HEAVY: u32 = 32 * 1024;
@@ -34,6 +45,32 @@ pub(super) struct Types {
     ids: Vec<Id>,
     /// How it shows which of them others take the place of.
     succession: Succession,
+}
+
+/// What lies beneath some of them.
+#[derive(Debug)]
+pub(super) struct Beneath {
+    /// Its deletion, in order.
+    pub(super) deletion: Update,
+    /// How many structs it is.
+    pub(super) structs: usize,
+}
+
+/// What became of edits that take long.
+#[derive(Debug)]
+pub struct EditedDear {
+    /// What they changed, in the order in which it is to be kept.
+    pub pieces: Vec<Applied>,
+    /// The processor's time that it took, beyond what deleting is worth.
+    pub excess: Duration,
+}
+
+impl Beneath {
+    /// What it is worth to delete it: each struct was brought, and that is worth more.
+    pub(super) fn worth(&self) -> Duration {
+        const EACH: Duration = Duration::from_micros(3);
+        EACH.mul_f64(self.structs as f64 * speed::slowness())
+    }
 }
 
 impl Types {
@@ -138,35 +175,88 @@ impl Replica {
             Readiness::Blocked => return Ok(None),
         };
         let tops = self.heavy.known.deleted(&ready);
-        let Some(beneath) = self.beneath(&tops, None)? else { return Ok(None) };
-        let done = self.apply_batch(&[&beneath], true)?;
-        Ok(Some((done, processor_time().saturating_sub(begun).saturating_sub(dear::worth(&beneath)))))
+        let Some(beneath) = self.beneath(&tops)? else { return Ok(None) };
+        let done = self.apply_batch(&[&beneath.deletion], true)?;
+        Ok(Some((done, processor_time().saturating_sub(begun).saturating_sub(beneath.worth()))))
     }
 
-    /// The deletion of what lies beneath the heavy types that a piece of an update deletes, to be applied before it, in order.
-    /// It must be certain that they will be: what is deleted does not come back.
+    /// What lies beneath the heavy types that a piece of an update deletes, those within that update among them. It is to be
+    /// deleted before the piece is taken in, and only if that will be: it does not come back.
     pub(super) fn beneath_hit(
         &mut self,
         piece: &Update,
         within: &mut Types,
-    ) -> Result<Option<Update>, Poisoned> {
+    ) -> Result<Option<Beneath>, Poisoned> {
         let mut tops = self.heavy.known.hit(piece);
-        tops.extend(within.hit(piece));
-        self.beneath(&tops, Some(within))
+        let others = within.hit(piece);
+        within.forget(&others);
+        tops.extend(others);
+        self.beneath(&tops)
     }
 
-    fn beneath(&mut self, tops: &[Id], within: Option<&mut Types>) -> Result<Option<Update>, Poisoned> {
+    pub(super) fn beneath(&mut self, tops: &[Id]) -> Result<Option<Beneath>, Poisoned> {
         if tops.is_empty() {
             return Ok(None);
         }
+        #[cfg(feature = "test-hooks")]
+        super::walks::note("deleted", self.held.parts(), &self.clocks);
         // Others may have lain beneath: it is looked again.
         self.heavy.looked = 0;
         self.heavy.known.forget(tops);
-        if let Some(within) = within {
-            within.forget(tops);
-        }
         let beneath = self.whole()?.and_then(|state| state.deletion_beneath(tops).ok());
-        Ok(beneath.filter(|beneath| !beneath.is_empty()))
+        let beneath = beneath.filter(|(deletion, _)| !deletion.is_empty());
+        Ok(beneath.map(|(deletion, structs)| Beneath { deletion, structs }))
+    }
+
+    /// Whether edits should be made with [`Self::edit_dear`] because they delete much, or may delete what is heavy: where
+    /// objects are characters, they can be deleted like these.
+    pub fn takes_long_to_edit(&self, field: &FieldName, edits: &[Edit<'_>]) -> bool {
+        let removed: u64 = removed(edits).map(|range| u64::from(range.end - range.start)).sum();
+        let is_heavy = || self.heavy.is_due(self.held.parts()) || !self.heavy.known.ids.is_empty();
+        self.is_large() && self.is_much(removed) || removed > 0 && text::is_part(field.as_str()) && is_heavy()
+    }
+
+    /// The same as [`Self::edit`], away from the threads that serve others. What lies beneath heavy types that go is deleted before,
+    /// in order.
+    pub fn edit_dear(
+        &mut self,
+        field: &FieldName,
+        edits: &[Edit<'_>],
+    ) -> Result<Option<EditedDear>, Poisoned> {
+        #[cfg(feature = "test-hooks")]
+        super::walks::note("edited", self.held.parts(), &self.clocks);
+        self.look_for_heavy()?;
+        let begun = processor_time();
+        let tops = self.heavy_removed(field, edits)?;
+        let beneath = self.beneath(&tops)?;
+        let deletion = beneath.as_ref().map(|beneath| &beneath.deletion);
+        let Some(done) = self.edit_behind(deletion, field, edits)? else { return Ok(None) };
+        let took = processor_time().saturating_sub(begun);
+        let worth = beneath.as_ref().map_or(Duration::ZERO, Beneath::worth);
+        let pieces = deletion.map(Applied::of).into_iter().chain([done]).collect();
+        self.look_for_heavy()?;
+        Ok(Some(EditedDear { pieces, excess: took.saturating_sub(worth) }))
+    }
+
+    /// Which heavy types edits of a text take away.
+    fn heavy_removed(&mut self, field: &FieldName, edits: &[Edit<'_>]) -> Result<Vec<Id>, Poisoned> {
+        let ranges: Vec<_> = removed(edits).collect();
+        let Types { ids, succession } = &self.heavy.known;
+        let ids: Vec<Id> = ids.iter().copied().filter(|&id| !succession.has(id)).collect();
+        if ranges.is_empty() || ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.contain(|doc, _| {
+            let txn = doc.transact();
+            let Some(text) = txn.get_text(field.as_str()) else { return Vec::new() };
+            let text: &Branch = text.as_ref();
+            let is_removed = |id: &Id| {
+                let place = StickyIndex::from_id(yrs::ID::new(id.client, id.clock), Assoc::After);
+                let place = place.get_offset(&txn).filter(|place| place.branch.id() == text.id());
+                place.is_some_and(|place| ranges.iter().any(|range| range.contains(&place.index)))
+            };
+            ids.into_iter().filter(is_removed).collect()
+        })
     }
 
     /// The whole state. Not kept: it will not hold for long.
@@ -177,6 +267,22 @@ impl Replica {
         };
         Ok(Update::check(state, &boundless()).ok())
     }
+}
+
+/// What edits take away, in the count of the text before them.
+fn removed(edits: &[Edit<'_>]) -> impl Iterator<Item = Range<u32>> {
+    let (mut inserted, mut removed) = (0, 0);
+    edits.iter().filter_map(move |edit| match *edit {
+        Edit::Insert { text, .. } => {
+            inserted += plain_text::units(text);
+            None
+        }
+        Edit::Remove { at, length } => {
+            let start = (at + removed).saturating_sub(inserted);
+            removed += length;
+            Some(start..start + length)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -315,6 +421,35 @@ mod tests {
         assert!((ENTRIES - dear::LARGE as u64..=ENTRIES).contains(&first), "{first}");
     }
 
+    #[test]
+    fn what_lies_beneath_a_boundary_is_deleted_before_it_goes_with_the_words_around_it() {
+        let words = [&[3, 0, 4, 1, 4][..], b"body", &[1, b'a', 0x87, 3, 0, 1, 0x84, 3, 1, 1, b'b']].concat();
+        let kind = [&[0x28, 0, 3, 1, 4][..], b"type", &[1, 119, 9], b"paragraph"].concat();
+        let base = [vec![1], uint(ENTRIES + 4), words, kind, entries(3, 1, ENTRIES), vec![0]].concat();
+        let body = FieldName::parse("body").unwrap();
+        let mut replica = Replica::default();
+        let mut log = applied(&mut replica, &check(base.clone()));
+        let around = [Edit::Insert { at: 1, text: "é😀" }, Edit::Remove { at: 5, length: 1 }];
+        let through = [Edit::Insert { at: 0, text: "x" }, Edit::Remove { at: 1, length: 5 }];
+        assert!(!replica.takes_long_to_edit(&body, &around[..1]));
+        for (edits, beneath, left) in [(&around, 0, "aé😀\n"), (&through, ENTRIES + 1, "x")] {
+            assert!(replica.takes_long_to_edit(&body, edits));
+            let done = replica.edit_dear(&body, edits).unwrap().unwrap();
+            let pieces: Vec<Bytes> = done.pieces.into_iter().filter_map(|piece| piece.update).collect();
+            let first = check(pieces[0].clone());
+            assert_eq!((pieces.len(), first.deleted()), if beneath > 0 { (2, beneath) } else { (1, 1) });
+            let mut plain = log.clone();
+            plain.extend(pieces.last().cloned());
+            log.extend(pieces);
+            assert_eq!(replica.root_text(&body).unwrap().text.characters, left);
+            let state = replica.state().unwrap();
+            for log in [&plain, &log] {
+                assert_eq!(state, Replica::load(log, Deleted::Collected).unwrap().state().unwrap());
+            }
+        }
+        assert!(!replica.takes_long_to_edit(&body, &through), "nothing heavy is left");
+    }
+
     /// A step of somebody: somewhere below the root a value, a type or a text is put, or something is deleted.
     fn step(random: &mut ChaCha8Rng, doc: &Doc) {
         let mut place: Out = Out::YMap(doc.get_or_insert_map("m"));
@@ -392,7 +527,7 @@ mod tests {
             }
             let state = all.state().unwrap();
             for id in check(state.clone()).heavy_types(0).unwrap() {
-                let beneath = check(state.clone()).deletion_beneath(&[id]).unwrap();
+                let (beneath, _) = check(state.clone()).deletion_beneath(&[id]).unwrap();
                 assert!(beneath.has_deletions(), "{id:?}");
                 let mut deletion = vec![0, 1];
                 wire::put_uint(&mut deletion, id.client.get());
@@ -438,7 +573,7 @@ mod tests {
             let ids = state.heavy_types(0).unwrap();
             let types = Types { succession: state.succession(&ids).unwrap(), ids };
             let hit = types.hit(&coming);
-            let beneath = state.deletion_beneath(&hit).unwrap();
+            let (beneath, _) = state.deletion_beneath(&hit).unwrap();
             all.apply(&[&coming]).unwrap();
             assert!(all.contains(&beneath).unwrap(), "more than yrs deletes");
             for id in types.ids {

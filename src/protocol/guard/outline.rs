@@ -113,13 +113,13 @@ pub(super) fn heavy(bytes: &[u8], summary: &Summary, limits: &Limits, most: u32)
     Ok(types.into_iter().filter_map(|index| tree.id(index)).collect())
 }
 
-/// The deletion of all that lies beneath some types.
+/// The deletion of all that lies beneath some types, and how many structs that is.
 pub(super) fn deletion_beneath(
     bytes: &[u8],
     summary: &Summary,
     limits: &Limits,
     tops: &[Id],
-) -> Result<Bytes, Refusal> {
+) -> Result<(Bytes, usize), Refusal> {
     let mut tree = Tree::read(bytes, summary, limits)?;
     let mut types = tree.types();
     types.sort_unstable_by_key(|&index| tree.place(index).depth);
@@ -130,13 +130,14 @@ pub(super) fn deletion_beneath(
     for index in types {
         is_gone[index] |= tree.home(index).is_some_and(|home| is_gone[home]);
     }
-    let (mut clients, mut body) = (0, BytesMut::new());
+    let (mut structs, mut clients, mut body) = (0, 0, BytesMut::new());
     for section in 0..tree.firsts.len() {
         let mut ranges: Vec<(u32, u32)> = Vec::new();
         for index in tree.range(section) {
             if tree.home(index).is_none_or(|home| !is_gone[home]) {
                 continue;
             }
+            structs += 1;
             let (start, end) = (tree.nodes[index].start, tree.end(section, index));
             match ranges.last_mut() {
                 Some((_, last)) if *last == start => *last = end,
@@ -157,7 +158,7 @@ pub(super) fn deletion_beneath(
     deletion.put_u8(0);
     wire::put_uint(&mut deletion, clients);
     deletion.put(body);
-    Ok(deletion.freeze())
+    Ok((deletion.freeze(), structs))
 }
 
 /// Every struct of the update with where it belongs, in the order of the bytes.

@@ -56,6 +56,12 @@ impl Succession {
         Ok(succession)
     }
 
+    /// Whether a struct is one of the values.
+    pub fn has(&self, id: Id) -> bool {
+        let steps = self.behind.get(&(id.client, id.clock));
+        steps.is_some_and(|steps| steps.iter().any(|step| step.value == id))
+    }
+
     /// Whether something that the values build upon was not among what was looked at.
     pub fn is_open(&self) -> bool {
         !self.open.is_empty()
