@@ -54,7 +54,7 @@
 //! 10. Work is bounded like bytes: a large update that is not plainly linear is applied piece by piece and only as long as
 //!     it costs what its size is worth ([`document::replica::dear`]), on a thread that stands back behind those that serve;
 //!     a session that asks for more again and again is refused ([`document::costs`]), and so is whoever would make a document
-//!     dearer to load than one such update. What a few bytes delete is deleted there too, if it is much. What a few bytes of a
+//!     dearer to load than one such update. What a few bytes delete, or an operation, is deleted there too, if it is much. What a few bytes of a
 //!     text stand for is bounded too ([`document::text::Room`], [`protocol::guard::Formats`]).
 //!
 //! # Vocabulary
