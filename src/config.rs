@@ -358,9 +358,9 @@ impl Settings {
         Ok(connection)
     }
 
-    fn limits(&self) -> Result<http::places::Limits, InvalidConfig> {
-        let default = http::places::Limits::default();
-        let limits = http::places::Limits {
+    fn limits(&self) -> Result<http::places::PlaceLimits, InvalidConfig> {
+        let default = http::places::PlaceLimits::default();
+        let limits = http::places::PlaceLimits {
             connections: self.max_connections.unwrap_or(default.connections),
             per_address: self.max_connections_per_address.unwrap_or(default.per_address),
             per_document: self.max_connections_per_document.unwrap_or(default.per_document),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{
     error::close_reason,
     session::Inbound,
-    talk::{self, Heard, PACE, Said, Talk},
+    talk::{self, Heard, JsonFrame, PACE, Talk},
 };
 use crate::{
     document::{
@@ -74,7 +74,7 @@ pub(super) struct ChatTalk {
     /// Once the visitor is inside.
     seat: Option<Seat>,
     limiter: Option<Limiter>,
-    heard: Vec<(Said, Moment)>,
+    heard: Vec<(JsonFrame, Moment)>,
 }
 
 impl Visitor {
@@ -85,16 +85,16 @@ impl Visitor {
 
 impl ChatTalk {
     /// Answers one message. Fails if too many had to be refused.
-    async fn take(&mut self, said: Said, now: Moment) -> Result<(), CloseReason> {
+    async fn take(&mut self, said: JsonFrame, now: Moment) -> Result<(), CloseReason> {
         let Visitor { config, chats, metrics, .. } = &self.visitor;
         let Some(seat) = &self.seat else { return Err(CloseReason::Reset) };
         let limiter = self.limiter.get_or_insert_with(|| Limiter::new(*config, now.instant));
         let outcome = match (limiter.frames.take(now.instant), said) {
             (false, _) => Err(too_often(None)),
-            (true, Said::Binary) => {
+            (true, JsonFrame::Binary) => {
                 Err((Fault::new("not_text", "this endpoint speaks JSON in text frames"), None))
             }
-            (true, Said::Text(text)) => match chat::decode(&text, chats.limits().text_bytes) {
+            (true, JsonFrame::Text(text)) => match chat::decode(&text, chats.limits().text_bytes) {
                 Ok(Incoming::Message { id, .. }) if !limiter.messages.take(now.instant) => {
                     Err(too_often(Some(id)))
                 }

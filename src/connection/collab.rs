@@ -1,6 +1,6 @@
 //! The conversation of the JSON dialect: one text of one document, for a client without a CRDT.
 //!
-//! Every frame becomes a [`Request`](json::Request) or the [`Refusal`] that says what is wrong with it, and
+//! Every frame becomes a [`Request`](json::Request) or the [`EditError`] that says what is wrong with it, and
 //! both go to the document, in order: it alone answers, and it alone counts how often it has had to refuse.
 
 use std::convert::Infallible;
@@ -10,7 +10,7 @@ use tracing::debug;
 use super::{
     error::close_reason,
     session::Inbound,
-    talk::{self, Heard, PACE, Said, Talk},
+    talk::{self, Heard, JsonFrame, PACE, Talk},
 };
 use crate::{
     auth::Access,
@@ -24,7 +24,7 @@ use crate::{
     ids::{DocumentName, Moment, SessionId},
     protocol::{
         close::CloseReason,
-        json::{self, EditorName, FieldName, Limits, Refusal},
+        json::{self, EditError, EditLimits, EditorName, FieldName},
     },
     telemetry::Metrics,
 };
@@ -42,7 +42,7 @@ pub struct Editor {
     /// Most sessions the document may have.
     pub max_sessions: usize,
     /// What a message may hold.
-    pub limits: Limits,
+    pub limits: EditLimits,
     /// Open documents.
     pub registry: Registry,
     /// Figures.
@@ -56,7 +56,7 @@ pub(super) struct CollabTalk {
     outbox: Outbox,
     /// Once the text is open.
     handle: Option<DocumentHandle>,
-    heard: Vec<Result<json::Request, Refusal>>,
+    heard: Vec<Result<json::Request, EditError>>,
 }
 
 impl Editor {
@@ -104,8 +104,8 @@ impl Talk for CollabTalk {
 
     fn hear(&mut self, inbound: Inbound, _: Moment) -> Heard {
         let request = match talk::read_text(inbound) {
-            Ok(Said::Text(text)) => read(&text, &self.editor.limits),
-            Ok(Said::Binary) => Err(Refusal::new("not_text", "messages are JSON in text frames")),
+            Ok(JsonFrame::Text(text)) => read(&text, &self.editor.limits),
+            Ok(JsonFrame::Binary) => Err(EditError::new("not_text", "messages are JSON in text frames")),
             Err(heard) => return heard,
         };
         // The answer is the whole text.
@@ -133,7 +133,7 @@ impl Talk for CollabTalk {
     }
 }
 
-fn read(text: &[u8], limits: &Limits) -> Result<json::Request, Refusal> {
-    let text = std::str::from_utf8(text).map_err(|_| Refusal::new("invalid_json", "this is not UTF-8"))?;
+fn read(text: &[u8], limits: &EditLimits) -> Result<json::Request, EditError> {
+    let text = std::str::from_utf8(text).map_err(|_| EditError::new("invalid_json", "this is not UTF-8"))?;
     json::decode(text, limits)
 }

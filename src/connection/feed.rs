@@ -33,7 +33,7 @@ use super::{
     single::Single,
 };
 use crate::{
-    document::queue::{Drained, Frame, Limits, SendQueue},
+    document::queue::{Drained, Frame, QueueLimits, SendQueue},
     ids::DocumentName,
     protocol::close::CloseReason,
 };
@@ -59,7 +59,7 @@ pub struct Feed {
     /// Counts the listeners there have been: the latest is the one that is served.
     listeners: AtomicU64,
     attention: watch::Sender<Attention>,
-    limits: Limits,
+    limits: QueueLimits,
     /// Given back when nothing of the feed is left.
     _place: Box<dyn Any + Send + Sync>,
 }
@@ -256,7 +256,7 @@ impl Taken {
     }
 
     /// Keeps as much as may wait for a slow reader; the newest message in any case.
-    fn forget(&mut self, limits: &Limits) {
+    fn forget(&mut self, limits: &QueueLimits) {
         while self.latest.len() > 1 && (self.bytes > limits.bytes || self.latest.len() > limits.frames) {
             if let Some((_, payload)) = self.latest.pop_front() {
                 self.bytes -= payload.len();
@@ -295,7 +295,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(3600);
 
     fn feed() -> Arc<Feed> {
-        let limits = Limits::default();
+        let limits = QueueLimits::default();
         Arc::new(Feed {
             id: Uuid::nil(),
             document: DocumentName::parse("plan").unwrap(),

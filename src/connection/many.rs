@@ -65,7 +65,7 @@ pub(super) struct ManyTalk {
     queue: SendQueue,
     sessions: HashMap<SessionId, Session>,
     /// Attempts to enter and renewals under way.
-    asking: FuturesUnordered<LocalBoxFuture<'static, Answer>>,
+    asking: FuturesUnordered<LocalBoxFuture<'static, Admission>>,
     actions: Vec<Action>,
     /// When something was last heard.
     heard: Instant,
@@ -79,7 +79,7 @@ struct Session {
 }
 
 /// What came of asking.
-pub(super) enum Answer {
+pub(super) enum Admission {
     Entered {
         address: Bytes,
         outbox: Outbox,
@@ -117,7 +117,7 @@ impl Many {
         document: DocumentName,
         token: Option<String>,
         now: Instant,
-    ) -> Answer {
+    ) -> Admission {
         let prefix = hocuspocus::prefix(&address);
         let outbox = queue.open(prefix.clone());
         let session = SessionId::new();
@@ -132,7 +132,7 @@ impl Many {
                 }
             },
         };
-        Answer::Entered { address, outbox, session, joined }
+        Admission::Entered { address, outbox, session, joined }
     }
 
     async fn join(
@@ -195,7 +195,7 @@ impl ManyTalk {
                     let policy = self.many.policy.clone();
                     let renewal = async move {
                         let outcome = policy.admit(Request { document, token }).await;
-                        Answer::Renewed { address, outcome }
+                        Admission::Renewed { address, outcome }
                     };
                     self.asking.push(renewal.boxed_local());
                 }
@@ -254,7 +254,7 @@ impl ManyTalk {
 }
 
 impl Talk for ManyTalk {
-    type News = Answer;
+    type News = Admission;
 
     async fn begin(&mut self) -> Result<(), CloseReason> {
         let connection = &self.many.connection;
@@ -297,7 +297,7 @@ impl Talk for ManyTalk {
         if self.actions.is_empty() { Ok(()) } else { self.carry_out().await }
     }
 
-    async fn news(&mut self) -> Answer {
+    async fn news(&mut self) -> Admission {
         // A socket may have no document that would tell it.
         let asking = &mut self.asking;
         tokio::select! {
@@ -307,18 +307,18 @@ impl Talk for ManyTalk {
                     None => pending().await,
                 }
             } => answer,
-            () = self.many.registry.drained() => Answer::Draining,
+            () = self.many.registry.drained() => Admission::Draining,
         }
     }
 
     async fn take_news(
         &mut self,
-        answer: Answer,
+        answer: Admission,
         Moment { instant: now, .. }: Moment,
     ) -> Result<(), CloseReason> {
         match answer {
-            Answer::Draining => return Err(CloseReason::ServiceRestart),
-            Answer::Entered { address, outbox, session, joined } => {
+            Admission::Draining => return Err(CloseReason::ServiceRestart),
+            Admission::Entered { address, outbox, session, joined } => {
                 let mut closed = None;
                 let outcome = match joined {
                     Ok(handle) => {
@@ -337,7 +337,7 @@ impl Talk for ManyTalk {
                     self.multiplex.ended(session, reason, &mut self.actions);
                 }
             }
-            Answer::Renewed { address, outcome } => {
+            Admission::Renewed { address, outcome } => {
                 if let (Some(session), Ok(access)) = (self.multiplex.session(&address), &outcome)
                     && let Some(Session { handle, .. }) = self.sessions.get(&session)
                 {
@@ -373,7 +373,7 @@ impl Talk for ManyTalk {
     async fn leave(&mut self, clean: bool) {
         // Whoever is still on the way in must not stay inside without a socket.
         while let Some(answer) = self.asking.next().await {
-            if let Answer::Entered { session, joined: Ok(handle), .. } = answer {
+            if let Admission::Entered { session, joined: Ok(handle), .. } = answer {
                 handle.leave(session, clean).await;
             }
         }

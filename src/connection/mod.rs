@@ -73,7 +73,7 @@ pub struct Config {
     /// itself.
     pub feed_patience: Duration,
     /// What waits for a slow reader.
-    pub outbox: document::queue::Limits,
+    pub outbox: document::queue::QueueLimits,
     /// What the guard lets in.
     pub guard: Arc<guard::Limits>,
     /// What a connection with many documents may ask for.
@@ -94,7 +94,7 @@ impl Default for Config {
             heartbeat: heartbeat::Config::default(),
             chat: chat::Config::default(),
             feed_patience: Duration::from_secs(30),
-            outbox: document::queue::Limits::default(),
+            outbox: document::queue::QueueLimits::default(),
             guard: Arc::default(),
             multiplex: multiplex::Bounds::default(),
             stateless: Arc::new(Unheard),

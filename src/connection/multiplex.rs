@@ -24,7 +24,7 @@ use crate::{
         ProtocolError,
         close::CloseReason,
         guard,
-        hocuspocus::{self, Body, Frame, Outgoing, Said},
+        hocuspocus::{self, Body, ClientMessage, Frame, Outgoing},
         message::Message,
     },
 };
@@ -220,7 +220,7 @@ impl Multiplex {
         }
         let token = if body.is_auth() {
             match body.decode(&self.limits) {
-                Ok(Said::Auth { token, version }) => {
+                Ok(ClientMessage::Auth { token, version }) => {
                     self.answers_pings |= version.is_some();
                     (!token.is_empty()).then_some(token)
                 }
@@ -331,32 +331,32 @@ impl Multiplex {
         &mut self,
         address: Bytes,
         session: SessionId,
-        said: Result<Said, ProtocolError>,
+        said: Result<ClientMessage, ProtocolError>,
         actions: &mut Actions,
     ) {
         match said {
-            Ok(Said::Message(message)) => actions.push(Action::Deliver(session, message)),
-            Ok(Said::Unreadable(error)) => {
+            Ok(ClientMessage::Message(message)) => actions.push(Action::Deliver(session, message)),
+            Ok(ClientMessage::Unreadable(error)) => {
                 actions.push(Action::Deliver(session, Message::Unreadable(error.reason())));
             }
-            Ok(Said::Auth { token, .. }) => {
+            Ok(ClientMessage::Auth { token, .. }) => {
                 // The address was understood when the document was entered.
                 let Ok(document) = hocuspocus::document(&address) else { return };
                 let token = (!token.is_empty()).then_some(token);
                 actions.push(Action::Renew { address: own(&address), document, token });
             }
-            Ok(Said::Stateless(payload)) => actions.push(Action::Stateless(session, payload)),
-            Ok(Said::Close) => {
+            Ok(ClientMessage::Stateless(payload)) => actions.push(Action::Stateless(session, payload)),
+            Ok(ClientMessage::Close) => {
                 self.forget(&address);
                 actions.push(Action::Leave(session));
                 actions.push(goodbye(address));
             }
-            Ok(Said::Forbidden) => {
+            Ok(ClientMessage::Forbidden) => {
                 actions.push(Action::Refused("not-for-servers"));
                 actions.push(Action::Leave(session));
                 self.deny(address, "only servers may send this".to_owned(), actions);
             }
-            Ok(Said::Unknown) => actions.push(Action::Refused("unknown-message")),
+            Ok(ClientMessage::Unknown) => actions.push(Action::Refused("unknown-message")),
             Err(error) => {
                 actions.push(Action::Refused(error.reason()));
                 actions.push(Action::Close(CloseReason::Reset));

@@ -35,7 +35,7 @@ pub(super) enum Heard {
 
 /// A message of a peer that speaks JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum JsonFrame {
     /// A text; the bytes are UTF-8.
     Text(Bytes),
     /// Something else. The dialect says that it wants text.
@@ -43,10 +43,10 @@ pub(super) enum Said {
 }
 
 /// What a peer says that speaks JSON, or what follows from what is no message.
-pub(super) fn read_text(inbound: Inbound) -> Result<Said, Heard> {
+pub(super) fn read_text(inbound: Inbound) -> Result<JsonFrame, Heard> {
     match inbound {
-        Inbound::Text(text) => Ok(Said::Text(text)),
-        Inbound::Binary(_) => Ok(Said::Binary),
+        Inbound::Text(text) => Ok(JsonFrame::Text(text)),
+        Inbound::Binary(_) => Ok(JsonFrame::Binary),
         Inbound::Ping(payload) => Err(Heard::Pong(payload)),
         Inbound::Pong => Err(Heard::More),
         Inbound::TooLarge(_) => Err(Heard::Refuse(CloseReason::TooBig, "frame_too_large")),

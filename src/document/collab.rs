@@ -23,7 +23,7 @@ use bytes::Bytes;
 
 use self::company::Seen;
 use super::{
-    effect::{Effect, Effects, Outcome, Said},
+    effect::{Effect, Effects, Outcome, TextFrame},
     pace::{self, Paced},
     plain_text::{Delta, Edit, PlainText},
     rate::{Bucket, Rate},
@@ -36,7 +36,10 @@ use crate::{
     protocol::{
         close::CloseReason,
         guard::Shape,
-        json::{self, Answer, Caret, Editor, EditorName, FieldName, Init, Listed, Proposal, Refusal, Whose},
+        json::{
+            self, Caret, EditError, Editor, EditorName, FieldName, Init, Listed, Proposal, ServerMessage,
+            Whose,
+        },
         message::{AwarenessEntry, ClientId, Shown},
         text_operation::TextOperation,
         wire::MAX_UINT,
@@ -47,7 +50,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// What is kept of each text that somebody has open.
-    pub history: text_history::Limits,
+    pub history: text_history::HistoryLimits,
     /// How long it is kept after the last of them left. A client that comes back within this time can send an
     /// operation again without its being applied twice; later it is told that the epoch is another.
     pub linger: Duration,
@@ -75,7 +78,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            history: text_history::Limits::default(),
+            history: text_history::HistoryLimits::default(),
             linger: Duration::from_secs(60),
             rich_pause: Duration::from_millis(250),
             fields: 64,
@@ -169,7 +172,7 @@ pub enum Carried {
     /// It was applied before. The answer waits for durability all the same.
     Known(Effect),
     /// It cannot be applied.
-    Refused(Refusal),
+    Refused(EditError),
 }
 
 /// A change that an editor made, for [`Collab::follow`].
@@ -275,7 +278,7 @@ impl Collab {
         let bytes = self.fields.get(&member.field).map_or(0, |field| field.text.characters.len()) + BESIDES;
         if !member.inits.get_or_insert_with(|| Bucket::new(rate, now)).take_many(bytes as f64, now) {
             let words = "init is asked for too often; ask again a little later";
-            return self.refuse(session, &Refusal::new("rate_limited", words), now);
+            return self.refuse(session, &EditError::new("rate_limited", words), now);
         }
         self.greet(session).into_iter().collect()
     }
@@ -290,7 +293,7 @@ impl Collab {
         let member = self.members.get_mut(&session)?;
         let field = self.fields.get_mut(&name)?;
         let inside = field.inside.len() + self.people.len();
-        let line = json::encode(&Answer::Init(Init {
+        let line = json::encode(&ServerMessage::Init(Init {
             field: &member.field,
             session,
             editor: &member.name,
@@ -302,7 +305,7 @@ impl Collab {
             inside,
         }));
         member.greeted = Some(field.history.revision());
-        Some(Effect::Tell { to: vec![session], said: Said::Answer(line) })
+        Some(Effect::Tell { to: vec![session], said: TextFrame::Answer(line) })
     }
 
     /// A session shows something of itself.
@@ -383,16 +386,16 @@ impl Collab {
     }
 
     /// Tells a session that something was not done; and closes it, if that happens too often.
-    pub fn refuse(&mut self, session: SessionId, refusal: &Refusal, now: Instant) -> Effects {
+    pub fn refuse(&mut self, session: SessionId, refusal: &EditError, now: Instant) -> Effects {
         let Some(member) = self.members.get_mut(&session) else { return Effects::new() };
         let forgets = self.config.forgets.max(Duration::from_millis(1));
         let passed = now.saturating_duration_since(member.struck).as_millis() / forgets.as_millis();
         member.strikes = member.strikes.saturating_sub(u32::try_from(passed).unwrap_or(u32::MAX)) + 1;
         member.struck = now;
-        let Refusal { code, message, id } = refusal;
-        let line = json::encode(&Answer::Error { code, message, id: id.as_deref() });
+        let EditError { code, message, id } = refusal;
+        let line = json::encode(&ServerMessage::Error { code, message, id: id.as_deref() });
         let mut effects =
-            vec![Effect::Refused(code), Effect::Tell { to: vec![session], said: Said::Answer(line) }];
+            vec![Effect::Refused(code), Effect::Tell { to: vec![session], said: TextFrame::Answer(line) }];
         if member.strikes > self.config.patience {
             effects.push(Effect::Close { session, reason: CloseReason::PolicyViolation });
         }
@@ -409,7 +412,8 @@ impl Collab {
         effects: &mut Effects,
     ) -> Result<Carried, Poisoned> {
         let Proposal { revision, operation, id, epoch } = proposal;
-        let refused = |code, message: String, id| Ok(Carried::Refused(Refusal::new(code, message).about(id)));
+        let refused =
+            |code, message: String, id| Ok(Carried::Refused(EditError::new(code, message).about(id)));
         let not_joined = "this session has no text open";
         let Some(member) = self.members.get(&session) else {
             return refused("not_joined", not_joined.to_owned(), id);
@@ -538,7 +542,7 @@ impl Collab {
                 effects.extend(self.advance(name, text, None, None));
             }
             Err(what) => {
-                let refusal = Refusal::new("unreadable", format!("{name} cannot be read as text: {what}"));
+                let refusal = EditError::new("unreadable", format!("{name} cannot be read as text: {what}"));
                 for session in self.sessions(name) {
                     effects.extend(self.refuse(session, &refusal, now));
                 }
@@ -647,8 +651,8 @@ impl Collab {
         if !to.is_empty() {
             let epoch = field.history.epoch();
             let answer =
-                Answer::Operation { epoch, revision, operation: &operation, editor: editor.as_ref() };
-            effects.push(Effect::Tell { to, said: Said::Change(json::encode(&answer)) });
+                ServerMessage::Operation { epoch, revision, operation: &operation, editor: editor.as_ref() };
+            effects.push(Effect::Tell { to, said: TextFrame::Change(json::encode(&answer)) });
         }
         if let Some(own) = own {
             let id = own.name.as_ref().map(|name| &*name.id);
@@ -685,7 +689,7 @@ impl Collab {
 
 /// A Yjs client as those see it who edit by operations.
 fn person(client: ClientId, state: &str) -> Editor {
-    let name = Shown::of(state, json::Limits::default().name_bytes).name;
+    let name = Shown::of(state, json::EditLimits::default().name_bytes).name;
     let name = (!name.is_empty()).then_some(name);
     Editor { session: Whose::Client(client), editor: None, caret: Caret { name, ..Caret::default() } }
 }
@@ -694,7 +698,7 @@ impl Field {
     fn open(
         name: &FieldName,
         epoch: SessionId,
-        limits: text_history::Limits,
+        limits: text_history::HistoryLimits,
         replica: &mut Replica,
     ) -> Result<Self, Poisoned> {
         let shape = replica.shape(name)?;
@@ -748,7 +752,7 @@ impl Field {
     }
 
     fn acknowledge(&self, to: SessionId, id: Option<&str>, revision: u64) -> Effect {
-        let update: Bytes = json::encode(&Answer::Ack { id, epoch: self.history.epoch(), revision });
+        let update: Bytes = json::encode(&ServerMessage::Ack { id, epoch: self.history.epoch(), revision });
         Effect::Acknowledge { to, update, outcome: Outcome::Applied }
     }
 }

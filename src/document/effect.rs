@@ -63,7 +63,7 @@ pub enum Effect {
         /// Whom.
         to: Vec<SessionId>,
         /// What.
-        said: Said,
+        said: TextFrame,
     },
     /// Read this rich text, on a thread of its own, and say what it says ([`super::state::DocumentState::rich_text`]).
     ReadRich(FieldName),
@@ -103,7 +103,7 @@ pub type Effects = Vec<Effect>;
 
 /// A message of the JSON dialect, encoded, and what may happen to it when a reader is slow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum TextFrame {
     /// Never dropped.
     Answer(Bytes),
     /// Dropped only together with all others that wait; `init` makes up for them.

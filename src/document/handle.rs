@@ -25,7 +25,7 @@ use crate::{
     protocol::{
         close::CloseReason,
         guard::Update,
-        json::{Refusal, Request},
+        json::{EditError, Request},
         message::{Message, Shown},
     },
 };
@@ -90,7 +90,7 @@ impl DocumentHandle {
     pub async fn deliver_text(
         &self,
         session: SessionId,
-        requests: Vec<Result<Request, Refusal>>,
+        requests: Vec<Result<Request, EditError>>,
     ) -> Result<(), OpenError> {
         Ok(self.addr.send(DeliverText { session, requests }).await?)
     }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tracing::{debug, warn};
 
 use super::{
-    effect::Said,
+    effect::TextFrame,
     queue::{Answer, Before, Frame, InPieces, Outbox, Pushed},
     replica::told::Told,
 };
@@ -127,13 +127,13 @@ impl Hearers {
     }
 
     /// Tells some sessions of the JSON dialect something.
-    pub(super) fn tell(&self, to: &[SessionId], said: &Said, now: Instant) -> bool {
+    pub(super) fn tell(&self, to: &[SessionId], said: &TextFrame, now: Instant) -> bool {
         let mut lagging = false;
         for session in to {
             let Some(outbox) = self.json.get(session) else { continue };
             match said {
-                Said::Answer(text) => outbox.reply(text.clone()),
-                Said::Change(text) => {
+                TextFrame::Answer(text) => outbox.reply(text.clone()),
+                TextFrame::Change(text) => {
                     let change = Frame::Update(text.clone(), Before::default());
                     lagging |= self.note_lag(*session, outbox.push(change, now));
                 }

@@ -9,7 +9,7 @@ use yrs::StateVector;
 use super::{
     error::{JoinError, OpenError},
     queue::Outbox,
-    requests::Answer,
+    requests::Verdict,
 };
 use crate::{
     auth::Access,
@@ -106,7 +106,7 @@ pub(super) struct JoinText(pub JoiningText);
 #[rtype(result = "()")]
 pub(super) struct DeliverText {
     pub session: SessionId,
-    pub requests: Vec<Result<json::Request, json::Refusal>>,
+    pub requests: Vec<Result<json::Request, json::EditError>>,
 }
 
 /// A session ended.
@@ -159,7 +159,7 @@ pub(super) struct ReadPeople;
 
 /// Applies an update that came without a connection. Resolves when it is durable.
 #[derive(actix::Message)]
-#[rtype(result = "Result<oneshot::Receiver<Answer>, JoinError>")]
+#[rtype(result = "Result<oneshot::Receiver<Verdict>, JoinError>")]
 pub(super) struct Contribute {
     pub update: Update,
 }

@@ -69,11 +69,11 @@ pub struct Config {
     /// What may wait for the store.
     pub journal: journal::Config,
     /// How much people may attach.
-    pub attachments: beside::attachments::Limits,
+    pub attachments: beside::attachments::AttachmentLimits,
     /// How much may be said in a chat.
-    pub chat: beside::chat::Limits,
+    pub chat: beside::chat::ChatLimits,
     /// What may wait for a reader.
-    pub outbox: queue::Limits,
+    pub outbox: queue::QueueLimits,
     /// How long a document that nobody has open stays in memory. Short saves memory, long saves loading.
     pub idle: Duration,
     /// Bytes of memory that open documents may take, about; past it those that nobody has open leave at once, the one left
@@ -102,9 +102,9 @@ impl Default for Config {
             keep_deleted: deleted::KeepDeleted::default(),
             presence: presence::Config::default(),
             journal: journal::Config::default(),
-            attachments: beside::attachments::Limits::default(),
-            chat: beside::chat::Limits::default(),
-            outbox: queue::Limits::default(),
+            attachments: beside::attachments::AttachmentLimits::default(),
+            chat: beside::chat::ChatLimits::default(),
+            outbox: queue::QueueLimits::default(),
             idle: Duration::from_secs(30),
             open_bytes: 1 << 30,
             checkpoint_bytes: 64 * 1024,

@@ -30,7 +30,7 @@ use self::{
     outbox::Lane,
 };
 pub use self::{
-    backlog::{Drained, Limits},
+    backlog::{Drained, QueueLimits},
     frame::{Answer, Before, Control, Frame, InPieces, Lag, LaneId, MadeUp, Queued},
     outbox::{Outbox, Pushed},
 };
@@ -45,7 +45,7 @@ pub struct SendQueue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    limits: Limits,
+    limits: QueueLimits,
     is_text: bool,
     queue: Mutex<Queue>,
 }
@@ -80,12 +80,12 @@ pub enum Signal {
 
 impl SendQueue {
     /// An empty queue without sessions, of messages in bytes.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: QueueLimits) -> Self {
         Self(Arc::new(Shared { limits, is_text: false, queue: Mutex::default() }))
     }
 
     /// The same of messages in UTF-8.
-    pub fn of_text(limits: Limits) -> Self {
+    pub fn of_text(limits: QueueLimits) -> Self {
         Self(Arc::new(Shared { limits, is_text: true, queue: Mutex::default() }))
     }
 
@@ -266,7 +266,7 @@ impl Queue {
     }
 
     /// Whether there is room for so many bytes, if need be in place of presence.
-    fn makes_room(&mut self, size: usize, limits: &Limits) -> bool {
+    fn makes_room(&mut self, size: usize, limits: &QueueLimits) -> bool {
         if !self.waiting.fits(size, limits) {
             self.drop_presence();
         }

@@ -15,7 +15,7 @@ use super::{effect::Outcome, error::JoinError};
 use crate::ids::SessionId;
 
 /// What a request is told.
-pub(super) type Answer = Result<Outcome, JoinError>;
+pub(super) type Verdict = Result<Outcome, JoinError>;
 
 /// The requests of one document that wait, each as a session of its own.
 #[derive(Debug, Default)]
@@ -25,14 +25,14 @@ pub(super) struct Requests {
 
 #[derive(Debug)]
 struct Waiting {
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<Verdict>,
     /// Since when its change is applied, and nothing is missing but that it is stored.
     applied: Option<Instant>,
 }
 
 impl Requests {
     /// One more waits; here it will hear.
-    pub(super) fn add(&mut self, session: SessionId) -> oneshot::Receiver<Answer> {
+    pub(super) fn add(&mut self, session: SessionId) -> oneshot::Receiver<Verdict> {
         let (answer, answered) = oneshot::channel();
         self.waiting.insert(session, Waiting { answer, applied: None });
         answered
@@ -46,7 +46,7 @@ impl Requests {
     }
 
     /// Tells it; false if there is no such request.
-    pub(super) fn answer(&mut self, session: SessionId, answer: Answer) -> bool {
+    pub(super) fn answer(&mut self, session: SessionId, answer: Verdict) -> bool {
         let Some(waiting) = self.waiting.remove(&session) else { return false };
         // It may have gone away meanwhile; the change is stored all the same.
         let _ = waiting.answer.send(answer);

@@ -17,7 +17,7 @@ use yrs::StateVector;
 use super::{
     collab::{self, Carried, Collab, Own},
     costs::{Costs, Credit, Purse},
-    effect::{Effect, Effects, Outcome, Said, Suspect},
+    effect::{Effect, Effects, Outcome, Suspect, TextFrame},
     pace::{self, Paced},
     plain_text::PlainText,
     presence::{self, Presence},
@@ -38,7 +38,7 @@ use crate::{
         Dialect,
         close::CloseReason,
         guard::Update,
-        json::{self, EditorName, FieldName, Proposal, Refusal, Request},
+        json::{self, EditError, EditorName, FieldName, Proposal, Request},
         message::{AwarenessEntry, AwarenessUpdate, ClientId, Message, Shown, SyncMessage},
     },
     store::LoggedUpdate,
@@ -337,7 +337,7 @@ impl DocumentState {
     pub fn receive_text(
         &mut self,
         session: SessionId,
-        request: Result<Request, Refusal>,
+        request: Result<Request, EditError>,
         now: Moment,
     ) -> Effects {
         match request {
@@ -346,7 +346,7 @@ impl DocumentState {
                 let Some(member) = self.members.get_mut(&session) else { return Effects::new() };
                 if !member.may_show(self.show_rate, now.instant) {
                     let words = "presence comes too often; show where you are now a little later";
-                    return self.collab.refuse(session, &Refusal::new("rate_limited", words), now.instant);
+                    return self.collab.refuse(session, &EditError::new("rate_limited", words), now.instant);
                 }
                 let is_named = caret.name.is_some();
                 let mut effects = self.collab.show(session, caret, now.instant);
@@ -361,7 +361,7 @@ impl DocumentState {
                 effects
             }
             Ok(Request::Ping(ping)) => {
-                let said = Said::Answer(json::encode_pong(ping.as_deref()));
+                let said = TextFrame::Answer(json::encode_pong(ping.as_deref()));
                 vec![Effect::Tell { to: vec![session], said }]
             }
             Err(refusal) => self.collab.refuse(session, &refusal, now.instant),
@@ -433,10 +433,10 @@ impl DocumentState {
         let (id, base) = (proposal.id.clone(), proposal.revision);
         let inserted = proposal.operation.inserted();
         if self.poisoned {
-            let refusal = Refusal::new("try_again", "the document is being loaded again").about(id);
+            let refusal = EditError::new("try_again", "the document is being loaded again").about(id);
             effects.extend(self.collab.refuse(session, &refusal, now.instant));
         } else if !access.may_write() {
-            let refusal = Refusal::new("read_only", "you may read this document, not change it").about(id);
+            let refusal = EditError::new("read_only", "you may read this document, not change it").about(id);
             effects.extend(self.collab.refuse(session, &refusal, now.instant));
         } else if self.full {
             effects.push(Effect::Refused("journal_full"));
@@ -444,11 +444,11 @@ impl DocumentState {
         } else if credit != Credit::Fine {
             let words =
                 "changes of this document have taken much longer than usual; send it again a little later";
-            let refusal = Refusal::new("rate_limited", words).about(id);
+            let refusal = EditError::new("rate_limited", words).about(id);
             effects.extend(self.collab.refuse(session, &refusal, now.instant));
         } else if inserted > 0 && !self.has_room(inserted, now) {
             let words = "the document is full (max_document_bytes): delete something first";
-            let refusal = Refusal::new("document_full", words).about(id);
+            let refusal = EditError::new("document_full", words).about(id);
             effects.push(Effect::Refused("document-too-large"));
             effects.extend(self.collab.refuse(session, &refusal, now.instant));
         } else {
@@ -515,7 +515,7 @@ impl DocumentState {
                 let words = "this text is formatted and long, and the operation has too many parts for it: send it in \
                              several, of a few parts each";
                 let id = own.name.map(|name| name.id);
-                let refusal = Refusal::new("too_many_parts", words).about(id);
+                let refusal = EditError::new("too_many_parts", words).about(id);
                 return effects.extend(self.collab.refuse(session, &refusal, now.instant));
             }
             Err(Poisoned(what)) => {
@@ -543,7 +543,7 @@ impl DocumentState {
     /// waits to be applied.
     pub fn make_up_text(&mut self, session: SessionId) -> Option<Bytes> {
         match self.collab.greet(session) {
-            Some(Effect::Tell { said: Said::Answer(init), .. }) => Some(init),
+            Some(Effect::Tell { said: TextFrame::Answer(init), .. }) => Some(init),
             _ => None,
         }
     }
@@ -650,7 +650,11 @@ impl DocumentState {
     }
 
     /// The same for what a session of the JSON dialect says.
-    pub fn takes_long_to_find_room_for_text(&self, request: &Result<Request, Refusal>, now: Moment) -> bool {
+    pub fn takes_long_to_find_room_for_text(
+        &self,
+        request: &Result<Request, EditError>,
+        now: Moment,
+    ) -> bool {
         let Ok(Request::Operation(proposal)) = request else { return false };
         self.looks_for_room(proposal.operation.inserted(), now)
     }

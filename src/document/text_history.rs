@@ -20,7 +20,7 @@ use crate::{
 
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct HistoryLimits {
     /// Operations. At ten changes a second this is the time a connection may be away: under two minutes.
     pub operations: usize,
     /// Bytes of operations.
@@ -30,7 +30,7 @@ pub struct Limits {
     pub work: usize,
 }
 
-impl Default for Limits {
+impl Default for HistoryLimits {
     fn default() -> Self {
         Self { operations: 1024, bytes: 1 << 20, work: 256 << 10 }
     }
@@ -107,7 +107,7 @@ pub enum Stale {
 /// The latest operations of one text.
 #[derive(Clone, Debug)]
 pub struct TextHistory {
-    limits: Limits,
+    limits: HistoryLimits,
     epoch: SessionId,
     revision: u64,
     length: usize,
@@ -125,7 +125,7 @@ struct Entry {
 impl TextHistory {
     /// Begins with a text of `length` characters. `epoch` must be new: the id of the session for which the
     /// history is begun.
-    pub fn new(limits: Limits, epoch: SessionId, length: usize) -> Self {
+    pub fn new(limits: HistoryLimits, epoch: SessionId, length: usize) -> Self {
         Self { limits, epoch, revision: 0, length, entries: VecDeque::new(), bytes: 0 }
     }
 

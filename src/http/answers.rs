@@ -80,7 +80,7 @@ struct Held {
 }
 
 /// An answer, or a part of one, that keeps its room until it is sent.
-pub struct Answer {
+pub struct HeldAnswer {
     bytes: Bytes,
     _place: Arc<Place>,
 }
@@ -161,10 +161,10 @@ impl Answers {
 impl Room {
     /// The answer that the room was for: these bytes, or the same ones that others are sent already. Refused if others are
     /// still sent what it was before, and there is no room for both.
-    pub fn answer(self, bytes: Bytes) -> Result<Answer, ApiError> {
+    pub fn answer(self, bytes: Bytes) -> Result<HeldAnswer, ApiError> {
         let Self(place) = self;
         match place.hold(&bytes) {
-            Some(bytes) => Ok(Answer { bytes, _place: place }),
+            Some(bytes) => Ok(HeldAnswer { bytes, _place: place }),
             None => place.answers.next(&place.called, bytes),
         }
     }
@@ -193,7 +193,7 @@ impl Place {
 
 impl Answers {
     /// A place of its own for what has changed while the older one is still being sent.
-    fn next(&self, called: &str, bytes: Bytes) -> Result<Answer, ApiError> {
+    fn next(&self, called: &str, bytes: Bytes) -> Result<HeldAnswer, ApiError> {
         let Shared { room, metrics, places, .. } = &*self.0;
         // Put away after the lock, which the last who holds it takes.
         let newer: Option<Arc<Place>>;
@@ -201,7 +201,7 @@ impl Answers {
         newer = places.get(called).and_then(Weak::upgrade);
         let ready = newer.as_ref().filter(|newer| newer.taken.initialized());
         if let Some((place, bytes)) = ready.and_then(|newer| Some((newer.clone(), newer.hold(&bytes)?))) {
-            return Ok(Answer { bytes, _place: place });
+            return Ok(HeldAnswer { bytes, _place: place });
         }
         let needed = steps(bytes.len());
         room.try_acquire_many(u32::try_from(needed).unwrap_or(u32::MAX)).map_err(|_| no_room())?.forget();
@@ -213,7 +213,7 @@ impl Answers {
             held: Mutex::new(Held { steps: needed, bytes: Some(bytes.clone()) }),
         });
         places.insert(called.to_owned(), Arc::downgrade(&place));
-        Ok(Answer { bytes, _place: place })
+        Ok(HeldAnswer { bytes, _place: place })
     }
 }
 
@@ -228,14 +228,14 @@ impl Drop for Place {
     }
 }
 
-impl Answer {
+impl HeldAnswer {
     /// Only these of its bytes.
     pub fn part(self, range: impl std::ops::RangeBounds<usize>) -> Self {
         Self { bytes: self.bytes.slice(range), ..self }
     }
 }
 
-impl MessageBody for Answer {
+impl MessageBody for HeldAnswer {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {

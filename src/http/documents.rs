@@ -21,7 +21,7 @@ use utoipa::{
 
 use super::{
     App,
-    answers::{Answer, Room},
+    answers::{HeldAnswer, Room},
     body::{Binary, Limit},
     error::ApiError,
     extract::{MayChange, Named, Query, Stored, page_size},
@@ -463,7 +463,7 @@ pub async fn json(app: web::Data<App>, Stored(name): Stored) -> Result<HttpRespo
     Ok(content("application/json", json))
 }
 
-async fn export(app: &App, name: &DocumentName, form: Form) -> Result<Answer, ApiError> {
+async fn export(app: &App, name: &DocumentName, form: Form) -> Result<HeldAnswer, ApiError> {
     let (room, state) = read(app, &format!("{form:?}: {name}"), name).await?;
     room.answer(app.registry.exports().get(name, form, state).await?)
 }

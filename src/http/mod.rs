@@ -50,7 +50,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How many connections there may be, and whose.
-    pub limits: places::Limits,
+    pub limits: places::PlaceLimits,
     /// Which web pages may use the server.
     pub origins: origin::Policy,
     /// How request bodies may come in.

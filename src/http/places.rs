@@ -36,7 +36,7 @@ const ALWAYS_ANSWERED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct PlaceLimits {
     /// In all. Each costs about 10 KiB while idle, and up to its outbox while slow.
     pub connections: usize,
     /// From one address. Behind a proxy all come from one.
@@ -45,7 +45,7 @@ pub struct Limits {
     pub per_document: usize,
 }
 
-impl Default for Limits {
+impl Default for PlaceLimits {
     fn default() -> Self {
         Self { connections: 20_000, per_address: 5_000, per_document: 5_000 }
     }
@@ -54,7 +54,7 @@ impl Default for Limits {
 /// Who is connected. Clones share the count.
 #[derive(Clone)]
 pub struct Places {
-    limits: Limits,
+    limits: PlaceLimits,
     /// For how many there are files.
     room: usize,
     taken: Arc<Mutex<Taken>>,
@@ -86,7 +86,7 @@ pub(super) struct Outside(&'static str);
 
 impl Places {
     /// Nobody is connected. There are files for `room` connections.
-    pub fn new(limits: Limits, room: usize) -> Self {
+    pub fn new(limits: PlaceLimits, room: usize) -> Self {
         Self { limits, room, taken: Arc::default() }
     }
 
@@ -208,8 +208,8 @@ mod tests {
 
     use super::*;
 
-    fn limits(connections: usize, per_address: usize) -> Limits {
-        Limits { connections, per_address, per_document: 9 }
+    fn limits(connections: usize, per_address: usize) -> PlaceLimits {
+        PlaceLimits { connections, per_address, per_document: 9 }
     }
 
     #[test]

@@ -222,7 +222,7 @@ pub async fn collab(
         .map_err(|error| ApiError::bad_request("invalid_field", format!("the field's name {error}")))?;
     let token = query.token.filter(|token| !token.is_empty());
     let access = access(&app, &document, token).await?;
-    let limits = json::Limits::default();
+    let limits = json::EditLimits::default();
     let editor = Editor {
         document,
         field,

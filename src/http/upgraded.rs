@@ -148,12 +148,12 @@ mod tests {
     use super::*;
 
     /// An answer that is always ready to go on.
-    struct Answer {
+    struct Endless {
         made: Rc<Cell<usize>>,
         pieces: usize,
     }
 
-    impl MessageBody for Answer {
+    impl MessageBody for Endless {
         type Error = Infallible;
 
         fn size(&self) -> BodySize {
@@ -173,7 +173,7 @@ mod tests {
     async fn others_have_their_turn_between_the_pieces_of_a_long_answer() {
         const PIECES: usize = 20;
         let made = Rc::new(Cell::new(0));
-        let body = BoxBody::new(Answer { made: made.clone(), pieces: PIECES });
+        let body = BoxBody::new(Endless { made: made.clone(), pieces: PIECES });
         let peer = actix_web::rt::spawn(async move {
             converse(&mut tokio::io::sink(), Bytes::new(), body).await.expect("a sink takes everything");
         });

@@ -70,7 +70,7 @@ impl From<Fault> for Misunderstood {
 /// Reads a frame. A text has at most `longest` bytes.
 pub fn decode(text: &[u8], longest: usize) -> Result<Incoming, Misunderstood> {
     #[derive(Deserialize)]
-    struct Said {
+    struct NewMessage {
         id: String,
         text: String,
     }
@@ -81,7 +81,7 @@ pub fn decode(text: &[u8], longest: usize) -> Result<Incoming, Misunderstood> {
     let envelope = envelope::open(text)?;
     match envelope.kind.as_str() {
         "message" => {
-            let said: Said = envelope.payload()?;
+            let said: NewMessage = envelope.payload()?;
             let id = ClientMessageId::parse(&said.id)?;
             let refuse = |code, message: String| {
                 Err(Misunderstood { fault: Fault::new(code, message), id: Some(id.clone()) })

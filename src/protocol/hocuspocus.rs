@@ -81,7 +81,7 @@ pub struct Body {
 
 /// What a client says about one document.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Said {
+pub enum ClientMessage {
     /// Something for the document.
     Message(Message),
     /// A sync message that asks for an acknowledgement, and whose update cannot be taken: the reason.
@@ -172,30 +172,30 @@ impl Body {
     }
 
     /// Reads the rest.
-    pub fn decode(&self, limits: &Limits) -> Result<Said, ProtocolError> {
+    pub fn decode(&self, limits: &Limits) -> Result<ClientMessage, ProtocolError> {
         let mut reader = Reader::new(&self.bytes);
         let kind = reader.uint()?;
         Ok(match kind {
             SYNC | SYNC_REPLY => self.sync(limits)?,
-            AWARENESS => Said::Message(ysync::decode_first(&self.bytes, limits)?),
-            QUERY_AWARENESS => Said::Message(Message::QueryAwareness),
+            AWARENESS => ClientMessage::Message(ysync::decode_first(&self.bytes, limits)?),
+            QUERY_AWARENESS => ClientMessage::Message(Message::QueryAwareness),
             AUTH => match reader.uint()? {
                 TOKEN => {
                     let token = reader.string(MAX_TOKEN)?.to_owned();
                     let version = reader.string(64).ok().map(str::to_owned);
-                    Said::Auth { token, version }
+                    ClientMessage::Auth { token, version }
                 }
-                _ => Said::Forbidden,
+                _ => ClientMessage::Forbidden,
             },
-            STATELESS => Said::Stateless(reader.string(MAX_STATELESS)?.to_owned()),
-            BROADCAST_STATELESS | SYNC_STATUS => Said::Forbidden,
-            CLOSE => Said::Close,
-            _ => Said::Unknown,
+            STATELESS => ClientMessage::Stateless(reader.string(MAX_STATELESS)?.to_owned()),
+            BROADCAST_STATELESS | SYNC_STATUS => ClientMessage::Forbidden,
+            CLOSE => ClientMessage::Close,
+            _ => ClientMessage::Unknown,
         })
     }
 
     /// A step 2 or an update is acknowledged whatever it holds, so a refused one is not an error here.
-    fn sync(&self, limits: &Limits) -> Result<Said, ProtocolError> {
+    fn sync(&self, limits: &Limits) -> Result<ClientMessage, ProtocolError> {
         let body = if self.kind == SYNC {
             self.bytes.clone()
         } else {
@@ -204,8 +204,8 @@ impl Body {
             as_sync.freeze()
         };
         match ysync::decode_first(&body, limits) {
-            Ok(message) => Ok(Said::Message(message)),
-            Err(error) if matches!(body.get(1), Some(1 | 2)) => Ok(Said::Unreadable(error)),
+            Ok(message) => Ok(ClientMessage::Message(message)),
+            Err(error) if matches!(body.get(1), Some(1 | 2)) => Ok(ClientMessage::Unreadable(error)),
             Err(error) => Err(error),
         }
     }
@@ -268,7 +268,7 @@ mod tests {
         }
     }
 
-    fn said(bytes: &'static [u8]) -> Said {
+    fn said(bytes: &'static [u8]) -> ClientMessage {
         body(bytes).decode(&Limits::default()).unwrap()
     }
 
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn authentication_comes_with_and_without_a_version_and_whatever_follows() {
-        let auth = |token: &str, version: Option<&str>| Said::Auth {
+        let auth = |token: &str, version: Option<&str>| ClientMessage::Auth {
             token: token.into(),
             version: version.map(Into::into),
         };
@@ -300,17 +300,17 @@ mod tests {
         assert_eq!(said(b"\x01a\x02\x00\x00"), auth("", None));
         assert_eq!(said(b"\x01a\x02\x00\x00\x054.8.0"), auth("", Some("4.8.0")));
         assert_eq!(said(b"\x01a\x02\x00\x00\x054.8.0\x01\x02\x03"), auth("", Some("4.8.0")));
-        assert_eq!(said(b"\x01a\x02\x02\x08readonly"), Said::Forbidden);
+        assert_eq!(said(b"\x01a\x02\x02\x08readonly"), ClientMessage::Forbidden);
         assert!(body(b"\x01a\x02\x00\x09tok").decode(&Limits::default()).is_err());
     }
 
     #[test]
     fn a_sync_message_that_wants_an_answer_is_refused_by_answering() {
-        assert!(matches!(said(b"\x01a\x00\x00\x01\x00"), Said::Message(Message::SyncStep1(_))));
-        assert!(matches!(said(b"\x01a\x00\x01\x02\x00\x00"), Said::Message(Message::SyncStep2(_))));
-        assert!(matches!(said(b"\x01a\x04\x01\x02\x00\x00"), Said::Message(Message::SyncStep2(_))));
-        assert!(matches!(said(b"\x01a\x00\x02\x03\xff\xff\xff"), Said::Unreadable(_)));
-        assert!(matches!(said(b"\x01a\x00\x01\x09\x00"), Said::Unreadable(_)));
+        assert!(matches!(said(b"\x01a\x00\x00\x01\x00"), ClientMessage::Message(Message::SyncStep1(_))));
+        assert!(matches!(said(b"\x01a\x00\x01\x02\x00\x00"), ClientMessage::Message(Message::SyncStep2(_))));
+        assert!(matches!(said(b"\x01a\x04\x01\x02\x00\x00"), ClientMessage::Message(Message::SyncStep2(_))));
+        assert!(matches!(said(b"\x01a\x00\x02\x03\xff\xff\xff"), ClientMessage::Unreadable(_)));
+        assert!(matches!(said(b"\x01a\x00\x01\x09\x00"), ClientMessage::Unreadable(_)));
         assert!(
             body(b"\x01a\x00\x00\x02\x05\x00").decode(&Limits::default()).is_err(),
             "step 1 is not acked"
@@ -320,11 +320,11 @@ mod tests {
 
     #[test]
     fn what_only_servers_say_is_told_apart_from_what_nobody_says() {
-        assert_eq!(said(b"\x01a\x06\x02hi"), Said::Forbidden);
-        assert_eq!(said(b"\x01a\x08\x01"), Said::Forbidden);
-        assert_eq!(said(b"\x01a\x05\x02hi"), Said::Stateless("hi".into()));
-        assert_eq!(said(b"\x01a\x07"), Said::Close);
-        assert_eq!(said(b"\x01a\x63"), Said::Unknown);
+        assert_eq!(said(b"\x01a\x06\x02hi"), ClientMessage::Forbidden);
+        assert_eq!(said(b"\x01a\x08\x01"), ClientMessage::Forbidden);
+        assert_eq!(said(b"\x01a\x05\x02hi"), ClientMessage::Stateless("hi".into()));
+        assert_eq!(said(b"\x01a\x07"), ClientMessage::Close);
+        assert_eq!(said(b"\x01a\x63"), ClientMessage::Unknown);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! as `operation`, in order, each one revision further. A client's own operations are not sent back to it:
 //! they are the numbers that are missing in between, and `ack` names them once they are durable.
 //!
-//! Pure. [`decode`] reads a frame under [`Limits`], completely, and says in words what is wrong with it;
+//! Pure. [`decode`] reads a frame under [`EditLimits`], completely, and says in words what is wrong with it;
 //! [`encode`] writes one.
 
 use std::{fmt, sync::Arc};
@@ -24,7 +24,7 @@ use crate::ids::SessionId;
 
 /// What one frame may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct EditLimits {
     /// Bytes of one frame. A paste is smaller; a whole document that a script brings may need several
     /// operations. 1 MiB.
     pub message_bytes: usize,
@@ -36,7 +36,7 @@ pub struct Limits {
     pub ping_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for EditLimits {
     fn default() -> Self {
         Self { message_bytes: 1 << 20, id_bytes: 64, name_bytes: 128, ping_bytes: 1024 }
     }
@@ -193,7 +193,7 @@ const OURS: &str = "collab/";
 /// What we say to a client.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", content = "payload", rename_all = "lowercase")]
-pub enum Answer<'a> {
+pub enum ServerMessage<'a> {
     /// Everything, on joining and whenever the client must begin anew.
     Init(Init<'a>),
     /// A change by somebody else.
@@ -306,7 +306,7 @@ pub struct Crowd<'a> {
 
 /// What is wrong with something that a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct EditError {
     /// For programs: see the table in docs/protocols.md#errors.
     pub code: &'static str,
     /// For people.
@@ -315,13 +315,13 @@ pub struct Refusal {
     pub id: Option<Box<str>>,
 }
 
-impl From<Fault> for Refusal {
+impl From<Fault> for EditError {
     fn from(Fault { code, message }: Fault) -> Self {
         Self { code, message, id: None }
     }
 }
 
-impl Refusal {
+impl EditError {
     /// A refusal of nothing in particular.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), id: None }
@@ -334,10 +334,10 @@ impl Refusal {
 }
 
 /// Reads the text of one frame.
-pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
+pub fn decode(text: &str, limits: &EditLimits) -> Result<Request, EditError> {
     if text.len() > limits.message_bytes {
         let limit = limits.message_bytes;
-        return Err(Refusal::new("too_long", format!("a message has at most {limit} bytes")));
+        return Err(EditError::new("too_long", format!("a message has at most {limit} bytes")));
     }
     let envelope = envelope::open(text.as_bytes())?;
     match envelope.kind.as_str() {
@@ -345,7 +345,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
             let proposal: Proposal = envelope.payload()?;
             if proposal.id.as_ref().is_some_and(|id| id.is_empty() || id.len() > limits.id_bytes) {
                 let message = format!("an operation's id has 1 to {} bytes", limits.id_bytes);
-                return Err(Refusal::new("invalid_payload", message));
+                return Err(EditError::new("invalid_payload", message));
             }
             Ok(Request::Operation(proposal))
         }
@@ -353,32 +353,32 @@ pub fn decode(text: &str, limits: &Limits) -> Result<Request, Refusal> {
             let caret: Caret = envelope.payload()?;
             if caret.name.as_ref().is_some_and(|name| name.len() > limits.name_bytes) {
                 let message = format!("a name has at most {} bytes", limits.name_bytes);
-                return Err(Refusal::new("invalid_payload", message));
+                return Err(EditError::new("invalid_payload", message));
             }
             Ok(Request::Presence(caret))
         }
         "ping" => match envelope.payload {
             Some(payload) if payload.get().len() > limits.ping_bytes => {
                 let message = format!("a ping carries at most {} bytes", limits.ping_bytes);
-                Err(Refusal::new("invalid_payload", message))
+                Err(EditError::new("invalid_payload", message))
             }
             payload => Ok(Request::Ping(payload.map(|raw| Box::new(RawPing(raw.to_owned()))))),
         },
         "init" => Ok(Request::Init),
         kind @ ("ack" | "crowd" | "pong" | "error") => {
-            Err(Refusal::new("unknown_type", format!("{kind} messages are sent by the server only")))
+            Err(EditError::new("unknown_type", format!("{kind} messages are sent by the server only")))
         }
         other => {
             // Whatever it is, at most a line of it comes back.
             let other: String = other.chars().take(32).collect();
             let message = format!("there are no messages of type {other:?}: operation, presence, init, ping");
-            Err(Refusal::new("unknown_type", message))
+            Err(EditError::new("unknown_type", message))
         }
     }
 }
 
 /// The text of one frame.
-pub fn encode(answer: &Answer<'_>) -> Bytes {
+pub fn encode(answer: &ServerMessage<'_>) -> Bytes {
     // None of these types can fail to be written; an empty frame would be the mildest way to be wrong.
     serde_json::to_vec(answer).unwrap_or_default().into()
 }
@@ -386,7 +386,7 @@ pub fn encode(answer: &Answer<'_>) -> Bytes {
 /// The answer to a ping: what came with it, or nothing.
 pub fn encode_pong(ping: Option<&RawPing>) -> Bytes {
     match ping {
-        Some(ping) => encode(&Answer::Pong(&ping.0)),
+        Some(ping) => encode(&ServerMessage::Pong(&ping.0)),
         None => Bytes::from_static(br#"{"type":"pong","payload":{}}"#),
     }
 }
@@ -395,8 +395,8 @@ pub fn encode_pong(ping: Option<&RawPing>) -> Bytes {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Request, Refusal> {
-        decode(text, &Limits::default())
+    fn read(text: &str) -> Result<Request, EditError> {
+        decode(text, &EditLimits::default())
     }
 
     fn code(text: &str) -> &'static str {

@@ -407,13 +407,13 @@ fn recorded_sessions_of_hocuspocus_are_understood_and_spoken() {
             let kind = frame["kind"].as_str().unwrap();
             if frame["from"] == "client" {
                 let found = match body.decode(&limits).unwrap() {
-                    hocuspocus::Said::Auth { token, version: told } => {
+                    hocuspocus::ClientMessage::Auth { token, version: told } => {
                         assert_eq!(token, "a token");
                         assert_eq!(told.as_deref(), version.starts_with('4').then_some(version));
                         "token"
                     }
-                    hocuspocus::Said::Message(message) => said_again(&message).0,
-                    hocuspocus::Said::Close => "close",
+                    hocuspocus::ClientMessage::Message(message) => said_again(&message).0,
+                    hocuspocus::ClientMessage::Close => "close",
                     other => panic!("{other:?}"),
                 };
                 assert_eq!(found, kind, "{version}");
@@ -424,7 +424,7 @@ fn recorded_sessions_of_hocuspocus_are_understood_and_spoken() {
                     "status" => own(Outgoing::SyncStatus { applied: true }),
                     "close" => own(Outgoing::Close("provider_initiated")),
                     _ => match body.decode(&limits).unwrap() {
-                        hocuspocus::Said::Message(message) => ysync::encode(&said_again(&message).1),
+                        hocuspocus::ClientMessage::Message(message) => ysync::encode(&said_again(&message).1),
                         other => panic!("{other:?}"),
                     },
                 };

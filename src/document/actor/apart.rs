@@ -156,7 +156,7 @@ impl DocumentActor {
     pub(super) fn find_room_apart(
         &mut self,
         session: SessionId,
-        requests: VecDeque<Result<json::Request, json::Refusal>>,
+        requests: VecDeque<Result<json::Request, json::EditError>>,
         ctx: &mut Context<Self>,
     ) {
         // Each operation is applied after what came before it: so is this.
@@ -179,7 +179,7 @@ impl DocumentActor {
         &mut self,
         session: SessionId,
         editing: Editing,
-        requests: VecDeque<Result<json::Request, json::Refusal>>,
+        requests: VecDeque<Result<json::Request, json::EditError>>,
         ctx: &mut Context<Self>,
     ) {
         let Phase::Serving(serving) = &mut self.phase else { return };

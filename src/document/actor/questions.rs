@@ -18,7 +18,7 @@ use crate::{
         },
         queue::{self, MadeUp},
         replica::{Poisoned, Replica},
-        requests::Answer,
+        requests::Verdict,
     },
     ids::{Moment, SessionId},
     protocol::{
@@ -74,7 +74,7 @@ impl DocumentActor {
     pub(super) fn deliver_text(
         &mut self,
         session: SessionId,
-        mut requests: VecDeque<Result<json::Request, json::Refusal>>,
+        mut requests: VecDeque<Result<json::Request, json::EditError>>,
         ctx: &mut Context<Self>,
     ) {
         while let Some(request) = requests.pop_front() {
@@ -227,7 +227,7 @@ impl Handler<ReadPeople> for DocumentActor {
 }
 
 impl Handler<Contribute> for DocumentActor {
-    type Result = Result<oneshot::Receiver<Answer>, JoinError>;
+    type Result = Result<oneshot::Receiver<Verdict>, JoinError>;
     fn handle(&mut self, Contribute { update }: Contribute, ctx: &mut Context<Self>) -> Self::Result {
         self.serving()?.admits_change()?;
         // Who has no connection cannot be told later: nothing is taken that cannot be stored now.

@@ -9,10 +9,10 @@ use tracing::{error, info};
 use super::{DocumentActor, Phase};
 use crate::{
     document::{
-        effect::{Outcome, Said},
+        effect::{Outcome, TextFrame},
         memory::Share,
         replica::Replica,
-        requests::Answer,
+        requests::Verdict,
         serving::{Checkpoint, Checkpointing, Write, WriteFailed, Written},
         turns,
     },
@@ -52,7 +52,7 @@ impl DocumentActor {
         }
         if self.hearers.is_json(to) {
             if outcome == Outcome::Applied {
-                self.hearers.tell(&[to], &Said::Answer(update), Instant::now());
+                self.hearers.tell(&[to], &TextFrame::Answer(update), Instant::now());
             }
             return;
         }
@@ -74,7 +74,7 @@ impl DocumentActor {
     }
 
     /// Answers a request and ends its session; false if there is no such request.
-    pub(super) fn answer_request(&mut self, session: SessionId, answer: Answer) -> bool {
+    pub(super) fn answer_request(&mut self, session: SessionId, answer: Verdict) -> bool {
         let was_there = self.requests.answer(session, answer);
         if was_there && let Phase::Serving(serving) = &mut self.phase {
             drop(serving.state.leave(session, true, Moment::now()));

@@ -26,7 +26,7 @@ use crate::{
 
 /// How much people may attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct AttachmentLimits {
     /// Bytes of one attachment. Each is held in memory once while it arrives and once while it is sent.
     pub bytes: usize,
     /// Bytes of all attachments of one document.
@@ -35,7 +35,7 @@ pub struct Limits {
     pub document_count: u64,
 }
 
-impl Default for Limits {
+impl Default for AttachmentLimits {
     fn default() -> Self {
         Self { bytes: 10 << 20, document_bytes: 256 << 20, document_count: 5_000 }
     }
@@ -72,7 +72,7 @@ pub enum AttachError {
     Document(#[from] JoinError),
     /// The document holds as much as it may.
     #[error("the document holds as many attachments as it may: {} files, {} bytes", .0.document_count, .0.document_bytes)]
-    Full(Limits),
+    Full(AttachmentLimits),
 }
 
 impl From<StoreError> for AttachError {
@@ -86,7 +86,7 @@ impl From<StoreError> for AttachError {
 pub struct Attachments {
     registry: Registry,
     records: Records,
-    limits: Limits,
+    limits: AttachmentLimits,
     reading: Arc<Reading>,
 }
 
@@ -99,7 +99,7 @@ impl Attachments {
     }
 
     /// How much people may attach.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> AttachmentLimits {
         self.limits
     }
 

@@ -49,7 +49,7 @@ const DOUBTS: usize = 1000;
 
 /// How much may be said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ChatLimits {
     /// Bytes of one text.
     pub text_bytes: usize,
     /// Messages kept beside one document; beyond, nothing more can be said.
@@ -58,7 +58,7 @@ pub struct Limits {
     pub bytes: u64,
 }
 
-impl Default for Limits {
+impl Default for ChatLimits {
     fn default() -> Self {
         Self { text_bytes: 4096, messages: 1_000_000, bytes: 256 << 20 }
     }
@@ -71,7 +71,7 @@ pub struct Chats(Arc<Shared>);
 struct Shared {
     registry: Registry,
     records: Records,
-    limits: Limits,
+    limits: ChatLimits,
     /// Those somebody is in.
     rooms: Rooms,
 }
@@ -134,7 +134,7 @@ impl Chats {
     }
 
     /// How much may be said.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> ChatLimits {
         self.0.limits
     }
 

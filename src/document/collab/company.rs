@@ -8,10 +8,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Collab, Effect, Effects, Member, Said};
+use super::{Collab, Effect, Effects, Member, TextFrame};
 use crate::{
     ids::SessionId,
-    protocol::json::{self, Answer, Crowd, Editor, FieldName, Listed, Whose},
+    protocol::json::{self, Crowd, Editor, FieldName, Listed, ServerMessage, Whose},
 };
 
 /// What there is to say of somebody.
@@ -108,8 +108,8 @@ impl Collab {
             let to: Vec<_> = field.inside.iter().filter(greeted).copied().collect();
             if !to.is_empty() {
                 let inside = field.inside.len() + self.people.len();
-                let line = json::encode(&Answer::Crowd(Crowd { here, gone, inside }));
-                told.push(Effect::Tell { to, said: Said::Change(line) });
+                let line = json::encode(&ServerMessage::Crowd(Crowd { here, gone, inside }));
+                told.push(Effect::Tell { to, said: TextFrame::Change(line) });
             }
         }
         told
@@ -161,8 +161,8 @@ impl Collab {
         if to.is_empty() {
             return None;
         }
-        let line = json::encode(&Answer::Presence { editor, present: matches!(seen, Seen::Here) });
-        Some(Effect::Tell { to, said: Said::Change(line) })
+        let line = json::encode(&ServerMessage::Presence { editor, present: matches!(seen, Seen::Here) });
+        Some(Effect::Tell { to, said: TextFrame::Change(line) })
     }
 
     /// Whether there are more than are told of one by one.

@@ -33,7 +33,7 @@ use crate::{
     },
     ids::{Moment, Timestamp},
     protocol::{
-        json::{EditorName, Limits},
+        json::{EditLimits, EditorName},
         message::{AwarenessUpdate, Message},
         text_operation::Part,
     },
@@ -164,7 +164,7 @@ impl Story {
 
     fn say(&mut self, who: &str, text: &str) -> Result<Effects, Box<dyn Error>> {
         let (session, now) = (self.session(who)?, self.now());
-        Ok(self.state.receive_text(session, json::decode(text, &Limits::default()), now))
+        Ok(self.state.receive_text(session, json::decode(text, &EditLimits::default()), now))
     }
 
     fn write(&mut self, who: &str, update: Bytes) -> Result<Effects, Box<dyn Error>> {
@@ -314,8 +314,8 @@ impl Story {
                     to.sort_unstable();
                     let to: Vec<_> = to.iter().map(SessionId::to_string).collect();
                     let (manner, text) = match &said {
-                        Said::Answer(text) => ("", text),
-                        Said::Change(text) => (", if there is room", text),
+                        TextFrame::Answer(text) => ("", text),
+                        TextFrame::Change(text) => (", if there is room", text),
                     };
                     format!("to {}{manner}: {}", to.join(", "), std::str::from_utf8(text).unwrap())
                 }
@@ -457,7 +457,9 @@ impl Hall {
 
     fn hears(&mut self, effects: Effects) {
         for effect in effects {
-            let Effect::Tell { to, said: Said::Answer(text) | Said::Change(text) } = effect else { continue };
+            let Effect::Tell { to, said: TextFrame::Answer(text) | TextFrame::Change(text) } = effect else {
+                continue;
+            };
             self.encoded += 1;
             self.sent += text.len() * to.len();
             let message: Value = serde_json::from_slice(&text).unwrap();
@@ -514,7 +516,7 @@ fn whoever_shows_a_caret_is_told_of_in_any_crowd_and_goes_by_name() {
     let text = r#"{"type":"presence","payload":{"cursor":0}}"#;
     let encoded = hall.encoded;
     for n in 0..CROWD {
-        let request = json::decode(text, &Limits::default());
+        let request = json::decode(text, &EditLimits::default());
         let effects = hall.state.receive_text(Hall::session(n), request, hall.now());
         hall.hears(effects);
     }
@@ -687,7 +689,7 @@ impl Crowd {
     fn carry_out(&mut self, effects: Effects) {
         for effect in effects {
             match effect {
-                Effect::Tell { to, said: Said::Answer(text) | Said::Change(text) } => {
+                Effect::Tell { to, said: TextFrame::Answer(text) | TextFrame::Change(text) } => {
                     for session in to {
                         self.tell(session, &text);
                     }
@@ -730,7 +732,7 @@ impl Crowd {
     }
 
     fn send(&mut self, who: usize, message: &Value) {
-        let request = json::decode(&message.to_string(), &Limits::default());
+        let request = json::decode(&message.to_string(), &EditLimits::default());
         let effects = self.state.receive_text(self.scribes[who].session, request, self.now);
         self.carry_out(effects);
     }
@@ -986,7 +988,7 @@ fn no_frame_does_more_than_it_may() {
         let (editor, field) = (EditorName::parse("eve").unwrap(), FieldName::parse("text").unwrap());
         drop(state.join_text(session, Access::Write, editor, field.clone(), now));
         for _ in 0..30 {
-            let request = json::decode(&some_frame(&mut random), &Limits::default());
+            let request = json::decode(&some_frame(&mut random), &EditLimits::default());
             let before = state.replica().root_text(&field).unwrap();
             let effects = state.receive_text(session, request, now);
             let after = state.replica().root_text(&field).unwrap();

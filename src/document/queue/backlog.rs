@@ -14,7 +14,7 @@ use crate::protocol::close::CloseReason;
 
 /// The bounds of one connection's queue.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct QueueLimits {
     /// Bytes of messages that may wait.
     pub bytes: usize,
     /// Messages that may wait.
@@ -23,7 +23,7 @@ pub struct Limits {
     pub deadline: Duration,
 }
 
-impl Default for Limits {
+impl Default for QueueLimits {
     fn default() -> Self {
         Self { bytes: 1024 * 1024, frames: 1024, deadline: Duration::from_secs(30) }
     }
@@ -73,7 +73,7 @@ pub(super) struct Backlog {
 
 impl Backlog {
     /// Whether a frame of this size may still wait.
-    pub(super) fn fits(&self, size: usize, limits: &Limits) -> bool {
+    pub(super) fn fits(&self, size: usize, limits: &QueueLimits) -> bool {
         // An empty queue takes a frame of any size: it could never be sent otherwise.
         self.waiting.is_empty() || (self.bytes + size <= limits.bytes && self.waiting.len() < limits.frames)
     }
@@ -167,13 +167,13 @@ impl Backlog {
     }
 
     /// Whether the peer may ask more. When not, [`Self::room_came`] is true once it may again.
-    pub(super) fn has_room(&mut self, limits: &Limits) -> bool {
+    pub(super) fn has_room(&mut self, limits: &QueueLimits) -> bool {
         self.blocked = self.bytes > limits.bytes || self.waiting.len() > limits.frames;
         !self.blocked
     }
 
     /// Whether the reader waited for room and has it now. True once.
-    pub(super) fn room_came(&mut self, limits: &Limits) -> bool {
+    pub(super) fn room_came(&mut self, limits: &QueueLimits) -> bool {
         let came = self.blocked && self.bytes <= limits.bytes && self.waiting.len() <= limits.frames;
         self.blocked &= !came;
         came

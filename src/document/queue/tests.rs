@@ -58,7 +58,7 @@ struct Socket {
 
 impl Socket {
     fn new(bytes: usize, frames: usize) -> Self {
-        let queue = SendQueue::new(Limits { bytes, frames, deadline: Duration::from_secs(30) });
+        let queue = SendQueue::new(QueueLimits { bytes, frames, deadline: Duration::from_secs(30) });
         let outbox = queue.open(Bytes::new());
         let ((written, writer), (read, reader)) = (Counter::new(), Counter::new());
         Self { queue, outbox, written, writer, read, reader }

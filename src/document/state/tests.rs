@@ -259,9 +259,11 @@ fn operations_are_paid_for_and_refused_in_words_where_nothing_is_left() {
         let text = format!(
             r#"{{"type":"operation","payload":{{"id":"{id}","revision":{revision},"operation":[{length},"y"]}}}}"#
         );
-        let effects = state.receive_text(ann, json::decode(&text, &json::Limits::default()), now);
+        let effects = state.receive_text(ann, json::decode(&text, &json::EditLimits::default()), now);
         let said = effects.iter().filter_map(|effect| match effect {
-            Effect::Tell { said: Said::Answer(text), .. } => Some(String::from_utf8_lossy(text).into_owned()),
+            Effect::Tell { said: TextFrame::Answer(text), .. } => {
+                Some(String::from_utf8_lossy(text).into_owned())
+            }
             _ => None,
         });
         let stored = effects.iter().any(|effect| matches!(effect, Effect::Store(_)));

@@ -31,14 +31,14 @@ impl From<Frame> for Parent {
 
 /// What a boundary says of its block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct BoundaryFields {
     pub kind: BlockType,
     pub parents: Vec<Parent>,
     /// Whether it begins a list of its own although it could go on in one.
     pub apart: bool,
 }
 
-impl Said {
+impl BoundaryFields {
     pub(super) fn of(fields: &Fields) -> Self {
         let parents = match fields.get("parents") {
             Some(Any::Array(parents)) => {
@@ -76,7 +76,7 @@ pub(super) struct Placed {
     pub leaf: LeafKind,
 }
 
-pub(super) fn place(open: &[Frame], said: &Said) -> Placed {
+pub(super) fn place(open: &[Frame], said: &BoundaryFields) -> Placed {
     let mut kept = 0;
     let mut opened = Vec::new();
     for parent in &said.parents {

@@ -8,7 +8,7 @@ use yrs::ReadTxn;
 
 use super::{
     blocks::{Block, Cell, Inline, Item, List, Piece, Table, Text},
-    fold::{self, Frame, Said},
+    fold::{self, BoundaryFields, Frame},
     model::{BODY, Fields, LeafKind, ListKind, Marks, ObjectKind, cell_name, cell_place, json},
     room::{Room, TooLarge},
     sequence::{Line, Run, lines_of},
@@ -180,7 +180,7 @@ fn blocks(
     for stretch in stretches {
         let frames: Vec<Frame> = open.iter().map(|open| open.frame).collect();
         let fields = stretch.boundary.unwrap_or(&none);
-        let said = stretch.boundary.map_or_else(|| Said::plain_in(&frames), Said::of);
+        let said = stretch.boundary.map_or_else(|| BoundaryFields::plain_in(&frames), BoundaryFields::of);
         let placed = fold::place(&frames, &said);
         while open.len() > placed.kept + usize::from(placed.next) {
             close(&mut top, &mut open);

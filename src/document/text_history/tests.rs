@@ -48,8 +48,8 @@ impl goldenscript::Runner for Story {
         let mut out = String::new();
         match command {
             Command::Text { text, operations, bytes, work } => {
-                let default = Limits::default();
-                let limits = Limits {
+                let default = HistoryLimits::default();
+                let limits = HistoryLimits {
                     operations: operations.unwrap_or(default.operations),
                     bytes: bytes.unwrap_or(default.bytes),
                     work: work.unwrap_or(default.work),
@@ -158,7 +158,7 @@ fn editors_that_hear_late_end_with_the_same_text() {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for _ in 0..40 {
         let mut text = "a漢😀".to_owned();
-        let mut history = TextHistory::new(Limits::default(), epoch(), 3);
+        let mut history = TextHistory::new(HistoryLimits::default(), epoch(), 3);
         let mut editors: Vec<Editor> = (0..3)
             .map(|_| Editor { text: text.clone(), revision: 0, sent: None, inbox: VecDeque::new() })
             .collect();
