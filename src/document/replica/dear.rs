@@ -236,10 +236,11 @@ impl Replica {
             }
             let begun = processor_time();
             let beneath = self.beneath_hit(&piece, &mut within)?;
+            let looked = processor_time().saturating_sub(begun);
             let done = match &beneath {
                 None => {
                     let done = self.apply_batch(&[&piece], true)?;
-                    spent.add(done.took, &piece);
+                    spent.add(looked + done.took, &piece);
                     self.held.add(lately.add(done.took, &piece));
                     size.adapt(done.took);
                     done

@@ -99,7 +99,9 @@ impl Types {
     fn hit(&self, update: &Update) -> Vec<Id> {
         let mut found = self.deleted(update);
         if !self.ids.is_empty() {
-            found.extend(update.displaced(&self.succession).unwrap_or_default());
+            // Which value of a key gives way is known of those too that have gone.
+            let displaced = update.displaced(&self.succession).unwrap_or_default();
+            found.extend(displaced.into_iter().filter(|id| self.ids.binary_search(id).is_ok()));
         }
         found
     }
@@ -396,6 +398,17 @@ mod tests {
         let all = [check(nested()), behind(4, 3, ENTRIES), behind(5, 3, ENTRIES), behind(6, 3, ENTRIES)];
         let plain = Replica::load(all.iter().map(Update::bytes), Deleted::Collected);
         assert_eq!(state, plain.unwrap().state().unwrap(), "as yrs does it");
+    }
+
+    #[test]
+    fn what_has_given_way_does_not_do_so_again() {
+        let mut types = Types::of(&check(nested())).unwrap();
+        let value = check(vec![1, 1, 4, 0, 0xa8, 3, 0, 1, 125, 1, 0]);
+        let gone = types.hit(&value);
+        assert_eq!(gone, types.ids[..1]);
+        types.forget(&gone);
+        assert!(!types.ids.is_empty(), "there is another");
+        assert_eq!(types.hit(&value), []);
     }
 
     #[test]
