@@ -9,7 +9,8 @@ use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 use actix_http::{HttpService, Request, Response, body::BoxBody, error::DispatchError};
 use actix_server::{Server, ServerBuilder};
 use actix_service::{
-    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service, map_config,
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, fn_service,
+    map_config,
 };
 use actix_web::{App as WebApp, dev::AppConfig, error::Error, middleware, web};
 use tokio::net::{TcpSocket, TcpStream};
@@ -105,24 +106,35 @@ pub fn listen(
                     }))
                 }
             }))
-            .finish(serve())
-            .map_err(ended);
+            .finish(serve());
         let (places, takes_nothing) = (app.places.clone(), app.connection.outbox.deadline);
-        fn_service(move |stream: TcpStream| {
+        // The server counts what it has accepted by these futures, and a conversation goes on when the HTTP server is done with
+        // its connection: so that they do not keep room for all its work, they wait for the place to be given back.
+        apply_fn_factory(http, move |stream: TcpStream, http| {
             let seated = stream.set_nodelay(true).and_then(|()| stream.peer_addr()).map(|peer| {
-                let transport = places.seat(stream, peer, takes_nothing);
-                (transport, actix_http::Protocol::Http1, Some(peer))
+                let (transport, is_gone) = places.seat(stream, peer, takes_nothing);
+                let served = http.call((transport, actix_http::Protocol::Http1, Some(peer)));
+                actix_web::rt::spawn(async move {
+                    if let Err(error) = served.await {
+                        ended(&error);
+                    }
+                });
+                is_gone
             });
-            std::future::ready(seated.map_err(DispatchError::Io))
+            async move {
+                match seated {
+                    Ok(is_gone) => drop(is_gone.await),
+                    Err(error) => ended(&DispatchError::Io(error)),
+                }
+                Ok::<_, DispatchError>(())
+            }
         })
-        .and_then(http)
     })?;
     Ok((builder.run(), address))
 }
 
 /// A connection that ended otherwise than by being closed. It is the peer's doing, a request that is none
 /// most of all, and nothing to look after.
-fn ended(error: DispatchError) -> DispatchError {
+fn ended(error: &DispatchError) {
     debug!(%error, "connection ended");
-    error
 }

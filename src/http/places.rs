@@ -22,7 +22,7 @@ use actix_web::{
     web,
 };
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::oneshot};
 
 use super::{App, error::ApiError};
 use crate::connection::transport::{Hangup, Transport};
@@ -73,6 +73,8 @@ struct Taken {
 pub struct Place {
     places: Places,
     kind: Kind,
+    /// Dropped with it: who waits for that.
+    gone: Option<oneshot::Sender<()>>,
 }
 
 enum Kind {
@@ -111,33 +113,37 @@ impl Places {
         }
         *from_there += 1;
         taken.inside += 1;
-        Ok(Place { places: self.clone(), kind: Kind::Inside(address) })
+        Ok(Place { places: self.clone(), kind: Kind::Inside(address), gone: None })
     }
 
     /// A connection that was accepted, on its place. One on a spare place makes room for it if need be. Its peer may
-    /// take nothing for so long of an answer that waits for it.
+    /// take nothing for so long of an answer that waits for it. What is also returned ends with the place.
     pub(super) fn seat(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
         takes_nothing: Duration,
-    ) -> Transport<Place> {
+    ) -> (Transport<Place>, oneshot::Receiver<()>) {
+        let (gone, is_gone) = oneshot::channel();
         let setting = match self.admit(peer.ip()) {
-            Ok(place) => return Transport::new(stream, takes_nothing, place),
+            Ok(mut place) => {
+                place.gone = Some(gone);
+                return (Transport::new(stream, takes_nothing, place), is_gone);
+            }
             Err(setting) => setting,
         };
         let mut taken = self.taken.lock();
         taken.last_spare += 1;
         let number = taken.last_spare;
         let longest_there = if taken.spare.len() < SPARE { None } else { taken.spare.pop_front() };
-        let place = Place { places: self.clone(), kind: Kind::Spare(number, setting) };
+        let place = Place { places: self.clone(), kind: Kind::Spare(number, setting), gone: Some(gone) };
         let transport = Transport::new(stream, takes_nothing, place);
         taken.spare.push_back((number, transport.hangup()));
         drop(taken);
         if let Some((_, hangup)) = longest_there {
             hangup.cut();
         }
-        transport
+        (transport, is_gone)
     }
 }
 

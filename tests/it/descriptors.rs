@@ -53,6 +53,33 @@ async fn the_store_and_the_probes_have_their_files_when_connections_have_taken_t
     assert!(!log.contains("os error 24"), "{log}");
 }
 
+#[tokio::test]
+async fn conversations_are_counted_with_what_is_accepted_and_not_looked_at_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Weft::serve_limited(folder.path(), 400, &["--workers", "2"]).await;
+    let mut inside = Vec::new();
+    for n in 0..150 {
+        inside.push(Raw::open(&server, &format!("notes-{n}")).await);
+    }
+    // Behind: what comes waits with the system, and then is all accepted in one go.
+    server.halt();
+    let mut flood = Vec::new();
+    for _ in 0..1_500 {
+        flood.extend(silent(&server).await);
+    }
+    assert!(flood.len() > 1_000, "only {} were let wait", flood.len());
+    server.go_on();
+    until_answer("it is alive", async || (rest::get(&server, "/livez").await.status == 200).then_some(()))
+        .await;
+    drop(flood);
+    until_answer("there is room", async || {
+        (rest::get(&server, "/api/v1/documents").await.status == 200).then_some(())
+    })
+    .await;
+    let log = server.log();
+    assert!(!log.contains("os error 24"), "{log}");
+}
+
 /// A connection that was there before the others, and is kept.
 struct Line {
     stream: BufReader<TcpStream>,

@@ -111,6 +111,16 @@ impl Weft {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
+    /// Stops all its threads where they are.
+    pub(crate) fn halt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::STOP).unwrap();
+    }
+
+    /// Lets them go on.
+    pub(crate) fn go_on(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::CONT).unwrap();
+    }
+
     /// Waits for its end, which must come within `time`.
     pub(crate) async fn ends_within(mut self, time: Duration) -> Ended {
         let deadline = Instant::now() + time;
