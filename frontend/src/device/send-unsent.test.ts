@@ -20,6 +20,7 @@ let name: DocumentName;
 beforeEach(() => void (name = parseName(`d${String(count++)}`) as DocumentName));
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
   forgetRefusals(name);
   localStorage.clear();
 });
@@ -56,6 +57,28 @@ function stage(problems: { readonly changes?: Problem | null; readonly pictures?
     upload: (_, file) => answer("pictures", () => ({ id: "a", url: "/a", type: file.type, bytes: file.size })),
   };
   return { server, asked, now, send: () => sendUnsent(api), asks: () => asked.splice(0) };
+}
+/** A chat that confirms what it hears. */
+class Echo {
+  static readonly OPEN = 1;
+  static readonly heard: string[] = [];
+  readonly readyState = Echo.OPEN;
+  readonly you = { session: "s", name: "Ann" };
+  onmessage: ((event: { data: string }) => void) | null = null;
+  constructor() {
+    this.tell("history", { you: this.you, people: [this.you], messages: [], more: false });
+  }
+  send(frame: string): void {
+    const { id, text } = (JSON.parse(frame) as { payload: { id: string; text: string } }).payload;
+    Echo.heard.push(id);
+    this.tell("message", { id: "018f0000-0000-7000-8000-000000000001", client_id: id, author: this.you, text, at: 1 });
+  }
+  close(): void {
+    this.onmessage = null;
+  }
+  private tell(type: string, payload: unknown): void {
+    queueMicrotask(() => this.onmessage?.({ data: JSON.stringify({ type, payload }) }));
+  }
 }
 const too = (code: string): Problem => ({ kind: "refused", status: 413, code, message: code });
 const said = async (): Promise<unknown> => (await lookForUnsent()).get(name);
@@ -101,6 +124,19 @@ test("a chat message that an earlier version wrote down lies where the service w
   expect(await send()).toMatchObject({ sent: false, more: true });
   expect(await browserMessages.of(name)).toMatchObject([message]);
   expect(await said()).toMatchObject({ count: 2 });
+});
+
+test("where the store is full, a chat message that cannot be moved there holds nothing back, and is sent itself", async () => {
+  await type();
+  await put("a picture");
+  localStorage.setItem(`weft.chat:${name}`, JSON.stringify({ waiting: [{ id: "ann-waiting", text: "hi", at: 1, refused: null }], read: null, said: [] }));
+  const full = vi.spyOn(browserMessages, "put").mockImplementation((_, messages) => (messages.length === 0 ? Promise.resolve() : Promise.reject(new DOMException("full", "QuotaExceededError"))));
+  const { server, asked, send } = stage();
+  vi.stubGlobal("WebSocket", Echo);
+  expect(await send()).toEqual({ sent: true, more: false, wait: 0 });
+  expect(full).toHaveBeenCalledWith(name, [expect.objectContaining({ id: "ann-waiting" })], expect.anything());
+  expect([server.getText("t").toJSON(), asked, Echo.heard]).toEqual(["Mine.", ["changes", "pictures"], ["ann-waiting"]]);
+  expect([await said(), unsentDocuments()]).toEqual([undefined, []]);
 });
 
 test("what is stored while its name is taken out is remembered", async () => {

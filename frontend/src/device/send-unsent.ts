@@ -88,8 +88,9 @@ async function settle(name: DocumentName): Promise<void> {
 }
 
 async function sendAll(name: DocumentName, api: Sender): Promise<readonly Sending[]> {
-  // Whatever becomes of this round: from here on the service worker can send them, too.
-  await adoptWaiting(name, settings.get().name ?? "");
+  // Whatever becomes of this round: from here on the service worker can send them, too. Where the store is full they stay
+  // where they are, from where they are sent as well.
+  await adoptWaiting(name, settings.get().name ?? "").catch(() => undefined);
   return sendParts({ changes: () => changesOf(name, api), pictures: () => picturesOf(name, api), messages: () => messagesOf(name) });
 }
 
