@@ -232,15 +232,77 @@ test("a store that does not answer keeps nobody from talking, nor loses what is 
   expect(sent()).toHaveLength(1);
 });
 
-test("a tab that nobody looks at takes its line up for what another left behind", async () => {
-  const { did, look } = await stage();
-  look(false);
+/** A tab whose line was put down because nobody looks at it, and how often it did what since. */
+async function resting(): Promise<Awaited<ReturnType<typeof stage>> & { knows: (...texts: string[]) => Promise<void>; since: () => string[] }> {
+  const page = await stage();
+  page.look(false);
   vi.advanceTimersByTime(5 * 60_000);
-  expect(did.at(-1)).toBe("rest");
+  expect(page.did.at(-1)).toBe("rest");
+  const before = page.did.length;
+  return {
+    ...page,
+    knows: (...texts) => vi.waitFor(() => expect(page.chat.state().waiting.map(({ text }) => text)).toEqual(texts)),
+    since: () => page.did.slice(before),
+  };
+}
+
+test("a tab that nobody looks at takes its line up for what another left behind, until that is sent", async () => {
+  const { ports, said: sent, knows, since } = await resting();
   const other = await stage();
   other.chat.say("left behind");
   other.chat.dispose();
-  await vi.waitFor(() => expect(did.at(-1)).toBe("hurry"));
+  await knows("left behind");
+  vi.advanceTimersByTime(10_000);
+  expect(since()).toEqual(["hurry"]);
+  ports.connecting();
+  vi.advanceTimersByTime(5 * 60_000);
+  expect(since(), "it waits yet").toEqual(["hurry"]);
+  ports.heard(history());
+  expect(sent().map(({ text }) => text)).toEqual(["left behind"]);
+  ports.heard(said(sent()[0]?.id ?? "", "left behind"));
+  vi.advanceTimersByTime(5 * 60_000);
+  expect([since()[0], since().at(-1), since().length]).toEqual(["hurry", "rest", 3]);
+});
+
+test("what another tab says, and gets through, wakes none that nobody looks at", async () => {
+  const { knows, since } = await resting();
+  const { chat, ports } = await stage();
+  ports.heard(history());
+  const confirm = (number: number): void => ports.heard(said(chat.state().waiting[0]?.id ?? "", "x", `018f0000-0000-7000-8000-00000000000${String(number)}`));
+  chat.say("one");
+  await knows("one");
+  confirm(1);
+  await knows();
+  // While the first is being watched over, which says nothing of the second.
+  vi.advanceTimersByTime(8_000);
+  chat.say("two");
+  await knows("two");
+  vi.advanceTimersByTime(5_000);
+  confirm(2);
+  await knows();
+  vi.advanceTimersByTime(60 * 60_000);
+  expect(since()).toEqual([]);
+  // Nor is one forgotten that was left behind while another was watched over.
+  chat.say("three");
+  await knows("three");
+  vi.advanceTimersByTime(8_000);
+  chat.say("four");
+  confirm(3);
+  chat.dispose();
+  await knows("four");
+  vi.advanceTimersByTime(5_000);
+  expect(since()).toEqual([]);
+  vi.advanceTimersByTime(10_000);
+  expect(since()).toEqual(["hurry"]);
+});
+
+test("a tab that nobody looks at rests again whatever woke it", async () => {
+  const { chat, ports, since } = await resting();
+  chat.hurry();
+  ports.connecting();
+  ports.heard(history());
+  vi.advanceTimersByTime(5 * 60_000);
+  expect(since()).toEqual(["hurry", "rest"]);
 });
 
 test("too fast: what was refused is sent again by itself, in order", async () => {

@@ -9,7 +9,7 @@ import { openFiling } from "./filing";
 import { changed, readDraft, readKept, writeDraft, writeKept } from "./kept";
 import { openLine, type ChatLine, type LinePorts } from "./line";
 import { hear, isOf, nameMessage, pageOf, sayMessage, sayTyping, type Message } from "./protocol";
-import { due, next, start, step, unread, type Event, type State } from "./state";
+import { due, next, start, step, unread, type Event, type State, type Waiting } from "./state";
 import { browserMessages, type MessageStore } from "./waiting";
 
 export interface Chat {
@@ -62,6 +62,9 @@ const SILENCE = 5_000;
 /** A page that nobody has looked at for so long gives its line back, in ms. */
 const RESTS_AFTER = 5 * 60_000;
 
+/** Whoever writes a message sends it; one that others see waiting for so long was left behind, in ms. */
+const LEFT_AFTER = 10_000;
+
 /** Longest name the server takes, in characters; mirrors `Person::LONGEST_NAME`. */
 const LONGEST_NAME = 64;
 
@@ -79,6 +82,7 @@ export function openChat(ports: ChatPorts): Chat {
   let ready = false;
   let alarm: ReturnType<typeof setTimeout> | undefined;
   let rest: ReturnType<typeof setTimeout> | undefined;
+  let left: ReturnType<typeof setTimeout> | undefined;
 
   const advance = (event: Event): void => {
     if (disposed) return;
@@ -129,27 +133,45 @@ export function openChat(ports: ChatPorts): Chat {
     }
   };
 
-  const seen = (): void => {
-    clearTimeout(rest);
-    if (ports.visible()) {
-      // A chat that the server ended is over; what has been put down is taken up.
-      if (state.line !== "ended") line.hurry();
-      return;
-    }
+  const unsent = (): readonly Waiting[] => state.waiting.filter(({ refused }) => refused === null);
+  const restLater = (): void => {
     rest = setTimeout(() => {
-      if (state.line === "ended" || state.waiting.some(({ refused }) => refused === null)) return;
+      rest = undefined;
+      if (state.line === "ended") return;
+      if (unsent().length > 0) return restLater();
       line.rest();
       advance({ type: "rested" });
     }, RESTS_AFTER);
   };
+  /** A chat that the server ended is over; what has been put down is taken up, for a while where nobody looks. */
+  const hurry = (): void => {
+    if (state.line === "ended") return;
+    line.hurry();
+    if (!ports.visible() && rest === undefined) restLater();
+  };
+  const seen = (): void => {
+    clearTimeout(rest);
+    rest = undefined;
+    if (ports.visible()) hurry();
+    else restLater();
+  };
+  /** A tab that nobody looks at may be all that is left to send what waits; mostly another is about to. */
+  const watchOver = (): void => {
+    const found = unsent();
+    if (left !== undefined || state.line !== "idle" || found.length === 0) return;
+    left = setTimeout(() => {
+      left = undefined;
+      if (state.line !== "idle") return;
+      if (unsent().some(({ id }) => found.some((one) => one.id === id))) hurry();
+      else watchOver();
+    }, LEFT_AFTER);
+  };
   const ends = [
     signals.onNetwork((network) => {
       if (network === "down") line.bounce();
-      else if (state.line !== "ended") line.hurry();
+      else hurry();
     }),
-    signals.onWake(() => {
-      if (state.line !== "ended") line.hurry();
-    }),
+    signals.onWake(hurry),
     ports.onVisible(seen),
   ];
   const draft = createStore(readDraft(document));
@@ -163,8 +185,7 @@ export function openChat(ports: ChatPorts): Chat {
       ready = true;
       const known = waiting === state.waiting && read === state.read;
       advance(known ? { type: "time", now: Date.now() } : { type: "elsewhere", waiting, read });
-      // A tab that nobody looks at may be all that is left to send it.
-      if (state.line === "idle" && waiting.some(({ refused }) => refused === null)) line.hurry();
+      watchOver();
     },
     stored: () => {
       if (keeps) return;
@@ -222,14 +243,12 @@ export function openChat(ports: ChatPorts): Chat {
       advance({ type: "named", name });
       line.bounce();
     },
-    hurry: () => {
-      if (state.line !== "ended") line.hurry();
-    },
+    hurry,
     settled: filing.settled,
     dispose: () => {
       if (disposed) return;
       disposed = true;
-      for (const timer of [alarm, rest, silence, patience]) clearTimeout(timer);
+      for (const timer of [alarm, rest, left, silence, patience]) clearTimeout(timer);
       for (const end of ends) end();
       filing.dispose();
       line.dispose();
