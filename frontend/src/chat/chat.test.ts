@@ -222,6 +222,56 @@ test("a full record of the page is no loss where the store has room", async () =
   expect([chat.keeps(), chat.state().waiting.length]).toEqual([true, 1]);
 });
 
+test("one message that lies nowhere is not kept, whatever becomes of others, until it waits no longer", async () => {
+  const { chat, ports } = await stage();
+  const lies = async (): Promise<boolean[]> => {
+    const now = chat.keeps();
+    await chat.settled();
+    return [now, chat.keeps()];
+  };
+  chat.say("one");
+  expect(await lies()).toEqual([true, true]);
+  // Neither takes another message as long as this one; both let go of what they have.
+  const long = "x".repeat(2_000);
+  const full = (what: string): void => {
+    if (what.includes(long)) throw new Error("full");
+  };
+  const { put } = store;
+  store.put = async (document, messages, name) => {
+    full(JSON.stringify(messages));
+    await put(document, messages, name);
+  };
+  const record = new Map<string, string>();
+  vi.stubGlobal("localStorage", { getItem: (key: string) => record.get(key) ?? null, setItem: (key: string, value: string) => (full(value), record.set(key, value)) });
+  chat.say(long);
+  expect(await lies()).toEqual([false, false]);
+  ports.heard(history());
+  ports.heard(said(chat.state().waiting[0]?.id ?? "", "one"));
+  expect(await lies(), "the other one was let go").toEqual([false, false]);
+  chat.say("three");
+  expect(await lies(), "a third one has room").toEqual([false, false]);
+  chat.drop(chat.state().waiting[0]?.id ?? "");
+  expect([await lies(), chat.state().waiting.map(({ text }) => text)]).toEqual([[true, true], ["three"]]);
+});
+
+test("what the store refused is kept where it was written down, also when the next finds room in the store alone", async () => {
+  const { chat } = await stage();
+  const { put } = store;
+  store.put = () => Promise.reject(new Error("full"));
+  chat.say("one");
+  await chat.settled();
+  expect(chat.keeps()).toBe(true);
+  store.put = put;
+  const full = vi.spyOn(localStorage, "setItem").mockImplementation(() => {
+    throw new Error("full");
+  });
+  chat.say("two");
+  expect(chat.keeps()).toBe(false);
+  await chat.settled();
+  expect([chat.keeps(), readKept("notes").waiting.map(({ text }) => text), [...store.rows.values()].map(({ text }) => text)]).toEqual([true, ["one"], ["two"]]);
+  full.mockRestore();
+});
+
 test("a store that does not answer keeps nobody from talking, nor loses what is said", () => {
   store = { ...store, of: () => new Promise(() => undefined), put: () => new Promise(() => undefined) };
   const { chat, ports, said: sent } = openStage();

@@ -90,10 +90,10 @@ export function openChat(ports: ChatPorts): Chat {
     state = step(state, event);
     const apart = state.waiting !== before.waiting || state.read !== before.read || state.said !== before.said;
     if (apart && event.type !== "elsewhere") {
-      const written = writeKept(document, changed(readKept(document), before, state));
-      // What is said by others says nothing of what waits.
-      if (state.waiting !== before.waiting) keeps = written;
+      writeKept(document, changed(readKept(document), before, state));
       filing.file(before.waiting, state.waiting);
+      // What is said by others says nothing of what waits.
+      if (state.waiting !== before.waiting) keeps = filing.keeps();
     }
     const message = ready ? next(state, Date.now()) : null;
     if (message !== null && line.say(sayMessage(message.id, message.text))) state = step(state, { type: "sent", id: message.id });

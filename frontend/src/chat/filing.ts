@@ -10,6 +10,8 @@ export interface Filing {
   readonly file: (before: readonly Waiting[], after: readonly Waiting[]) => void;
   /** What waits was read, and what became of it until now is in the store, as far as that takes it. */
   readonly settled: () => Promise<void>;
+  /** Whether all that was filed lies on this device, in the store or in the record. */
+  readonly keeps: () => boolean;
   readonly dispose: () => void;
 }
 
@@ -22,7 +24,7 @@ export interface FilingPorts {
   readonly waiting: () => readonly Waiting[];
   /** What waits as it is written down, the same object if that is what the chat has, and how far was read. */
   readonly found: (waiting: readonly Waiting[], read: string | null) => void;
-  /** The store has taken something. */
+  /** All that was filed lies on this device. */
   readonly stored: () => void;
 }
 
@@ -48,7 +50,12 @@ export function openFiling({ document, store, ...ports }: FilingPorts): Filing {
     await store.drop(document, dropped);
     releaseKept(document, fresh);
     channel?.postMessage(null);
-    if (!disposed) ports.stored();
+    if (!disposed && keeps()) ports.stored();
+  };
+  const keeps = (): boolean => {
+    if (unfiled.size === 0) return true;
+    const written = new Set(readKept(document).waiting.map(({ id }) => id));
+    return [...unfiled].every((id) => written.has(id));
   };
 
   let stored: readonly Waiting[] = [];
@@ -87,10 +94,14 @@ export function openFiling({ document, store, ...ports }: FilingPorts): Filing {
       const fresh = after.filter((one) => !before.includes(one));
       const dropped = before.map(({ id }) => id).filter((id) => !after.some((one) => one.id === id));
       for (const { id } of fresh) unfiled.add(id);
-      for (const id of dropped) gone.add(id);
+      for (const id of dropped) {
+        unfiled.delete(id);
+        gone.add(id);
+      }
       queue(() => write(fresh, dropped));
     },
     settled: () => errands,
+    keeps,
     dispose: () => {
       disposed = true;
       globalThis.removeEventListener?.("storage", onStorage);

@@ -62,14 +62,13 @@ export function changed(kept: Kept, before: State, after: State): Kept {
   };
 }
 
-/** `false` when this browser stores nothing. */
-export function writeKept(document: string, { waiting, read, said }: Kept): boolean {
+/** Leaves the record as it was where the browser takes nothing, or no more. */
+export function writeKept(document: string, { waiting, read, said }: Kept): void {
   try {
     localStorage.setItem(keyOf(document), JSON.stringify({ waiting, read, said: said.map(wireOf) }));
     if (waiting.length > 0) rememberUnsent(document);
-    return true;
   } catch {
-    return false;
+    // What is missing in it is found by reading it.
   }
 }
 
