@@ -1,7 +1,7 @@
 //! What a store knows about its documents without reading them, and the rules by which that changes.
 //!
 //! The rules ([`begin`], [`append`], [`wants_checkpoint`], [`set_standing`]) are shared by the backends, so that
-//! they cannot disagree. The [`Index`] answers lists and heads from memory: some 300 bytes per document.
+//! they cannot disagree. The [`Index`] answers lists and heads from memory: some 500 bytes per document.
 
 use std::{
     cmp::Reverse,
