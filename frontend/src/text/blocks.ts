@@ -48,7 +48,7 @@ export function blocks(taskLabel: (text: string) => string = (text) => text): Ex
     Task.configure({ nested: true, a11y: { checkboxLabel: (node) => taskLabel(node.firstChild?.textContent ?? "") } }),
     // A column is as wide as it was drawn, or else as its words; narrower than six letters of the page's own size, in px,
     // nobody can read one, and the table scrolls instead.
-    PatientTable.configure({ resizable: true, handleWidth: 6, renderWrapper: true, cellMinWidth: 96 }),
+    PatientTable.configure({ handleWidth: 6, renderWrapper: true, cellMinWidth: 96 }),
     TableKit.configure({ table: false }),
     Picture,
     Mention,

@@ -3,11 +3,16 @@
 // as it is, and evened out with the next change that somebody makes themselves.
 import { Table } from "@tiptap/extension-table";
 import { Plugin } from "@tiptap/pm/state";
+import { columnResizing } from "@tiptap/pm/tables";
 import { follows } from "./binding/plugin";
 
 export const PatientTable = Table.extend({
   addProseMirrorPlugins() {
-    return (this.parent?.() ?? []).map(patient);
+    const { handleWidth, cellMinWidth, lastColumnResizable } = this.options;
+    // The extension has the edges by which columns are made wider only where a text may be written when it is opened, as none
+    // may until it is there. They look for themselves whether it may.
+    const edges = columnResizing({ handleWidth, cellMinWidth, defaultCellMinWidth: cellMinWidth, lastColumnResizable, View: null });
+    return [edges, ...(this.parent?.() ?? [])].map(patient);
   },
 });
 
