@@ -152,6 +152,13 @@ impl Export {
 }
 
 impl Exports {
+    /// Until it is dropped, nothing is read, and who asks waits.
+    #[cfg(feature = "test-hooks")]
+    pub async fn hold(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(RUNNING).expect("a few");
+        self.running.clone().acquire_many_owned(all).await.expect("never closed")
+    }
+
     /// What `document` says in its present `state`.
     pub async fn get(&self, document: &DocumentName, form: Form, state: Bytes) -> Result<Bytes, NoExport> {
         self.of(document, Extent::Whole, form, state).await
