@@ -14,10 +14,10 @@
 //! | [`telemetry`] | logs, and every metric by name, [`telemetry::live`] what happened in the last second; its handles are everybody's | |
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
 //! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
-//! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::Durability`] what survives a crash, [`store::memory`], [`store::sled`] | ids |
-//! | [`document`] | the heart, one open document. *What becomes of it:* [`document::state`] decides about its content and says in [`document::effect`]s what is to be done; `document::serving` decides all else (what is written, when a checkpoint is due, whether it may leave memory); [`document::replica`] holds the CRDT, [`document::journal`] what is not yet durable, [`document::acknowledgements`] who waits to hear that it is, [`document::costs`] what is too dear, [`document::size`] when it is full. *Who is in it:* `document::hearers` the queues to its sessions, and which is too slow; [`document::queue`] such a queue, and what is dropped where it is full; [`document::replica::told`] what somebody is told who lacks much; [`document::presence`] who is here, [`document::pace`] how often that is told; [`document::collab`] who edits by operations, [`document::text_history`] what they missed. *What carries it:* [`document::actor`] brings events in and effects out, [`document::messages`] are what it may be asked, [`document::handle`] is its door; [`document::registry`] knows which documents are open, `document::lease` is what an open one holds of it, [`document::memory`] says which leaves first, [`document::work`] has the threads for what takes long. *Beside it:* [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::exports`] its readings for who does not speak Yjs, and its state compressed ([`document::compress`]) for who does, [`document::beside`] files and the chat | store, auth, protocol, ids |
-//! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, or by plain HTTP in [`connection::feed`], `connection::talk` what it asks of each conversation, [`connection::session`] what a frame means where there is one document, [`connection::multiplex`] which document it is about where there are many, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, `connection::incoming` what comes out of a WebSocket, [`connection::frame_guard`] how large a WebSocket message may be, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
-//! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes, [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table with a description beside every handler, which [`http::openapi`] gathers, `http::extract` what handlers are given of a request, [`http::state`] states known, in parts and compressed, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
+//! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::Durability`] what survives a crash, [`store::memory`], [`store::sled`], where `sled/engine/rotation.rs` makes space again | ids |
+//! | [`document`] | the heart, one open document. *What becomes of it:* [`document::state`] decides about its content and says in [`document::effect`]s what is to be done; `document::serving` says what is written, when a checkpoint is due, whether anything keeps the document in memory, and what an order about it as a whole does; [`document::replica`] holds the CRDT, and finds the title and the kind in it (what lists call the document is chosen in `document::serving`), [`document::journal`] what is not yet durable, [`document::acknowledgements`] who waits to hear that it is, [`document::costs`] what is too dear, [`document::size`] when it is full. *Who is in it:* `document::hearers` the queues to its sessions, and which is too slow; [`document::queue`] such a queue, and what is dropped where it is full; [`document::replica::told`] what somebody is told who lacks much; [`document::presence`] who is here, [`document::pace`] how often that is told; [`document::collab`] who edits by operations, [`document::text_history`] what they missed, and which operation was sent before. *What carries it:* [`document::actor`] brings events in and effects out, and has the timers: once a second it looks how long nobody has had the document open, and whether it has to make room; [`document::messages`] are what it may be asked, [`document::handle`] is its door; [`document::registry`] knows which documents are open, `document::lease` is what an open one holds of it, [`document::memory`] says which leaves first, [`document::work`] has the threads for what takes long. *Beside it:* [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::exports`] its readings for who does not speak Yjs, and its state compressed ([`document::compress`]) for who does, [`document::beside`] files and the chat | store, auth, protocol, ids |
+//! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, or by plain HTTP in [`connection::feed`], `connection::talk` what it asks of each conversation, [`connection::single`] the one about one document, [`connection::session`] what a frame means there, [`connection::many`] the one about many, [`connection::multiplex`] which document a frame is about there, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, `connection::incoming` what comes out of a WebSocket, [`connection::frame_guard`] how large a WebSocket message may be, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
+//! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes ([`http::host`]: under which names the server answers, by `Host`; [`http::origin`]: which web pages may use it, by `Origin`), [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table with a description beside every handler, which [`http::openapi`] gathers, `http::extract` what handlers are given of a request, [`http::state`] states known, in parts and compressed, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
 //! | [`server`] | the composition root: start and ordered shutdown; [`server::descriptors`] for how many there are files | everything |
@@ -35,7 +35,8 @@
 //!    reading it and changing it. While its replica is lent to another thread ([`document::work`]), nothing else happens in
 //!    the document ([`document::turns`]).
 //! 2. What a session may do is checked where the document changes, so no dialect can forget it. The policy is asked when a
-//!    connection opens a document; a plain request to the REST interface is asked nothing as yet.
+//!    connection opens a document, when a client renews its token there, and when a chat opens; about a plain request to
+//!    the REST interface not at all as yet.
 //! 3. Nothing is unbounded: a session waits for a document (`send().await`, never `do_send`), a document fills
 //!    an [`Outbox`](document::queue::Outbox) with byte and count limits, and a
 //!    [`Journal`](document::journal::Journal) waits for the store.
@@ -54,8 +55,10 @@
 //! 10. Work is bounded like bytes: a large update that is not plainly linear is applied piece by piece and only as long as
 //!     it costs what its size is worth ([`document::replica::dear`]), on a thread that stands back behind those that serve;
 //!     a session that asks for more again and again is refused ([`document::costs`]), and so is whoever would make a document
-//!     dearer to load than one such update. What a few bytes delete, or an operation, is deleted there too, if it is much. What a few bytes of a
-//!     text stand for is bounded too ([`document::text::Room`], [`protocol::guard::Formats`]).
+//!     dearer to load than one such update. What a few bytes or an operation delete is deleted there too, if it is much:
+//!     what lies beneath a heavy type is deleted in order before the type goes or gives way to another value
+//!     ([`document::replica::heavy`]). What a few bytes of a text stand for is bounded too ([`document::text::Room`],
+//!     [`protocol::guard::Formats`]).
 //!
 //! # Vocabulary
 //!
@@ -82,9 +85,11 @@
 //! | life | counts the documents that had a name: deleting for ever ends one life, making it again begins the next |
 //! | outbox, lane | what a document has said to a session and the socket has not yet taken; one session's part of its connection's queue |
 //! | piece | of an answer that is too large for one message: an update that integrates by the pieces before it |
-//! | room, seat | the chat of a document while somebody is in it, and somebody's place in it |
+//! | room, seat | in a chat: the chat of a document while somebody is in it, and somebody's place in it. Two other things have the name: [`document::text::Room`], the bytes that one reading of a text may still take, and [`http::answers::Room`], those that are kept for one large answer |
+//! | place | one of the connections that there may be ([`http::places`]) |
 //! | operation | a change of a text, told from its first character to its last, in Unicode scalar values |
-//! | revision, epoch | the number of operations a followed text has seen, and which history of the text they are counted in |
+//! | revision | the number of operations that a followed text has seen |
+//! | epoch | of a text: which history of it the revisions are counted in. Of the store: one file of rows and its index, replaced as a whole when too much in it is dead |
 //! | follow | to make an operation of every change of a text, because somebody has it open without a replica |
 //! | field | a root of a document that is opened as text |
 //! | text, boundary, cell | the root `body` of a document, read by the rules of docs/text.md; the map in it where a block begins; the root that holds the words of one place in a table |
@@ -93,6 +98,7 @@
 //! | carrying | putting into that text what is still written into the tree |
 //! | lag, catch-up | what a session lacks whose queue was dropped, and the one difference that makes up for it |
 //! | dear | what costs more of the processor's time than its size is worth |
+//! | heavy | of a type in a document: so much lies beneath it that it takes long to delete |
 //! | effect | what a part that decides wants done; the actor does it |
 //! | lent | in use on a thread for long work, while the document waits |
 //! | poisoned | a replica that panicked; thrown away and loaded again |
@@ -105,7 +111,8 @@
 //!
 //! Browser: editor → Y.Doc → provider → bytes. Server: [`connection::socket`] (a frame within limits) →
 //! [`protocol::ysync`] or [`protocol::hocuspocus`] ([`Message`](protocol::message::Message), its update through the guard) →
-//! [`connection::session`] (what it means) → [`document::handle`] (waits for room) → [`document::actor`] →
+//! [`connection::session`] or [`connection::multiplex`] (what it means, and for which document) →
+//! [`document::handle`] (waits for room) → [`document::actor`] →
 //! [`document::state`] (access, apply; [`Effect`](document::effect::Effect)s: broadcast, store, acknowledge) →
 //! [`document::queue`] (encoded once) → every other session's [`connection::socket`]; and
 //! [`document::journal`] → [`store`] (append, flush) → watermark → the author's acknowledgement. One

@@ -1,8 +1,9 @@
 //! The heart: one open document, from the bytes that reach it to the bytes that leave it.
 //!
-//! [`state`] decides what becomes of the content, `serving` all else about an open document, and both are pure: they answer with
-//! [`effect`]s and the like; [`replica`] holds the CRDT; [`presence`], [`journal`], [`acknowledgements`] and
-//! [`queue`] hold who is here, what is not yet durable, who waits to hear that it is, and what is not yet sent.
+//! [`state`] decides what becomes of the content, `serving` what is written of it, when, and whether anything keeps the
+//! document in memory, and both are pure: they answer with [`effect`]s and the like; [`replica`] holds the CRDT;
+//! [`presence`], [`journal`], [`acknowledgements`] and [`queue`] hold who is here, what is not yet durable, who waits to
+//! hear that it is, and what is not yet sent.
 //! [`collab`] makes operations of what happens to a text, for
 //! those who have no replica, with [`text_history`] and [`plain_text`]. [`text`] reads what the app's texts say. Who is here is told at the [`pace`] that a
 //! document can bear, and nobody may say so more often than a [`rate`] allows. What changes cost is reckoned in [`costs`],

@@ -1,6 +1,7 @@
-//! A document while it serves: all that is decided about it beside its content ([`super::state`]). When what waits is handed to
-//! the store and who is owed an acknowledgement for it, when the log is replaced by a checkpoint, when the document may leave
-//! memory, what an order about it as a whole does to it, and which of its lives it is in.
+//! A document while it serves: what is decided about it beside its content ([`super::state`]). When what waits is handed to
+//! the store and who is owed an acknowledgement for it, when the log is replaced by a checkpoint, whether anything keeps the
+//! document in memory, what an order about it as a whole does to it, and which of its lives it is in. How long nobody has had
+//! it open, and whether memory is short, is looked at by [`super::actor`].
 //!
 //! Pure: the time is given, and what is to be done is returned, for the actor to carry out.
 

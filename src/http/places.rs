@@ -37,7 +37,7 @@ const ALWAYS_ANSWERED: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlaceLimits {
-    /// In all. Each costs about 10 KiB while idle, and up to its outbox while slow.
+    /// In all. Each costs about 5 KiB while idle, a document that it alone has open not counted, and up to its outbox while slow.
     pub connections: usize,
     /// From one address. Behind a proxy all come from one.
     pub per_address: usize,
