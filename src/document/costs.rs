@@ -21,6 +21,10 @@ const UNKNOWN: f64 = 10_000.0;
 /// a batch of many.
 const BATCH: f64 = 50_000.0;
 
+/// How many batches have to take little, of those that were too large to be applied here since one took too long, until that is
+/// forgotten for the first time.
+const CHEAP: u32 = 100;
+
 /// Seconds of the processor's time that a session may take beyond what its changes are worth: one large update that is
 /// as dear as it may be, and then some. Somebody who types into a spot where thousands of others stand needs a hundredth
 /// of what comes again each second.
@@ -79,9 +83,14 @@ impl Purse {
 pub struct Costs {
     /// Nanoseconds for a struct or a range.
     per_part: f64,
-    /// How many structs and ranges may be applied here, because more of them once took too long. That is not forgotten
-    /// while the document is open: whoever made it so dear could have it look cheap again by a few plain changes.
+    /// How many structs and ranges may be applied here, because more of them once took too long. That is forgotten only after
+    /// so many batches as large that took little, twice as many each time: whoever made it so dear could otherwise have it
+    /// look cheap again by a few plain changes. But what took long once may also have been the machine.
     most: f64,
+    /// How many there were since.
+    cheap: u32,
+    /// How many there have to be.
+    wanted: u32,
     /// What is left for everybody.
     document: Option<Bucket>,
     /// The document may not become dearer.
@@ -90,7 +99,8 @@ pub struct Costs {
 
 impl Default for Costs {
     fn default() -> Self {
-        Self { per_part: UNKNOWN, most: f64::INFINITY, document: None, is_dearest: false }
+        let (most, cheap, wanted) = (f64::INFINITY, 0, CHEAP);
+        Self { per_part: UNKNOWN, most, cheap, wanted, document: None, is_dearest: false }
     }
 }
 
@@ -112,6 +122,14 @@ impl Costs {
         let limit = HERE.as_nanos() as f64;
         if took > limit {
             self.most = self.most.min(parts * limit / took);
+            self.cheap = 0;
+        } else if parts > self.most {
+            self.cheap += 1;
+            if self.cheap == self.wanted {
+                self.most = f64::INFINITY;
+                self.cheap = 0;
+                self.wanted = self.wanted.saturating_mul(2);
+            }
         }
         let measured = (took - BATCH * speed::slowness()).max(0.0) / parts;
         // What became dear is believed at once, what became cheap after some more.
@@ -182,7 +200,20 @@ mod tests {
     }
 
     #[test]
-    fn what_once_took_too_long_is_never_again_believed_to_be_quick() {
+    fn a_keystroke_that_took_long_once_is_forgotten_after_many_that_did_not() {
+        let mut costs = Costs::default();
+        for wanted in [CHEAP, 2 * CHEAP, 4 * CHEAP] {
+            costs.learn(1, 6 * MS);
+            for _ in 0..wanted {
+                assert!(!costs.is_little(1));
+                costs.learn(1, Duration::from_micros(30));
+            }
+            assert!(costs.is_little(256));
+        }
+    }
+
+    #[test]
+    fn what_once_took_too_long_is_not_believed_to_be_quick_because_less_was() {
         let mut costs = Costs::default();
         costs.learn(2048, 500 * MS);
         for _ in 0..1000 {
