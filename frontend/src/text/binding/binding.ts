@@ -10,7 +10,7 @@ import { anchorsBetween, select } from "./follow";
 import type { Sequences } from "./grids";
 import { BODY } from "./model";
 import { Moves } from "./moves";
-import { keptAlong } from "./moved";
+import { type Across, keptAcross, keptAlong, type RootChange } from "./moved";
 import { perform, type Put, UNSEEN, type Written } from "./perform";
 import type { Place } from "./places";
 import { put, putAgain, putAt } from "./put";
@@ -46,6 +46,8 @@ export class TextBinding {
   private shown: Reading;
   private since: Since = nothing();
   private waits = false;
+  /** What a transaction that is not over did. */
+  private readonly heard: Heard[] = [];
 
   /** While one writes: what is told then is one's own. */
   private writing: Writing | null = null;
@@ -55,7 +57,7 @@ export class TextBinding {
     this.newId = newId;
     this.reader = new Reader(schema);
     this.sources = new Sources(doc, { onChange: this.onChanged, onFields: this.onFields, onSettled: this.onSettled });
-    this.moves = new Moves(doc, this.sources.text);
+    this.moves = new Moves(doc);
     this.shown = this.reader.read(this.sources.now());
     this.since = nothing();
     this.waits = false;
@@ -116,17 +118,17 @@ export class TextBinding {
     let behind: Behind | null = this.waits ? this.behind() : null;
     const transact = (undoable: boolean, act: (put: Put) => void): void => {
       const own = new Map<string, readonly Operation[]>();
-      const written = this.transact(undoable ? this : UNSEEN, (transaction) =>
-        act((root, operations) => {
-          const text = this.doc.getText(root);
-          own.set(root, operations);
-          if (behind === null) {
-            const learn = root === BODY ? this.moves.watch(this.shown.index.sequences.body, operations) : null;
-            put(text, operations, transaction);
-            learn?.();
-          } else putAgain(text, operations, foundIn(behind, root), transaction);
-        }),
-      );
+      const written = this.transact(undoable ? this : UNSEEN, (transaction) => {
+        act((root, operations) => void own.set(root, operations));
+        // All at once: what goes from one of them to another is found only in both.
+        const { index } = this.shown;
+        const learn = behind === null ? this.moves.watch(this.asShown([...own].map(([root, change]) => ({ root, lines: linesIn(index.sequences, root), change })))) : null;
+        for (const [root, operations] of own) {
+          if (behind === null) put(this.doc.getText(root), operations, transaction);
+          else putAgain(this.doc.getText(root), operations, foundIn(behind, root), transaction);
+        }
+        learn?.();
+      });
       behind = behind === null ? null : after(behind, own, written);
     };
     perform({ reader: this.reader, shown: this.shown, newId: this.newId, transact }, change, state, stayed, said);
@@ -139,19 +141,19 @@ export class TextBinding {
    */
   take(state: EditorState, held: number | null = null): Transaction | null {
     if (!this.waits) return null;
-    const [was, { along }, moved] = [this.shown, this.since, new Map(this.since.stayed)];
+    const [was, { along, across }, moved] = [this.shown, this.since, new Map(this.since.stayed)];
     const next = held === null ? null : this.holding(held);
     if (next === null) this.show(this.sources.now());
     else {
       for (const [root, kept] of next.moved) moved.set(root, kept);
       this.show(next.sequences);
-      this.since = { stayed: new Map(next.stayed), along: new Map(next.along) };
+      this.since = { stayed: new Map(next.stayed), along: new Map(next.along), across };
       this.waits = next.waits;
     }
     if (was.doc === this.shown.doc) return null;
     const transaction = state.tr;
     become(transaction, this.shown.doc, (from, to) => anchorsBetween(was, this.shown, moved, from, to));
-    select(transaction, state, was, this.shown, moved, next === null ? along : new Map());
+    select(transaction, state, was, this.shown, moved, next === null ? along : new Map(), next === null ? across : []);
     this.isShownAs(transaction.doc);
     return followed(transaction);
   }
@@ -180,7 +182,7 @@ export class TextBinding {
   }
 
   private behind(): Behind {
-    return { ...this.shown.index.sequences, stayed: new Map(this.since.stayed), along: new Map(this.since.along) };
+    return { ...this.shown.index.sequences, ...this.since, stayed: new Map(this.since.stayed), along: new Map(this.since.along) };
   }
 
   private show(sequences: Sequences): void {
@@ -229,7 +231,7 @@ export class TextBinding {
     this.show(behind === null ? this.sources.now() : { body: behind.body, cells: behind.cells });
     this.reader.offer([]);
     if (behind !== null) {
-      this.since = { stayed: behind.stayed, along: behind.along };
+      this.since = { stayed: behind.stayed, along: behind.along, across: behind.across };
       this.waits = true;
     }
     if (this.shown.doc === now) return null;
@@ -246,10 +248,18 @@ export class TextBinding {
       this.waits = true;
       const [stayed, along] = [this.kept(root), this.since.along.get(root) ?? []];
       const moved = keptAlong(before, delta);
+      this.heard.push({ root, lines: before, change: delta, kept, stayed, along });
       this.since.stayed.set(root, composed(stayed, kept));
       this.since.along.set(root, inOrder([...composed(along, inOrder([...kept, ...moved])), ...composed(stayed, moved)]));
     } else this.writing.heard.set(root, [...(this.writing.heard.get(root) ?? []), delta]);
   };
+
+  /** In the order of the document. */
+  private asShown<Change extends RootChange>(changes: readonly Change[]): readonly Change[] {
+    if (changes.length < 2) return changes;
+    const places = new Map(changes.map(({ root }) => [root, this.shown.index.spotsIn(root)[0]?.at ?? Infinity]));
+    return changes.toSorted((one, other) => (places.get(one.root) ?? 0) - (places.get(other.root) ?? 0));
+  }
 
   private readonly onFields = (root: string, maps: ReadonlySet<unknown>): void => {
     if (this.writing === null) this.waits = true;
@@ -257,6 +267,8 @@ export class TextBinding {
   };
 
   private readonly onSettled = (): void => {
+    const heard = this.heard.splice(0);
+    if (heard.length > 0) this.since = { ...this.since, across: acrossThen(this.since.across, heard, keptAcross(this.asShown(heard))) };
     if (this.writing === null) for (const listener of this.listeners) listener();
   };
 }
@@ -286,9 +298,28 @@ interface Since {
   readonly stayed: Map<string, readonly Kept[]>;
   /** What others took away and put in somewhere else. */
   readonly along: Map<string, readonly Kept[]>;
+  /** And in another sequence than it was in. */
+  readonly across: readonly Across[];
 }
 
-const nothing = (): Since => ({ stayed: new Map(), along: new Map() });
+const nothing = (): Since => ({ stayed: new Map(), along: new Map(), across: [] });
+
+/** What others did to a sequence, and what was left before that of what is shown. */
+interface Heard extends RootChange {
+  readonly kept: readonly Kept[];
+  readonly stayed: readonly Kept[];
+  readonly along: readonly Kept[];
+}
+
+/** What went to other sequences, after one more change of several. */
+function acrossThen(before: readonly Across[], heard: readonly Heard[], moved: readonly Across[]): readonly Across[] {
+  if (before.length === 0 && moved.length === 0) return before;
+  const of = (root: string): Heard | undefined => heard.find((one) => one.root === root);
+  const stayed = before.flatMap((one) => composed([one], of(one.to)?.kept ?? SAME).map((kept): Across => ({ ...one, ...kept })));
+  const again = before.flatMap((one) => moved.filter(({ root }) => root === one.to).flatMap((next) => composed([one], [next]).map((kept): Across => ({ root: one.root, to: next.to, ...kept }))));
+  const first = moved.flatMap((one) => composed(inOrder([...(of(one.root)?.stayed ?? SAME), ...(of(one.root)?.along ?? [])]), [one]).map((kept): Across => ({ root: one.root, to: one.to, ...kept })));
+  return [...stayed, ...again, ...first];
+}
 
 /** All that can still be found of what is shown, and where. */
 function foundIn({ stayed, along }: Since, root: string): readonly Kept[] {
@@ -319,7 +350,7 @@ function after(behind: Behind, own: ReadonlyMap<string, readonly Operation[]>, {
     along.set(root, movedThen(along.get(root) ?? [], operations, delta ?? []));
   }
   for (const [root, maps] of touched) keep(root, refreshed(linesIn({ body, cells }, root), maps));
-  return { body, cells, stayed, along };
+  return { body, cells, stayed, along, across: behind.across };
 }
 
 /** Makes this the text, of a document that nobody has open. */
