@@ -13,7 +13,7 @@ import { Moves } from "./moves";
 import { type Across, keptAcross, keptAlong, type RootChange } from "./moved";
 import { perform, type Put, UNSEEN, type Written } from "./perform";
 import type { Place } from "./places";
-import { put, putAgain, putAt } from "./put";
+import { type Left, placedAgain, put, putAt } from "./put";
 import { Reader, type Reading } from "./read";
 import { type Delta, type Kept, type Line, refreshed } from "./sequence";
 import { linesIn, Sources } from "./sources";
@@ -118,18 +118,24 @@ export class TextBinding {
     let behind: Behind | null = this.waits ? this.behind() : null;
     const transact = (undoable: boolean, act: (put: Put) => void): void => {
       const own = new Map<string, readonly Operation[]>();
+      const again = new Map<string, readonly string[]>();
       const written = this.transact(undoable ? this : UNSEEN, (transaction) => {
         act((root, operations) => void own.set(root, operations));
         // All at once: what goes from one of them to another is found only in both.
         const { index } = this.shown;
         const learn = behind === null ? this.moves.watch(this.asShown([...own].map(([root, change]) => ({ root, lines: linesIn(index.sequences, root), change })))) : null;
         for (const [root, operations] of own) {
-          if (behind === null) put(this.doc.getText(root), operations, transaction);
-          else putAgain(this.doc.getText(root), operations, foundIn(behind, root), transaction);
+          if (behind === null) {
+            put(this.doc.getText(root), operations, transaction);
+            continue;
+          }
+          const { inserts, placed } = placedAgain(operations, leftOf(behind, root), root);
+          again.set(root, inserts);
+          for (const [to, all] of placed) putAt(this.doc.getText(to), all, transaction);
         }
         learn?.();
       });
-      behind = behind === null ? null : after(behind, own, written);
+      behind = behind === null ? null : after(behind, own, again, written);
     };
     perform({ reader: this.reader, shown: this.shown, newId: this.newId, transact }, change, state, stayed, said);
     return this.settle(state, now, behind);
@@ -147,7 +153,7 @@ export class TextBinding {
     else {
       for (const [root, kept] of next.moved) moved.set(root, kept);
       this.show(next.sequences);
-      this.since = { stayed: new Map(next.stayed), along: new Map(next.along), across };
+      this.since = { stayed: new Map(next.stayed), along: new Map(next.along), across: next.across };
       this.waits = next.waits;
     }
     if (was.doc === this.shown.doc) return null;
@@ -168,7 +174,7 @@ export class TextBinding {
     const { root } = start;
     const behind = this.behind();
     const lines = linesIn(behind, root);
-    const parts = missing({ lines, kept: foundIn(behind, root) }, start.index, end.index);
+    const parts = stretchesBetween(behind.across.filter((one) => one.root === root), start.index, end.index).flatMap(([from, to]) => missing({ lines, kept: foundIn(behind, root) }, from, to)).sort((one, other) => one.at - other.at);
     if (parts.length === 0) return;
     const heard = this.transact(this, (transaction) => putAt(this.doc.getText(root), parts, transaction)).heard.get(root)?.[0] ?? [];
     const places = insertsOf(heard);
@@ -192,7 +198,7 @@ export class TextBinding {
   }
 
   /** All the sequences as they are, but for the line at a place of the document. */
-  private holding(position: number): { readonly sequences: Sequences; readonly stayed: Stayed; readonly along: Stayed; readonly moved: Stayed; readonly waits: boolean } | null {
+  private holding(position: number): { readonly sequences: Sequences; readonly stayed: Stayed; readonly along: Stayed; readonly across: readonly Across[]; readonly moved: Stayed; readonly waits: boolean } | null {
     const { index } = this.shown;
     const spot = index.spotAt(position);
     const now = this.sources.now();
@@ -203,13 +209,26 @@ export class TextBinding {
     // Words behind a rule or a table are in its line.
     const from = lineAt(lines, spot.boundary === null ? spot.from : spot.from - 1);
     const held = holding({ lines, kept }, linesIn(now, root), [from, spot.to]);
-    const as = (shown: readonly Line[]): Sequences => (root === BODY ? { ...now, body: shown } : { ...now, cells: new Map(now.cells).set(root, shown) });
+    const as = (shown: readonly Line[], name = root, all = now): Sequences => (name === BODY ? { ...all, body: shown } : { ...all, cells: new Map(all.cells).set(name, shown) });
+    const { across } = this.since;
+    // Where a part of it stands in another sequence now, all of those wait.
+    if (across.some((one) => one.root === root && one.was < spot.to && one.was + one.length > from)) {
+      const roots = [...new Set([root, ...across.flatMap((one) => [one.root, one.to])])];
+      return {
+        sequences: roots.reduce((all, name) => as(linesIn(index.sequences, name), name, all), now),
+        stayed: new Map(roots.map((name) => [name, this.kept(name)])),
+        along: new Map(roots.map((name) => [name, this.since.along.get(name) ?? []])),
+        across,
+        moved: new Map(roots.map((name) => [name, SAME])),
+        waits: true,
+      };
+    }
     const along = this.since.along.get(root) ?? [];
     const goesAlong = along.some(({ was, length }) => was < spot.to && was + length > from);
     // It stands somewhere else now, or a part of another line has become one of this: all around it waits, too.
-    if (held === null || goesAlong) return { sequences: as(lines), stayed: new Map([[root, kept]]), along: new Map([[root, along]]), moved: new Map([[root, SAME]]), waits: true };
+    if (held === null || goesAlong) return { sequences: as(lines), stayed: new Map([[root, kept]]), along: new Map([[root, along]]), across: [], moved: new Map([[root, SAME]]), waits: true };
     if (!held.waits) return null;
-    return { sequences: as(held.lines), stayed: new Map([[root, held.kept]]), along: new Map(), moved: new Map([[root, held.stayed]]), waits: true };
+    return { sequences: as(held.lines), stayed: new Map([[root, held.kept]]), along: new Map(), across: [], moved: new Map([[root, held.stayed]]), waits: true };
   }
 
   /** One transaction; answers what was written. */
@@ -335,22 +354,56 @@ interface Writing {
   readonly touched: Map<string, Set<unknown>>;
 }
 
-/** What is shown of the sequences after one has written in what was shown of them. */
-function after(behind: Behind, own: ReadonlyMap<string, readonly Operation[]>, { heard, touched }: Writing): Behind | null {
+/** What is shown of the sequences after one has written in what was shown of them; `again` says in which the letters are. */
+function after(behind: Behind, own: ReadonlyMap<string, readonly Operation[]>, again: ReadonlyMap<string, readonly string[]>, { heard, touched }: Writing): Behind | null {
   let { body } = behind;
   const cells = new Map(behind.cells);
   const [stayed, along] = [new Map(behind.stayed), new Map(behind.along)];
   const keep = (root: string, lines: readonly Line[]): void => void (root === BODY ? (body = lines) : cells.set(root, lines));
+  if ([...heard.values()].some(({ length }) => length > 1)) return null;
+  const heardIn = (root: string): Delta => heard.get(root)?.[0] ?? [];
+  let across = behind.across.flatMap((one) => composed([one], keptOf(heardIn(one.to))).map((kept): Across => ({ ...one, ...kept })));
   for (const [root, operations] of own) {
-    const [delta, ...more] = heard.get(root) ?? [[]];
-    const next = more.length > 0 ? null : written({ lines: linesIn({ body, cells }, root), kept: stayed.get(root) ?? SAME }, operations, delta ?? []);
+    const letters = insertsIn(operations, again.get(root) ?? []);
+    const next = written({ lines: linesIn({ body, cells }, root), kept: stayed.get(root) ?? SAME }, operations, heardIn(root), letters.map(({ to }) => to === root));
     if (next === null) return null;
     keep(root, next.lines);
     stayed.set(root, next.kept);
-    along.set(root, movedThen(along.get(root) ?? [], operations, delta ?? []));
+    along.set(root, movedThen(along.get(root) ?? [], operations, heardIn(root)));
+    const gone = letters.filter(({ to }) => to !== root);
+    across = across.flatMap((one) => (one.root === root ? movedThen([one], operations, []).map((kept): Across => ({ ...one, ...kept })) : [one]));
+    for (const to of new Set(gone.map((one) => one.to))) {
+      const [here, there] = [gone.filter((one) => one.to === to), insertsOf(heardIn(to))];
+      if (here.length !== there.length) return null;
+      across = [...across, ...here.map(({ was }, at): Across => ({ root, to, was, is: there[at] ?? 0, length: 1 }))];
+    }
   }
+  for (const [root, [delta = []]] of heard) if (!own.has(root)) stayed.set(root, composed(stayed.get(root) ?? SAME, keptOf(delta)));
   for (const [root, maps] of touched) keep(root, refreshed(linesIn({ body, cells }, root), maps));
-  return { body, cells, stayed, along, across: behind.across };
+  return { body, cells, stayed, along, across };
+}
+
+/** Each place that operations put something in, in what they make, and in which sequence that is. */
+function insertsIn(operations: readonly Operation[], again: readonly string[]): readonly { readonly was: number; readonly to: string }[] {
+  const places = insertsOf(operations);
+  const roots = operations.flatMap((one) => ("insert" in one ? [typeof one.insert === "string" ? one.insert.length : 1] : [])).flatMap((length, at) => Array.from({ length }, () => again[at] ?? ""));
+  return places.map((was, at) => ({ was, to: roots[at] ?? "" }));
+}
+
+/** All that there is of what is shown of a sequence, wherever it is. */
+function leftOf(since: Since, root: string): readonly Left[] {
+  return [...foundIn(since, root).map((kept) => ({ ...kept, to: root })), ...since.across.filter((one) => one.root === root)].sort((one, other) => one.was - other.was);
+}
+
+/** What lies between two places and is not in another sequence. */
+function stretchesBetween(across: readonly Kept[], from: number, to: number): readonly (readonly [number, number])[] {
+  let at = from;
+  const found: [number, number][] = [];
+  for (const { was, length } of [...inOrder(across), { was: to, length: 0 }]) {
+    if (was > at) found.push([at, Math.min(was, to)]);
+    at = Math.max(at, was + length);
+  }
+  return found.filter(([start, end]) => start < end);
 }
 
 /** Makes this the text, of a document that nobody has open. */

@@ -176,6 +176,28 @@ test.each(MERGED)("what somebody writes %s of a cell goes along with its words w
   }
 });
 
+test.each([0, 1, 2])("a word that is composed in a cell that somebody merges is whole, %i letters of it known before", (heard) => {
+  const { ann, bo, both, toAnn, toBo } = apart();
+  caretAt(bo, 4, 1);
+  bo.compose(() => {
+    type(bo, "XY".slice(0, heard));
+    toAnn();
+    type(bo, "XY".slice(heard));
+    merge(ann, 0, 4);
+    toBo();
+    const { head } = bo.editor.state.selection;
+    expect(bo.editor.state.doc.textBetween(head - 2, head)).toBe("XY");
+    type(bo, "Z");
+    toAnn();
+    toBo();
+    const { head: end } = bo.editor.state.selection;
+    bo.binding.complete(end - 3, end);
+  });
+  type(bo, "!");
+  both();
+  for (const one of [ann, bo]) expect(spans(one)).toEqual(["a/b/d/eXYZ! 2x2", "c 1x1", "f 1x1", "g 1x1", "h 1x1", "i 1x1"]);
+});
+
 test("words in a cell that was empty when it was merged part it, and are not torn", () => {
   const [ann, bo] = [open(), open()];
   ann.editor.commands.insertTable({ rows: 2, cols: 2, withHeaderRow: false });
