@@ -10,10 +10,10 @@ import { anchorsBetween, select } from "./follow";
 import type { Sequences } from "./grids";
 import { BODY } from "./model";
 import { Moves } from "./moves";
-import { type Across, keptAcross, keptAlong, type RootChange } from "./moved";
+import { keptAlong } from "./moved";
 import { perform, type Put, UNSEEN, type Written } from "./perform";
 import type { Place } from "./places";
-import { type Left, placedAgain, put, putAt } from "./put";
+import { put, putAgain, putAt } from "./put";
 import { Reader, type Reading } from "./read";
 import { type Delta, type Kept, type Line, refreshed } from "./sequence";
 import { linesIn, Sources } from "./sources";
@@ -46,8 +46,6 @@ export class TextBinding {
   private shown: Reading;
   private since: Since = nothing();
   private waits = false;
-  /** What a transaction that is not over did. */
-  private readonly heard: Heard[] = [];
 
   /** While one writes: what is told then is one's own. */
   private writing: Writing | null = null;
@@ -57,7 +55,7 @@ export class TextBinding {
     this.newId = newId;
     this.reader = new Reader(schema);
     this.sources = new Sources(doc, { onChange: this.onChanged, onFields: this.onFields, onSettled: this.onSettled });
-    this.moves = new Moves(doc);
+    this.moves = new Moves(doc, this.sources.text);
     this.shown = this.reader.read(this.sources.now());
     this.since = nothing();
     this.waits = false;
@@ -118,24 +116,18 @@ export class TextBinding {
     let behind: Behind | null = this.waits ? this.behind() : null;
     const transact = (undoable: boolean, act: (put: Put) => void): void => {
       const own = new Map<string, readonly Operation[]>();
-      const again = new Map<string, readonly string[]>();
-      const written = this.transact(undoable ? this : UNSEEN, (transaction) => {
-        act((root, operations) => void own.set(root, operations));
-        // All at once: what goes from one of them to another is found only in both.
-        const { index } = this.shown;
-        const learn = behind === null ? this.moves.watch(this.asShown([...own].map(([root, change]) => ({ root, lines: linesIn(index.sequences, root), change })))) : null;
-        for (const [root, operations] of own) {
+      const written = this.transact(undoable ? this : UNSEEN, (transaction) =>
+        act((root, operations) => {
+          const text = this.doc.getText(root);
+          own.set(root, operations);
           if (behind === null) {
-            put(this.doc.getText(root), operations, transaction);
-            continue;
-          }
-          const { inserts, placed } = placedAgain(operations, leftOf(behind, root), root);
-          again.set(root, inserts);
-          for (const [to, all] of placed) putAt(this.doc.getText(to), all, transaction);
-        }
-        learn?.();
-      });
-      behind = behind === null ? null : after(behind, own, again, written);
+            const learn = root === BODY ? this.moves.watch(this.shown.index.sequences.body, operations) : null;
+            put(text, operations, transaction);
+            learn?.();
+          } else putAgain(text, operations, foundIn(behind, root), transaction);
+        }),
+      );
+      behind = behind === null ? null : after(behind, own, written);
     };
     perform({ reader: this.reader, shown: this.shown, newId: this.newId, transact }, change, state, stayed, said);
     return this.settle(state, now, behind);
@@ -147,19 +139,19 @@ export class TextBinding {
    */
   take(state: EditorState, held: number | null = null): Transaction | null {
     if (!this.waits) return null;
-    const [was, { along, across }, moved] = [this.shown, this.since, new Map(this.since.stayed)];
+    const [was, { along }, moved] = [this.shown, this.since, new Map(this.since.stayed)];
     const next = held === null ? null : this.holding(held);
     if (next === null) this.show(this.sources.now());
     else {
       for (const [root, kept] of next.moved) moved.set(root, kept);
       this.show(next.sequences);
-      this.since = { stayed: new Map(next.stayed), along: new Map(next.along), across: next.across };
+      this.since = { stayed: new Map(next.stayed), along: new Map(next.along) };
       this.waits = next.waits;
     }
     if (was.doc === this.shown.doc) return null;
     const transaction = state.tr;
     become(transaction, this.shown.doc, (from, to) => anchorsBetween(was, this.shown, moved, from, to));
-    select(transaction, state, was, this.shown, moved, next === null ? along : new Map(), next === null ? across : []);
+    select(transaction, state, was, this.shown, moved, next === null ? along : new Map());
     this.isShownAs(transaction.doc);
     return followed(transaction);
   }
@@ -174,7 +166,7 @@ export class TextBinding {
     const { root } = start;
     const behind = this.behind();
     const lines = linesIn(behind, root);
-    const parts = stretchesBetween(behind.across.filter((one) => one.root === root), start.index, end.index).flatMap(([from, to]) => missing({ lines, kept: foundIn(behind, root) }, from, to)).sort((one, other) => one.at - other.at);
+    const parts = missing({ lines, kept: foundIn(behind, root) }, start.index, end.index);
     if (parts.length === 0) return;
     const heard = this.transact(this, (transaction) => putAt(this.doc.getText(root), parts, transaction)).heard.get(root)?.[0] ?? [];
     const places = insertsOf(heard);
@@ -188,7 +180,7 @@ export class TextBinding {
   }
 
   private behind(): Behind {
-    return { ...this.shown.index.sequences, ...this.since, stayed: new Map(this.since.stayed), along: new Map(this.since.along) };
+    return { ...this.shown.index.sequences, stayed: new Map(this.since.stayed), along: new Map(this.since.along) };
   }
 
   private show(sequences: Sequences): void {
@@ -198,7 +190,7 @@ export class TextBinding {
   }
 
   /** All the sequences as they are, but for the line at a place of the document. */
-  private holding(position: number): { readonly sequences: Sequences; readonly stayed: Stayed; readonly along: Stayed; readonly across: readonly Across[]; readonly moved: Stayed; readonly waits: boolean } | null {
+  private holding(position: number): { readonly sequences: Sequences; readonly stayed: Stayed; readonly along: Stayed; readonly moved: Stayed; readonly waits: boolean } | null {
     const { index } = this.shown;
     const spot = index.spotAt(position);
     const now = this.sources.now();
@@ -209,26 +201,13 @@ export class TextBinding {
     // Words behind a rule or a table are in its line.
     const from = lineAt(lines, spot.boundary === null ? spot.from : spot.from - 1);
     const held = holding({ lines, kept }, linesIn(now, root), [from, spot.to]);
-    const as = (shown: readonly Line[], name = root, all = now): Sequences => (name === BODY ? { ...all, body: shown } : { ...all, cells: new Map(all.cells).set(name, shown) });
-    const { across } = this.since;
-    // Where a part of it stands in another sequence now, all of those wait.
-    if (across.some((one) => one.root === root && one.was < spot.to && one.was + one.length > from)) {
-      const roots = [...new Set([root, ...across.flatMap((one) => [one.root, one.to])])];
-      return {
-        sequences: roots.reduce((all, name) => as(linesIn(index.sequences, name), name, all), now),
-        stayed: new Map(roots.map((name) => [name, this.kept(name)])),
-        along: new Map(roots.map((name) => [name, this.since.along.get(name) ?? []])),
-        across,
-        moved: new Map(roots.map((name) => [name, SAME])),
-        waits: true,
-      };
-    }
+    const as = (shown: readonly Line[]): Sequences => (root === BODY ? { ...now, body: shown } : { ...now, cells: new Map(now.cells).set(root, shown) });
     const along = this.since.along.get(root) ?? [];
     const goesAlong = along.some(({ was, length }) => was < spot.to && was + length > from);
     // It stands somewhere else now, or a part of another line has become one of this: all around it waits, too.
-    if (held === null || goesAlong) return { sequences: as(lines), stayed: new Map([[root, kept]]), along: new Map([[root, along]]), across: [], moved: new Map([[root, SAME]]), waits: true };
+    if (held === null || goesAlong) return { sequences: as(lines), stayed: new Map([[root, kept]]), along: new Map([[root, along]]), moved: new Map([[root, SAME]]), waits: true };
     if (!held.waits) return null;
-    return { sequences: as(held.lines), stayed: new Map([[root, held.kept]]), along: new Map(), across: [], moved: new Map([[root, held.stayed]]), waits: true };
+    return { sequences: as(held.lines), stayed: new Map([[root, held.kept]]), along: new Map(), moved: new Map([[root, held.stayed]]), waits: true };
   }
 
   /** One transaction; answers what was written. */
@@ -250,7 +229,7 @@ export class TextBinding {
     this.show(behind === null ? this.sources.now() : { body: behind.body, cells: behind.cells });
     this.reader.offer([]);
     if (behind !== null) {
-      this.since = { stayed: behind.stayed, along: behind.along, across: behind.across };
+      this.since = { stayed: behind.stayed, along: behind.along };
       this.waits = true;
     }
     if (this.shown.doc === now) return null;
@@ -267,18 +246,10 @@ export class TextBinding {
       this.waits = true;
       const [stayed, along] = [this.kept(root), this.since.along.get(root) ?? []];
       const moved = keptAlong(before, delta);
-      this.heard.push({ root, lines: before, change: delta, kept, stayed, along });
       this.since.stayed.set(root, composed(stayed, kept));
       this.since.along.set(root, inOrder([...composed(along, inOrder([...kept, ...moved])), ...composed(stayed, moved)]));
     } else this.writing.heard.set(root, [...(this.writing.heard.get(root) ?? []), delta]);
   };
-
-  /** In the order of the document. */
-  private asShown<Change extends RootChange>(changes: readonly Change[]): readonly Change[] {
-    if (changes.length < 2) return changes;
-    const places = new Map(changes.map(({ root }) => [root, this.shown.index.spotsIn(root)[0]?.at ?? Infinity]));
-    return changes.toSorted((one, other) => (places.get(one.root) ?? 0) - (places.get(other.root) ?? 0));
-  }
 
   private readonly onFields = (root: string, maps: ReadonlySet<unknown>): void => {
     if (this.writing === null) this.waits = true;
@@ -286,8 +257,6 @@ export class TextBinding {
   };
 
   private readonly onSettled = (): void => {
-    const heard = this.heard.splice(0);
-    if (heard.length > 0) this.since = { ...this.since, across: acrossThen(this.since.across, heard, keptAcross(this.asShown(heard))) };
     if (this.writing === null) for (const listener of this.listeners) listener();
   };
 }
@@ -317,28 +286,9 @@ interface Since {
   readonly stayed: Map<string, readonly Kept[]>;
   /** What others took away and put in somewhere else. */
   readonly along: Map<string, readonly Kept[]>;
-  /** And in another sequence than it was in. */
-  readonly across: readonly Across[];
 }
 
-const nothing = (): Since => ({ stayed: new Map(), along: new Map(), across: [] });
-
-/** What others did to a sequence, and what was left before that of what is shown. */
-interface Heard extends RootChange {
-  readonly kept: readonly Kept[];
-  readonly stayed: readonly Kept[];
-  readonly along: readonly Kept[];
-}
-
-/** What went to other sequences, after one more change of several. */
-function acrossThen(before: readonly Across[], heard: readonly Heard[], moved: readonly Across[]): readonly Across[] {
-  if (before.length === 0 && moved.length === 0) return before;
-  const of = (root: string): Heard | undefined => heard.find((one) => one.root === root);
-  const stayed = before.flatMap((one) => composed([one], of(one.to)?.kept ?? SAME).map((kept): Across => ({ ...one, ...kept })));
-  const again = before.flatMap((one) => moved.filter(({ root }) => root === one.to).flatMap((next) => composed([one], [next]).map((kept): Across => ({ root: one.root, to: next.to, ...kept }))));
-  const first = moved.flatMap((one) => composed(inOrder([...(of(one.root)?.stayed ?? SAME), ...(of(one.root)?.along ?? [])]), [one]).map((kept): Across => ({ root: one.root, to: one.to, ...kept })));
-  return [...stayed, ...again, ...first];
-}
+const nothing = (): Since => ({ stayed: new Map(), along: new Map() });
 
 /** All that can still be found of what is shown, and where. */
 function foundIn({ stayed, along }: Since, root: string): readonly Kept[] {
@@ -354,56 +304,22 @@ interface Writing {
   readonly touched: Map<string, Set<unknown>>;
 }
 
-/** What is shown of the sequences after one has written in what was shown of them; `again` says in which the letters are. */
-function after(behind: Behind, own: ReadonlyMap<string, readonly Operation[]>, again: ReadonlyMap<string, readonly string[]>, { heard, touched }: Writing): Behind | null {
+/** What is shown of the sequences after one has written in what was shown of them. */
+function after(behind: Behind, own: ReadonlyMap<string, readonly Operation[]>, { heard, touched }: Writing): Behind | null {
   let { body } = behind;
   const cells = new Map(behind.cells);
   const [stayed, along] = [new Map(behind.stayed), new Map(behind.along)];
   const keep = (root: string, lines: readonly Line[]): void => void (root === BODY ? (body = lines) : cells.set(root, lines));
-  if ([...heard.values()].some(({ length }) => length > 1)) return null;
-  const heardIn = (root: string): Delta => heard.get(root)?.[0] ?? [];
-  let across = behind.across.flatMap((one) => composed([one], keptOf(heardIn(one.to))).map((kept): Across => ({ ...one, ...kept })));
   for (const [root, operations] of own) {
-    const letters = insertsIn(operations, again.get(root) ?? []);
-    const next = written({ lines: linesIn({ body, cells }, root), kept: stayed.get(root) ?? SAME }, operations, heardIn(root), letters.map(({ to }) => to === root));
+    const [delta, ...more] = heard.get(root) ?? [[]];
+    const next = more.length > 0 ? null : written({ lines: linesIn({ body, cells }, root), kept: stayed.get(root) ?? SAME }, operations, delta ?? []);
     if (next === null) return null;
     keep(root, next.lines);
     stayed.set(root, next.kept);
-    along.set(root, movedThen(along.get(root) ?? [], operations, heardIn(root)));
-    const gone = letters.filter(({ to }) => to !== root);
-    across = across.flatMap((one) => (one.root === root ? movedThen([one], operations, []).map((kept): Across => ({ ...one, ...kept })) : [one]));
-    for (const to of new Set(gone.map((one) => one.to))) {
-      const [here, there] = [gone.filter((one) => one.to === to), insertsOf(heardIn(to))];
-      if (here.length !== there.length) return null;
-      across = [...across, ...here.map(({ was }, at): Across => ({ root, to, was, is: there[at] ?? 0, length: 1 }))];
-    }
+    along.set(root, movedThen(along.get(root) ?? [], operations, delta ?? []));
   }
-  for (const [root, [delta = []]] of heard) if (!own.has(root)) stayed.set(root, composed(stayed.get(root) ?? SAME, keptOf(delta)));
   for (const [root, maps] of touched) keep(root, refreshed(linesIn({ body, cells }, root), maps));
-  return { body, cells, stayed, along, across };
-}
-
-/** Each place that operations put something in, in what they make, and in which sequence that is. */
-function insertsIn(operations: readonly Operation[], again: readonly string[]): readonly { readonly was: number; readonly to: string }[] {
-  const places = insertsOf(operations);
-  const roots = operations.flatMap((one) => ("insert" in one ? [typeof one.insert === "string" ? one.insert.length : 1] : [])).flatMap((length, at) => Array.from({ length }, () => again[at] ?? ""));
-  return places.map((was, at) => ({ was, to: roots[at] ?? "" }));
-}
-
-/** All that there is of what is shown of a sequence, wherever it is. */
-function leftOf(since: Since, root: string): readonly Left[] {
-  return [...foundIn(since, root).map((kept) => ({ ...kept, to: root })), ...since.across.filter((one) => one.root === root)].sort((one, other) => one.was - other.was);
-}
-
-/** What lies between two places and is not in another sequence. */
-function stretchesBetween(across: readonly Kept[], from: number, to: number): readonly (readonly [number, number])[] {
-  let at = from;
-  const found: [number, number][] = [];
-  for (const { was, length } of [...inOrder(across), { was: to, length: 0 }]) {
-    if (was > at) found.push([at, Math.min(was, to)]);
-    at = Math.max(at, was + length);
-  }
-  return found.filter(([start, end]) => start < end);
+  return { body, cells, stayed, along };
 }
 
 /** Makes this the text, of a document that nobody has open. */

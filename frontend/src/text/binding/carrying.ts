@@ -1,5 +1,5 @@
 // What others wrote in a block that was moved is carried over, to behind the very letter that it was written behind.
-import { ContentEmbed, ContentString, ContentType, createID, type Doc, findIndexSS, getItem, type ID, isDeleted, Item, Map as YMap, Text as YText, type Transaction, UndoManager } from "yjs";
+import { ContentEmbed, ContentString, ContentType, createID, type Doc, findIndexSS, getItem, type ID, isDeleted, Item, Map as YMap, type Text as YText, type Transaction, UndoManager } from "yjs";
 import { insert } from "./put";
 import { fieldsOf } from "./sequence";
 import { type Carried, type Stretch, stretches } from "./stretches";
@@ -7,6 +7,7 @@ import { type Carried, type Stretch, stretches } from "./stretches";
 /** What was moved, as moves.ts knows it. */
 export interface Moved {
   readonly doc: Doc;
+  readonly text: YText;
   readonly known: readonly Carried[];
   readonly first: readonly Carried[];
   /** What was `old` is `now`; where undo put that in, with one's own number by then. */
@@ -28,7 +29,7 @@ class Carrier {
     const come: Item[] = [];
     for (const one of transactions) {
       if (one.origin instanceof UndoManager) this.turn(one, one.origin);
-      else if (!one.local) come.push(...this.written(one));
+      else if (!one.local && one.changedParentTypes.has(this.moves.text as never)) come.push(...this.written(one));
     }
     this.carryAll(come, this.moves.known, this.moves.first);
   }
@@ -80,8 +81,7 @@ class Carrier {
     const since = beforeState.get(clientID) ?? 0;
     const ways = this.moves.learn(old, now, since);
     const all: Item[] = [];
-    for (const text of this.moves.doc.share.values())
-      for (let item = text instanceof YText ? text._start : null; item !== null; item = item.right) if (!item.deleted && item.countable && !(item.id.client === clientID && item.id.clock >= since)) all.push(item);
+    for (let item = this.moves.text._start; item !== null; item = item.right) if (!item.deleted && item.countable && !(item.id.client === clientID && item.id.clock >= since)) all.push(item);
     // What stands behind the same letter keeps its order: the last comes first.
     const carried = this.carryAll(all.reverse(), ways, [], restored < 0 ? Infinity : restored);
     // What was put in before, and would be taken away with another step, is so where it is now.
@@ -138,7 +138,7 @@ class Carrier {
     return before === undefined ? null : this.again(createID(before.client, before.clock + moved.clock - before.to.clock));
   }
 
-  /** What of the sequences a transaction brought. */
+  /** What of the sequence a transaction brought. */
   private *written({ beforeState, afterState }: Transaction): Generator<Item> {
     for (const [client, clock] of afterState) {
       const before = beforeState.get(client) ?? 0;
@@ -146,7 +146,7 @@ class Carrier {
       if (structs === undefined || clock <= before) continue;
       for (let at = findIndexSS(structs, before); at < structs.length; at++) {
         const item = structs[at];
-        if (item instanceof Item && isSequence(item.parent) && !item.deleted && item.countable) yield item;
+        if (item instanceof Item && item.parent === this.moves.text && !item.deleted && item.countable) yield item;
       }
     }
   }
@@ -172,28 +172,16 @@ class Carrier {
   }
 
   private carry(item: Item, beside: ID, offset: 0 | 1, transaction: Transaction): readonly Carried[] {
-    const { content, length, parent } = item;
-    const text = this.holderOf(beside);
-    if (text === null || !isSequence(parent)) return [];
-    const old = placeOf(parent, item.id);
+    const { content, length } = item;
+    const old = placeOf(this.moves.text, item.id);
+    const there = placeOf(this.moves.text, beside).index + offset;
     const made = content instanceof ContentString ? content.str : content instanceof ContentEmbed ? (content.embed as Record<string, unknown>) : copied(content);
-    if (made === null || (text === parent && placeOf(text, beside).index + offset === old.index + (1 - offset) * length)) return [];
-    parent.delete(old.index, length);
-    const at = placeOf(text, beside).index + offset;
-    insert(text, at, made, old.attributes, transaction);
-    return this.moves.learn([{ ...item.id, length }], stretches(text, at, length));
+    if (made === null || there === old.index + (1 - offset) * length) return [];
+    this.moves.text.delete(old.index, length);
+    const at = placeOf(this.moves.text, beside).index + offset;
+    insert(this.moves.text, at, made, old.attributes, transaction);
+    return this.moves.learn([{ ...item.id, length }], stretches(this.moves.text, at, length));
   }
-
-  /** The sequence that a letter is in. */
-  private holderOf({ client, clock }: ID): YText | null {
-    const item: unknown = getItem(this.moves.doc.store, createID(client, clock));
-    return item instanceof Item && isSequence(item.parent) ? item.parent : null;
-  }
-}
-
-/** The body, or the words of a cell. */
-function isSequence(parent: unknown): parent is YText {
-  return parent instanceof YText && parent._item === null;
 }
 
 /** What undo made of a letter that was gone. */

@@ -3,7 +3,6 @@
 import { type EditorState, NodeSelection, TextSelection, type Transaction } from "@tiptap/pm/state";
 import type { Anchor } from "./apply";
 import { core, lettersOf } from "./letters";
-import type { Across } from "./moved";
 import type { Reading } from "./read";
 import { type Kept, lengthOf } from "./sequence";
 import { linesIn } from "./sources";
@@ -47,16 +46,12 @@ export function anchorsBetween(was: Reading, is: Reading, stayed: Stayed, from: 
 const opening = ({ node, at }: Spot): number => (node.isTextblock ? at - 1 : at);
 
 /** One's own selection, between the same letters as before. */
-export function select(transaction: Transaction, state: EditorState, was: Reading, is: Reading, stayed: Stayed, along: Stayed, across: readonly Across[]): void {
+export function select(transaction: Transaction, state: EditorState, was: Reading, is: Reading, stayed: Stayed, along: Stayed): void {
   const { selection } = state;
   const { doc } = transaction;
   const moved = (position: number): number | null => {
     const place = was.index.toSequence(position);
     if (place === null) return null;
-    const elsewhere = (index: number, offset: 0 | 1): number | null => {
-      const there = across.find(({ root, was, length }) => root === place.root && was <= index && index < was + length);
-      return there === undefined ? null : is.index.toDocument({ root: there.to, index: there.is + index - there.was + offset });
-    };
     const before = place.index > 0 ? movedTo(along.get(place.root) ?? [], place.index - 1) : null;
     const there = before !== null ? before + 1 : carried(was, is, stayed, place);
     if (there !== null) return is.index.toDocument({ root: place.root, index: there });
@@ -65,11 +60,7 @@ export function select(transaction: Transaction, state: EditorState, was: Readin
     for (let index = place.index - 1; index >= start; index--) {
       const there = now(stayed, place.root, index);
       if (there !== null) return is.index.toDocument({ root: place.root, index: there + 1 });
-      const across = elsewhere(index, 1);
-      if (across !== null) return across;
     }
-    const behind = elsewhere(place.index, 0);
-    if (behind !== null) return behind;
     const kept = stayed.get(place.root) ?? [];
     return is.index.toDocument({ root: place.root, index: joinedAt(kept, start, linesIn(is.index.sequences, place.root)) });
   };

@@ -1,11 +1,12 @@
 // A block that is moved is taken away in one place and put in in another: the shared data knows no moving. What others write
 // in it before they hear of that stands where it was. Whoever moved it carries that over, to behind the very letter that it
-// was written behind; and back again, where the move is undone. So it is between cells, whose words are sequences of their
-// own: where cells are merged, the words of all become those of the first.
-import type { Doc, Transaction } from "yjs";
+// was written behind; and back again, where the move is undone.
+import type { Doc, Text as YText, Transaction } from "yjs";
 import type * as Carrying from "./carrying";
-import { keptAcross, keptAlong, type RootChange } from "./moved";
+import { keptAlong } from "./moved";
+import type { Line } from "./sequence";
 import { type Carried, type Stretch, stretches } from "./stretches";
+import type { Operation } from "./write";
 
 /** What is known of so many stretches: whoever moves more than that has left the first of them long ago. */
 const MOST = 10_000;
@@ -21,7 +22,10 @@ export class Moves {
   /** Since there is something to carry over, and until what does it is here. */
   private heard: Transaction[] = [];
 
-  constructor(readonly doc: Doc) {
+  constructor(
+    readonly doc: Doc,
+    readonly text: YText,
+  ) {
     // Not within a transaction's own end: what comes there would be told of twice.
     doc.on("afterAllTransactions", this.afterAll);
   }
@@ -30,14 +34,13 @@ export class Moves {
     this.doc.off("afterAllTransactions", this.afterAll);
   }
 
-  /** To be called before the operations of one transaction are put in; what it answers, after that. */
-  watch(changes: readonly RootChange[]): () => void {
-    const along = changes.flatMap(({ root, lines, change }) => keptAlong(lines, change).map((kept) => ({ root, to: root, ...kept })));
-    const found = [...along, ...keptAcross(changes)].map(({ root, to, was, is, length }) => ({ to, is, length, old: stretches(this.doc.getText(root), was, length) }));
+  /** To be called before the operations are put in; what it answers, after that. */
+  watch(lines: readonly Line[], operations: readonly Operation[]): () => void {
+    const found = keptAlong(lines, operations).map(({ was, is, length }) => ({ to: is, length, old: stretches(this.text, was, length) }));
     return () => {
-      for (const { to, is, length, old } of found) {
-        const [letter] = this.learn(old, stretches(this.doc.getText(to), is, length));
-        if (is === 0 && letter !== undefined) this.first.push({ ...letter, length: 1 });
+      for (const { to, length, old } of found) {
+        const [letter] = this.learn(old, stretches(this.text, to, length));
+        if (to === 0 && letter !== undefined) this.first.push({ ...letter, length: 1 });
       }
     };
   }

@@ -20,24 +20,10 @@ export function put(text: YText, operations: readonly Operation[], transaction: 
   else putAt(text, placedOf(operations), transaction);
 }
 
-/** What is left of a sequence, and in which it is. */
-export type Left = Kept & { readonly to: string };
-
-/**
- * The same in what has become another since the operations were made for it: `left` is what there still is of the sequence.
- * Answers where each operation that puts something in is now, and which sequences are to be changed.
- */
-export function placedAgain(operations: readonly Operation[], left: readonly Left[], root: string): { readonly inserts: readonly string[]; readonly placed: ReadonlyMap<string, readonly Placed[]> } {
-  const inserts: string[] = [];
-  const found = new Map<string, Placed[]>();
-  for (const one of placedOf(operations)) {
-    for (const { to, ...placed } of moved(one, left, root)) {
-      if ("insert" in placed.operation) inserts.push(to);
-      found.set(to, [...(found.get(to) ?? []), placed]);
-    }
-  }
+/** The same in a sequence that has become another since the operations were made for it: `stayed` is what is left of it. */
+export function putAgain(text: YText, operations: readonly Operation[], stayed: readonly Kept[], transaction: Transaction): void {
   // What others moved meanwhile may stand in another order than it stood in.
-  return { inserts, placed: new Map([...found].map(([to, all]) => [to, all.sort((one, other) => one.at - other.at)])) };
+  putAt(text, placedOf(operations).flatMap((one) => moved(one, stayed)).sort((one, other) => one.at - other.at), transaction);
 }
 
 function placedOf(operations: readonly Operation[]): readonly Placed[] {
@@ -50,20 +36,17 @@ function placedOf(operations: readonly Operation[]): readonly Placed[] {
   });
 }
 
-function moved({ at, operation }: Placed, left: readonly Left[], root: string): readonly (Placed & { readonly to: string })[] {
+function moved({ at, operation }: Placed, stayed: readonly Kept[]): readonly Placed[] {
   if ("insert" in operation) {
     // Behind what it was written behind, or what is left before that.
-    const before = left.findLast(({ was }) => was < at);
-    // Where nothing is left before it, what is right behind it says in which sequence it is.
-    const behind = before === undefined ? left.find(({ was, to }) => was === at && to !== root) : undefined;
-    if (behind !== undefined) return [{ at: behind.is, to: behind.to, operation }];
-    return [{ at: before === undefined ? 0 : before.is + Math.min(before.length, at - before.was), to: before?.to ?? root, operation }];
+    const before = stayed.findLast(({ was }) => was < at);
+    return [{ at: before === undefined ? 0 : before.is + Math.min(before.length, at - before.was), operation }];
   }
   const length = "retain" in operation ? operation.retain : operation.delete;
-  return left.flatMap(({ was, is, length: long, to }) => {
-    const [from, end] = [Math.max(was, at), Math.min(was + long, at + length)];
-    if (from >= end) return [];
-    return [{ at: is + from - was, to, operation: "retain" in operation ? { ...operation, retain: end - from } : { delete: end - from } }];
+  return stayed.flatMap(({ was, is, length: long }): Placed[] => {
+    const [from, to] = [Math.max(was, at), Math.min(was + long, at + length)];
+    if (from >= to) return [];
+    return [{ at: is + from - was, operation: "retain" in operation ? { ...operation, retain: to - from } : { delete: to - from } }];
   });
 }
 

@@ -66,11 +66,11 @@ export interface Shown {
 
 /**
  * What is shown after something was written in it. `operations` were made for what is shown, and `heard` is what came of
- * them in the sequence as it is; `null` if the two do not go together. `here` says of each letter whether it is in that one.
+ * them in the sequence as it is; `null` if the two do not go together.
  */
-export function written({ lines, kept }: Shown, operations: readonly Operation[], heard: Delta, here: readonly boolean[] = []): Shown | null {
+export function written({ lines, kept }: Shown, operations: readonly Operation[], heard: Delta): Shown | null {
   const own = changed(lines, operations);
-  const come = [insertsOf(operations).filter((_, at) => here[at] !== false), insertsOf(heard)] as const;
+  const come = [insertsOf(operations), insertsOf(heard)] as const;
   if (come[0].length !== come[1].length) return null;
   const stayed = composed(back(own.kept), composed(kept, keptOf(heard)));
   const inserted = come[0].map((was, at): Kept => ({ was, is: come[1][at] ?? 0, length: 1 }));

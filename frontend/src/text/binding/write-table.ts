@@ -58,9 +58,7 @@ export function tableChange(fields: Fields, shown: Grid | null, table: Node, new
   });
 
   const now = { id: "x", rows: { ...stored.rows, ...Object.fromEntries(rows) }, columns: { ...stored.columns, ...Object.fromEntries(columns) }, spans: fields["spans"] };
-  // One that others' words part stays one, and is so again without them: only what would be read otherwise is written.
-  const worded = anchors.filter(({ node }) => isWorded(node)).map(({ row, column }) => [rowIds[row] ?? "", columnIds[column] ?? ""] as const);
-  const read = new Map(gridOf(now, worded)?.cells.map((cell) => [`${rowIds[cell.row]}/${columnIds[cell.column]}`, cell]));
+  const read = new Map(gridOf(now, [])?.cells.map((cell) => [`${rowIds[cell.row]}/${columnIds[cell.column]}`, cell]));
   const spans = anchors.flatMap((anchor): SpanChange[] => {
     const name = `${rowIds[anchor.row]}/${columnIds[anchor.column]}`;
     const there = read.get(name);
@@ -74,15 +72,6 @@ export function tableChange(fields: Fields, shown: Grid | null, table: Node, new
     spans: height > 0 ? spans : [],
     cells: anchors.map(({ row, column, node, offset }) => ({ row: rowIds[row] ?? "", column: columnIds[column] ?? "", node, offset })),
   };
-}
-
-function isWorded(cell: Node): boolean {
-  let found = false;
-  cell.descendants(({ isInline }) => {
-    found ||= isInline;
-    return !found;
-  });
-  return found;
 }
 
 /** The cells of a table by where they begin. */

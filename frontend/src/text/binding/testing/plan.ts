@@ -3,7 +3,6 @@
 // made shorter and played again.
 import { Fragment, type Node, Slice } from "@tiptap/pm/model";
 import { TextSelection } from "@tiptap/pm/state";
-import { cellAround, CellSelection, TableMap } from "@tiptap/pm/tables";
 import { applyUpdate, type Doc, mergeUpdates } from "yjs";
 import { seeded } from "../../../testing/random";
 import { moveSelected } from "../../move-blocks";
@@ -54,8 +53,6 @@ const DOINGS = {
   deleteColumn: 2,
   deleteTable: 1,
   header: 1,
-  mergeCells: 3,
-  splitCell: 2,
   moveUp: 3,
   moveDown: 3,
   undo: 8,
@@ -82,8 +79,8 @@ export function makePlan(seed: number, allowed: (doing: Doing) => boolean = () =
     else if (kind < 34) acts.push({ act: "cut", who, steps: 5 + random(20) });
     else {
       const what = doing();
-      // What two move at once is there twice, and words go from cell to cell with a merge: one of them moves.
-      acts.push({ act: "do", who: moves(what) ? 0 : who, what, at: random(1e6), to: random(1e6), token: `<0${LETTERS[step] ?? ""}${"abcdefgh"[random(8)]}>` });
+      // What two move at once is there twice: one of them moves.
+      acts.push({ act: "do", who: isMove(what) ? 0 : who, what, at: random(1e6), to: random(1e6), token: `<0${LETTERS[step] ?? ""}${"abcdefgh"[random(8)]}>` });
     }
   }
   return { people, acts };
@@ -92,7 +89,7 @@ export function makePlan(seed: number, allowed: (doing: Doing) => boolean = () =
 /** One for each act of a plan. */
 const LETTERS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-const moves = (what: Doing): boolean => what === "moveUp" || what === "moveDown" || what === "mergeCells";
+const isMove = (what: Doing): boolean => what === "moveUp" || what === "moveDown";
 
 /** Something that must not have happened. */
 export class Fault extends Error {}
@@ -216,7 +213,7 @@ export function play({ people: count, acts }: Plan, rules: Rules): Outcome {
     const there = tokensIn(first.editor.state.doc);
     // What its author took back, and wrote again, before hearing that it was moved, is there twice; and so is what two took away
     // at once and both brought back, for in the shared data neither undo knows of the other.
-    const mayDouble = (token: string): boolean => excused.has(token) && ((takers.get(token)?.size ?? 0) > 1 || acts.some((act) => act.act === "do" && moves(act.what)));
+    const mayDouble = (token: string): boolean => excused.has(token) && ((takers.get(token)?.size ?? 0) > 1 || acts.some((act) => act.act === "do" && isMove(act.what)));
     const lost = [...written.keys()].filter((token) => !excused.has(token) && there.get(token) !== 1);
     const doubled = [...there].filter(([token, times]) => times > 1 && written.has(token) && !mayDouble(token)).map(([token]) => token);
     // Each editor has a schema of its own.
@@ -425,21 +422,6 @@ function act(person: Person, what: Doing, place: Spot, token: string, chance: nu
       return nothing;
     case "header":
       commands.toggleHeaderRow();
-      return nothing;
-    case "mergeCells": {
-      // With the cell beside it, or beneath, or both.
-      const { selection, doc } = editor.state;
-      const $cell = cellAround(selection.$head);
-      if ($cell === null) return nothing;
-      const map = TableMap.get($cell.node(-1));
-      const { left, top } = map.findCell($cell.pos - $cell.start(-1));
-      const [column, row] = [Math.min(left + (chance % 3 === 0 ? 0 : 1), map.width - 1), Math.min(top + (chance % 3 === 1 ? 0 : 1), map.height - 1)];
-      editor.view.dispatch(editor.state.tr.setSelection(CellSelection.create(doc, $cell.pos, $cell.start(-1) + (map.map[row * map.width + column] ?? 0))));
-      editor.commands.mergeCells();
-      return nothing;
-    }
-    case "splitCell":
-      commands.splitCell();
       return nothing;
     case "moveUp":
       moveSelected(editor, -1);
