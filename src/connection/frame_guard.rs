@@ -2,7 +2,8 @@
 //!
 //! The parser behind it looks at a frame only once the whole frame is in memory: a header that announces 1 TiB, followed by
 //! as much as the attacker likes to send, was measured to fill a gigabyte. And it does not tell a bad code in a close frame
-//! from a reason that is not UTF-8. This follows the raw bytes in front of it by the rules of RFC 6455 and says up to where they are good.
+//! from a reason that is not UTF-8. This follows the raw bytes in front of it by the rules of RFC 6455 and says up to where
+//! they are good.
 //!
 //! A header must not be handed on before it is known that its frame may come: the parser behind asks for as much memory
 //! as is announced, and a process that is refused memory ends.

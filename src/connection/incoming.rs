@@ -84,9 +84,9 @@ impl Incoming {
     }
 
     /// The next message of what is good.
-    fn next_good(&mut self) -> Option<Result<Inbound, Heard>> {
+    fn next_good(&mut self) -> Option<Inbound> {
         loop {
-            let message = match self.codec.decode(&mut self.good) {
+            return Some(match self.codec.decode(&mut self.good) {
                 Ok(Some(Frame::Text(bytes))) => Inbound::Text(bytes),
                 Ok(Some(Frame::Binary(bytes))) => Inbound::Binary(bytes),
                 Ok(Some(Frame::Ping(payload))) => Inbound::Ping(payload),
@@ -104,8 +104,7 @@ impl Incoming {
                     self.is_over = true;
                     return None;
                 }
-            };
-            return Some(Ok(message));
+            });
         }
     }
 
@@ -134,7 +133,7 @@ impl Stream for Incoming {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if let Some(message) = self.next_good() {
-                return Poll::Ready(Some(message));
+                return Poll::Ready(Some(Ok(message)));
             }
             if self.good.is_empty() {
                 // Or a connection that is silent would keep the last that it said.

@@ -14,7 +14,6 @@ use actix_service::{
 };
 use actix_web::{App as WebApp, dev::AppConfig, error::Error, middleware, web};
 use tokio::net::{TcpSocket, TcpStream};
-use tracing::debug;
 
 use super::{
     App, door, expect,
@@ -99,7 +98,7 @@ pub fn listen(
                         async move {
                             if let Err(error) = upgraded::carry(&*routes, request, framed).await {
                                 // The HTTP server would make an error of it.
-                                debug!(%error, "connection ended");
+                                upgraded::note_end(&error);
                             }
                             Ok::<_, Error>(())
                         }
@@ -116,7 +115,7 @@ pub fn listen(
                 let served = http.call((transport, actix_http::Protocol::Http1, Some(peer)));
                 actix_web::rt::spawn(async move {
                     if let Err(error) = served.await {
-                        ended(&error);
+                        upgraded::note_end(&error);
                     }
                 });
                 is_gone
@@ -124,17 +123,11 @@ pub fn listen(
             async move {
                 match seated {
                     Ok(is_gone) => drop(is_gone.await),
-                    Err(error) => ended(&DispatchError::Io(error)),
+                    Err(error) => upgraded::note_end(&error),
                 }
                 Ok::<_, DispatchError>(())
             }
         })
     })?;
     Ok((builder.run(), address))
-}
-
-/// A connection that ended otherwise than by being closed. It is the peer's doing, a request that is none
-/// most of all, and nothing to look after.
-fn ended(error: &DispatchError) {
-    debug!(%error, "connection ended");
 }

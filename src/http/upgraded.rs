@@ -4,7 +4,7 @@
 //! and copy through them whatever is said. Here the socket is read into one buffer for all, and what a conversation
 //! writes goes to the socket as it is. The request itself goes the way of all others, through the routes.
 
-use std::{future::poll_fn, io, pin::Pin, time::Duration};
+use std::{fmt, future::poll_fn, io, pin::Pin, time::Duration};
 
 use actix_codec::{Encoder, Framed};
 use actix_http::{
@@ -73,10 +73,16 @@ where
             Err(error) => Err(error),
         };
         if let Err(error) = ended {
-            debug!(%error, "connection ended");
+            note_end(&error);
         }
     });
     Ok(())
+}
+
+/// A connection ended otherwise than by being closed. It is the peer's doing, a request that is none most of all, and nothing
+/// to look after.
+pub(super) fn note_end(error: &impl fmt::Display) {
+    debug!(%error, "connection ended");
 }
 
 /// Writes a chunk of a conversation, and then the next, until it says that there are no more.

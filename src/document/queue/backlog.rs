@@ -201,8 +201,8 @@ impl Backlog {
     }
 
     /// The socket has written what it took before, and takes more of what waits: into `taken`, which must be
-    /// empty. Registers `waker` if there is nothing; then the
-    /// reader looks if there is `news` for it, which it may get only once the queue is dry.
+    /// empty. Registers `waker` if there is nothing; then the reader looks if there is `news` for it, which it may get only
+    /// once the queue is dry.
     pub(super) fn drain(&mut self, taken: &mut VecDeque<Queued>, waker: &Waker, news: bool) -> Found {
         debug_assert!(taken.is_empty());
         self.bytes -= std::mem::take(&mut self.taken);
