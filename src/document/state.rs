@@ -164,6 +164,8 @@ pub struct Editing {
     field: FieldName,
     /// What the field says.
     text: PlainText,
+    /// How many edits that is.
+    parts: usize,
 }
 
 impl Editing {
@@ -469,13 +471,14 @@ impl DocumentState {
 
     fn edit(&mut self, session: SessionId, own: Own, now: Moment, effects: &mut Effects) {
         let Some((field, edits)) = self.collab.edits(session, &own.operation) else { return };
+        let parts = edits.len();
         if self.replica.takes_long_to_edit(&field, &edits)
             && let Some(text) = self.collab.text(&field).cloned()
         {
-            self.editing = Some(Editing { own, field, text });
+            self.editing = Some(Editing { own, field, text, parts });
             return;
         }
-        let (made, parts) = (self.replica.edit(&field, &edits), edits.len());
+        let made = self.replica.edit(&field, &edits);
         let made = made.map(|made| made.map(|made| (made.took, vec![made])));
         self.edited(own, parts, made, now, effects);
     }
@@ -494,9 +497,8 @@ impl DocumentState {
         now: Moment,
     ) -> Effects {
         let mut effects = Effects::new();
-        let parts = editing.text.edits(&editing.own.operation).len();
         let made = made.map(|made| made.map(|made| (made.excess, made.pieces)));
-        self.edited(editing.own, parts, made, now, &mut effects);
+        self.edited(editing.own, editing.parts, made, now, &mut effects);
         effects
     }
 

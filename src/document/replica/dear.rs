@@ -182,13 +182,15 @@ impl Replica {
         let mut spent = Spent::default();
         let mut applied = Vec::new();
         let mut heavy = Duration::ZERO;
-        if !self.is_too_deep(update)?
-            && let Some((done, more)) = self.delete_heavy(update)?
-        {
-            applied.push(done);
-            heavy = more;
-        }
-        let verdict = self.apply_pieces(update, &mut applied, &mut spent)?;
+        let verdict = if self.is_too_deep(update)? {
+            Verdict::Malformed
+        } else {
+            if let Some((done, more)) = self.delete_heavy(update)? {
+                applied.push(done);
+                heavy = more;
+            }
+            self.apply_pieces(update, &mut applied, &mut spent)?
+        };
         if is_first && matches!(verdict, Verdict::TooDear | Verdict::DocumentTooDear) {
             // There is nothing that it would take long to go back to, and what is left must fit into a document.
             self.begin_again()?;
@@ -205,9 +207,6 @@ impl Replica {
         applied: &mut Vec<Applied>,
         spent: &mut Spent,
     ) -> Result<Verdict, Poisoned> {
-        if self.is_too_deep(update)? {
-            return Ok(Verdict::Malformed);
-        }
         let Ok(mut within) = self.heavy_within(update)? else { return Ok(Verdict::TooDear) };
         let slowness = speed::slowness();
         let bound = here(if self.is_empty() { EXCESS } else { LIFE });
