@@ -118,7 +118,7 @@ export default defineConfig({
             // The signs of every page of a document, of which each would be a file of its own because other pages use it too.
             { name: "signs", priority: 2, test: /node_modules\/lucide-react\/dist\/esm\/(createLucideIcon|defaultAttributes|Icon|context|shared\/.*|icons\/(star|cloud-off|refresh-cw|arrow-left|search|x))\.m?js/ },
             // Small, and used by most of what is fetched later in one selection or another: by themselves, four files.
-            { name: "waits", priority: 2, test: /src\/(sync\/(behind|close|turn)|documents\/waiting-store)\.ts$/ },
+            { name: "waits", priority: 2, test: /src\/(sync\/(behind|channel|close|turn)|documents\/waiting-store)\.ts$/ },
             { name: "keys", priority: 2, test: /node_modules\/w3c-keyname\// },
             { name: "floating", priority: 2, test: /node_modules\/@floating-ui\// },
             { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight|markdown|dropcursor|gapcursor)[a-z-]+|@tiptap\/(core|pm(?!\/(dist\/)?(dropcursor|gapcursor))|extensions(?!\/dist\/(drop|gap)-cursor)|extension-(?!bubble|collaboration)[a-z-]+)|orderedmap|rope-sequence)\// },

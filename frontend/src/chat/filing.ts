@@ -1,6 +1,6 @@
 // What waits of an open chat, kept in step with the store that all tabs and the service worker share (waiting.ts). The chat
 // writes it into its page's own record, at once; from there it is moved, and what others did to it is taken over.
-import type { Channel } from "../sync/tabs";
+import { openChannel } from "../sync/channel";
 import { alike, keyOf, readKept, releaseKept } from "./kept";
 import type { Waiting } from "./state";
 import { channelOf, joined, type MessageStore } from "./waiting";
@@ -29,7 +29,7 @@ export interface FilingPorts {
 }
 
 export function openFiling({ document, store, ...ports }: FilingPorts): Filing {
-  const channel = openChannel(document);
+  const channel = openChannel(channelOf(document));
   let disposed = false;
   /** Errands to the store, one after the other: none finds less there than was known when it was asked for. */
   let errands: Promise<void> = Promise.resolve();
@@ -109,13 +109,4 @@ export function openFiling({ document, store, ...ports }: FilingPorts): Filing {
       void errands.then(() => channel?.close());
     },
   };
-}
-
-/** `null` where the browser has none, or refuses it to pages without storage. */
-function openChannel(document: string): Channel | null {
-  try {
-    return new BroadcastChannel(channelOf(document));
-  } catch {
-    return null;
-  }
 }

@@ -2,6 +2,7 @@
 // down in kept.ts first, which takes no time; from there they are moved here, those of earlier versions of the app too.
 import { rememberUnsent } from "../documents/unsent";
 import { rowsOf, waitingStore } from "../documents/waiting-store";
+import { openChannel } from "../sync/channel";
 import { forgetKept, readKept, releaseKept, waitingIn } from "./kept";
 import type { Waiting } from "./state";
 
@@ -50,13 +51,10 @@ export async function adoptWaiting(document: string, name: string): Promise<void
 export async function forgetChat(document: string): Promise<void> {
   forgetKept(document);
   await browserMessages.forget(document).catch(() => undefined);
-  try {
-    const channel = new BroadcastChannel(channelOf(document));
-    channel.postMessage(null);
-    channel.close();
-  } catch {
-    // Other tabs learn of it when they are opened anew.
-  }
+  // Without one, other tabs learn of it when they are opened anew.
+  const channel = openChannel(channelOf(document));
+  channel?.postMessage(null);
+  channel?.close();
 }
 
 const inStore = waitingStore("weft:messages", "id");

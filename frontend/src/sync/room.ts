@@ -6,7 +6,8 @@ import type { Connection, ConnectionPorts } from "./connection";
 import type { CopyPorts, LocalCopy } from "./copy";
 import { watchStalls } from "./stall";
 import { PATIENCE, START, isFilled, isOnlyInThisTab, isReadable, statusOf, step, type Event, type Facts, type Status } from "./status";
-import { openTabs, type Channel } from "./tabs";
+import type { Channel } from "./channel";
+import { openTabs } from "./tabs";
 
 export interface RoomState {
   readonly status: Status;

@@ -4,7 +4,7 @@ import { Doc, applyUpdate, encodeStateAsUpdate } from "yjs";
 import { seeded } from "../testing/random";
 import type { ConnectionEvent } from "./connection";
 import { openRoom, type Room } from "./room";
-import type { Channel } from "./tabs";
+import type { Channel } from "./channel";
 
 /** Hands messages on in order, each to all the others, when it is told to. */
 function bus(): { readonly open: () => Channel; readonly deliver: () => void } {

@@ -2,6 +2,7 @@
 // the same and whichever reaches the server first brings everybody's; and of the moment in which all of it is durable, so
 // that none goes on counting what the server has. Each counts all: the number is that of this device.
 import { applyUpdate, encodeStateAsUpdate, encodeStateVector, type Doc } from "yjs";
+import { openChannel, type Channel } from "./channel";
 
 /** What another tab of this browser made of the document. */
 export const TABS = Symbol("tabs");
@@ -12,13 +13,6 @@ type Message =
   | { readonly kind: "state"; readonly from: string; readonly to: string; readonly seq: number; readonly update: Uint8Array }
   | { readonly kind: "change"; readonly from: string; readonly seq: number; readonly update: Uint8Array }
   | { readonly kind: "durable"; readonly from: string; readonly seen: Readonly<Record<string, number>> };
-
-/** The little of a BroadcastChannel that is needed here. */
-export interface Channel {
-  onmessage: ((event: MessageEvent) => void) | null;
-  postMessage(message: unknown): void;
-  close(): void;
-}
 
 export interface Tabs {
   /** The document is filled as far as this device can: the others say what is missing. */
@@ -51,7 +45,7 @@ export function openTabs(ports: TabsPorts): Tabs {
   const id = ports.id ?? String(doc.clientID);
   /** How many changes of each tab are in the document, one's own among them. */
   const seen = new Map<string, number>([[id, 0]]);
-  const channel = openChannel(ports);
+  const channel = openChannel(`weft:document:${ports.document}`, ports.open);
   const say = (message: Message): void => {
     try {
       channel?.postMessage(message);
@@ -102,15 +96,6 @@ export function openTabs(ports: TabsPorts): Tabs {
       channel.close();
     },
   };
-}
-
-/** `null` where the browser has none, or refuses it to pages without storage. */
-function openChannel(ports: TabsPorts): Channel | null {
-  try {
-    return (ports.open ?? ((name) => new BroadcastChannel(name)))(`weft:document:${ports.document}`);
-  } catch {
-    return null;
-  }
 }
 
 /** A tab with an older page may say something else. */
