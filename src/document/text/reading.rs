@@ -12,7 +12,7 @@ use super::{
     model::{BODY, Fields, LeafKind, ListKind, Marks, ObjectKind, cell_name, cell_place, json},
     room::{Room, TooLarge},
     sequence::{Line, Run, lines_of},
-    table::{self, Grid, Worded},
+    table::{self, Covering, Grid, Worded},
 };
 
 /// What a piece takes in what is read, and in the JSON that is made of it, in bytes.
@@ -80,18 +80,31 @@ impl Sequences {
         let mut rows: Vec<Vec<Cell>> = grid.rows.iter().map(|_| Vec::new()).collect();
         for covering in &grid.cells {
             let (row, column) = (&grid.rows[covering.row], &grid.columns[covering.column]);
-            let lines = self.cells.get(&cell_name(&grid.id, &row.id, &column.id));
-            let content = stretches(lines.map_or(&[], Vec::as_slice), |_| true);
             rows[covering.row].push(Cell {
                 header: row.header || column.header,
                 columns: covering.columns,
                 rows: covering.rows,
                 align: column.align.clone().filter(|align| !align.is_empty()),
-                content: blocks(&content, &|_| Ok(None), room)?,
+                content: self.words_of(grid, covering, room)?,
             });
         }
         let widths = grid.columns.iter().map(|column| column.width).collect();
         Ok(Block::Table(Table { rows, widths }))
+    }
+
+    /// The words of all the cells that one covers, in reading order: whoever merges cells moves none.
+    fn words_of(&self, grid: &Grid, covering: &Covering, room: &Room) -> Result<Vec<Block>, TooLarge> {
+        let mut all = Vec::new();
+        for row in &grid.rows[covering.row..covering.row + covering.rows] {
+            for column in &grid.columns[covering.column..covering.column + covering.columns] {
+                let Some(lines) = self.cells.get(&cell_name(&grid.id, &row.id, &column.id)) else { continue };
+                let stretches = stretches(lines, |_| true);
+                if !stretches.is_empty() {
+                    all.extend(blocks(&stretches, &|_| Ok(None), room)?);
+                }
+            }
+        }
+        if all.is_empty() { blocks(&[], &|_| Ok(None), room) } else { Ok(all) }
     }
 }
 

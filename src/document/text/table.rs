@@ -24,7 +24,7 @@ pub(super) struct Track {
     pub align: Option<String>,
 }
 
-/// A cell one sees, with as many rows and columns as it covers.
+/// A cell one sees, with as many rows and columns as it covers. Its words are those of all the cells there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Covering {
     pub row: usize,
@@ -62,7 +62,7 @@ pub(super) fn grid_of(fields: &Fields, worded: &Worded, room: &Room) -> Result<O
     let sides = columns.there.iter().map(|(_, entry)| entry.text("align").map_or(0, str::len)).sum::<usize>();
     let cells = rows.there.len().saturating_mul(columns.there.len());
     room.take(cells.saturating_mul(CELL).saturating_add(rows.there.len().saturating_mul(sides)))?;
-    let cells = cells_of(&rows, &columns, fields, worded, room)?;
+    let cells = cells_of(&rows, &columns, fields, room)?;
     let track = |(id, entry): &Listed| Track {
         id: id.clone(),
         header: entry.is_true("header"),
@@ -132,12 +132,11 @@ fn compare(one: &str, other: &str) -> Ordering {
     one.encode_utf16().cmp(other.encode_utf16())
 }
 
-/// A merged cell names the last row and the last column it covers. It is not merged where that would cover words.
+/// A merged cell names the last row and the last column it covers. Of two that would cover the same, the first does.
 fn cells_of(
     rows: &Tracks,
     columns: &Tracks,
     fields: &Fields,
-    worded: &Worded,
     room: &Room,
 ) -> Result<Vec<Covering>, TooLarge> {
     let spans = fields.entries("spans");
@@ -146,7 +145,6 @@ fn cells_of(
     let at = |row: usize, column: usize| row * width + column;
     let place = |row: &str, column: &str| Some(at(rows.at(row)?, columns.at(column)?));
     // Ids may be long, so each is looked up once.
-    let words: HashSet<usize> = worded.iter().filter_map(|[row, column]| place(row, column)).collect();
     let spans: HashMap<usize, &Fields> =
         spans.iter().flat_map(|(cell, span)| named(cell, place).map(move |at| (at, span))).collect();
     let mut cells = Vec::new();
@@ -160,8 +158,7 @@ fn cells_of(
             let last_column = span.map_or(column, |span| columns.last_of(span.text("column"), column));
             room.take((last_row - row + 1).saturating_mul(last_column - column + 1).saturating_mul(LOOK))?;
             let inside = || (row..=last_row).flat_map(|y| (column..=last_column).map(move |x| (y, x)));
-            let free = inside()
-                .all(|(y, x)| (y, x) == (row, column) || (!covered[at(y, x)] && !words.contains(&at(y, x))));
+            let free = inside().all(|(y, x)| !covered[at(y, x)]);
             let (mut height, mut width) = (1, 1);
             if free {
                 inside().for_each(|(y, x)| covered[at(y, x)] = true);

@@ -7,8 +7,8 @@ import type { StepMap } from "@tiptap/pm/transform";
 import type { Doc, Text as YText, Transaction as SharedTransaction } from "yjs";
 import { become } from "./apply";
 import { anchorsBetween, select } from "./follow";
-import type { Sequences } from "./grids";
-import { BODY } from "./model";
+import { isTable, type Sequences } from "./grids";
+import { BODY, cellPlace } from "./model";
 import { Moves } from "./moves";
 import { keptAlong } from "./moved";
 import { perform, type Put, UNSEEN, type Written } from "./perform";
@@ -201,12 +201,13 @@ export class TextBinding {
     // Words behind a rule or a table are in its line.
     const from = lineAt(lines, spot.boundary === null ? spot.from : spot.from - 1);
     const held = holding({ lines, kept }, linesIn(now, root), [from, spot.to]);
-    const as = (shown: readonly Line[]): Sequences => (root === BODY ? { ...now, body: shown } : { ...now, cells: new Map(now.cells).set(root, shown) });
+    const body = root === BODY ? now.body : withTable(now.body, index.sequences.body, root);
+    const as = (shown: readonly Line[]): Sequences => (root === BODY ? { ...now, body: shown } : { body, cells: new Map(now.cells).set(root, shown) });
     const along = this.since.along.get(root) ?? [];
     const goesAlong = along.some(({ was, length }) => was < spot.to && was + length > from);
     // It stands somewhere else now, or a part of another line has become one of this: all around it waits, too.
     if (held === null || goesAlong) return { sequences: as(lines), stayed: new Map([[root, kept]]), along: new Map([[root, along]]), moved: new Map([[root, SAME]]), waits: true };
-    if (!held.waits) return null;
+    if (!held.waits && body === now.body) return null;
     return { sequences: as(held.lines), stayed: new Map([[root, held.kept]]), along: new Map(), moved: new Map([[root, held.stayed]]), waits: true };
   }
 
@@ -259,6 +260,14 @@ export class TextBinding {
   private readonly onSettled = (): void => {
     if (this.writing === null) for (const listener of this.listeners) listener();
   };
+}
+
+/** The table of a cell as it was before: where the cell stands, and what it is a part of, stays as it is, too. */
+function withTable(now: readonly Line[], before: readonly Line[], root: string): readonly Line[] {
+  const table = before.find((line) => isTable(line) && line.fields["id"] === cellPlace(root)?.table);
+  const at = table === undefined ? -1 : now.findIndex(({ boundary }) => boundary === table.boundary);
+  const line = now[at];
+  return table === undefined || line === undefined || line.fields === table.fields ? now : now.with(at, { ...line, fields: table.fields });
 }
 
 /**

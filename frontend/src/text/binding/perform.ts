@@ -9,6 +9,8 @@ import type { Reader, Reading } from "./read";
 import { type Kept, lengthOf, type Line } from "./sequence";
 import { gridOf, type Grid } from "./table";
 import { cellChange, type Change, type NewTable, type Operation } from "./write";
+import { wantedOf } from "./wanted";
+import { wordChanges } from "./write-cells";
 import { tableChange, type TableChange } from "./write-table";
 
 /** The origin of what is written before it is seen, and never undone. */
@@ -113,7 +115,8 @@ function insertTables(ports: PerformPorts, tables: readonly NewTable[]): void {
     for (const { boundary, changes, was } of made) {
       applyTable(boundary, changes);
       const id = String(boundary.get("id"));
-      for (const { row, column, node } of was === null ? changes.cells : []) apply(put, cellChange(reader, shown, cellName(id, row, column), node, 0, null, null));
+      for (const { covers: [[row, column] = ["", ""]], node } of was === null ? changes.cells : [])
+        apply(put, cellChange(reader, shown, cellName(id, row, column), { wanted: wantedOf(node.children, 0, true), isWhole: true }, null, null));
       boundary.delete("deleted");
     }
   });
@@ -145,24 +148,15 @@ interface TableWrite {
   readonly writes: boolean;
 }
 
-function tableWrite({ reader, shown, newId }: PerformPorts, line: Line, node: Node, state: EditorState, stayed: readonly Kept[] | null): TableWrite | null {
+function tableWrite(ports: PerformPorts, line: Line, node: Node, state: EditorState, stayed: readonly Kept[] | null): TableWrite | null {
+  const { shown, newId } = ports;
   const id = String(line.fields["id"]);
   const { boundary } = line;
-  const before = tableIn(shown.doc, id);
-  if (before === node || !(boundary instanceof YMap)) return null;
-  const change = tableChange(line.fields, gridIn(shown, line), node, newId);
-  const position = placeOfNode(state.doc, node);
-  const caret = state.selection.head;
-  const oldCells = before === null ? new Map<string, Node>() : cellsIn(before);
-  const there = new Set<string>();
-  const cells = change.cells.flatMap(({ row, column, node: cell, offset }): Change[] => {
-    const name = cellName(id, row, column);
-    there.add(name);
-    if (oldCells.get(`${row}/${column}`)?.content.eq(cell.content)) return [];
-    const at = position + 1 + offset + 1;
-    const inside = caret >= at && caret <= at + cell.content.size;
-    return [cellChange(reader, shown, name, cell, at, inside ? caret : null, stayed)];
-  });
+  if (tableIn(shown.doc, id) === node || !(boundary instanceof YMap)) return null;
+  const grid = gridIn(shown, line);
+  const change = tableChange(line.fields, grid, node, newId);
+  const cells = wordChanges(ports, { id, grid, before: tableIn(shown.doc, id), now: change.cells, at: placeOfNode(state.doc, node) }, state, stayed);
+  const there = new Set(change.cells.flatMap(({ covers }) => covers.map(([row, column]) => cellName(id, row, column))));
   const gone = cellsOf(shown, id).filter(([name, lines]) => !there.has(name) && hasWords(lines));
   return { boundary: boundary, change, cells, gone, writes: gone.length + change.rows.length + change.columns.length + change.spans.length > 0 };
 }
@@ -174,12 +168,6 @@ function tableIn(doc: Node, id: string): Node | null {
     return found === null && !node.isTextblock;
   });
   return found;
-}
-
-function cellsIn(table: Node): ReadonlyMap<string, Node> {
-  const cells = new Map<string, Node>();
-  table.forEach((row) => row.forEach((cell) => cells.set(`${String(row.attrs["row"])}/${String(cell.attrs["column"])}`, cell)));
-  return cells;
 }
 
 function placeOfNode(doc: Node, wanted: Node): number {

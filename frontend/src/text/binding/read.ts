@@ -22,7 +22,7 @@ import {
   MARKS,
 } from "./model";
 import { type Line, lengthOf, type Run } from "./sequence";
-import type { Cell, Grid } from "./table";
+import { type Cell, coveredBy, type Grid } from "./table";
 import { differing, differingIn } from "./window";
 
 export interface Reading {
@@ -134,7 +134,8 @@ export class Reader {
       const grid = grids.get(line);
       return grid === undefined ? null : this.table(grid, sequences, blocks);
     });
-    const cells = lines.some(isTable) ? new Map(blocks.flatMap(({ root }) => (root === BODY ? [] : [[root, sequences.cells.get(root)] as const]))) : NO_CELLS;
+    const tables = lines.flatMap((line) => grids.get(line) ?? []);
+    const cells = lines.some(isTable) ? new Map(tables.flatMap((grid) => namesIn(grid).map((name) => [name, sequences.cells.get(name)] as const))) : NO_CELLS;
     return sectionOf({ lines, open, cells }, nodes, blocks);
   }
 
@@ -294,9 +295,9 @@ export class Reader {
     const row = grid.rows[cell.row];
     const columns = grid.columns.slice(cell.column, cell.column + cell.columns);
     const [column] = columns;
-    const name = cellName(grid.id, row?.id ?? "", column?.id ?? "");
-    const blocks = blocksOf(name, cells.get(name) ?? [], () => true);
-    const content = blocks.length === 0 ? [this.emptyIn(name, spots)] : this.blocks(blocks, spots, () => null);
+    const names = coveredBy(grid, cell).map(([row, column]) => cellName(grid.id, row, column));
+    const words = names.flatMap((name) => this.blocks(blocksOf(name, cells.get(name) ?? [], () => true), spots, () => null));
+    const content = words.length === 0 ? [this.emptyIn(names[0] ?? "", spots)] : words;
     const widths = columns.map(({ width }) => width ?? 0);
     return this.node(
       row?.header || column?.header ? "tableHeader" : "tableCell",
@@ -343,6 +344,9 @@ export class Reader {
     return type;
   }
 }
+
+/** The roots of all its cells, those under merged ones too. */
+const namesIn = ({ id, rows, columns }: Grid): readonly string[] => rows.flatMap((row) => columns.map((column) => cellName(id, row.id, column.id)));
 
 const NOTHING: readonly Frame[] = [];
 const NO_CELLS: Section["cells"] = new Map();

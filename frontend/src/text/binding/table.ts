@@ -14,7 +14,7 @@ export interface Column extends Row {
   readonly align: string | null;
 }
 
-/** A cell one sees, with as many rows and columns as it covers. */
+/** A cell one sees, with as many rows and columns as it covers. Its words are those of all the cells there. */
 export interface Cell {
   readonly row: number;
   readonly column: number;
@@ -59,7 +59,7 @@ export function gridOf(fields: Fields, worded: Worded): Grid | null {
       width: typeof width === "number" && width > 0 ? width : null,
       align: typeof align === "string" ? align : null,
     })),
-    cells: cellsOf(rows, columns, fields, worded),
+    cells: cellsOf(rows, columns, fields),
   };
 }
 
@@ -77,10 +77,9 @@ export function inOrder([one, { order: first }]: Listed, [other, { order: second
   return a < b ? -1 : a > b ? 1 : one < other ? -1 : one > other ? 1 : 0;
 }
 
-/** A merged cell names the last row and the last column it covers. It is not merged where that would cover words. */
-function cellsOf(rows: readonly Listed[], columns: readonly Listed[], fields: Fields, worded: Worded): readonly Cell[] {
+/** A merged cell names the last row and the last column it covers. Of two that would cover the same, the first does. */
+function cellsOf(rows: readonly Listed[], columns: readonly Listed[], fields: Fields): readonly Cell[] {
   const covered = new Set<number>();
-  const words = new Set(worded.map(([row, column]) => `${row}/${column}`));
   const spans = record(fields["spans"]);
   const cells: Cell[] = [];
   const width = columns.length;
@@ -91,7 +90,7 @@ function cellsOf(rows: readonly Listed[], columns: readonly Listed[], fields: Fi
       const last = span === undefined ? [r, c] as const : [lastOf(rows, record(fields["rows"]), span.row, r), lastOf(columns, record(fields["columns"]), span.column, c)] as const;
       const inside: number[] = [];
       for (let y = r; y <= last[0]; y++) for (let x = c; x <= last[1]; x++) inside.push(y * width + x);
-      const free = inside.every((at) => at === r * width + c || (!covered.has(at) && !words.has(`${rows[Math.floor(at / width)]?.[0]}/${columns[at % width]?.[0]}`)));
+      const free = inside.every((at) => !covered.has(at));
       for (const at of free ? inside : []) covered.add(at);
       cells.push({ row: r, column: c, rows: free ? last[0] - r + 1 : 1, columns: free ? last[1] - c + 1 : 1 });
     });
@@ -112,4 +111,10 @@ function record(value: unknown): Readonly<Record<string, Entry>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return {};
   const entries = value as Readonly<Record<string, Entry | null>>;
   return Object.fromEntries(Object.entries(entries).map(([id, entry]) => [id, entry ?? {}]));
+}
+
+/** `[row, column]` of each cell that one covers, in reading order, by their ids. */
+export function coveredBy({ rows, columns }: Grid, cell: Cell): readonly (readonly [string, string])[] {
+  const across = columns.slice(cell.column, cell.column + cell.columns);
+  return rows.slice(cell.row, cell.row + cell.rows).flatMap((row) => across.map((column) => [row.id, column.id] as const));
 }

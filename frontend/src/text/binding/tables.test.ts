@@ -6,7 +6,6 @@ import { CellSelection } from "@tiptap/pm/tables";
 import { afterEach, expect, test } from "vitest";
 import { applyUpdate, Doc, encodeStateAsUpdate, encodeStateVector } from "yjs";
 import { moveColumn, moveRow } from "../move-rows";
-import { plainJson } from "./json";
 import { person, press, REMOTE } from "./testing/person";
 
 type One = ReturnType<typeof person>;
@@ -104,23 +103,168 @@ test("what is written in a table that somebody deletes stays, and undo brings ba
   expect(rows(ann).flat().join("")).toMatch(/^abcdefgh(newi|inew)$/);
 });
 
-test("cells are merged and parted, and words written in one meanwhile part them again", () => {
+function merge({ editor }: One, first: number, last: number): void {
+  const at = (cell: number): number => cells(editor.state.doc)[cell]?.at ?? 0;
+  editor.view.dispatch(editor.state.tr.setSelection(CellSelection.create(editor.state.doc, at(first), at(last))));
+  editor.commands.mergeCells();
+}
+
+/** Keys, one after the other, where the caret is. */
+function type({ editor }: One, words: string): void {
+  for (const letter of words) editor.view.dispatch(editor.state.tr.insertText(letter));
+}
+
+function caretAt({ editor }: One, cell: number, offset: number): void {
+  editor.commands.setTextSelection((cells(editor.state.doc)[cell]?.at ?? 0) + 2 + offset);
+}
+
+/** Two in one table, of whom each hears of what the other did when it is said so. */
+function apart(): { readonly ann: One; readonly bo: One; readonly toAnn: () => void; readonly toBo: () => void; readonly both: () => void } {
   const [ann, bo] = three();
-  const [first, second] = cells(ann.editor.state.doc);
-  ann.editor.view.dispatch(ann.editor.state.tr.setSelection(CellSelection.create(ann.editor.state.doc, first?.at ?? 0, second?.at ?? 0)));
-  ann.editor.commands.mergeCells();
-  expect(rows(ann)[0]).toEqual(["ab", "c"]);
-  const merged = JSON.stringify(plainJson(ann.editor.state.doc));
-  write(bo, 1, "new");
+  const line = (from: One, to: One): (() => void) => {
+    const waiting: Uint8Array[] = [];
+    from.doc.on("update", (update: Uint8Array, origin: unknown) => void (origin !== REMOTE && waiting.push(update)));
+    return () => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) applyUpdate(to.doc, next, REMOTE);
+    };
+  };
+  const [toBo, toAnn] = [line(ann, bo), line(bo, ann)];
+  const both = (): void => {
+    for (let times = 0; times < 4; times++) {
+      toAnn();
+      toBo();
+    }
+    meet(ann, bo);
+  };
+  return { ann, bo, toAnn, toBo, both };
+}
+
+const spans = ({ editor }: One): readonly string[] => cells(editor.state.doc).map(({ node }) => `${node.children.map((block) => block.textContent).join("/")} ${node.attrs["colspan"]}x${node.attrs["rowspan"]}`);
+
+/** Ann merges a, b, d and e while Bo writes in the last of them. */
+const MERGED: readonly (readonly [string, number, string])[] = [
+  ["at its end", 1, "e writes"],
+  ["at its start", 0, " writese"],
+];
+
+test.each(MERGED)("what somebody writes %s of a cell goes along with its words where it is merged, and so does the caret", (_where, offset, words) => {
+  const merged = [`a/b/d/${words} 2x2`, "c 1x1", "f 1x1", "g 1x1", "h 1x1", "i 1x1"];
+  // What is heard before the merge, while it is not known of, and behind it.
+  for (const [before, between, behind] of [[0, 7, 7], [0, 0, 0], [0, 0, 7], [2, 4, 6], [3, 3, 5], [7, 7, 7]] as const) {
+    const { ann, bo, toAnn, toBo, both } = apart();
+    caretAt(bo, 4, offset);
+    type(bo, " writes".slice(0, before));
+    toAnn();
+    merge(ann, 0, 4);
+    type(bo, " writes".slice(before, between));
+    toBo();
+    type(bo, " writes".slice(between, behind));
+    toAnn();
+    type(bo, " writes".slice(behind, behind + 1));
+    both();
+    type(bo, " writes".slice(behind + 1));
+    both();
+    for (const one of [ann, bo]) expect(spans(one)).toEqual(merged);
+    expect(caretIn(bo)).toBe(offset === 0 ? " writes|e" : "e writes|");
+    ann.undo();
+    both();
+    for (const one of [ann, bo]) expect(rows(one)).toEqual([["a", "b", "c"], ["d", words, "f"], ["g", "h", "i"]]);
+    expect(caretIn(bo)).toBe(offset === 0 ? " writes|e" : "e writes|");
+    ann.redo();
+    both();
+    for (const one of [ann, bo]) expect(spans(one)).toEqual(merged);
+  }
+});
+
+test.each([0, 1, 2])("a word that is composed in a cell that somebody merges is whole, %i letters of it known before", (heard) => {
+  const { ann, bo, both, toAnn, toBo } = apart();
+  caretAt(bo, 4, 1);
+  bo.compose(() => {
+    type(bo, "XY".slice(0, heard));
+    toAnn();
+    type(bo, "XY".slice(heard));
+    merge(ann, 0, 4);
+    toBo();
+    const { head } = bo.editor.state.selection;
+    expect(bo.editor.state.doc.textBetween(head - 2, head)).toBe("XY");
+    type(bo, "Z");
+    toAnn();
+    toBo();
+    const { head: end } = bo.editor.state.selection;
+    bo.binding.complete(end - 3, end);
+  });
+  type(bo, "!");
+  both();
+  for (const one of [ann, bo]) expect(spans(one)).toEqual(["a/b/d/eXYZ! 2x2", "c 1x1", "f 1x1", "g 1x1", "h 1x1", "i 1x1"]);
+});
+
+test("words in a cell that was empty when it was merged are a line of it, and not torn", () => {
+  const [ann, bo] = [open(), open()];
+  ann.editor.commands.insertTable({ rows: 2, cols: 2, withHeaderRow: false });
+  write(ann, 0, "a");
   meet(ann, bo);
-  expect(rows(ann)[0]).toEqual(["ab", "new", "c"]);
+  caretAt(bo, 3, 0);
+  type(bo, "wo");
+  merge(ann, 0, 3);
+  meet(ann, bo);
+  type(bo, "rd");
+  meet(ann, bo);
+  for (const one of [ann, bo]) expect(spans(one)).toEqual(["a/word 2x2"]);
+  expect(caretIn(bo)).toBe("word|");
   bo.undo();
   meet(ann, bo);
-  expect(JSON.stringify(plainJson(ann.editor.state.doc))).toBe(merged);
-  ann.editor.commands.setTextSelection(4);
+  expect(spans(ann)).toEqual(["a 2x2"]);
+});
+
+test("cells are merged and parted, and merged ones with others: each word stays in its own", () => {
+  const [ann, bo] = three();
+  const sizes: number[] = [];
+  ann.doc.on("update", (update: Uint8Array) => void sizes.push(update.length));
+  merge(ann, 0, 3);
+  expect(spans(ann)).toEqual(["a/d 1x2", "b 1x1", "c 1x1", "e 1x1", "f 1x1", "g 1x1", "h 1x1", "i 1x1"]);
+  write(bo, 1, "new");
+  merge(ann, 0, 3);
+  // Nothing but what is covered is written.
+  expect(Math.max(...sizes)).toBeLessThan(120);
+  meet(ann, bo);
+  for (const one of [ann, bo]) expect(spans(one)).toEqual(["a/newb/d/e 2x2", "c 1x1", "f 1x1", "g 1x1", "h 1x1", "i 1x1"]);
+  caretAt(ann, 0, 1);
+  press(ann.editor, "Enter");
+  type(ann, "more");
+  type(bo, "er");
   ann.editor.commands.splitCell();
   meet(ann, bo);
-  expect(rows(ann)[0]).toHaveLength(3);
+  for (const one of [ann, bo]) expect(rows(one)).toEqual([["amore", "newerb", "c"], ["d", "e", "f"], ["g", "h", "i"]]);
+});
+
+test("what goes over the seam of two cells that are merged costs no letter of others", () => {
+  const merged = (): ReturnType<typeof apart> & { readonly line: (one: One, number: number, offset: number) => void } => {
+    const both = apart();
+    merge(both.ann, 0, 1);
+    both.both();
+    const line = ({ editor }: One, number: number, offset: number): void => void editor.commands.setTextSelection((cells(editor.state.doc)[0]?.at ?? 0) + 2 + 3 * number + offset);
+    return { ...both, line };
+  };
+  for (const [act, expected] of [
+    [({ editor }: One) => editor.chain().selectParentNode().setTextSelection({ from: 4, to: 8 }).toggleBulletList().run(), "a/bnew 2x1"],
+    [({ editor }: One) => press(editor, "Backspace"), "ab/new 2x1"],
+    [({ editor }: One) => editor.chain().setTextSelection({ from: 4, to: 8 }).deleteSelection().run(), "new 2x1"],
+  ] as const) {
+    const { ann, bo, both, line } = merged();
+    line(ann, 1, 0);
+    line(bo, 1, 1);
+    type(bo, "ne");
+    act(ann);
+    both();
+    type(bo, "w");
+    both();
+    for (const one of [ann, bo]) {
+      const cell = cells(one.editor.state.doc)[0]?.node;
+      const lines: string[] = [];
+      cell?.descendants((node) => void (node.isTextblock && lines.push(node.textContent)));
+      expect(`${lines.join("/")} ${cell?.attrs["colspan"]}x${cell?.attrs["rowspan"]}`).toBe(expected);
+    }
+  }
 });
 
 test("a table that moves is the same table, with what is written in it meanwhile", () => {

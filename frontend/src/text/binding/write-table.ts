@@ -14,8 +14,15 @@ export interface TableChange {
   readonly rows: readonly EntryChange[];
   readonly columns: readonly EntryChange[];
   readonly spans: readonly SpanChange[];
-  /** Each cell one sees, with the ids of its row and column, and where it is in the table's node. */
-  readonly cells: readonly { readonly row: string; readonly column: string; readonly node: Node; readonly offset: number }[];
+  /** Each cell one sees, and where it is in the table's node. */
+  readonly cells: readonly CellNode[];
+}
+
+export interface CellNode {
+  /** `[row, column]` of each cell it covers, in reading order, by their ids; the first is its own. */
+  readonly covers: readonly (readonly [string, string])[];
+  readonly node: Node;
+  readonly offset: number;
 }
 
 interface Anchor {
@@ -70,7 +77,11 @@ export function tableChange(fields: Fields, shown: Grid | null, table: Node, new
     rows,
     columns,
     spans: height > 0 ? spans : [],
-    cells: anchors.map(({ row, column, node, offset }) => ({ row: rowIds[row] ?? "", column: columnIds[column] ?? "", node, offset })),
+    cells: anchors.map(({ node, offset, ...at }) => ({
+      covers: rowIds.slice(at.row, at.row + at.rows).flatMap((row) => columnIds.slice(at.column, at.column + at.columns).map((column) => [row, column] as const)),
+      node,
+      offset,
+    })),
   };
 }
 

@@ -84,10 +84,16 @@ export function bodyChange(reader: Reader, reading: Reading, now: Node, caret: n
   });
 }
 
+/** The blocks that a cell should hold. */
+export interface CellBlocks {
+  readonly wanted: readonly Wanted[];
+  /** Whether they are all that is in the cell one sees, which may be merged of several. */
+  readonly isWhole: boolean;
+}
+
 /** The same for the words of a cell. */
-export function cellChange(reader: Reader, reading: Reading, root: string, cell: Node, at: number, caret: number | null, stayed: Stayed): Change {
+export function cellChange(reader: Reader, reading: Reading, root: string, { wanted, isWhole }: CellBlocks, caret: number | null, stayed: Stayed): Change {
   const { index } = reading;
-  const wanted = wantedOf(cell.content.content, at, true);
   return rootChange({
     reader,
     root,
@@ -99,7 +105,7 @@ export function cellChange(reader: Reader, reading: Reading, root: string, cell:
     caret,
     stayed,
     isFirst: true,
-    isWhole: wanted.length === 1,
+    isWhole: isWhole && wanted.length === 1,
   });
 }
 

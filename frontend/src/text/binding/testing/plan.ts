@@ -3,6 +3,7 @@
 // made shorter and played again.
 import { Fragment, type Node, Slice } from "@tiptap/pm/model";
 import { TextSelection } from "@tiptap/pm/state";
+import { cellAround, CellSelection, TableMap } from "@tiptap/pm/tables";
 import { applyUpdate, type Doc, mergeUpdates } from "yjs";
 import { seeded } from "../../../testing/random";
 import { moveSelected } from "../../move-blocks";
@@ -53,6 +54,8 @@ const DOINGS = {
   deleteColumn: 2,
   deleteTable: 1,
   header: 1,
+  mergeCells: 3,
+  splitCell: 2,
   moveUp: 3,
   moveDown: 3,
   undo: 8,
@@ -422,6 +425,21 @@ function act(person: Person, what: Doing, place: Spot, token: string, chance: nu
       return nothing;
     case "header":
       commands.toggleHeaderRow();
+      return nothing;
+    case "mergeCells": {
+      // With the cell beside it, or beneath, or both.
+      const { selection, doc } = editor.state;
+      const $cell = cellAround(selection.$head);
+      if ($cell === null) return nothing;
+      const map = TableMap.get($cell.node(-1));
+      const { left, top } = map.findCell($cell.pos - $cell.start(-1));
+      const [column, row] = [Math.min(left + (chance % 3 === 0 ? 0 : 1), map.width - 1), Math.min(top + (chance % 3 === 1 ? 0 : 1), map.height - 1)];
+      editor.view.dispatch(editor.state.tr.setSelection(CellSelection.create(doc, $cell.pos, $cell.start(-1) + (map.map[row * map.width + column] ?? 0))));
+      editor.commands.mergeCells();
+      return nothing;
+    }
+    case "splitCell":
+      commands.splitCell();
       return nothing;
     case "moveUp":
       moveSelected(editor, -1);
