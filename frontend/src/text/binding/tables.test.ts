@@ -237,6 +237,21 @@ test("cells are merged and parted, and merged ones with others: each word stays 
   for (const one of [ann, bo]) expect(rows(one)).toEqual([["amore", "newerb", "c"], ["d", "e", "f"], ["g", "h", "i"]]);
 });
 
+test("a row is put in where all the others are under one merged cell, and no column is another for that", () => {
+  const { ann, bo, both } = apart();
+  merge(ann, 0, 8);
+  both();
+  caretAt(ann, 0, 0);
+  ann.editor.commands.addRowAfter();
+  caretAt(bo, 0, 1);
+  type(bo, "!");
+  both();
+  for (const one of [ann, bo]) expect(rows(one)).toEqual([["a!bcdefghi"], [], [], ["", "", ""]]);
+  ann.editor.commands.splitCell();
+  both();
+  for (const one of [ann, bo]) expect(rows(one)).toEqual([["a!", "b", "c"], ["d", "e", "f"], ["g", "h", "i"], ["", "", ""]]);
+});
+
 test("what goes over the seam of two cells that are merged costs no letter of others", () => {
   const merged = (): ReturnType<typeof apart> & { readonly line: (one: One, number: number, offset: number) => void } => {
     const both = apart();
