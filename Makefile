@@ -73,6 +73,7 @@ test-foreign: binary
 	@command -v $(NPM) >/dev/null || .ci/install nodejs npm
 	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/pycrdt-websocket/run
 	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/text/run
+	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/token/run
 	WEFT_BIN=$(abspath $(WEFT_BIN)) tests/foreign/schemathesis/run
 
 # Two browsers against the binary.

@@ -16,7 +16,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    auth::Everybody,
+    auth::{Everybody, Policy, keys::Keys, tokens::Tokens},
     connection,
     document::{self, deleted::KeepDeleted},
     http,
@@ -35,10 +35,21 @@ pub struct Settings {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "WEFT_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// Serve everybody who can reach the address, without asking who they are. Needed to listen on anything
-    /// but loopback [default: false]
+    /// Serve everybody who can reach the address, without asking who they are. Needed, or token_keys, to listen on
+    /// anything but loopback [default: false]
     #[arg(long, env = "WEFT_OPEN", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     pub open: Option<bool>,
+    /// Files with the keys of tokens, separated by commas: a secret that another program shares, its public key (PEM), or a set
+    /// of keys (JWKS). With them nobody is let in without a token that one of the keys has signed, and may do what that says
+    /// [default: none]
+    #[arg(long, env = "WEFT_TOKEN_KEYS", value_name = "FILES", value_delimiter = ',')]
+    pub token_keys: Option<Vec<PathBuf>>,
+    /// Who must have issued a token (iss) [default: anybody with a key]
+    #[arg(long, env = "WEFT_TOKEN_ISSUER", value_name = "NAME")]
+    pub token_issuer: Option<String>,
+    /// For whom a token must be (aud) [default: not asked]
+    #[arg(long, env = "WEFT_TOKEN_AUDIENCE", value_name = "NAME")]
+    pub token_audience: Option<String>,
     /// Folder in which documents are kept; made if absent [default: data]
     #[arg(long, env = "WEFT_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -233,15 +244,7 @@ impl Settings {
     /// The complete configuration, or the first thing that is wrong with it.
     pub fn complete(self) -> Result<Config, InvalidConfig> {
         let listen = self.address()?;
-        let open = self.open.unwrap_or(false);
-        if !open && !listen.ip().is_loopback() {
-            return invalid(format!(
-                "{listen} can be reached by others, and this server does not ask who they are: \
-                 set open = true (--open, WEFT_OPEN) to serve everybody who can reach it, or set listen \
-                 (--listen, WEFT_LISTEN) to a loopback address such as 127.0.0.1:{} behind a proxy that asks",
-                listen.port()
-            ));
-        }
+        let policy = self.policy(listen)?;
         let seconds = |value: Option<u64>, default: Duration| value.map_or(default, Duration::from_secs);
         let mut document = self.document(seconds)?;
         let connection = self.connection(&document, seconds)?;
@@ -261,7 +264,7 @@ impl Settings {
                 penalties: connection::penalty::Config::default(),
                 raw_names: self.raw_names.unwrap_or(false),
                 connection,
-                policy: Arc::new(Everybody),
+                policy,
             },
             document,
             store: self.store(),
@@ -280,6 +283,39 @@ impl Settings {
             ))
         })?;
         found.into_iter().next().ok_or_else(|| InvalidConfig(format!("listen: {text:?} is no address")))
+    }
+
+    /// Who may do what: who has a token, or everybody, which is to be said of a server that others can reach.
+    fn policy(&self, listen: SocketAddr) -> Result<Arc<dyn Policy>, InvalidConfig> {
+        let open = self.open.unwrap_or(false);
+        let files: Vec<_> =
+            self.token_keys.iter().flatten().filter(|file| !file.as_os_str().is_empty()).collect();
+        if files.is_empty() {
+            if self.token_issuer.is_some() || self.token_audience.is_some() {
+                return invalid(
+                    "token_issuer and token_audience say which tokens are good; set token_keys too",
+                );
+            }
+            if !open && !listen.ip().is_loopback() {
+                return invalid(format!(
+                    "{listen} can be reached by others, and this server does not ask who they are: set token_keys \
+                     (--token-keys, WEFT_TOKEN_KEYS) to let in who has a token, or open = true (--open, WEFT_OPEN) \
+                     to serve everybody who can reach it, or set listen (--listen, WEFT_LISTEN) to a loopback address \
+                     such as 127.0.0.1:{} behind a proxy that asks",
+                    listen.port()
+                ));
+            }
+            return Ok(Arc::new(Everybody));
+        }
+        if open {
+            return invalid(
+                "open = true serves everybody, and token_keys lets in who has a token: set one of the two",
+            );
+        }
+        let keys =
+            Keys::read(files.into_iter().cloned()).map_err(|error| InvalidConfig(error.to_string()))?;
+        let (issuer, audience) = (self.token_issuer.clone(), self.token_audience.clone());
+        Ok(Arc::new(Tokens { keys, issuer, audience }))
     }
 
     fn workers(&self) -> Result<usize, InvalidConfig> {

@@ -3,7 +3,7 @@
 //! People open a document in the browser, write and draw together, lose the network, come back, and nothing
 //! is lost. Developers point any Yjs client at it. This page is the map: where things are, what must hold,
 //! what words mean, and the way one keystroke takes. What Weft is to those who use it is told in the README and the
-//! pages it names: docs/protocols.md, docs/rest.md and docs/text.md for programs, docs/operating.md for whoever runs it.
+//! pages it names: docs/protocols.md, docs/rest.md, docs/text.md and docs/access.md for programs, docs/operating.md for whoever runs it.
 //! docs/design.md says why it is built so.
 //!
 //! # Code map
@@ -13,11 +13,11 @@
 //! | [`ids`] | names and ids, parsed once and valid for ever after; [`ids::Moment`], the time | |
 //! | [`telemetry`] | logs, and every metric by name, [`telemetry::live`] what happened in the last second; its handles are everybody's | |
 //! | [`protocol`] | bytes to messages and back, pure: [`protocol::wire`] the primitives under limits, [`protocol::guard`] the check of update bytes before yrs sees them, [`protocol::ysync`] the y-websocket dialect, [`protocol::hocuspocus`] the Hocuspocus dialect, [`protocol::json`] the JSON dialect with [`protocol::text_operation`], [`protocol::envelope`] the shape of JSON messages, [`protocol::chat`] those of a chat, [`protocol::close`] every close code | ids |
-//! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Access`] it grants | ids |
+//! | [`auth`] | who, and what they may do: the [`auth::Policy`] that is asked, the [`auth::Principal`] that it makes of what somebody presents, the [`auth::Access`] that it grants them in a document; [`auth::tokens`] the policy of those for whom another program answers, by [`auth::keys`] | ids |
 //! | [`store`] | opaque bytes per document, durable: the [`store::Store`] contract, [`store::Durability`] what survives a crash, [`store::memory`], [`store::sled`], where `sled/engine/rotation.rs` makes space again | ids |
 //! | [`document`] | the heart, one open document. *What becomes of it:* [`document::state`] decides about its content and says in [`document::effect`]s what is to be done; `document::serving` says what is written, when a checkpoint is due, whether anything keeps the document in memory, and what an order about it as a whole does; [`document::replica`] holds the CRDT, and finds the title and the kind in it (what lists call the document is chosen in `document::serving`), [`document::journal`] what is not yet durable, [`document::acknowledgements`] who waits to hear that it is, [`document::costs`] what is too dear, [`document::size`] when it is full. *Who is in it:* `document::hearers` the queues to its sessions, and which is too slow; [`document::queue`] such a queue, and what is dropped where it is full; [`document::replica::told`] what somebody is told who lacks much; [`document::presence`] who is here, [`document::pace`] how often that is told; [`document::collab`] who edits by operations, [`document::text_history`] what they missed, and which operation was sent before. *What carries it:* [`document::actor`] brings events in and effects out, and has the timers: once a second it looks how long nobody has had the document open, and whether it has to make room; [`document::messages`] are what it may be asked, [`document::handle`] is its door; [`document::registry`] knows which documents are open, `document::lease` is what an open one holds of it, [`document::memory`] says which leaves first, [`document::work`] has the threads for what takes long. *Beside it:* [`document::text`] what a text of the app says and how texts of earlier versions become one, [`document::exports`] its readings for who does not speak Yjs, and its state compressed ([`document::compress`]) for who does, [`document::beside`] files and the chat | store, auth, protocol, ids |
 //! | [`connection`] | one line to a client: `connection::line` the loop, carried by a WebSocket in [`connection::socket`] over a [`connection::transport`] that ends it, or by plain HTTP in [`connection::feed`], `connection::talk` what it asks of each conversation, [`connection::single`] the one about one document, [`connection::session`] what a frame means there, [`connection::many`] the one about many, [`connection::multiplex`] which document a frame is about there, [`connection::collab`], [`connection::chat`] and [`connection::figures`] the conversations of those who edit by operations, who chat and who watch, `connection::incoming` what comes out of a WebSocket, [`connection::frame_guard`] how large a WebSocket message may be, [`connection::heartbeat`] whether the peer lives, [`connection::penalty`] who has to wait because what they bring is refused | document, auth, protocol, ids |
-//! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes ([`http::host`]: under which names the server answers, by `Host`; [`http::origin`]: which web pages may use it, by `Origin`), [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table with a description beside every handler, which [`http::openapi`] gathers, `http::extract` what handlers are given of a request, [`http::state`] states known, in parts and compressed, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
+//! | [`http`] | [`http::listener`] accepts connections, [`http::places`] how many there may be, `http::upgraded` carries those that become conversations, [`http::door`] what every request and every answer passes ([`http::host`]: under which names the server answers, by `Host`; [`http::origin`]: which web pages may use it, by `Origin`), [`http::body`] and [`http::answers`] how much may be on its way in and out, the route table with a description beside every handler, which [`http::openapi`] gathers, `http::extract` what handlers are given of a request, who sends it among that: the door, [`http::state`] states known, in parts and compressed, upgrades, REST, health, metrics, the embedded app | connection, document, auth, protocol, ids |
 //! | [`config`] | every setting as flag, variable and file key | all `Config`s |
 //! | [`maintenance`] | `weft vacuum` and `weft check` | document, store |
 //! | [`server`] | the composition root: start and ordered shutdown; [`server::descriptors`] for how many there are files | everything |
@@ -25,7 +25,7 @@
 //! There are no circles: the modules of one folder can be put in an order in which each uses only earlier ones, and a document
 //! reaches a session only through the queue that the connection hands in, an [`document::queue::Outbox`]. Foreign crates are used in few places: `actix` in
 //! `document/{actor,messages,handle,registry,turns}.rs` and `document/actor/`, `actix_ws` in `connection/socket.rs`,
-//! `actix_server` in `http/listener.rs`, `utoipa` in `http/` and where a type says what it is in JSON, `yrs` in `protocol/` and `document/`, `operational_transform` in
+//! `actix_server` in `http/listener.rs`, `jsonwebtoken` in `auth/{keys,tokens}.rs`, `utoipa` in `http/` and where a type says what it is in JSON, `yrs` in `protocol/` and `document/`, `operational_transform` in
 //! `protocol/text_operation.rs`, `sled` in `store/sled/places.rs`. Functions are given the time. The test
 //! `tests/it/layering.rs` lists the files that read the clock, and fails on any import that this page forbids.
 //!
@@ -34,9 +34,10 @@
 //! 1. What becomes of a document's content is decided only in [`document::state`], one thing at a time: nothing awaits between
 //!    reading it and changing it. While its replica is lent to another thread ([`document::work`]), nothing else happens in
 //!    the document ([`document::turns`]).
-//! 2. What a session may do is checked where the document changes, so no dialect can forget it. The policy is asked when a
-//!    connection opens a document, when a client renews its token there, and when a chat opens; about a plain request to
-//!    the REST interface not at all as yet.
+//! 2. Who somebody is, is settled at the door by what they present, and by nothing that they say of themselves. The policy is
+//!    asked about each request, when a connection opens a document or its chat, and when a client renews its token; a
+//!    handler that is given a document says what its caller needs. What a session may do is checked where the document
+//!    changes, so no dialect can forget it.
 //! 3. Nothing is unbounded: a session waits for a document (`send().await`, never `do_send`), a document fills
 //!    an [`Outbox`](document::queue::Outbox) with byte and count limits, and a
 //!    [`Journal`](document::journal::Journal) waits for the store.
@@ -69,6 +70,9 @@
 //! | session | one document opened over one connection |
 //! | dialect | how a client speaks; what it means is the same in all of them |
 //! | address | in the Hocuspocus dialect, the head of a frame that says which session it belongs to |
+//! | principal | who is at the other end of a request or session, as the door settled it |
+//! | access | how much a principal may do in a document: nothing, read, comment, write, own |
+//! | open, closed | of a server: everybody owns everything; nobody comes in without a token |
 //! | client id | the id under which a replica writes; it names a replica, not a person |
 //! | replica | one copy of a document's CRDT: ours, or a browser's |
 //! | update | a change in Yjs's v1 encoding; idempotent and commutative |

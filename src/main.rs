@@ -4,7 +4,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use weft::{
+    auth::{
+        Access,
+        tokens::{self, Claims},
+    },
     config::{Settings, browser_address},
+    ids::Timestamp,
     server::Server,
     telemetry,
 };
@@ -32,6 +37,39 @@ enum Command {
     Vacuum(Folder),
     /// Read everything in the folder and say what is damaged; the server must be stopped
     Check(Check),
+    /// Make a token that lets somebody in at a server with token_keys
+    Token(Token),
+}
+
+#[derive(clap::Args)]
+struct Token {
+    /// File with the secret that the server shares, or a private key in PEM
+    #[arg(long, env = "WEFT_TOKEN_KEY", value_name = "FILE")]
+    key: PathBuf,
+    /// Who: the same for the same person, whatever they are called (sub)
+    #[arg(long, value_name = "ID")]
+    subject: String,
+    /// What the others call them
+    #[arg(long)]
+    name: Option<String>,
+    /// Their colour, such as #aa5500
+    #[arg(long, value_name = "#RRGGBB")]
+    color: Option<String>,
+    /// Documents: exact names, prefixes such as team/*, or * for all; may be given several times
+    #[arg(long = "document", value_name = "NAME", required = true)]
+    documents: Vec<String>,
+    /// What they may do there: read, comment, write or own
+    #[arg(long, value_name = "LEVEL", default_value = "write")]
+    access: Access,
+    /// Minutes for which it is good
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    minutes: u32,
+    /// Which program issues it (iss), where the server asks
+    #[arg(long)]
+    issuer: Option<String>,
+    /// For which server it is (aud), where that asks
+    #[arg(long)]
+    audience: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -68,6 +106,7 @@ fn main() -> ExitCode {
         Some(Command::Vacuum(folder)) => weft::maintenance::vacuum(&folder.data),
         Some(Command::Check(check)) if check.repair => weft::maintenance::repair(&check.folder.data),
         Some(Command::Check(check)) => weft::maintenance::check(&check.folder.data),
+        Some(Command::Token(token)) => mint(token),
     };
     match outcome {
         Ok(code) => code,
@@ -76,6 +115,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn mint(token: Token) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let key = std::fs::read(&token.key)
+        .map_err(|error| format!("the key file {}: {error}", token.key.display()))?;
+    let claims = Claims {
+        sub: token.subject,
+        name: token.name,
+        color: token.color,
+        documents: token.documents,
+        access: Some(token.access),
+        exp: (Timestamp::now().0 / 1000) as f64 + f64::from(token.minutes) * 60.0,
+        nbf: None,
+        iss: token.issuer,
+        aud: token.audience.map(Into::into),
+    };
+    println!("{}", tokens::mint(&key, &claims)?);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn serve(serve: Serve) -> Result<ExitCode, Box<dyn std::error::Error>> {

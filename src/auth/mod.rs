@@ -1,69 +1,100 @@
 //! Who somebody is, and what they may do.
 //!
-//! A [`Policy`] answers both questions at once: it is shown what a client presents for one document, and says
-//! what that client may do there. The server's own is [`Everybody`], which is why an open server listens on
-//! loopback only; a program that embeds Weft brings another. [`Access`] is checked where a document changes,
-//! so that no route and no dialect can forget it.
+//! A [`Policy`] answers both questions: of what somebody presents it makes a [`Principal`], and of a principal and a
+//! document an [`Access`]. The server's own are [`Everybody`], which is why an open server listens on loopback only, and
+//! [`tokens::Tokens`], for whom another program answers by a signed token; a program that embeds Weft brings another.
+//! Access is checked where a document changes, so that no route and no dialect can forget it.
+
+pub mod access;
+pub mod identity;
+pub mod keys;
+pub mod tokens;
 
 use std::{collections::HashMap, fmt, future::ready};
 
 use futures_util::future::BoxFuture;
 
-use crate::ids::DocumentName;
+pub use self::{
+    access::Access,
+    identity::{Identity, Person, Principal, Scope, Via},
+};
+use crate::ids::{DocumentName, Timestamp};
 
-/// What a session may do with the document it has open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
-    /// Read the document and be seen in it.
-    Read,
-    /// Read and change it.
-    Write,
-}
-
-impl Access {
-    /// Whether updates of such a session may be applied.
-    pub fn may_write(self) -> bool {
-        self >= Self::Write
-    }
-}
-
-/// Somebody who wants to open a document.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Which.
-    pub document: DocumentName,
-    /// What they present. `None`, and never an empty string, for those who present nothing.
-    pub token: Option<String>,
-}
-
-/// They may not open it. What they are told is for a person to read, and names nothing they do not know.
+/// What somebody presents is not good, or they present nothing and have to. In words for a person to read, which name
+/// nothing that they do not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Denied(pub String);
-
-impl Denied {
-    /// In the words of stock Hocuspocus servers, which some applications compare.
-    pub fn permission() -> Self {
-        Self("permission-denied".to_owned())
-    }
-}
+pub struct Unauthorized(pub String);
 
 /// Decides who may do what.
 ///
-/// Asked once for each document that a connection opens, and again when a client renews its token there. It may
-/// take its time (the client's messages wait, within bounds), but must answer in the end: a connection that is
-/// let in nowhere is closed after a while. The latest answer holds until the session ends.
+/// Asked once for each request and for each document that a connection opens, and again when a client renews its token
+/// there. It may take its time (the client's messages wait, within bounds), but must answer in the end: a connection
+/// that is let in nowhere is closed after a while. The latest answer holds until the session ends, or the principal's
+/// time is over.
 pub trait Policy: fmt::Debug + Send + Sync {
-    /// What may be done, or why nothing may.
-    fn admit(&self, request: Request) -> BoxFuture<'_, Result<Access, Denied>>;
+    /// Who presents this. `None`, and never an empty string, for those who present nothing.
+    fn principal(
+        &self,
+        presented: Option<String>,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<Principal, Unauthorized>>;
+
+    /// What they may do in a document. To whom it is [`Access::None`], that document does not exist.
+    fn access(&self, principal: &Principal, document: &DocumentName) -> BoxFuture<'_, Access>;
+
+    /// Whether they may see what the server says of itself: its figures.
+    fn may_operate(&self, principal: &Principal) -> bool;
 }
 
-/// Everybody who can reach the server may read and write everything.
+/// Somebody who was let into a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// Who.
+    pub principal: Principal,
+    /// And what they may do there.
+    pub access: Access,
+}
+
+/// Why somebody was not let into a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// Nobody knows who they are.
+    Unauthorized(Unauthorized),
+    /// For them there is no such document.
+    Forbidden,
+}
+
+impl dyn Policy {
+    /// Lets somebody into a document, if they may read it at least.
+    pub async fn admit(
+        &self,
+        presented: Option<String>,
+        document: &DocumentName,
+        now: Timestamp,
+    ) -> Result<Admitted, NotAdmitted> {
+        let principal = self.principal(presented, now).await.map_err(NotAdmitted::Unauthorized)?;
+        match self.access(&principal, document).await {
+            Access::None => Err(NotAdmitted::Forbidden),
+            access => Ok(Admitted { principal, access }),
+        }
+    }
+}
+
+/// Everybody who can reach the server owns everything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Everybody;
 
 impl Policy for Everybody {
-    fn admit(&self, _: Request) -> BoxFuture<'_, Result<Access, Denied>> {
-        Box::pin(ready(Ok(Access::Write)))
+    fn principal(&self, _: Option<String>, _: Timestamp) -> BoxFuture<'_, Result<Principal, Unauthorized>> {
+        Box::pin(ready(Ok(Principal::anonymous())))
+    }
+
+    fn access(&self, _: &Principal, _: &DocumentName) -> BoxFuture<'_, Access> {
+        Box::pin(ready(Access::Own))
+    }
+
+    fn may_operate(&self, _: &Principal) -> bool {
+        true
     }
 }
 
@@ -71,17 +102,48 @@ impl Policy for Everybody {
 #[derive(Clone, Debug, Default)]
 pub struct StaticTokens {
     /// What somebody without a token may do.
-    pub anonymous: Option<Access>,
+    pub anonymous: Access,
     /// What each token allows.
     pub tokens: HashMap<String, Access>,
 }
 
 impl Policy for StaticTokens {
-    fn admit(&self, request: Request) -> BoxFuture<'_, Result<Access, Denied>> {
-        let access = match &request.token {
-            None => self.anonymous,
+    fn principal(
+        &self,
+        presented: Option<String>,
+        _: Timestamp,
+    ) -> BoxFuture<'_, Result<Principal, Unauthorized>> {
+        let access = match &presented {
+            None => Some(self.anonymous),
             Some(token) => self.tokens.get(token).copied(),
         };
-        Box::pin(ready(access.ok_or_else(Denied::permission)))
+        let principal = access.filter(|access| *access != Access::None).map(|access| Principal {
+            via: Via::Token(Scope::new(["*".to_owned()], access).into()),
+            ..Principal::anonymous()
+        });
+        Box::pin(ready(principal.ok_or_else(|| Unauthorized("permission-denied".to_owned()))))
+    }
+
+    fn access(&self, principal: &Principal, document: &DocumentName) -> BoxFuture<'_, Access> {
+        Box::pin(ready(principal.via.access(document)))
+    }
+
+    fn may_operate(&self, principal: &Principal) -> bool {
+        principal.via.may_operate()
+    }
+}
+
+impl Via {
+    /// What this alone allows in a document.
+    pub fn access(&self, document: &DocumentName) -> Access {
+        match self {
+            Self::Nothing => Access::None,
+            Self::Token(scope) => scope.access(document),
+        }
+    }
+
+    /// Whether this alone stands for whoever runs the server.
+    pub fn may_operate(&self) -> bool {
+        matches!(self, Self::Token(scope) if scope.is_everything())
     }
 }

@@ -1,7 +1,7 @@
 //! The conversation of one chat connection: reads what its peer says, within its limits, and says it in the
 //! chat. What the others say comes through the queue by itself.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Instant};
 
 use bytes::Bytes;
 
@@ -52,6 +52,10 @@ pub struct Visitor {
     pub document: DocumentName,
     /// What the visitor is called.
     pub name: String,
+    /// Whether they may say something, or only listen.
+    pub may_speak: bool,
+    /// When the time of whoever it is is over.
+    pub ends: Option<Instant>,
     /// Most visitors the chat may have.
     pub most: usize,
     /// Settings.
@@ -86,7 +90,7 @@ impl Visitor {
 impl ChatTalk {
     /// Answers one message. Fails if too many had to be refused.
     async fn take(&mut self, said: JsonFrame, now: Moment) -> Result<(), CloseReason> {
-        let Visitor { config, chats, metrics, .. } = &self.visitor;
+        let Visitor { config, chats, metrics, may_speak, .. } = &self.visitor;
         let Some(seat) = &self.seat else { return Err(CloseReason::Reset) };
         let limiter = self.limiter.get_or_insert_with(|| Limiter::new(*config, now.instant));
         let outcome = match (limiter.frames.take(now.instant), said) {
@@ -95,6 +99,11 @@ impl ChatTalk {
                 Err((Fault::new("not_text", "this endpoint speaks JSON in text frames"), None))
             }
             (true, JsonFrame::Text(text)) => match chat::decode(&text, chats.limits().text_bytes) {
+                Ok(Incoming::Message { id, .. }) if !may_speak => {
+                    let words = "you may read this document and its chat, and not talk in it";
+                    Err((Fault::new("forbidden", words), Some(id)))
+                }
+                Ok(Incoming::Typing(_)) if !may_speak => Ok(()),
                 Ok(Incoming::Message { id, .. }) if !limiter.messages.take(now.instant) => {
                     Err(too_often(Some(id)))
                 }
@@ -146,6 +155,10 @@ impl Talk for ChatTalk {
             self.take(said, now).await?;
         }
         Ok(())
+    }
+
+    fn tick(&mut self, now: Instant) -> Result<(), CloseReason> {
+        talk::until(self.visitor.ends, now)
     }
 
     fn keepalive(&self) -> Option<(Bytes, Bytes)> {

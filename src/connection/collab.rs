@@ -3,7 +3,7 @@
 //! Every frame becomes a [`Request`](json::Request) or the [`EditError`] that says what is wrong with it, and
 //! both go to the document, in order: it alone answers, and it alone counts how often it has had to refuse.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Instant};
 
 use tracing::debug;
 
@@ -39,6 +39,8 @@ pub struct Editor {
     pub name: EditorName,
     /// What it may do there.
     pub access: Access,
+    /// When the time of whoever it is is over.
+    pub ends: Option<Instant>,
     /// Most sessions the document may have.
     pub max_sessions: usize,
     /// What a message may hold.
@@ -124,6 +126,10 @@ impl Talk for CollabTalk {
 
     async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
         self.handle()?.catch_up(self.session).await.map_err(|_| CloseReason::Reset)
+    }
+
+    fn tick(&mut self, now: Instant) -> Result<(), CloseReason> {
+        talk::until(self.editor.ends, now)
     }
 
     async fn leave(&mut self, clean: bool) {

@@ -48,6 +48,7 @@ pub fn denial_for(reason: CloseReason) -> String {
     match reason {
         CloseReason::Gone => denial(&JoinError::Gone),
         CloseReason::Refused(_) => format!("change-refused: {}", reason.text()),
+        CloseReason::Unauthorized => "the token has expired".to_owned(),
         reason => format!("refused: {}", reason.text()),
     }
 }

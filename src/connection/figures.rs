@@ -2,7 +2,7 @@
 //!
 //! A reader that is too slow for them misses some and is never behind: what is shown is what is now.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -32,6 +32,8 @@ const CHATTER: Rate = Rate { burst: 20.0, per_second: 1.0 };
 
 /// Somebody who watches.
 pub struct Watcher {
+    /// When the time of whoever it is is over.
+    pub ends: Option<Instant>,
     /// Open documents.
     pub registry: Registry,
     /// Figures.
@@ -79,7 +81,8 @@ impl Talk for FiguresTalk {
     }
 
     async fn take_news(&mut self, (): (), now: Moment) -> Result<(), CloseReason> {
-        let Watcher { registry, metrics } = &self.watcher;
+        let Watcher { ends, registry, metrics } = &self.watcher;
+        talk::until(*ends, now.instant)?;
         if registry.is_draining() {
             return Err(CloseReason::ServiceRestart);
         }

@@ -5,7 +5,7 @@ use std::{
     future::pending,
     net::IpAddr,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use super::{
     talk::{Heard, Talk},
 };
 use crate::{
-    auth::{Access, Denied, Policy, Request},
+    auth::{Admitted, NotAdmitted, Policy, Unauthorized},
     document::{
         handle::DocumentHandle,
         messages::Joining,
@@ -68,7 +68,7 @@ pub(super) struct ManyTalk {
     asking: FuturesUnordered<LocalBoxFuture<'static, Admission>>,
     actions: Vec<Action>,
     /// When something was last heard.
-    heard: Instant,
+    heard: Moment,
 }
 
 struct Session {
@@ -76,7 +76,14 @@ struct Session {
     outbox: Outbox,
     /// What it said since the last [`Talk::act`].
     said: Vec<Message>,
+    /// When the time of whoever it is is over.
+    ends: Option<Instant>,
+    /// They have been asked for another token.
+    was_asked: bool,
 }
+
+/// How long before the end of somebody's time they are asked for another token.
+const ASKED_BEFORE: Duration = Duration::from_secs(60);
 
 /// What came of asking.
 pub(super) enum Admission {
@@ -84,22 +91,23 @@ pub(super) enum Admission {
         address: Bytes,
         outbox: Outbox,
         session: SessionId,
+        ends: Option<Instant>,
         joined: Result<DocumentHandle, String>,
     },
     Renewed {
         address: Bytes,
-        outcome: Result<Access, Denied>,
+        outcome: Result<Admitted, NotAdmitted>,
     },
     /// The server shuts down.
     Draining,
 }
 
 impl Many {
-    pub(super) fn converse(self, queue: SendQueue, config: &Config, now: Instant) -> ManyTalk {
+    pub(super) fn converse(self, queue: SendQueue, config: &Config, now: Moment) -> ManyTalk {
         ManyTalk {
             many: self,
             stateless: config.stateless.clone(),
-            multiplex: Multiplex::new(config.guard.clone(), config.multiplex, now),
+            multiplex: Multiplex::new(config.guard.clone(), config.multiplex, now.instant),
             queue,
             sessions: HashMap::new(),
             asking: FuturesUnordered::new(),
@@ -116,36 +124,40 @@ impl Many {
         address: Bytes,
         document: DocumentName,
         token: Option<String>,
-        now: Instant,
+        now: Moment,
     ) -> Admission {
         let prefix = hocuspocus::prefix(&address);
         let outbox = queue.open(prefix.clone());
         let session = SessionId::new();
-        let joined = match self.policy.admit(Request { document: document.clone(), token }).await {
-            Err(Denied(reason)) => Err(reason),
-            Ok(access) => match self.penalties.wait(self.address, &document, now) {
+        let mut ends = None;
+        let joined = match self.policy.admit(token, &document, now.wall).await {
+            Err(why) => Err(words(why)),
+            Ok(admitted) => match self.penalties.wait(self.address, &document, now.instant) {
                 Some(wait) => Err(denial_again(wait)),
                 None => {
-                    let message = Outgoing::Authenticated { may_write: access.may_write() };
+                    let message = Outgoing::Authenticated { may_write: admitted.access.may_write() };
                     queue.send(prefix, hocuspocus::encode(&message));
-                    self.join(document, session, access, &outbox).await
+                    ends = admitted.principal.ends(now);
+                    self.join(document, session, admitted, &outbox).await
                 }
             },
         };
-        Admission::Entered { address, outbox, session, joined }
+        Admission::Entered { address, outbox, session, ends, joined }
     }
 
     async fn join(
         &self,
         document: DocumentName,
         session: SessionId,
-        access: Access,
+        Admitted { principal, access }: Admitted,
         outbox: &Outbox,
     ) -> Result<DocumentHandle, String> {
+        let person = principal.person();
         let joined = self.registry.ask(&document, async |handle: DocumentHandle| {
             let joining = Joining {
                 session,
                 access,
+                person: person.clone(),
                 dialect: Dialect::Hocuspocus,
                 outbox: outbox.clone(),
                 max_sessions: self.max_sessions,
@@ -164,6 +176,15 @@ impl Many {
                 Err(denial(&error))
             }
         }
+    }
+}
+
+/// Why somebody is not let in, in words; in those of stock servers, which some applications compare, where there is nothing
+/// that they may know.
+fn words(why: NotAdmitted) -> String {
+    match why {
+        NotAdmitted::Unauthorized(Unauthorized(reason)) => reason,
+        NotAdmitted::Forbidden => "permission-denied".to_owned(),
     }
 }
 
@@ -192,9 +213,9 @@ impl ManyTalk {
                     self.asking.push(entering.boxed_local());
                 }
                 Action::Renew { address, document, token } => {
-                    let policy = self.many.policy.clone();
+                    let (policy, now) = (self.many.policy.clone(), self.heard.wall);
                     let renewal = async move {
-                        let outcome = policy.admit(Request { document, token }).await;
+                        let outcome = policy.admit(token, &document, now).await;
                         Admission::Renewed { address, outcome }
                     };
                     self.asking.push(renewal.boxed_local());
@@ -263,8 +284,8 @@ impl Talk for ManyTalk {
     }
 
     fn hear(&mut self, inbound: Inbound, now: Moment) -> Heard {
-        let now = now.instant;
         self.heard = now;
+        let now = now.instant;
         match inbound {
             Inbound::Binary(bytes) => {
                 let before = self.actions.len();
@@ -311,19 +332,17 @@ impl Talk for ManyTalk {
         }
     }
 
-    async fn take_news(
-        &mut self,
-        answer: Admission,
-        Moment { instant: now, .. }: Moment,
-    ) -> Result<(), CloseReason> {
+    async fn take_news(&mut self, answer: Admission, moment: Moment) -> Result<(), CloseReason> {
+        let now = moment.instant;
         match answer {
             Admission::Draining => return Err(CloseReason::ServiceRestart),
-            Admission::Entered { address, outbox, session, joined } => {
+            Admission::Entered { address, outbox, session, ends, joined } => {
                 let mut closed = None;
                 let outcome = match joined {
                     Ok(handle) => {
                         closed = outbox.closing();
-                        self.sessions.insert(session, Session { handle, outbox, said: Vec::new() });
+                        let entered = Session { handle, outbox, said: Vec::new(), ends, was_asked: false };
+                        self.sessions.insert(session, entered);
                         Ok(session)
                     }
                     Err(reason) => {
@@ -338,12 +357,15 @@ impl Talk for ManyTalk {
                 }
             }
             Admission::Renewed { address, outcome } => {
-                if let (Some(session), Ok(access)) = (self.multiplex.session(&address), &outcome)
-                    && let Some(Session { handle, .. }) = self.sessions.get(&session)
+                if let (Some(id), Ok(admitted)) = (self.multiplex.session(&address), &outcome)
+                    && let Some(session) = self.sessions.get_mut(&id)
                 {
-                    handle.set_access(session, *access).await.map_err(|_| CloseReason::Reset)?;
+                    session.ends = admitted.principal.ends(moment);
+                    session.was_asked = false;
+                    let (access, person) = (admitted.access, admitted.principal.person());
+                    session.handle.renew(id, access, person).await.map_err(|_| CloseReason::Reset)?;
                 }
-                let outcome = outcome.map(Access::may_write).map_err(|Denied(reason)| reason);
+                let outcome = outcome.map(|admitted| admitted.access.may_write()).map_err(words);
                 self.multiplex.renewed(&address, outcome, &mut self.actions);
             }
         }
@@ -363,6 +385,19 @@ impl Talk for ManyTalk {
     }
 
     fn tick(&mut self, now: Instant) -> Result<(), CloseReason> {
+        for (id, session) in &mut self.sessions {
+            let Some(ends) = session.ends else { continue };
+            if ends <= now {
+                // The others of this socket go on.
+                session.outbox.close(CloseReason::Unauthorized);
+            } else if ends.saturating_duration_since(now) <= ASKED_BEFORE
+                && !std::mem::replace(&mut session.was_asked, true)
+                && let Some(address) = self.multiplex.address(*id)
+            {
+                let request = hocuspocus::encode(&Outgoing::TokenRequest);
+                self.queue.send(hocuspocus::prefix(address), request);
+            }
+        }
         self.multiplex.tick(now).map_or(Ok(()), Err)
     }
 

@@ -293,15 +293,19 @@ impl Multiplex {
         }
     }
 
+    /// And the other way round.
+    pub fn address(&self, session: SessionId) -> Option<&Bytes> {
+        let is_its = |phase: &Phase| matches!(phase, Phase::Open { session: open } if *open == session);
+        self.documents.iter().find(|(_, phase)| is_its(phase)).map(|(address, _)| address)
+    }
+
     /// The document ends a session. For good reasons that pass, the whole socket is closed: there is no other
     /// way to make every version of the provider sync again.
     pub fn ended(&mut self, session: SessionId, reason: CloseReason, actions: &mut Actions) {
         if reason.is_transient() {
             return actions.push(Action::Close(reason));
         }
-        let of_session = |phase: &Phase| matches!(phase, Phase::Open { session: open } if *open == session);
-        let address = self.documents.iter().find(|(_, phase)| of_session(phase)).map(|(key, _)| key.clone());
-        if let Some(address) = address {
+        if let Some(address) = self.address(session).cloned() {
             actions.push(Action::Leave(session));
             self.deny(address, denial_for(reason), actions);
         }

@@ -9,10 +9,10 @@ use super::{
     error::close_reason,
     penalty::Penalties,
     session::{Inbound, Session, Step, asks},
-    talk::{Heard, Talk},
+    talk::{self, Heard, Talk},
 };
 use crate::{
-    auth::Access,
+    auth::Admitted,
     document::{
         handle::DocumentHandle,
         messages::Joining,
@@ -36,8 +36,10 @@ pub struct Single {
     pub connection: ConnectionId,
     /// Which document it wants.
     pub document: DocumentName,
-    /// What it may do there.
-    pub access: Access,
+    /// Who it is, and what they may do there.
+    pub admitted: Admitted,
+    /// When their time is over.
+    pub ends: Option<Instant>,
     /// How it is spoken with.
     pub dialect: Dialect,
     /// Most sessions the document may have.
@@ -62,6 +64,7 @@ pub(super) struct SingleTalk {
     penalties: Penalties,
     document: DocumentName,
     registry: Registry,
+    ends: Option<Instant>,
     state: State,
     heard: Vec<Message>,
     /// A frame that is not read here, the last that was heard, and when.
@@ -86,6 +89,7 @@ impl Single {
             penalties: self.penalties.clone(),
             document: self.document.clone(),
             registry: self.registry.clone(),
+            ends: self.ends,
             state: State::Joining(Box::new(self)),
             heard: Vec::new(),
             large: None,
@@ -108,7 +112,8 @@ impl SingleTalk {
         let joined = registry.ask(document, async |handle: DocumentHandle| {
             let joining = Joining {
                 session,
-                access: single.access,
+                access: single.admitted.access,
+                person: single.admitted.principal.person(),
                 dialect: single.dialect,
                 outbox: self.outbox.clone(),
                 max_sessions: single.max_sessions,
@@ -211,6 +216,10 @@ impl Talk for SingleTalk {
 
     async fn catch_up(&mut self, _: LaneId) -> Result<(), CloseReason> {
         self.handle()?.catch_up(self.id).await.map_err(|_| CloseReason::Reset)
+    }
+
+    fn tick(&mut self, now: Instant) -> Result<(), CloseReason> {
+        talk::until(self.ends, now)
     }
 
     fn keepalive(&self) -> Option<(Bytes, Bytes)> {

@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix_http::ws::{OpCode, Parser};
@@ -36,12 +36,12 @@ use super::{
     many::Many,
     session::Inbound,
     single::Single,
-    talk::Talk,
+    talk::{RefusedTalk, Talk},
     transport::Hangup,
 };
 use crate::{
     document::queue::{Control, Drained, Frame, Queued, SendQueue},
-    ids::ConnectionId,
+    ids::{ConnectionId, Moment},
     protocol::{close::CloseReason, hocuspocus, ysync},
     telemetry::Metrics,
 };
@@ -77,6 +77,8 @@ pub enum With {
     Chat(Visitor),
     /// The server's figures, as JSON.
     Figures(Watcher),
+    /// Nobody: whoever asks is told why they are not let in.
+    Nobody(CloseReason),
 }
 
 /// Answers the upgrade and runs the connection on this thread until it ends.
@@ -89,7 +91,7 @@ pub async fn open(
     let is_one: Option<Recognise> = match &with {
         With::One(_) => Some(ysync::is_step_2),
         With::Many(_) => Some(hocuspocus::is_step_2),
-        With::Text(_) | With::Chat(_) | With::Figures(_) => None,
+        With::Text(_) | With::Chat(_) | With::Figures(_) | With::Nobody(_) => None,
     };
     let large = is_one.map(|is_one| {
         let (limit, places) = (config.guard.document_bytes, config.large_places.clone());
@@ -105,10 +107,11 @@ pub async fn open(
     let outbox = || queue.open(Bytes::new());
     match with {
         With::One(single) => converse(line, single.converse(outbox(), config.guard.clone()), hangup),
-        With::Many(many) => converse(line, many.converse(queue.clone(), &config, Instant::now()), hangup),
+        With::Many(many) => converse(line, many.converse(queue.clone(), &config, Moment::now()), hangup),
         With::Text(editor) => converse(line, editor.converse(outbox()), hangup),
         With::Chat(visitor) => converse(line, visitor.converse(outbox()), hangup),
         With::Figures(watcher) => converse(line, watcher.converse(outbox()), hangup),
+        With::Nobody(reason) => converse(line, RefusedTalk(reason), hangup),
     }
     Ok(accepted.writing(queue, metrics))
 }

@@ -54,6 +54,26 @@ pub(super) fn read_text(inbound: Inbound) -> Result<JsonFrame, Heard> {
     }
 }
 
+/// That the time of whoever is spoken with is not over.
+pub(super) fn until(ends: Option<Instant>, now: Instant) -> Result<(), CloseReason> {
+    if ends.is_some_and(|ends| ends <= now) { Err(CloseReason::Unauthorized) } else { Ok(()) }
+}
+
+/// The conversation with somebody who was not let in: they hear why, as browsers show nobody what an upgrade is answered.
+pub(super) struct RefusedTalk(pub CloseReason);
+
+impl Talk for RefusedTalk {
+    type News = std::convert::Infallible;
+
+    async fn begin(&mut self) -> Result<(), CloseReason> {
+        Err(self.0)
+    }
+
+    fn hear(&mut self, _: Inbound, _: Moment) -> Heard {
+        Heard::More
+    }
+}
+
 /// One side of a conversation over a socket.
 pub(super) trait Talk {
     /// Something of its own that it waits for: `Infallible`, if there is nothing.

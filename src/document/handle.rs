@@ -16,11 +16,11 @@ use super::{
     error::{JoinError, OpenError},
     messages::{
         CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Govern, Join, JoinText, Joining,
-        JoiningText, Leave, Order, ReadDetails, ReadDifference, ReadPeople, SetAccess, Tell,
+        JoiningText, Leave, Order, ReadDetails, ReadDifference, ReadPeople, Renew, Tell,
     },
 };
 use crate::{
-    auth::Access,
+    auth::{Access, Person},
     ids::SessionId,
     protocol::{
         close::CloseReason,
@@ -69,9 +69,14 @@ impl DocumentHandle {
         Ok(self.addr.send(Deliver { session, messages }).await?)
     }
 
-    /// From now on a session may do this.
-    pub async fn set_access(&self, session: SessionId, access: Access) -> Result<(), OpenError> {
-        Ok(self.addr.send(SetAccess { session, access }).await?)
+    /// From now on a session may do this, and is theirs.
+    pub async fn renew(
+        &self,
+        session: SessionId,
+        access: Access,
+        person: Option<Person>,
+    ) -> Result<(), OpenError> {
+        Ok(self.addr.send(Renew { session, access, person }).await?)
     }
 
     /// Tells every session that understands stateless messages something that is no part of the document.

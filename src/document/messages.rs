@@ -12,7 +12,7 @@ use super::{
     requests::Verdict,
 };
 use crate::{
-    auth::Access,
+    auth::{Access, Person},
     ids::{DocumentName, SessionId, Timestamp},
     protocol::{
         Dialect,
@@ -31,6 +31,8 @@ pub struct Joining {
     pub session: SessionId,
     /// What it may do.
     pub access: Access,
+    /// Whose it is, if that is known.
+    pub person: Option<Person>,
     /// How it speaks.
     pub dialect: Dialect,
     /// Where the document puts what the session should hear.
@@ -117,12 +119,13 @@ pub(super) struct Leave {
     pub clean: bool,
 }
 
-/// A session may do something else from now on.
+/// A session was asked again who it is: from now on it may do this, and is theirs.
 #[derive(actix::Message)]
 #[rtype(result = "()")]
-pub(super) struct SetAccess {
+pub(super) struct Renew {
     pub session: SessionId,
     pub access: Access,
+    pub person: Option<Person>,
 }
 
 /// Something for the applications around the document.

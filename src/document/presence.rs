@@ -24,9 +24,33 @@ use smallvec::SmallVec;
 
 use super::rate::Rate;
 use crate::{
+    auth::Person,
     ids::SessionId,
     protocol::message::{AwarenessEntry, AwarenessUpdate, ClientId, Shown},
 };
+
+/// Puts down whose presence it is, as apps show it: in place of what is said there under `user`.
+pub fn sign(update: &mut AwarenessUpdate, person: &Person) {
+    for entry in &mut update.entries {
+        let Some(state) = &entry.state else { continue };
+        // The guard has let in objects and nothing else.
+        let Ok(mut shown) = serde_json::from_str::<serde_json::Map<_, _>>(state) else { continue };
+        let said = shown.remove("user");
+        let mut user = said.and_then(|user| match user {
+            serde_json::Value::Object(user) => Some(user),
+            _ => None,
+        });
+        let user = user.get_or_insert_default();
+        user.insert("name".to_owned(), (*person.name).into());
+        if let Some(color) = &person.color {
+            user.insert("color".to_owned(), (**color).into());
+        }
+        shown.insert("user".to_owned(), std::mem::take(user).into());
+        if let Ok(signed) = serde_json::to_string(&shown) {
+            entry.state = Some(signed.into());
+        }
+    }
+}
 
 /// How long presence outlives its session, and how many entries a document holds.
 #[derive(Clone, Copy, Debug)]

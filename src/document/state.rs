@@ -32,7 +32,7 @@ use super::{
     size::Size,
 };
 use crate::{
-    auth::Access,
+    auth::{Access, Person},
     ids::{Moment, SessionId},
     protocol::{
         Dialect,
@@ -58,6 +58,8 @@ const CROWD: usize = 5000;
 #[derive(Debug)]
 struct Member {
     access: Access,
+    /// Whose it is, if that is known: what it shows of itself says so.
+    person: Option<Box<Person>>,
     dialect: Dialect,
     /// Its first step 1 was answered.
     answered: bool,
@@ -81,6 +83,7 @@ impl Member {
     fn new(access: Access, dialect: Dialect) -> Self {
         Self {
             access,
+            person: None,
             dialect,
             answered: false,
             introduced: false,
@@ -224,8 +227,15 @@ impl DocumentState {
     }
 
     /// A session opens the document: it hears our state vector, and who is here.
-    pub fn join(&mut self, session: SessionId, access: Access, dialect: Dialect) -> Effects {
-        self.members.insert(session, Member::new(access, dialect));
+    pub fn join(
+        &mut self,
+        session: SessionId,
+        access: Access,
+        person: Option<Person>,
+        dialect: Dialect,
+    ) -> Effects {
+        let person = person.map(Box::new);
+        self.members.insert(session, Member { person, ..Member::new(access, dialect) });
         let mut effects =
             vec![Effect::Send { to: session, message: SyncMessage::SyncStep1(self.replica.vector()) }];
         if !self.presence.is_empty() {
@@ -266,7 +276,10 @@ impl DocumentState {
                 effects.push(Effect::Refused("presence_rate"));
                 effects.push(Effect::Close { session, reason: CloseReason::RateLimited });
             }
-            Message::Awareness(update) => {
+            Message::Awareness(mut update) => {
+                if let Some(person) = &member.person {
+                    presence::sign(&mut update, person);
+                }
                 let first = !std::mem::replace(&mut member.introduced, true);
                 if first {
                     member.is_known_by(update.entries.first().map(|entry| entry.client));
@@ -961,10 +974,10 @@ impl DocumentState {
         effects.push(Effect::Acknowledge { to, update, outcome: Outcome::Rejected(why) });
     }
 
-    /// From now on a session may do this.
-    pub fn set_access(&mut self, session: SessionId, access: Access) {
+    /// From now on a session may do this, and is theirs.
+    pub fn renew(&mut self, session: SessionId, access: Access, person: Option<Person>) {
         if let Some(member) = self.members.get_mut(&session) {
-            member.access = access;
+            (member.access, member.person) = (access, person.map(Box::new));
         }
     }
 

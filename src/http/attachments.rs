@@ -28,7 +28,7 @@ use super::{
     conditional::{self, RangeHeaders, Wanted, beyond},
     documents::{answer, find},
     error::ApiError,
-    extract::{MayChange, Named, Query},
+    extract::{MayChange, Named, Query, Reads, Writes},
     refusals::{BeyondTheEnd, Changing, Creating, Full, NotFound, Reading},
 };
 use crate::{
@@ -93,7 +93,7 @@ pub struct UploadQuery {
     path = "/api/v1/documents/{name}/attachments",
     operation_id = "addAttachment",
     tag = "attachments",
-    params(Named, UploadQuery),
+    params(Named<Reads>, UploadQuery),
     request_body(
         content = inline(Binary),
         content_type = "application/octet-stream",
@@ -115,7 +115,7 @@ pub struct UploadQuery {
 pub async fn upload(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(document): Named,
+    Named { document, .. }: Named<Writes>,
     _: MayChange,
     Query(query): Query<UploadQuery>,
     payload: web::Payload,
@@ -156,10 +156,13 @@ pub struct AttachmentList {
     path = "/api/v1/documents/{name}/attachments",
     operation_id = "listAttachments",
     tag = "attachments",
-    params(Named),
+    params(Named<Reads>),
     responses((status = 200, description = "All of them.", body = AttachmentList), Reading)
 )]
-pub async fn list(app: web::Data<App>, Named(document): Named) -> Result<HttpResponse, ApiError> {
+pub async fn list(
+    app: web::Data<App>,
+    Named { document, .. }: Named<Reads>,
+) -> Result<HttpResponse, ApiError> {
     there(&app, &document).await?;
     let attachments = app.attachments.list(&document).await?.into_iter();
     let attachments = attachments.map(|attachment| Shown::new(&document, attachment)).collect();
@@ -173,7 +176,7 @@ pub async fn list(app: web::Data<App>, Named(document): Named) -> Result<HttpRes
     operation_id = "getAttachment",
     tag = "attachments",
     params(
-        Named,
+        Named<Reads>,
         AttachmentId,
         RangeHeaders
     ),
@@ -198,7 +201,7 @@ pub async fn list(app: web::Data<App>, Named(document): Named) -> Result<HttpRes
 pub async fn serve(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(document): Named,
+    Named { document, .. }: Named<Reads>,
     AttachmentId { id }: AttachmentId,
 ) -> Result<HttpResponse, ApiError> {
     there(&app, &document).await?;
@@ -239,12 +242,12 @@ pub async fn serve(
     path = "/api/v1/documents/{name}/attachments/{id}",
     operation_id = "deleteAttachment",
     tag = "attachments",
-    params(Named, AttachmentId),
+    params(Named<Reads>, AttachmentId),
     responses((status = 204, description = "It is gone."), Changing)
 )]
 pub async fn delete(
     app: web::Data<App>,
-    Named(document): Named,
+    Named { document, .. }: Named<Writes>,
     _: MayChange,
     AttachmentId { id }: AttachmentId,
 ) -> Result<HttpResponse, ApiError> {

@@ -10,11 +10,12 @@ use super::{
     attachments::there,
     documents::answer,
     error::ApiError,
-    extract::{Admitted, Named, Query, page_size},
+    extract::{MayConnect, Named, Query, Reads, page_size},
     refusals::Reading,
-    upgrade::{access, named},
+    upgrade::{admit, named},
 };
 use crate::{
+    auth::Admitted,
     connection::{
         chat::{self, Visitor},
         socket::{self, Opening, With},
@@ -27,36 +28,39 @@ use crate::{
 #[derive(Deserialize)]
 pub struct VisitQuery {
     name: Option<String>,
-    token: Option<String>,
 }
 
 /// `GET /chat/{document}?name=…`: a WebSocket that speaks JSON.
 pub async fn connect(
     request: HttpRequest,
-    _: Admitted,
-    Query(VisitQuery { name, token }): Query<VisitQuery>,
+    _: MayConnect,
+    Query(VisitQuery { name }): Query<VisitQuery>,
     payload: web::Payload,
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let document = named(request.uri().path(), "/chat/", app.config.raw_names).map_err(ApiError::from)?;
-    // Who may read a document may talk about it.
-    access(&app, &document, token.filter(|token| !token.is_empty())).await?;
     let name = name.unwrap_or_else(|| "Guest".to_owned());
     let name = Person::clean_name(&name).ok_or_else(|| {
         let message = format!("name must have 1 to {} characters that can be seen", Person::LONGEST_NAME);
         ApiError::bad_request("invalid_query", message)
     })?;
-    let visitor = Visitor {
-        document,
-        name,
-        most: app.config.limits.per_document,
-        config: app.connection.chat,
-        chats: app.chats.clone(),
-        metrics: app.metrics.clone(),
+    let with = match admit(&request, &app, &document).await {
+        Err(reason) => With::Nobody(reason),
+        Ok((Admitted { principal, access }, ends)) => With::Chat(Visitor {
+            document,
+            // Who has a name is called by that.
+            name: principal.name.and_then(|name| Person::clean_name(&name)).unwrap_or(name),
+            may_speak: access.may_comment(),
+            ends,
+            most: app.config.limits.per_document,
+            config: app.connection.chat,
+            chats: app.chats.clone(),
+            metrics: app.metrics.clone(),
+        }),
     };
     let opening = Opening {
         connection: ConnectionId::new(),
-        with: With::Chat(visitor),
+        with,
         metrics: app.metrics.clone(),
         max_message_bytes: chat::frame_bytes(app.chats.limits().text_bytes),
         config: app.connection.clone(),
@@ -102,12 +106,12 @@ pub struct ChatPage {
     path = "/api/v1/documents/{name}/chat",
     operation_id = "getChat",
     tag = "chat",
-    params(Named, PageQuery),
+    params(Named<Reads>, PageQuery),
     responses((status = 200, description = "One page.", body = ChatPage), Reading)
 )]
 pub async fn page(
     app: web::Data<App>,
-    Named(document): Named,
+    Named { document, .. }: Named<Reads>,
     Query(query): Query<PageQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let limit = page_size(query.limit, PageQuery::MOST)?;

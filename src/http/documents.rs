@@ -24,11 +24,12 @@ use super::{
     answers::{HeldAnswer, Room},
     body::{Binary, Limit},
     error::ApiError,
-    extract::{MayChange, Named, Query, Stored, page_size},
+    extract::{Caller, MayChange, Named, Owns, Query, Reads, Stored, Writes, allow, page_size},
     refusals::{Changing, Conflict, Creating, Exporting, Inapplicable, Listing, Reading, Sending},
     upgrade,
 };
 use crate::{
+    auth::{Access, Principal},
     document::{
         Cursor, Head, Shelf, Standing, effect::Outcome, error::JoinError, exports::Form,
         handle::DocumentHandle, messages::Details, replica,
@@ -181,6 +182,8 @@ pub struct DocumentPage {
 }
 
 /// Lists documents, newest change first
+///
+/// Those that whoever asks may read. A page may hold fewer than are wanted, and even none, and have a `next` all the same.
 #[utoipa::path(
     get,
     path = "/api/v1/documents",
@@ -189,22 +192,52 @@ pub struct DocumentPage {
     params(ListQuery),
     responses((status = 200, description = "One page.", body = DocumentPage), Listing)
 )]
-pub async fn list(app: web::Data<App>, Query(query): Query<ListQuery>) -> Result<HttpResponse, ApiError> {
+pub async fn list(
+    app: web::Data<App>,
+    Query(query): Query<ListQuery>,
+    Caller { principal, .. }: Caller,
+) -> Result<HttpResponse, ApiError> {
     let limit = page_size(query.limit, ListQuery::MOST)?;
     let shelf = match query.shelf {
         ShelfName::Live => Shelf::Live,
         ShelfName::Trash => Shelf::Trash,
     };
     let after = query.after.as_deref().map(parse_cursor).transpose()?;
-    let page = app.registry.list(shelf, after, limit).await?;
-    let documents = join_all(page.heads.into_iter().map(async |head| {
+    let (heads, next) = readable(&app, &principal, shelf, after, limit).await?;
+    let documents = join_all(heads.into_iter().map(async |head| {
         let editors = app.registry.editors(&head.document);
         let people = if editors > 0 { app.registry.people(&head.document).await } else { Vec::new() };
         Document::from_head(head, editors, people)
     }));
     let documents = documents.await;
-    let next = page.next.map(|cursor| format!("{}.{}", cursor.modified.0, cursor.document));
+    let next = next.map(|cursor| format!("{}.{}", cursor.modified.0, cursor.document));
     Ok(answer(StatusCode::OK, &DocumentPage { documents, next }))
+}
+
+/// Those of a page that somebody may read; or of as many documents as may be looked at for one answer.
+async fn readable(
+    app: &App,
+    principal: &Principal,
+    shelf: Shelf,
+    mut after: Option<Cursor>,
+    limit: usize,
+) -> Result<(Vec<Head>, Option<Cursor>), ApiError> {
+    const MOST_LOOKED_AT: usize = 2000;
+
+    let (mut heads, mut looked_at) = (Vec::new(), 0);
+    loop {
+        let page = app.registry.list(shelf, after, limit - heads.len()).await?;
+        looked_at += page.heads.len();
+        for head in page.heads {
+            if app.policy.access(principal, &head.document).await >= Access::Read {
+                heads.push(head);
+            }
+        }
+        after = page.next;
+        if after.is_none() || heads.len() >= limit || looked_at >= MOST_LOOKED_AT {
+            return Ok((heads, after));
+        }
+    }
 }
 
 /// What such a `next` looks like: a time and a name.
@@ -255,6 +288,7 @@ pub async fn create(
     app: web::Data<App>,
     request: HttpRequest,
     _: MayChange,
+    Caller { principal, .. }: Caller,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     const LONGEST_TITLE: usize = 256;
@@ -276,6 +310,7 @@ pub async fn create(
         Some(name) => name,
         None => DocumentName::parse(&uuid::Uuid::new_v4().to_string())?,
     };
+    allow(&app, &principal, &name, Access::Write).await?;
     let title = wanted.title.filter(|title| !title.trim().is_empty());
     // Two orders to a disk that may not answer, and whoever asks waits for both together.
     let within = app.registry.config().answer_within * 3 / 2;
@@ -313,10 +348,13 @@ async fn make(app: &App, name: &DocumentName, title: Option<String>) -> Result<(
     path = "/api/v1/documents/{name}",
     operation_id = "getDocument",
     tag = "documents",
-    params(Named),
+    params(Named<Reads>),
     responses((status = 200, description = "The document, also if it is in the trash.", body = Document), Reading)
 )]
-pub async fn details(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+pub async fn details(
+    app: web::Data<App>,
+    Stored { document: name, .. }: Stored<Reads>,
+) -> Result<HttpResponse, ApiError> {
     let document = find(&app, &name).await?;
     Ok(answer(StatusCode::OK, &document))
 }
@@ -338,7 +376,7 @@ pub struct DeleteQuery {
     path = "/api/v1/documents/{name}",
     operation_id = "deleteDocument",
     tag = "documents",
-    params(Named, DeleteQuery),
+    params(Named<Reads>, DeleteQuery),
     responses(
         (status = 200, description = "It is in the trash.", body = Document),
         (status = 204, description = "It was deleted for ever, with its attachments and its chat."),
@@ -347,7 +385,7 @@ pub struct DeleteQuery {
 )]
 pub async fn delete(
     app: web::Data<App>,
-    Stored(name): Stored,
+    Stored { document: name, .. }: Stored<Owns>,
     _: MayChange,
     Query(query): Query<DeleteQuery>,
 ) -> Result<HttpResponse, ApiError> {
@@ -368,12 +406,12 @@ pub async fn delete(
     path = "/api/v1/documents/{name}/restore",
     operation_id = "restoreDocument",
     tag = "documents",
-    params(Named),
+    params(Named<Reads>),
     responses((status = 200, description = "It is live.", body = Document), Changing)
 )]
 pub async fn restore(
     app: web::Data<App>,
-    Stored(name): Stored,
+    Stored { document: name, .. }: Stored<Owns>,
     _: MayChange,
 ) -> Result<HttpResponse, ApiError> {
     find(&app, &name).await?;
@@ -388,7 +426,7 @@ pub async fn restore(
     path = "/api/v1/documents/{name}/text",
     operation_id = "getText",
     tag = "content",
-    params(Named),
+    params(Named<Reads>),
     responses((
         status = 200,
         description = "The text.",
@@ -396,7 +434,10 @@ pub async fn restore(
         content_type = "text/plain"
     ), Exporting)
 )]
-pub async fn text(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+pub async fn text(
+    app: web::Data<App>,
+    Stored { document: name, .. }: Stored<Reads>,
+) -> Result<HttpResponse, ApiError> {
     let text = export(&app, &name, Form::Text).await?;
     Ok(content("text/plain; charset=utf-8", text))
 }
@@ -407,7 +448,7 @@ pub async fn text(app: web::Data<App>, Stored(name): Stored) -> Result<HttpRespo
     path = "/api/v1/documents/{name}/markdown",
     operation_id = "getMarkdown",
     tag = "content",
-    params(Named),
+    params(Named<Reads>),
     responses((
         status = 200,
         description = "A text with its headings, lists, tables and formatting; of anything else its text.",
@@ -415,7 +456,10 @@ pub async fn text(app: web::Data<App>, Stored(name): Stored) -> Result<HttpRespo
         content_type = "text/markdown"
     ), Exporting)
 )]
-pub async fn markdown(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+pub async fn markdown(
+    app: web::Data<App>,
+    Stored { document: name, .. }: Stored<Reads>,
+) -> Result<HttpResponse, ApiError> {
     let text = export(&app, &name, Form::Markdown).await?;
     Ok(content("text/markdown; charset=utf-8", text))
 }
@@ -426,7 +470,7 @@ pub async fn markdown(app: web::Data<App>, Stored(name): Stored) -> Result<HttpR
     path = "/api/v1/documents/{name}/html",
     operation_id = "getHtml",
     tag = "content",
-    params(Named),
+    params(Named<Reads>),
     responses((
         status = 200,
         description = "A whole page, in which nothing runs and which nothing of ours is in.",
@@ -434,7 +478,10 @@ pub async fn markdown(app: web::Data<App>, Stored(name): Stored) -> Result<HttpR
         content_type = "text/html"
     ), Exporting)
 )]
-pub async fn html(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+pub async fn html(
+    app: web::Data<App>,
+    Stored { document: name, .. }: Stored<Reads>,
+) -> Result<HttpResponse, ApiError> {
     /// Pictures of this server; its own style; an origin that nobody else has.
     const ALONE: &str = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; frame-ancestors 'none'; \
                          sandbox allow-popups allow-popups-to-escape-sandbox";
@@ -450,7 +497,7 @@ pub async fn html(app: web::Data<App>, Stored(name): Stored) -> Result<HttpRespo
     path = "/api/v1/documents/{name}/json",
     operation_id = "getJson",
     tag = "content",
-    params(Named),
+    params(Named<Reads>),
     responses((
         status = 200,
         description = "The shared types by their names; a text, under `body`, as its blocks. A subdocument is an object of its `guid` and its options.",
@@ -458,7 +505,10 @@ pub async fn html(app: web::Data<App>, Stored(name): Stored) -> Result<HttpRespo
         content_type = "application/json"
     ), Exporting)
 )]
-pub async fn json(app: web::Data<App>, Stored(name): Stored) -> Result<HttpResponse, ApiError> {
+pub async fn json(
+    app: web::Data<App>,
+    Stored { document: name, .. }: Stored<Reads>,
+) -> Result<HttpResponse, ApiError> {
     let json = export(&app, &name, Form::Json).await?;
     Ok(content("application/json", json))
 }
@@ -487,7 +537,7 @@ fn always() -> Object {
     path = "/api/v1/documents/{name}/updates",
     operation_id = "applyUpdate",
     tag = "content",
-    params(Named),
+    params(Named<Reads>),
     request_body(content = inline(Binary), content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "It is applied and durable.", body = Applied),
@@ -499,7 +549,7 @@ fn always() -> Object {
 pub async fn update(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(name): Named,
+    Named { document: name, .. }: Named<Writes>,
     _: MayChange,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
@@ -553,7 +603,7 @@ pub struct Reached {
     path = "/api/v1/documents/{name}/stateless",
     operation_id = "tellEverybody",
     tag = "live",
-    params(Named),
+    params(Named<Reads>),
     request_body(
         content = ref("#/components/schemas/Stateless"),
         content_type = "text/plain",
@@ -564,7 +614,7 @@ pub struct Reached {
 pub async fn stateless(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(name): Named,
+    Named { document: name, .. }: Named<Writes>,
     _: MayChange,
     payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {

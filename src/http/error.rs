@@ -128,6 +128,9 @@ impl ResponseError for ApiError {
         if let Some(seconds) = self.retry_after.or(unavailable) {
             response.insert_header(("retry-after", seconds.to_string()));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header(("www-authenticate", "Bearer"));
+        }
         response
             .insert_header(("cache-control", "no-store"))
             .json(Body { error: Words { code: self.code, message: &self.message } })

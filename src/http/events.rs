@@ -21,12 +21,15 @@ use super::{
     body::{Binary, Limit},
     encoded::Encoded,
     error::ApiError,
-    extract::{Admitted, MayChange, Named, Query},
+    extract::{Caller, MayChange, MayConnect, Named, OfSession, Query, Reads, allow},
     places,
-    refusals::{BadRequest, Forbidden, Listening, NotFound, RefusedAgain, Sending, Unavailable},
+    refusals::{
+        BadRequest, Forbidden, Listening, NotFound, RefusedAgain, Sending, Unauthorized, Unavailable,
+    },
     upgrade,
 };
 use crate::{
+    auth::{Access, Admitted},
     connection::{
         feed::{Feed, Listener, Told},
         single::Single,
@@ -52,8 +55,6 @@ pub struct SessionQuery {
     after: Option<u64>,
     /// Seconds to wait for news.
     wait: Option<u64>,
-    /// What a policy may want to see.
-    token: Option<String>,
 }
 
 /// A session that has begun.
@@ -72,14 +73,15 @@ pub struct Begun {
     operation_id = "beginSession",
     tag = "live",
     params(
-        Named,
+        Named<Reads>,
         ("token" = inline(Option<String>), Query, description = "What a policy may want to see. May come as a bearer token instead.")
     ),
     responses(
         (status = 201, description = "The session.", body = Begun),
         (status = 400, response = BadRequest),
-        (status = 401, response = Forbidden),
+        (status = 401, response = Unauthorized),
         (status = 403, response = Forbidden),
+        (status = 404, response = NotFound),
         (status = 429, response = RefusedAgain),
         (status = 503, response = Unavailable)
     )
@@ -87,15 +89,13 @@ pub struct Begun {
 pub async fn begin(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(document): Named,
+    OfSession(document): OfSession,
     _: MayChange,
-    _: Admitted,
-    Query(SessionQuery { token, .. }): Query<SessionQuery>,
+    _: MayConnect,
+    Query(_): Query<SessionQuery>,
+    Caller { principal, ends }: Caller,
 ) -> Result<HttpResponse, ApiError> {
-    let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    let bearer = bearer.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    let token = token.or(bearer).filter(|token| !token.is_empty());
-    let access = upgrade::access(&app, &document, token).await?;
+    let access = allow(&app, &principal, &document, Access::Read).await?;
     let address = upgrade::address(&request);
     upgrade::slowed(&request, &app, &document)?;
     let place = app.places.admit(address).map_err(|setting| {
@@ -105,7 +105,8 @@ pub async fn begin(
     let single = Single {
         connection: ConnectionId::new(),
         document,
-        access,
+        admitted: Admitted { principal, access },
+        ends,
         dialect: Dialect::Hocuspocus,
         max_sessions: app.config.limits.per_document,
         registry: app.registry.clone(),
@@ -125,7 +126,7 @@ pub async fn begin(
     path = "/api/v1/documents/{name}/sessions/{session}",
     operation_id = "endSession",
     tag = "live",
-    params(Named, ("session" = Uuid, Path, description = "The session, as it was named.")),
+    params(Named<Reads>, ("session" = Uuid, Path, description = "The session, as it was named.")),
     responses(
         (status = 204, description = "It ends."),
         (status = 400, response = BadRequest),
@@ -136,7 +137,7 @@ pub async fn begin(
 pub async fn end(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(name): Named,
+    OfSession(name): OfSession,
     _: MayChange,
 ) -> Result<HttpResponse, ApiError> {
     let session = request.match_info().get("session").and_then(|session| session.parse().ok());
@@ -182,7 +183,7 @@ enum EventName {
     operation_id = "listenToDocument",
     tag = "live",
     params(
-        Named,
+        Named<Reads>,
         ("session" = inline(Option<Uuid>), Query, description = "The session to listen to. Needed unless `Last-Event-ID` names it."),
         ("after" = inline(Option<u64>), Query, description = "The number of the last message that arrived.")
     ),
@@ -194,7 +195,7 @@ enum EventName {
 pub async fn stream(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(name): Named,
+    OfSession(name): OfSession,
     Query(query): Query<SessionQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()).and_then(parse_id);
@@ -274,7 +275,7 @@ struct Closed {
     operation_id = "pollDocument",
     tag = "live",
     params(
-        Named,
+        Named<Reads>,
         ("session" = Uuid, Query, description = "The session to listen to."),
         ("after" = inline(Option<u64>), Query, description = "The number of the last message that arrived."),
         ("wait" = inline(Option<u64>), Query, description = "Seconds to wait for news: 25 without it, and more than 25 are as good as 25.")
@@ -286,7 +287,7 @@ struct Closed {
 )]
 pub async fn poll(
     app: web::Data<App>,
-    Named(name): Named,
+    OfSession(name): OfSession,
     Query(query): Query<SessionQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let after = query.after.unwrap_or(0);
@@ -313,14 +314,14 @@ pub async fn poll(
     path = "/api/v1/documents/{name}/messages",
     operation_id = "speakToDocument",
     tag = "live",
-    params(Named, ("session" = Uuid, Query, description = "The session to go on with, as it was named.")),
+    params(Named<Reads>, ("session" = Uuid, Query, description = "The session to go on with, as it was named.")),
     request_body(content = inline(Binary), content_type = "application/octet-stream"),
     responses((status = 204, description = "On its way to the document."), Sending)
 )]
 pub async fn say(
     app: web::Data<App>,
     request: HttpRequest,
-    Named(name): Named,
+    OfSession(name): OfSession,
     _: MayChange,
     Query(query): Query<SessionQuery>,
     payload: web::Payload,

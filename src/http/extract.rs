@@ -1,14 +1,23 @@
-//! What handlers are given of a request, read once and refused in the shape of every refusal.
+//! What handlers are given of a request, read once and refused in the shape of every refusal: whoever sends it among that.
+//! This is the door: no handler is given a document without saying what its caller must be allowed to do with it.
 //!
 //! A handler names them in the order in which they are to be refused: what comes first is looked at first.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    marker::PhantomData,
+    time::Instant,
+};
 
 use actix_web::{
     FromRequest, HttpRequest, dev,
-    http::{StatusCode, header::HeaderMap},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, HeaderMap, SEC_WEBSOCKET_PROTOCOL},
+    },
     web,
 };
+use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use utoipa::{
@@ -20,7 +29,10 @@ use utoipa::{
 };
 
 use super::{App, error::ApiError};
-use crate::ids::DocumentName;
+use crate::{
+    auth::{Access, Principal, Unauthorized},
+    ids::{DocumentName, InvalidName, Moment},
+};
 
 /// What stands behind the question mark. Which keys there may be, and whether others are refused, is its type's to say.
 pub struct Query<T>(pub T);
@@ -28,7 +40,10 @@ pub struct Query<T>(pub T);
 impl<T: DeserializeOwned> Query<T> {
     /// Reads a query, without its question mark.
     pub(super) fn of(query: &str) -> Result<T, ApiError> {
-        web::Query::from_query(query)
+        // The door has read that.
+        let is_token = |pair: &&str| pair.split('=').next() == Some(TOKEN);
+        let query = query.split('&').filter(|pair| !is_token(pair)).collect::<Vec<_>>().join("&");
+        web::Query::from_query(&query)
             .map(web::Query::into_inner)
             .map_err(|error| ApiError::bad_request("invalid_query", error.to_string()))
     }
@@ -51,21 +66,143 @@ pub(super) fn page_size(limit: usize, most: usize) -> Result<usize, ApiError> {
     Err(ApiError::bad_request("invalid_query", format!("limit must be from 1 to {most}")))
 }
 
-/// The document named in the path: one percent-encoded segment. Taken from the raw path, because the router
-/// would turn `%2F` into a boundary.
-pub struct Named(pub DocumentName);
+/// What a handler lets somebody do with the document named in the path: the least [`Access`] that they need.
+pub(super) trait Level: 'static {
+    const NEEDS: Access;
+}
 
-impl FromRequest for Named {
+/// The levels, as types: a handler that is given a document says which one it needs.
+macro_rules! levels {
+    ($($name:ident: $access:ident;)*) => {
+        $(
+            #[doc = concat!("[`Access::", stringify!($access), "`].")]
+            pub struct $name;
+
+            impl Level for $name {
+                const NEEDS: Access = Access::$access;
+            }
+        )*
+    };
+}
+
+levels! {
+    Reads: Read;
+    Writes: Write;
+    Owns: Own;
+}
+
+/// Whoever sends a request.
+pub struct Caller {
+    pub principal: Principal,
+    /// When their time is over.
+    pub(super) ends: Option<Instant>,
+}
+
+impl FromRequest for Caller {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let name = DocumentName::parse_bytes(&segment(request));
-        ready(name.map(Self).map_err(ApiError::from))
+        let request = request.clone();
+        Box::pin(async move { caller(&request, app(&request)?).await })
     }
 }
 
-impl IntoParams for Named {
+/// Who sends it, by what they present.
+pub(super) async fn caller(request: &HttpRequest, app: &App) -> Result<Caller, ApiError> {
+    let now = Moment::now();
+    match app.policy.principal(presented(request), now.wall).await {
+        Ok(principal) => Ok(Caller { ends: principal.ends(now), principal }),
+        Err(Unauthorized(why)) => {
+            app.metrics.turned_away.inc();
+            Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", why))
+        }
+    }
+}
+
+/// What they present: in `Authorization`, in the query as `token`, or as a subprotocol of a WebSocket. Whatever it is, it is
+/// named in no log and no answer.
+pub(super) fn presented(request: &HttpRequest) -> Option<String> {
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let bearer = header(AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+    });
+    let in_query = || {
+        let pairs = web::Query::<Vec<(String, String)>>::from_query(request.query_string()).ok()?;
+        pairs.into_inner().into_iter().rev().find(|(key, _)| key == TOKEN).map(|(_, token)| token)
+    };
+    let in_protocols = || {
+        let token = |protocol: &str| {
+            PROTOCOLS.iter().find_map(|prefix| protocol.strip_prefix(prefix)).map(str::to_owned)
+        };
+        protocols(request).find_map(token)
+    };
+    let found = bearer.filter(|token| !token.is_empty()).or_else(in_query).filter(|token| !token.is_empty());
+    found.or_else(in_protocols).filter(|token| !token.is_empty())
+}
+
+/// Where a token is in a query.
+const TOKEN: &str = "token";
+
+/// What a token has before it as a subprotocol. The second is that of `@y/websocket-server`.
+const PROTOCOLS: [&str; 2] = ["weft.token.", "yauth-"];
+
+/// The subprotocols that a client offers, as it wrote them.
+pub(super) fn protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
+    let headers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+    headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+}
+
+/// Lets a caller do something with a document, or says that they may not. Who may not even read it is told that there is none.
+pub(super) async fn allow(
+    app: &App,
+    principal: &Principal,
+    document: &DocumentName,
+    needs: Access,
+) -> Result<Access, ApiError> {
+    let access = app.policy.access(principal, document).await;
+    if access >= needs {
+        return Ok(access);
+    }
+    app.metrics.turned_away.inc();
+    if access == Access::None {
+        return Err(ApiError::not_found());
+    }
+    let message = format!("you may {} this document, and not {} it", access.verb(), needs.verb());
+    Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", message))
+}
+
+/// The document named in the path, by somebody who may do that with it: one percent-encoded segment. Taken from the raw path,
+/// because the router would turn `%2F` into a boundary.
+pub struct Named<L> {
+    pub document: DocumentName,
+    level: PhantomData<L>,
+}
+
+impl<L: Level> FromRequest for Named<L> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let name = DocumentName::parse_bytes(&segment(request));
+        let request = request.clone();
+        Box::pin(async move { Ok(Self { document: named::<L>(&request, name).await?, level: PhantomData }) })
+    }
+}
+
+/// That a caller may do that with a document.
+async fn named<L: Level>(
+    request: &HttpRequest,
+    name: Result<DocumentName, InvalidName>,
+) -> Result<DocumentName, ApiError> {
+    let (name, app) = (name?, app(request)?);
+    let Caller { principal, .. } = caller(request, app).await?;
+    allow(app, &principal, &name, L::NEEDS).await?;
+    Ok(name)
+}
+
+impl<L> IntoParams for Named<L> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         const DESCRIPTION: &str = "The document's name, percent-encoded as one segment. What earlier versions stored as `.` or \
                                    `..` is read and deleted as `%7F.` and `%7F..`.";
@@ -81,11 +218,14 @@ impl IntoParams for Named {
 
 /// The same where nothing is made or written: what earlier versions stored as `.` and `..` is reached as `%7F.` and
 /// `%7F..`, because browsers resolve those names in whatever way they are encoded. No other name holds that character.
-pub struct Stored(pub DocumentName);
+pub struct Stored<L> {
+    pub document: DocumentName,
+    level: PhantomData<L>,
+}
 
-impl FromRequest for Stored {
+impl<L: Level> FromRequest for Stored<L> {
     type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         let name = match segment(request).as_slice() {
@@ -93,6 +233,21 @@ impl FromRequest for Stored {
             b"\x7f.." => DocumentName::parse_stored(".."),
             name => DocumentName::parse_bytes(name),
         };
+        let request = request.clone();
+        Box::pin(async move { Ok(Self { document: named::<L>(&request, name).await?, level: PhantomData }) })
+    }
+}
+
+/// The document of a session over plain HTTP. Whoever knows the session's id, which is not to be guessed, has passed the door
+/// when it began.
+pub struct OfSession(pub DocumentName);
+
+impl FromRequest for OfSession {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let name = DocumentName::parse_bytes(&segment(request));
         ready(name.map(Self).map_err(ApiError::from))
     }
 }
@@ -115,9 +270,9 @@ impl FromRequest for MayChange {
 }
 
 /// That the request may become a conversation.
-pub struct Admitted;
+pub struct MayConnect;
 
-impl FromRequest for Admitted {
+impl FromRequest for MayConnect {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 

@@ -34,8 +34,9 @@ macro_rules! refusals {
 
 refusals! {
     BadRequest: "The request is not understood: `invalid_name`, `invalid_query`, `invalid_body`, `invalid_update`, `session_missing`, `refused_message`, `invalid_origin`, or sent to another name: `unknown_host`.";
-    Forbidden: "Pages of this origin may not change documents: `origin_not_allowed`.";
-    NotFound: "There is no such document, or nothing of this id beside it: `not_found`, `no_such_attachment`.";
+    Unauthorized ["WWW-Authenticate"]: "Who is this? A token is missing, or it is not good: `unauthorized`.";
+    Forbidden: "Whoever asks may do less with the document than that: `forbidden`. Or pages of this origin may not change documents: `origin_not_allowed`.";
+    NotFound: "There is no such document, or none that whoever asks may read, or nothing of this id beside it: `not_found`, `no_such_attachment`.";
     TooSlow: "The body came too slowly: `too_slow`.";
     Conflict: "The update builds upon changes that the document does not have: `incomplete_update`.";
     Gone: "The document is in the trash or was deleted for ever: `in_trash`, `deleted`.";
@@ -69,19 +70,19 @@ macro_rules! together {
 
 together! {
     /// Of what is asked of the server itself.
-    Asking: 400 BadRequest;
+    Asking: 400 BadRequest, 401 Unauthorized, 403 Forbidden;
     /// Of what is asked of all documents.
-    Listing: 400 BadRequest, 500 Internal, 503 Unavailable;
+    Listing: 400 BadRequest, 401 Unauthorized, 500 Internal, 503 Unavailable;
     /// Of what is asked of one.
-    Reading: 400 BadRequest, 404 NotFound, 410 Gone, 500 Internal, 503 Unavailable;
+    Reading: 400 BadRequest, 401 Unauthorized, 404 NotFound, 410 Gone, 500 Internal, 503 Unavailable;
     /// Of what it says to who does not speak Yjs.
-    Exporting: 400 BadRequest, 404 NotFound, 410 Gone, 422 Unreadable, 500 Internal, 503 Unavailable;
+    Exporting: 400 BadRequest, 401 Unauthorized, 404 NotFound, 410 Gone, 422 Unreadable, 500 Internal, 503 Unavailable;
     /// Of what changes one.
-    Changing: 400 BadRequest, 403 Forbidden, 404 NotFound, 410 Gone, 500 Internal, 503 Unavailable;
+    Changing: 400 BadRequest, 401 Unauthorized, 403 Forbidden, 404 NotFound, 410 Gone, 500 Internal, 503 Unavailable;
     /// Of what makes one, with a body.
-    Creating: 400 BadRequest, 403 Forbidden, 408 TooSlow, 410 Gone, 413 TooLarge, 500 Internal, 503 Unavailable;
+    Creating: 400 BadRequest, 401 Unauthorized, 403 Forbidden, 404 NotFound, 408 TooSlow, 410 Gone, 413 TooLarge, 500 Internal, 503 Unavailable;
     /// Of what is sent to one, as a body.
-    Sending: 400 BadRequest, 403 Forbidden, 404 NotFound, 408 TooSlow, 410 Gone, 413 TooLarge, 500 Internal,
+    Sending: 400 BadRequest, 401 Unauthorized, 403 Forbidden, 404 NotFound, 408 TooSlow, 410 Gone, 413 TooLarge, 500 Internal,
         503 Unavailable;
     /// Of listening to a session.
     Listening: 400 BadRequest, 403 Forbidden, 404 NotFound, 410 Gone, 503 Unavailable;

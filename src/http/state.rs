@@ -30,7 +30,7 @@ use super::{
     conditional::{self, RangeHeaders, Wanted, beyond},
     documents::{lacking, read},
     error::ApiError,
-    extract::{Named, Query, Stored},
+    extract::{Named, Query, Reads, Stored},
     refusals::{BeyondTheEnd, Reading},
 };
 use crate::{
@@ -92,7 +92,7 @@ struct EncodingHeaders {
     path = "/api/v1/documents/{name}/state",
     operation_id = "getState",
     tag = "content",
-    params(Named, StateQuery, RangeHeaders, EncodingHeaders),
+    params(Named<Reads>, StateQuery, RangeHeaders, EncodingHeaders),
     responses(
         (
             status = 200,
@@ -116,7 +116,7 @@ struct EncodingHeaders {
 pub async fn state(
     app: web::Data<App>,
     request: HttpRequest,
-    Stored(name): Stored,
+    Stored { document: name, .. }: Stored<Reads>,
     Query(query): Query<StateQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let vector = query.vector(&app.connection.guard)?;

@@ -19,10 +19,10 @@ use serde::Deserialize;
 use super::{
     App,
     error::ApiError,
-    extract::{Admitted, Query},
+    extract::{self, MayConnect, Query},
 };
 use crate::{
-    auth::{self, Access, Denied},
+    auth::{Admitted, NotAdmitted},
     connection::{
         collab::Editor,
         many::Many,
@@ -30,9 +30,10 @@ use crate::{
         single::Single,
         socket::{self, Opening, With},
     },
-    ids::{ConnectionId, DocumentName, InvalidName},
+    ids::{ConnectionId, DocumentName, InvalidName, Moment},
     protocol::{
         Dialect,
+        close::CloseReason,
         json::{self, EditorName, FieldName},
     },
 };
@@ -44,7 +45,7 @@ use crate::{
 /// comes as `?token=…` or as the subprotocol `yauth-…`.
 pub async fn y_websocket(
     request: HttpRequest,
-    _: Admitted,
+    _: MayConnect,
     Query(asked): Query<Pairs>,
     payload: web::Payload,
     app: web::Data<App>,
@@ -52,20 +53,22 @@ pub async fn y_websocket(
     let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
     slowed(&request, &app, &document)?;
     let asked = Asked::of(asked);
-    let token = asked.token.clone().or_else(|| token_in_protocols(&request));
-    let access = access(&app, &document, token).await?;
     let connection = ConnectionId::new();
-    let with = With::One(Single {
-        connection,
-        document,
-        access,
-        dialect: asked.echo.map_or(Dialect::YWebSocketById, |echo| Dialect::YWebSocket { echo }),
-        max_sessions: app.config.limits.per_document,
-        registry: app.registry.clone(),
-        metrics: app.metrics.clone(),
-        address: address(&request),
-        penalties: app.penalties.clone(),
-    });
+    let with = match admit(&request, &app, &document).await {
+        Err(reason) => With::Nobody(reason),
+        Ok((admitted, ends)) => With::One(Single {
+            connection,
+            document,
+            admitted,
+            ends,
+            dialect: asked.echo.map_or(Dialect::YWebSocketById, |echo| Dialect::YWebSocket { echo }),
+            max_sessions: app.config.limits.per_document,
+            registry: app.registry.clone(),
+            metrics: app.metrics.clone(),
+            address: address(&request),
+            penalties: app.penalties.clone(),
+        }),
+    };
     open(&request, payload, &app, connection, with, &asked).await
 }
 
@@ -73,7 +76,7 @@ pub async fn y_websocket(
 /// load balancer may use it. Documents are named, and tokens presented, in the frames.
 pub async fn hocuspocus(
     request: HttpRequest,
-    _: Admitted,
+    _: MayConnect,
     Query(asked): Query<Pairs>,
     payload: web::Payload,
     app: web::Data<App>,
@@ -98,7 +101,6 @@ struct Asked {
     echo: Option<bool>,
     /// The longest silence it takes for a living line.
     keepalive: Option<Duration>,
-    token: Option<String>,
 }
 
 /// A query as it stands there. Of what a client may ask twice the last word counts, and what it should not is nobody's.
@@ -115,7 +117,6 @@ impl Asked {
                     let seconds = value.parse().ok().filter(|seconds| (1..=20).contains(seconds));
                     asked.keepalive = seconds.map(Duration::from_secs);
                 }
-                "token" if !value.is_empty() => asked.token = Some(value),
                 _ => {}
             }
         }
@@ -123,33 +124,27 @@ impl Asked {
     }
 }
 
-/// The subprotocols that a client offers, as it wrote them.
-fn protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
-    let headers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
-    headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
-}
-
-fn token_in_protocols(request: &HttpRequest) -> Option<String> {
-    let token = protocols(request).find_map(|protocol| protocol.strip_prefix("yauth-"))?;
-    (!token.is_empty()).then(|| token.to_owned())
-}
-
-/// What somebody with this token, or without one, may do with a document.
-pub(super) async fn access(
+/// Lets a caller into a document for a conversation. Who may not is told by a close code: what an upgrade is answered, a browser
+/// shows nobody, and clients come back for ever.
+pub(super) async fn admit(
+    request: &HttpRequest,
     app: &App,
     document: &DocumentName,
-    token: Option<String>,
-) -> Result<Access, ApiError> {
-    let is_anonymous = token.is_none();
-    let asked = auth::Request { document: document.clone(), token };
-    app.policy.admit(asked).await.map_err(|Denied(reason)| {
-        app.metrics.turned_away.inc();
-        if is_anonymous {
-            ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", reason)
-        } else {
-            ApiError::new(StatusCode::FORBIDDEN, "forbidden", reason)
+) -> Result<(Admitted, Option<Instant>), CloseReason> {
+    let now = Moment::now();
+    match app.policy.admit(extract::presented(request), document, now.wall).await {
+        Ok(admitted) => {
+            let ends = admitted.principal.ends(now);
+            Ok((admitted, ends))
         }
-    })
+        Err(why) => {
+            app.metrics.turned_away.inc();
+            Err(match why {
+                NotAdmitted::Unauthorized(_) => CloseReason::Unauthorized,
+                NotAdmitted::Forbidden => CloseReason::Forbidden,
+            })
+        }
+    }
 }
 
 /// Where a request comes from.
@@ -187,7 +182,7 @@ async fn open(
     let opening = Opening { connection, with, metrics, max_message_bytes, config, heartbeat };
     let mut response = socket::open(request, payload, opening).await?;
     // A browser whose offer is not taken up hangs up.
-    if let Some(protocol) = protocols(request).next()
+    if let Some(protocol) = extract::protocols(request).next()
         && let Ok(protocol) = HeaderValue::from_str(protocol)
     {
         response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
@@ -200,15 +195,13 @@ async fn open(
 pub struct CollabQuery {
     /// Which text of the document; `content` without it.
     field: Option<String>,
-    /// What a policy may want to see.
-    token: Option<String>,
 }
 
 /// `GET /collab/{document}/{editor}?field=content`: a connection of the JSON dialect. The editor's name is
 /// what follows the last slash; the document's name may hold slashes of its own.
 pub async fn collab(
     request: HttpRequest,
-    _: Admitted,
+    _: MayConnect,
     Query(query): Query<CollabQuery>,
     payload: web::Payload,
     app: web::Data<App>,
@@ -220,22 +213,25 @@ pub async fn collab(
         .map_err(|error| ApiError::bad_request("invalid_editor", format!("the editor's name {error}")))?;
     let field = FieldName::parse(query.field.as_deref().unwrap_or("content"))
         .map_err(|error| ApiError::bad_request("invalid_field", format!("the field's name {error}")))?;
-    let token = query.token.filter(|token| !token.is_empty());
-    let access = access(&app, &document, token).await?;
     let limits = json::EditLimits::default();
-    let editor = Editor {
-        document,
-        field,
-        name: editor,
-        access,
-        max_sessions: app.config.limits.per_document,
-        limits,
-        registry: app.registry.clone(),
-        metrics: app.metrics.clone(),
+    let with = match admit(&request, &app, &document).await {
+        Err(reason) => With::Nobody(reason),
+        Ok((Admitted { principal, access }, ends)) => With::Text(Editor {
+            document,
+            field,
+            // Who has a name is called by that.
+            name: principal.name.and_then(|name| EditorName::parse(&name).ok()).unwrap_or(editor),
+            access,
+            ends,
+            max_sessions: app.config.limits.per_document,
+            limits,
+            registry: app.registry.clone(),
+            metrics: app.metrics.clone(),
+        }),
     };
     let opening = Opening {
         connection: ConnectionId::new(),
-        with: With::Text(editor),
+        with,
         metrics: app.metrics.clone(),
         // A message that is somewhat too long is answered in words.
         max_message_bytes: 2 * limits.message_bytes,

@@ -33,6 +33,8 @@ pub enum CloseReason {
     Reset,
     /// 4401: who is this? The token is missing, wrong or expired.
     Unauthorized,
+    /// 4403: there is no such document for whoever asks: it is not there, or not theirs to see.
+    Forbidden,
     /// 4404: the document was deleted, and must not come back from an old replica.
     Gone,
     /// 4422: a change, or what somebody shows of themselves, was refused, and would be again: a client sends it on
@@ -46,7 +48,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// All of them, for tables and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Normal,
         Self::GoingAway,
         Self::ProtocolError,
@@ -58,6 +60,7 @@ impl CloseReason {
         Self::TryAgainLater,
         Self::Reset,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::Gone,
         Self::Refused("malformed_update"),
         Self::Idle,
@@ -78,6 +81,7 @@ impl CloseReason {
             Self::TryAgainLater => 1013,
             Self::Reset => 4205,
             Self::Unauthorized => 4401,
+            Self::Forbidden => 4403,
             Self::Gone => 4404,
             Self::Refused(_) => 4422,
             Self::Idle => 4508,
@@ -99,7 +103,8 @@ impl CloseReason {
             Self::ServiceRestart => "the server restarts",
             Self::TryAgainLater => "too slow or too busy, try again later",
             Self::Reset => "reset connection",
-            Self::Unauthorized => "unauthorized",
+            Self::Unauthorized => "unauthorized: a token is missing, wrong or expired",
+            Self::Forbidden => "forbidden: there is no such document, or it is not yours to open",
             Self::Gone => "the document was deleted",
             Self::Refused(why) => refused(why),
             Self::Idle => "idle for too long",
@@ -124,6 +129,7 @@ impl CloseReason {
             | Self::PolicyViolation
             | Self::TooBig
             | Self::Unauthorized
+            | Self::Forbidden
             | Self::Gone
             | Self::Refused(_) => false,
         }

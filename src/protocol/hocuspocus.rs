@@ -221,6 +221,8 @@ pub enum Outgoing {
     },
     /// Access refused, with the reason for a person to read.
     Denied(String),
+    /// Send another token: this one ends soon. Providers before version 3 do not listen.
+    TokenRequest,
     /// What became of one step 2 or update.
     SyncStatus {
         /// It is in the document and durable; otherwise it was refused.
@@ -240,6 +242,7 @@ pub fn encode(message: &Outgoing) -> Bytes {
             text(&[AUTH, AUTHENTICATED], if *may_write { "read-write" } else { "readonly" })
         }
         Outgoing::Denied(reason) => text(&[AUTH, DENIED], reason),
+        Outgoing::TokenRequest => Bytes::from_static(&[AUTH as u8, TOKEN as u8]),
         Outgoing::SyncStatus { applied } => {
             Bytes::from_static(if *applied { &[SYNC_STATUS as u8, 1] } else { &[SYNC_STATUS as u8, 0] })
         }

@@ -18,7 +18,7 @@ use crate::support::repository;
 
 /// Which modules a module may use, and how much of them. Telemetry's handles are everybody's.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("main", &["config", "server", "telemetry", "maintenance"]),
+    ("main", &["config", "server", "telemetry", "maintenance", "auth", "ids::Timestamp"]),
     ("server", &["config", "connection", "document", "http", "ids", "protocol", "store", "auth"]),
     // Composes what each module declares.
     ("config", &["auth", "connection", "document", "http", "store", "protocol::guard"]),
@@ -26,7 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("maintenance", &["document", "ids", "store"]),
     ("http", &["connection", "document", "auth", "protocol", "ids"]),
     ("connection", &["document", "auth", "protocol", "ids"]),
-    ("document", &["store", "cluster", "auth::Access", "protocol", "ids"]),
+    ("document", &["store", "cluster", "auth::Access", "auth::Person", "protocol", "ids"]),
     ("store", &["ids"]),
     ("cluster", &["ids"]),
     ("auth", &["ids"]),
@@ -58,6 +58,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("actix_server", &["http/listener.rs"]),
     ("actix_service", &["http/listener.rs", "http/upgraded.rs"]),
     ("actix_web", &["connection/incoming.rs", "connection/socket.rs", "http/", "server.rs", "main.rs"]),
+    ("jsonwebtoken", &["auth/keys.rs", "auth/tokens.rs"]),
     ("utoipa", &["http/", "ids.rs", "protocol/chat.rs", "protocol/message.rs"]),
     ("brotli", &["document/compress.rs"]),
     ("flate2", &["document/compress.rs"]),
@@ -77,8 +78,10 @@ const CLOCKS: &[&str] = &[
     "connection/line.rs",
     "connection/socket.rs",
     "http/attachments.rs",
+    "http/extract.rs",
     "http/upgrade.rs",
     "ids.rs",
+    "main.rs",
     "server.rs",
     "store/sled.rs",
     "store/sled/",

@@ -10,7 +10,8 @@ use std::{
 use futures_util::future::BoxFuture;
 use parking_lot::{Condvar, Mutex};
 use weft::{
-    auth::{self, Access, Denied, Policy},
+    auth::{Access, Policy, Principal, Unauthorized},
+    ids::{DocumentName, Timestamp},
     store::faulty::WriteFault,
 };
 
@@ -160,7 +161,7 @@ impl Stuck {
 }
 
 impl Policy for Stuck {
-    fn admit(&self, _: auth::Request) -> BoxFuture<'_, Result<Access, Denied>> {
+    fn principal(&self, _: Option<String>, _: Timestamp) -> BoxFuture<'_, Result<Principal, Unauthorized>> {
         let mut stuck = self.stuck.lock();
         if *stuck {
             self.arrived.notify_one();
@@ -168,7 +169,15 @@ impl Policy for Stuck {
         while *stuck {
             self.changed.wait(&mut stuck);
         }
-        Box::pin(ready(Ok(Access::Write)))
+        Box::pin(ready(Ok(Principal::anonymous())))
+    }
+
+    fn access(&self, _: &Principal, _: &DocumentName) -> BoxFuture<'_, Access> {
+        Box::pin(ready(Access::Write))
+    }
+
+    fn may_operate(&self, _: &Principal) -> bool {
+        true
     }
 }
 

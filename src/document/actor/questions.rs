@@ -14,7 +14,7 @@ use crate::{
         hearers::in_messages,
         messages::{
             CatchUp, Contribute, Deliver, DeliverText, Details, Drain, Join, JoinText, JoiningText, Leave,
-            ReadDetails, ReadDifference, ReadPeople, SetAccess, Tell,
+            ReadDetails, ReadDifference, ReadPeople, Renew, Tell,
         },
         queue::{self, MadeUp},
         replica::{Poisoned, Replica},
@@ -33,7 +33,8 @@ impl Handler<Join> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, Join(joining): Join, ctx: &mut Context<Self>) -> Self::Result {
         let serving = self.admit(joining.max_sessions)?;
-        let mut effects = serving.state.join(joining.session, joining.access, joining.dialect);
+        let mut effects =
+            serving.state.join(joining.session, joining.access, joining.person, joining.dialect);
         self.hearers.join(joining.session, joining.outbox);
         self.is_in_use();
         self.carry_out(&mut effects, ctx);
@@ -118,13 +119,13 @@ impl Handler<Leave> for DocumentActor {
     }
 }
 
-impl Handler<SetAccess> for DocumentActor {
+impl Handler<Renew> for DocumentActor {
     type Result = ();
-    fn handle(&mut self, SetAccess { session, access }: SetAccess, ctx: &mut Context<Self>) {
+    fn handle(&mut self, Renew { session, access, person }: Renew, ctx: &mut Context<Self>) {
         // What it said before was said with the rights it had.
         self.flush(ctx);
         if let Ok(serving) = self.serving() {
-            serving.state.set_access(session, access);
+            serving.state.renew(session, access, person);
         }
     }
 }

@@ -185,6 +185,7 @@ impl Story {
                 drop(self.state.join(
                     session,
                     Access::Write,
+                    None,
                     crate::protocol::Dialect::YWebSocket { echo: false },
                 ));
                 Effects::new()
@@ -910,6 +911,7 @@ fn scribes_and_painters_end_with_the_same_text() {
             drop(crowd.state.join(
                 session,
                 Access::Write,
+                None,
                 crate::protocol::Dialect::YWebSocket { echo: false },
             ));
             let writer = Writer::new(100 + number as u64);

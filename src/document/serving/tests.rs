@@ -512,7 +512,7 @@ impl Story {
         if self.sessions.insert(who.to_owned(), session).is_some() {
             return Err(format!("{who} has joined before").into());
         }
-        Ok(self.serving.state.join(id, access, dialect))
+        Ok(self.serving.state.join(id, access, None, dialect))
     }
 
     fn send_or_keep(

@@ -30,7 +30,7 @@ fn whoever_comes_back_with_nothing_new_costs_nothing_however_much_was_deleted() 
     let mut state = DocumentState::new(replica, presence::Config::default());
     let now = Moment { instant: Instant::now(), wall: Timestamp(0) };
     let bob = SessionId::new();
-    state.join(bob, Access::Write, Dialect::Hocuspocus);
+    state.join(bob, Access::Write, None, Dialect::Hocuspocus);
     let mut effects = Effects::new();
     state.receive(bob, Message::SyncStep2(check(all.clone())), now, &mut effects);
     assert!(!state.has_waiting());
@@ -81,7 +81,7 @@ fn a_look_that_found_nothing_swallows_no_change() {
     let page = old_page("one");
     let mut state = taken_over(&page);
     let ann = SessionId::new();
-    state.join(ann, Access::Write, Dialect::Hocuspocus);
+    state.join(ann, Access::Write, None, Dialect::Hocuspocus);
     let mut effects = Effects::new();
     state.receive(ann, Message::Update(check(page.state())), MOMENT(), &mut effects);
     let (mut replica, batch) = state.lend().unwrap();
@@ -102,7 +102,7 @@ fn what_a_large_text_of_an_earlier_version_hears_is_applied_apart() {
         let mut state = taken_over(&page);
         state.set_size(usize::MAX, bytes);
         let ann = SessionId::new();
-        state.join(ann, Access::Write, Dialect::Hocuspocus);
+        state.join(ann, Access::Write, None, Dialect::Hocuspocus);
         assert!(!state.waits_long());
         let update = types_into_tree(&page, "!");
         state.receive(ann, Message::Update(update), MOMENT(), &mut Effects::new());
@@ -115,7 +115,7 @@ fn what_a_large_text_of_an_earlier_version_hears_is_applied_apart() {
     let mut state = DocumentState::new(Replica::default(), presence::Config::default());
     state.set_size(usize::MAX, 1 << 21);
     let ann = SessionId::new();
-    state.join(ann, Access::Write, Dialect::Hocuspocus);
+    state.join(ann, Access::Write, None, Dialect::Hocuspocus);
     let update = check(Writer::new(9).insert(0, "x"));
     state.receive(ann, Message::Update(update), MOMENT(), &mut Effects::new());
     assert!(state.has_waiting() && !state.waits_long());
@@ -129,7 +129,7 @@ fn a_tree_that_takes_the_reader_down_does_so_once() {
     let page = old_page("one");
     let mut state = taken_over(&page);
     let ann = SessionId::new();
-    state.join(ann, Access::Write, Dialect::Hocuspocus);
+    state.join(ann, Access::Write, None, Dialect::Hocuspocus);
     let root = page.edit(|_, txn| txn.get_or_insert_text(PANIC_TREE_ROOT).push(txn, "x"));
     let mut effects = Effects::new();
     for update in [check(root), types_into_tree(&page, "!")] {
@@ -163,7 +163,12 @@ fn presence_of_a_crowd_is_gathered_and_everybody_is_told_the_latest() {
     let at = |ms: u64| Moment { instant: start + Duration::from_millis(ms), wall: Timestamp(ms) };
     let mut state = DocumentState::new(Replica::default(), presence::Config::default());
     for n in 0..CROWD {
-        state.join(SessionId(Uuid::from_u128(n.into())), Access::Write, Dialect::YWebSocket { echo: false });
+        state.join(
+            SessionId(Uuid::from_u128(n.into())),
+            Access::Write,
+            None,
+            Dialect::YWebSocket { echo: false },
+        );
     }
     let mut told: BTreeMap<ClientId, String> = BTreeMap::new();
     let mut messages = 0;
@@ -208,7 +213,7 @@ fn who_is_in_a_crowd_is_encoded_once_for_all_who_come_within_a_moment() {
     let dialect = Dialect::YWebSocket { echo: false };
     let mut state = DocumentState::new(Replica::default(), presence::Config::default());
     for n in 0..CROWD {
-        state.join(session(n), Access::Write, dialect);
+        state.join(session(n), Access::Write, None, dialect);
         let entry = AwarenessEntry { client: ClientId::new(n + 1), clock: 1, state: Some("{}".into()) };
         state.receive(session(n), Message::Awareness(vec![entry].into()), at(0), &mut Effects::new());
     }
@@ -217,7 +222,7 @@ fn who_is_in_a_crowd_is_encoded_once_for_all_who_come_within_a_moment() {
     }
     let mut effects = Effects::new();
     for n in CROWD..2 * CROWD {
-        effects.extend(state.join(session(n), Access::Write, dialect));
+        effects.extend(state.join(session(n), Access::Write, None, dialect));
         state.receive(session(n), Message::QueryAwareness, at(10_000), &mut effects);
     }
     state.receive(session(0), Message::QueryAwareness, at(10_000), &mut effects);

@@ -130,6 +130,8 @@ struct Seen {
     own_presence: Option<(u32, Value)>,
     allowed: Option<String>,
     denied: Option<String>,
+    /// Was asked for another token (Hocuspocus).
+    asked_for_a_token: bool,
     refusals: usize,
     stateless: Vec<String>,
     /// The session over plain HTTP.
@@ -450,6 +452,11 @@ impl Client {
     /// Whether the server knows who it is, without which it takes little (Hocuspocus).
     pub(crate) fn is_let_in(&self) -> bool {
         self.carrier != Carrier::Hocuspocus || self.allowed().is_some()
+    }
+
+    /// Whether it was asked for another token (Hocuspocus).
+    pub(crate) fn was_asked_for_a_token(&self) -> bool {
+        self.seen().asked_for_a_token
     }
 
     /// Why it was last denied (Hocuspocus).
@@ -874,6 +881,7 @@ impl Reader {
         let mut seen = self.shared.seen();
         match frame {
             [2, 2, scope @ ..] => seen.allowed = Some(text(scope)?),
+            [2, 0] => seen.asked_for_a_token = true,
             [2, 1, reason @ ..] => seen.denied = Some(text(reason)?),
             [5, payload @ ..] => seen.stateless.push(text(payload)?),
             [8, status @ (0 | 1)] => {

@@ -25,7 +25,7 @@ pub(crate) use self::{
     raw::Raw,
     rest::Answer,
     scribe::Scribe,
-    server::TestServer,
+    server::{Setup, TestServer},
     talk::Talk,
     typist::Typist,
 };
