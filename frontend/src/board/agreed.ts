@@ -23,6 +23,13 @@ export function agreedOn(element: BoardElement, order: unknown): Base {
   return { fields: sharedFields(element), order, version, versionNonce, phantom: false };
 }
 
+/** Notes that they agree on that. */
+export function agree(bases: Map<string, Base>, element: BoardElement, order: unknown): Base {
+  const base = agreedOn(element, order);
+  bases.set(element.id, base);
+  return base;
+}
+
 export function isClean({ version, versionNonce }: BoardElement, base: Base): boolean {
   return version === base.version && versionNonce === base.versionNonce;
 }

@@ -1,13 +1,14 @@
 // A view for tests, with the habits of Excalidraw that matter to the binding: it changes its shapes in place and raises
 // their version, it mends equal or missing indices whenever it is shown something, it keeps deleted shapes, and it keeps
 // both ends of every tie by itself.
-import { bindBoard, type BoardBinding, type BoardView } from "./binding";
+import { bindBoard, type BoardBinding } from "./binding";
 import type { BoardElement } from "./element";
+import type { ViewPort } from "./view-port";
 import type { Doc } from "yjs";
 
 type Mutable = { -readonly [K in keyof BoardElement]: BoardElement[K] } & Record<string, unknown>;
 
-export interface FakeView extends BoardView {
+export interface FakeView extends ViewPort {
   /** As the person sees it. */
   readonly alive: () => readonly BoardElement[];
   readonly get: (id: string) => BoardElement | undefined;

@@ -6,12 +6,13 @@ import type { AppState, BinaryFileData, Collaborator, ExcalidrawImperativeAPI, N
 import type { Fate } from "../documents/picture-fate";
 import { browserPictures } from "../documents/pictures";
 import type { Room } from "../sync/room";
-import { bindBoard, type Unfinished } from "./binding";
+import { bindBoard } from "./binding";
 import type { BoardElement } from "./element";
 import type { BoardHistory } from "./history";
 import { syncImages, type OwnPicture, type Picture, type RefusedPicture } from "./images";
 import { fitted, retype } from "./lines";
 import { handsOf, othersIn, publisher, type Bounds, type OnBoard, type Pointer } from "./presence";
+import type { Unfinished } from "./under-way";
 
 /** A writer who rests this long is shown to others with what is there, in ms. */
 const WRITING_PAUSE = 500;
