@@ -2,34 +2,24 @@
 import { ArrowLeft, Ellipsis, Eye, FileQuestion, Link2, MessageSquare, Star, StarOff, Trash2, TriangleAlert } from "lucide-react";
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, useLocation } from "wouter";
+import { Link } from "wouter";
 import { ChatButton } from "../chat/button";
 import { quoted, withQuote } from "../chat/quote";
 import { useAnnouncedMessages, useChat } from "../chat/use-chat";
 import { rememberKept, rememberTrashed } from "../device/kept";
 import { forgetMade } from "../device/made";
-import { sendSoon } from "../device/sender";
 import { setStarred, useStarred } from "../device/starred";
-import { ApiError, type Api } from "../documents/api";
-import { documentsChanged } from "../documents/changes";
+import type { Api } from "../documents/api";
 import { takeJustMade } from "../documents/just-made";
 import { onKind, readKind, type Kind } from "../documents/kind";
 import { documentPath, type DocumentName } from "../documents/name";
-import { expected } from "../documents/part";
-import { problemWords } from "../documents/problem-words";
-import { TitleField } from "../documents/title-field";
-import { rememberUnsent } from "../documents/unsent";
 import type { ViewHandle, ViewOf } from "../documents/view";
 import { Others } from "../presence/others";
 import { useFollow } from "../presence/use-follow";
 import { useAnnouncement, useArrivals, usePeople, useRollCall } from "../presence/use-people";
 import { You } from "../presence/you";
-import { socketBase } from "../sync/address";
-import { connectByHocuspocus } from "../sync/connection";
-import { openIndexedDbCopy } from "../sync/copy";
-import { openRoom, type Room, type RoomState } from "../sync/room";
+import type { Room, RoomState } from "../sync/room";
 import { isEditable, isLive, isReadable, isStalled } from "../sync/status";
-import { holdTurn } from "../sync/turn";
 import { useAtRest, whenAtRest } from "../ui/at-rest";
 import { copyToClipboard } from "../ui/clipboard";
 import { useCommands } from "../ui/commands";
@@ -39,27 +29,26 @@ import type { MenuItem } from "../ui/menu";
 import { Panel } from "../ui/panel";
 import { useRail } from "../ui/rail";
 import { isFocusFree } from "../ui/return-focus";
-import { useSettings } from "../ui/settings";
-import { browserSignals } from "../ui/signals";
-import { createStore, useStore } from "../ui/store";
+import { useStore } from "../ui/store";
 import { showToast } from "../ui/toast";
+import { AskForName } from "./ask-for-name";
 import { BarTitle } from "./bar-title";
+import { Opening } from "./opening";
 import { Share } from "./share";
 import { StatusPill } from "./status-pill";
+import { useMoveToTrash } from "./trash";
 import { useMade } from "./unmade";
 import { Unreachable } from "./unreachable";
-import { refusesToStore } from "./readiness";
 import { nameByFirstLine, useCalled } from "./first-line";
-import { enterRoom, leaveRoom } from "./rooms";
 import { useLeaveGuard } from "./unkept";
+import { useRoom } from "./use-room";
+import { useScrolledPast } from "./use-scrolled-past";
 import "./page.css";
 
 const Gone = fetched(() => import("./ended").then(({ Gone }) => Gone), { needed: "body" });
 const UnmadePanel = fetched(() => import("./unmade-panel").then(({ UnmadePanel }) => UnmadePanel), { needed: "body" });
 const Denied = fetched(() => import("./ended").then(({ Denied }) => Denied), { needed: "body" });
 const ChangeRefused = fetched(() => import("./ended").then(({ ChangeRefused }) => ChangeRefused), { needed: "body" });
-
-const NameStrip = fetched(() => import("../presence/name-strip").then(({ NameStrip }) => NameStrip));
 
 const ChatPanel = fetched(() => import("../chat/panel").then(({ ChatPanel }) => ChatPanel), { ahead: true });
 
@@ -70,59 +59,6 @@ export function DocumentPage(props: { readonly api: Api; readonly name: Document
 
 // What is written here without a server is sent and counted from other pages, which then could not fetch this.
 whenAtRest(() => void import("../device/send-unsent").catch(() => undefined));
-
-/** Not again before the next visit, for who has put the question off. */
-const nameCanWait = createStore(false);
-
-function AskForName(): React.JSX.Element | null {
-  const { named } = useSettings();
-  if (useStore(nameCanWait) || named) return null;
-  const later = (): void => nameCanWait.set(true);
-  return <NameStrip onLater={later} onMissing={later} fallback={<div className="name-strip" />} />;
-}
-
-async function readState(name: DocumentName): Promise<Uint8Array | null> {
-  try {
-    const response = await fetch(`/api/v1/documents/${encodeURIComponent(name)}/state`);
-    // The page of a network that wants a login first comes with a 200, too.
-    const ours = response.ok && /^application\/octet-stream\b/.test(response.headers.get("content-type") ?? "");
-    return ours ? new Uint8Array(await response.arrayBuffer()) : null;
-  } catch {
-    return null;
-  }
-}
-
-function useRoom(api: Api, name: DocumentName): Room | null {
-  const [room, setRoom] = useState<Room | null>(null);
-  useEffect(() => {
-    const opened = enterRoom(name, () => {
-      const release = holdTurn(name);
-      const room = openRoom(name, {
-        base: socketBase(location),
-        signals: browserSignals,
-        connect: connectByHocuspocus,
-        reachable: () => fetch("/livez").then(({ ok }) => ok, () => false),
-        refusesToStore: () => refusesToStore(),
-        read: () => readState(name),
-        expect: () => expected(api, name),
-        fetchAhead: async (ports) => (await import("../sync/ahead")).fetchAhead({ ...ports, address: `/api/v1/documents/${encodeURIComponent(name)}/state` }),
-        openCopy: openIndexedDbCopy,
-        onUnsent: rememberUnsent,
-      });
-      return {
-        ...room,
-        dispose: () => {
-          room.dispose();
-          release();
-          sendSoon(name);
-        },
-      };
-    });
-    setRoom(opened);
-    return () => leaveRoom(opened);
-  }, [api, name]);
-  return room;
-}
 
 /** In a room full of people the menu would be nothing else; the others are reached by their avatars. */
 const MOST_FOLLOWABLE = 5;
@@ -313,64 +249,4 @@ function useRoomState(room: Room): RoomState {
 function useKind(room: Room): Kind | null {
   const subscribe = useCallback((listener: () => void) => onKind(room.doc, listener), [room]);
   return useSyncExternalStore(subscribe, () => readKind(room.doc));
-}
-
-/** What is shown while the text cannot be: the title, which may be there to be written before it, and lines on their way. */
-function Opening(props: { readonly room: Room; readonly editable?: boolean }): React.JSX.Element {
-  return (
-    <article className="sheet">
-      <TitleField doc={props.room.doc} editable={props.editable === true} onLeave={() => undefined} />
-      <div className="skeleton opening" aria-hidden="true">
-        {[92, 97, 88, 64, 0, 95, 90, 41].map((width, line) => (
-          <span key={line} className={width === 0 ? "bone-gap" : "bone bone-line"} style={{ inlineSize: `${width}%` }} />
-        ))}
-      </div>
-    </article>
-  );
-}
-
-function useMoveToTrash(api: Api, name: DocumentName, title: string): () => void {
-  const { t } = useTranslation();
-  const [, navigate] = useLocation();
-  const failed = (error: unknown): void => {
-    if (!(error instanceof ApiError)) throw error;
-    showToast({ text: problemWords(error.problem, t) });
-  };
-  return () => {
-    api
-      .moveToTrash(name)
-      .then(() => {
-        documentsChanged();
-        navigate("/");
-        showToast({
-          text: t("row.trashed", { title: title || t("row.untitled") }),
-          action: {
-            label: t("row.undo"),
-            run: () => {
-              api
-                .restore(name)
-                .then(() => showToast({ text: t("row.restored", { title: title || t("row.untitled") }) }))
-                .catch(failed)
-                .finally(documentsChanged);
-            },
-          },
-        });
-      })
-      .catch(failed);
-  };
-}
-
-/** Whether the marked element has been scrolled out at the top; the bar then says the title instead. */
-function useScrolledPast(): [boolean, (element: HTMLElement | null) => void] {
-  const [past, setPast] = useState(false);
-  const [mark, setMark] = useState<HTMLElement | null>(null);
-  useEffect(() => {
-    if (mark === null) return;
-    const observer = new IntersectionObserver(([entry]) => {
-      if (entry) setPast(!entry.isIntersecting && entry.boundingClientRect.top < 100);
-    }, { rootMargin: "-64px 0px 0px 0px" });
-    observer.observe(mark);
-    return () => observer.disconnect();
-  }, [mark]);
-  return [past && mark !== null, setMark];
 }
