@@ -1,0 +1,2 @@
+/** The lists of the first page. */
+export type Tab = "recent" | "starred" | "trash";
