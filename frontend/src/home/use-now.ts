@@ -1,3 +1,4 @@
+// The time of day, for a page that stays open.
 import { useEffect, useState } from "react";
 
 /** The present moment, moving on every half minute so that "2 minutes ago" does not stay true for ever. */
