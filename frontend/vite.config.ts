@@ -16,7 +16,7 @@ const SERVER = "127.0.0.1:8080";
 const NOT_THE_PAGE = /^\/(api|ws|collab|chat|hocuspocus|metrics|livez|readyz|assets)(\/|$)/;
 
 /** What the first page consists of, whichever it is: the shell of the app and what it stands on. */
-const ALWAYS_HERE = /^assets\/(index|react|rolldown-runtime|preload-helper|createLucideIcon|refresh-cw|cloud-off|colours|name|store|fetched|toast|live-region|random|panel|x)-[^/]*\.js$/;
+const ALWAYS_HERE = /^assets\/(index|react|rolldown-runtime|preload-helper|createLucideIcon|refresh-cw|cloud-off|people|name|fetched|toast|live-region|panel|x)-[^/]*\.js$/;
 
 export default defineConfig({
   plugins: [
@@ -116,9 +116,15 @@ export default defineConfig({
             { name: "yjs", priority: 2, test: /node_modules\/(yjs|lib0|y-protocols)\// },
             // Both editors of words need these; in the group below they would drag one editor into the page of the other.
             // The signs of every page of a document, of which each would be a file of its own because other pages use it too.
-            { name: "signs", priority: 2, test: /node_modules\/lucide-react\/dist\/esm\/(createLucideIcon|defaultAttributes|Icon|context|shared\/.*|icons\/(star|cloud-off|refresh-cw|arrow-left|search|x))\.m?js/ },
+            { name: "signs", priority: 2, test: /node_modules\/lucide-react\/dist\/esm\/(createLucideIcon|defaultAttributes|Icon|context|shared\/.*|icons\/(star|cloud-off|refresh-cw|arrow-left|search|trash(-2)?|x))\.m?js/ },
             // Small, and used by most of what is fetched later in one selection or another: by themselves, four files.
             { name: "waits", priority: 2, test: /src\/(sync\/(behind|channel|close|turn)|documents\/waiting-store)\.ts$/ },
+            // What a document is called: read in one place, written in three, and all of it in every page of one.
+            { name: "title", priority: 2, test: /src\/documents\/(roots|title|title-input|title-field)\.tsx?$/ },
+            // Who is there, with the settings and the stores that is kept in, of which every page needs some; and what stands
+            // beside a document.
+            { name: "people", priority: 2, test: /src\/presence\/(people|worn)\.ts$/ },
+            { name: "rail", priority: 2, test: /src\/(ui\/rail|chat\/quote)\.ts$/ },
             { name: "keys", priority: 2, test: /node_modules\/w3c-keyname\// },
             { name: "floating", priority: 2, test: /node_modules\/@floating-ui\// },
             { name: "writing", test: /node_modules\/(prosemirror-(?!search|highlight|markdown|dropcursor|gapcursor)[a-z-]+|@tiptap\/(core|pm(?!\/(dist\/)?(dropcursor|gapcursor))|extensions(?!\/dist\/(drop|gap)-cursor)|extension-(?!bubble|collaboration)[a-z-]+)|orderedmap|rope-sequence)\// },
