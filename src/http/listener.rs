@@ -4,20 +4,36 @@
 //! three things that are needed: the socket in the hands of the handlers ([`Transport`]), an answer to
 //! `Expect: 100-continue` before the body is sent, and the reason for which a connection ended.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    rc::Rc,
+    time::Duration,
+};
 
-use actix_http::{HttpService, Request, Response, body::BoxBody, error::DispatchError};
+use actix_codec::Framed;
+use actix_http::{
+    HttpService, Protocol, Request, Response,
+    body::{BoxBody, MessageBody},
+    error::DispatchError,
+    h1::Codec,
+};
 use actix_server::{Server, ServerBuilder};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, fn_service,
     map_config,
 };
-use actix_web::{App as WebApp, dev::AppConfig, error::Error, middleware, web};
+use actix_web::{
+    App as WebApp, HttpResponse,
+    dev::{AppConfig, ServiceResponse},
+    error::Error,
+    middleware, web,
+};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::{
     App, door, expect,
-    places::{self, Place, SPARE},
+    places::{self, Place, Places, SPARE},
     routes, upgraded,
 };
 use crate::connection::transport::Transport;
@@ -32,6 +48,12 @@ pub const IN_HAND: usize = 8;
 /// and it is looked at before the socket is: with a few seconds a request that came in time was answered 408.
 const FIRST_REQUEST: Duration = Duration::from_secs(15);
 
+/// What the HTTP server is given of a connection.
+type Connection = (Transport<Place>, Protocol, Option<SocketAddr>);
+
+/// A request for an upgrade, and the connection it came over.
+type Upgrading = (Request, Framed<Transport<Place>, Codec>);
+
 /// Serves on `address` with so many worker threads and `room` connections at the most; the server, to be awaited, and where it listens, which is
 /// another port if that was 0. Must be called inside an actix system.
 pub fn listen(
@@ -40,12 +62,8 @@ pub fn listen(
     workers: usize,
     room: usize,
 ) -> io::Result<(Server, SocketAddr)> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let listener = socket.listen(WAITING)?.into_std()?;
+    let listener = bind(address)?;
     let address = listener.local_addr()?;
-
     let builder = ServerBuilder::default()
         .workers(workers)
         // Or the threads that are behind would take files away from the store.
@@ -56,17 +74,6 @@ pub fn listen(
     let builder = builder.listen("http", listener, move || {
         let stopping = stopping.clone();
         let expected = app.clone();
-        // Twice: for requests, and for those of them that ask for an upgrade.
-        let serve = || {
-            let serve = WebApp::new()
-                .app_data(web::Data::new(app.clone()))
-                .wrap(middleware::from_fn(places::check))
-                .wrap(middleware::from_fn(door::pass))
-                .configure(routes);
-            let serve = serve.into_factory().map_err(|error: Error| error.error_response());
-            map_config(serve, |()| AppConfig::default())
-        };
-        let upgrades = serve();
         let http = HttpService::<Transport<Place>, _, _>::build()
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
@@ -89,45 +96,104 @@ pub fn listen(
                     Some(refusal) => Err(Response::<BoxBody>::from(Error::from(refusal))),
                 })
             }))
-            .upgrade(fn_factory(move || {
-                let routes = upgrades.new_service(());
-                async move {
-                    let routes = Rc::new(routes.await?);
-                    Ok::<_, ()>(fn_service(move |(request, framed)| {
-                        let routes = routes.clone();
-                        async move {
-                            if let Err(error) = upgraded::carry(&*routes, request, framed).await {
-                                // The HTTP server would make an error of it.
-                                upgraded::note_end(&error);
-                            }
-                            Ok::<_, Error>(())
-                        }
-                    }))
-                }
-            }))
-            .finish(serve());
-        let (places, takes_nothing) = (app.places.clone(), app.connection.outbox.deadline);
-        // The server counts what it has accepted by these futures, and a conversation goes on when the HTTP server is done with
-        // its connection: so that they do not keep room for all its work, they wait for the place to be given back.
-        apply_fn_factory(http, move |stream: TcpStream, http| {
-            let seated = stream.set_nodelay(true).and_then(|()| stream.peer_addr()).map(|peer| {
-                let (transport, is_gone) = places.seat(stream, peer, takes_nothing);
-                let served = http.call((transport, actix_http::Protocol::Http1, Some(peer)));
-                actix_web::rt::spawn(async move {
-                    if let Err(error) = served.await {
-                        upgraded::note_end(&error);
-                    }
-                });
-                is_gone
-            });
-            async move {
-                match seated {
-                    Ok(is_gone) => drop(is_gone.await),
-                    Err(error) => upgraded::note_end(&error),
-                }
-                Ok::<_, DispatchError>(())
-            }
-        })
+            // Twice: for requests, and for those of them that ask for an upgrade.
+            .upgrade(carrying(answers(&app)))
+            .finish(answers(&app));
+        seating(app.places.clone(), app.connection.outbox.deadline, http)
     })?;
     Ok((builder.run(), address))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)?.into_std()
+}
+
+/// What is answered to requests.
+fn answers(
+    app: &App,
+) -> impl ServiceFactory<
+    Request,
+    Config = (),
+    Response = ServiceResponse<impl MessageBody + use<>>,
+    Error = HttpResponse,
+    InitError = (),
+> + use<> {
+    let serve = WebApp::new()
+        .app_data(web::Data::new(app.clone()))
+        .wrap(middleware::from_fn(places::check))
+        .wrap(middleware::from_fn(door::pass))
+        .configure(routes);
+    let serve = serve.into_factory().map_err(|error: Error| error.error_response());
+    map_config(serve, |()| AppConfig::default())
+}
+
+/// Conversations that began with a request for an upgrade, which `answers` take or refuse.
+fn carrying<S, B>(
+    answers: S,
+) -> impl ServiceFactory<Upgrading, Config = (), Response = (), Error = Error, InitError = ()>
+where
+    S: ServiceFactory<
+            Request,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = HttpResponse,
+            InitError = (),
+            Future: 'static,
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    fn_factory(move || {
+        let routes = answers.new_service(());
+        async move {
+            let routes = Rc::new(routes.await?);
+            Ok(fn_service(move |(request, framed): Upgrading| {
+                let routes = routes.clone();
+                async move {
+                    if let Err(error) = upgraded::carry(&*routes, request, framed).await {
+                        // The HTTP server would make an error of it.
+                        upgraded::note_end(&error);
+                    }
+                    Ok(())
+                }
+            }))
+        }
+    })
+}
+
+/// Gives each connection its place and serves `http` on it.
+///
+/// The server counts what it has accepted by these futures, and a conversation goes on when the HTTP server is done with
+/// its connection: so that they do not keep room for all its work, they wait for the place to be given back.
+fn seating<S>(
+    places: Places,
+    takes_nothing: Duration,
+    http: S,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    S: ServiceFactory<Connection, Config = (), Response = (), Error = DispatchError, InitError = ()>
+        + 'static,
+    <S::Service as Service<Connection>>::Future: 'static,
+{
+    apply_fn_factory(http, move |stream: TcpStream, http: &S::Service| {
+        let seated = stream.set_nodelay(true).and_then(|()| stream.peer_addr()).map(|peer| {
+            let (transport, is_gone) = places.seat(stream, peer, takes_nothing);
+            let served = http.call((transport, Protocol::Http1, Some(peer)));
+            actix_web::rt::spawn(async move {
+                if let Err(error) = served.await {
+                    upgraded::note_end(&error);
+                }
+            });
+            is_gone
+        });
+        async move {
+            match seated {
+                Ok(is_gone) => drop(is_gone.await),
+                Err(error) => upgraded::note_end(&error),
+            }
+            Ok::<_, DispatchError>(())
+        }
+    })
 }
