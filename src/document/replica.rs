@@ -319,74 +319,19 @@ impl Replica {
         }
         self.count_formats(batch);
         let mut applied = self.contain(|doc, clocks| {
-            let mut verdicts = SmallVec::new();
-            let mut before: SmallVec<[(ClientId, u32); 2]> = SmallVec::new();
-            let mut mended = false;
             let mut txn = ManuallyDrop::new(doc.transact_mut());
-            for update in batch {
-                let (ready, mut verdict) = match update.readiness(|client| known(clocks, client)) {
-                    Readiness::Ready => (None, Verdict::Complete),
-                    Readiness::Mended(whole) => (Some(whole), Verdict::Complete),
-                    Readiness::Partly(part) => (Some(part), Verdict::Incomplete),
-                    Readiness::Blocked => {
-                        verdicts.push(Verdict::Incomplete);
-                        continue;
-                    }
-                };
-                mended |= ready.is_some();
-                let ready = ready.as_ref().unwrap_or(update);
-                if !looked && is_time_to_look(new_types, ready) {
-                    if is_nested_too_deep(&*txn) {
-                        verdicts.push(Verdict::Malformed);
-                        continue;
-                    }
-                    new_types = 0;
-                }
-                new_types += ready.types();
-                match ready.decode() {
-                    Ok(decoded) => {
-                        if txn.apply_update(decoded).is_err() {
-                            verdict = Verdict::Malformed;
-                        }
-                        #[cfg(feature = "test-hooks")]
-                        panic_if_asked(ready, PANIC_ROOT);
-                    }
-                    Err(_) => verdict = Verdict::Malformed,
-                }
-                for section in ready.sections() {
-                    let clock = known(clocks, section.client);
-                    if section.end > clock {
-                        if !before.iter().any(|(client, _)| *client == section.client) {
-                            before.push((section.client, clock));
-                        }
-                        clocks.insert(section.client, section.end);
-                    }
-                }
-                if verdict == Verdict::Malformed {
-                    // Only part of it may be in: ask yrs where it stands.
-                    clocks.clear();
-                    clocks.extend(txn.state_vector().iter().map(|(&client, &clock)| (client, clock)));
-                }
-                verdicts.push(verdict);
-            }
+            let mut intake = Intake { clocks, before: SmallVec::new(), mended: false, new_types, looked };
+            let verdicts: SmallVec<_> = batch.iter().map(|update| intake.take_in(&mut txn, update)).collect();
             // Before the commit: that joins a run of typing into one long block, and to encode the end of it
             // would mean to count through all of it, for every batch.
-            let update = txn.has_changes().then(|| {
-                let encoded = checked(kept(txn.encode_update_v1()));
-                match batch {
-                    // One author's single change travels on as it came.
-                    [only] if !mended && verdicts[0] == Verdict::Complete && is_all_news(only, &before) => {
-                        only.bytes().clone()
-                    }
-                    _ => encoded,
-                }
-            });
+            let update = txn.has_changes().then(|| intake.change(&txn, batch, &verdicts));
             txn.commit();
             let pending = txn.has_missing_updates();
             drop(ManuallyDrop::into_inner(txn));
             // The guard promised that this cannot be; a document that breaks the promise is not kept.
             assert!(!pending, "an update left something pending");
-            Applied { update, before, verdicts, took: Duration::ZERO }
+            new_types = intake.new_types;
+            Applied { update, before: intake.before, verdicts, took: Duration::ZERO }
         })?;
         applied.took = processor_time().saturating_sub(begun);
         self.new_types = new_types;
@@ -812,6 +757,82 @@ impl Replica {
         std::mem::forget(self.doc.take());
         self.cache = Cache::default();
         Poisoned(words(panic))
+    }
+}
+
+/// A batch on its way into a document, in one transaction.
+struct Intake<'a> {
+    clocks: &'a mut HashMap<ClientId, u32>,
+    /// Where the clocks of the authors stood before the batch.
+    before: SmallVec<[(ClientId, u32); 2]>,
+    /// Some update was not taken in as it came.
+    mended: bool,
+    /// As in the replica, with those of the batch so far.
+    new_types: usize,
+    /// How deep types will lie was looked at for all of which the batch is a piece.
+    looked: bool,
+}
+
+impl Intake<'_> {
+    /// Takes in as much of an update as can be.
+    fn take_in(&mut self, txn: &mut TransactionMut<'_>, update: &Update) -> Verdict {
+        let (ready, mut verdict) = match update.readiness(|client| known(self.clocks, client)) {
+            Readiness::Ready => (None, Verdict::Complete),
+            Readiness::Mended(whole) => (Some(whole), Verdict::Complete),
+            Readiness::Partly(part) => (Some(part), Verdict::Incomplete),
+            Readiness::Blocked => return Verdict::Incomplete,
+        };
+        self.mended |= ready.is_some();
+        let ready = ready.as_ref().unwrap_or(update);
+        if !self.looked && is_time_to_look(self.new_types, ready) {
+            if is_nested_too_deep(txn) {
+                return Verdict::Malformed;
+            }
+            self.new_types = 0;
+        }
+        self.new_types += ready.types();
+        match ready.decode() {
+            Ok(decoded) => {
+                if txn.apply_update(decoded).is_err() {
+                    verdict = Verdict::Malformed;
+                }
+                #[cfg(feature = "test-hooks")]
+                panic_if_asked(ready, PANIC_ROOT);
+            }
+            Err(_) => verdict = Verdict::Malformed,
+        }
+        self.advance(ready);
+        if verdict == Verdict::Malformed {
+            // Only part of it may be in: ask yrs where it stands.
+            self.clocks.clear();
+            self.clocks.extend(txn.state_vector().iter().map(|(&client, &clock)| (client, clock)));
+        }
+        verdict
+    }
+
+    /// Sets the clocks to where an update brings them.
+    fn advance(&mut self, update: &Update) {
+        for section in update.sections() {
+            let clock = known(self.clocks, section.client);
+            if section.end > clock {
+                if !self.before.iter().any(|(client, _)| *client == section.client) {
+                    self.before.push((section.client, clock));
+                }
+                self.clocks.insert(section.client, section.end);
+            }
+        }
+    }
+
+    /// What the batch changed, as one update.
+    fn change(&self, txn: &TransactionMut<'_>, batch: &[&Update], verdicts: &[Verdict]) -> Bytes {
+        let encoded = checked(kept(txn.encode_update_v1()));
+        match (batch, verdicts) {
+            // One author's single change travels on as it came.
+            ([only], [Verdict::Complete]) if !self.mended && is_all_news(only, &self.before) => {
+                only.bytes().clone()
+            }
+            _ => encoded,
+        }
     }
 }
 

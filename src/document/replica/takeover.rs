@@ -105,36 +105,58 @@ impl Replica {
     }
 
     fn look_at_tree(&mut self, most: usize) -> Result<Option<Applied>, Poisoned> {
-        if self.tree.given_up {
+        let tree_state = self.tree_to_read(most)?;
+        if matches!(tree_state, TreeState::None) {
             return Ok(None);
+        }
+        let Some(now) = self.read_tree()? else {
+            self.tree.given_up = true;
+            return Ok(None);
+        };
+        match tree_state {
+            TreeState::None => Ok(None),
+            TreeState::Due => self.convert(now),
+            TreeState::Done(copies) => self.carry(&copies, now),
+        }
+    }
+
+    /// Whether there is a tree that has to be read, and can be; [`TreeState::None`] if not.
+    fn tree_to_read(&mut self, most: usize) -> Result<TreeState, Poisoned> {
+        if self.tree.given_up {
+            return Ok(TreeState::None);
         }
         let is_known = self.tree.base.is_some();
         if is_known && !self.tree.heard.swap(false, Ordering::AcqRel) {
-            return Ok(None);
+            return Ok(TreeState::None);
         }
         let tree_state = self.contain(|doc, _| tree_state(doc))?;
         if matches!(tree_state, TreeState::None) {
-            return Ok(None);
+            return Ok(TreeState::None);
         }
         if matches!(tree_state, TreeState::Due) && most < usize::MAX {
             // Once: it would be encoded with every change.
             self.tree.left = self.tree.left || self.state()?.len() > most;
             if self.tree.left {
-                return Ok(None);
+                return Ok(TreeState::None);
             }
         }
         if !self.reads_pieces()? {
             self.tree.given_up = true;
-            return Ok(None);
+            return Ok(TreeState::None);
         }
         // There are trees that yrs would read for ever.
-        let Ok(root) = FieldName::parse(text::FRAGMENT) else { return Ok(None) };
+        let Ok(root) = FieldName::parse(text::FRAGMENT) else { return Ok(TreeState::None) };
         if self.shape(&root)? != Some(Shape::Xml) {
             self.tree.given_up = true;
-            return Ok(None);
+            return Ok(TreeState::None);
         }
+        Ok(tree_state)
+    }
+
+    /// What the tree says; `None` if it says more than there is room for.
+    fn read_tree(&mut self) -> Result<Option<Text>, Poisoned> {
         let room = text::Room::of(self.state()?.len());
-        let now = self.contain(|doc, _| {
+        self.contain(|doc, _| {
             let fragment = doc.get_or_insert_xml_fragment(text::FRAGMENT);
             #[cfg(feature = "test-hooks")]
             {
@@ -144,17 +166,12 @@ impl Replica {
                     super::panic_if_it_has(&txn, super::PANIC_TREE_HERE_ROOT);
                 }
             }
-            text::read_old(&fragment, &doc.transact(), &room)
-        })?;
-        let Ok(now) = now else {
-            self.tree.given_up = true;
-            return Ok(None);
-        };
-        let copies = match tree_state {
-            TreeState::Done(copies) => copies,
-            TreeState::Due => return self.convert(now),
-            TreeState::None => return Ok(None),
-        };
+            text::read_old(&fragment, &doc.transact(), &room).ok()
+        })
+    }
+
+    /// Writes into the text what was written into its tree since that was last carried over, and makes one of all `copies`.
+    fn carry(&mut self, copies: &[Copied], now: Text) -> Result<Option<Applied>, Poisoned> {
         let base = self.tree.base.take();
         let is_loaded = base.is_none();
         let first = || copies.first().map(|copy| copy.names.clone()).unwrap_or_default();
