@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a principal may do in a document. Each level has everything of those below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", try_from = "String")]
 pub enum Access {
     /// Nothing: there is no such document for them.
     #[default]
@@ -41,6 +41,14 @@ impl Access {
             Self::Write => "change",
             Self::Own => "delete",
         }
+    }
+}
+
+impl TryFrom<String> for Access {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -34,7 +34,8 @@ struct KeyFile {
 }
 
 struct Read {
-    modified: Option<SystemTime>,
+    stamp: Option<(SystemTime, u64)>,
+    kind: Kind,
     keys: Vec<Key>,
 }
 
@@ -63,23 +64,28 @@ impl Keys {
 
 impl KeyFile {
     fn open(path: PathBuf) -> Result<Self, InvalidKeys> {
-        let modified = modified(&path);
-        let keys = keys_in(&path).map_err(|why| InvalidKeys { path: path.clone(), why })?;
-        Ok(Self { path, read: RwLock::new(Read { modified, keys }) })
+        let stamp = stamp(&path);
+        let (kind, keys) = keys_in(&path).map_err(|why| InvalidKeys { path: path.clone(), why })?;
+        Ok(Self { path, read: RwLock::new(Read { stamp, kind, keys }) })
     }
 
     /// Reads it again if it has changed. What cannot be used is told once, and the keys there were stay.
     fn refresh(&self) {
-        let now = modified(&self.path);
-        if self.read.read().modified == now {
+        let now = stamp(&self.path);
+        if self.read.read().stamp == now {
             return;
         }
         let mut read = self.read.write();
-        if read.modified == now {
+        if read.stamp == now {
             return;
         }
-        read.modified = now;
-        match keys_in(&self.path) {
+        read.stamp = now;
+        let found = keys_in(&self.path).and_then(|(kind, keys)| {
+            let other =
+                "it held keys of another kind when the server started; start it again if that is meant";
+            if kind == read.kind { Ok(keys) } else { Err(other.to_owned()) }
+        });
+        match found {
             Ok(keys) => {
                 tracing::info!(file = %self.path.display(), keys = keys.len(), "keys for tokens read again");
                 read.keys = keys;
@@ -97,18 +103,38 @@ impl fmt::Debug for KeyFile {
     }
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|about| about.modified()).ok()
+/// By what one sees that a file has changed.
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
 }
 
-fn keys_in(path: &Path) -> Result<Vec<Key>, String> {
+/// What kind of file it is: one does not become another while the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Secret,
+    Pem,
+    Set,
+}
+
+fn keys_in(path: &Path) -> Result<(Kind, Vec<Key>), String> {
     let content = std::fs::read(path).map_err(|error: io::Error| error.to_string())?;
-    let text = content.trim_ascii();
+    let text = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&content).trim_ascii();
     if text.starts_with(b"-----BEGIN") {
-        return pem(text).map(|key| vec![key]);
+        return pem(text).map(|key| (Kind::Pem, vec![key]));
     }
     if text.starts_with(b"{") {
-        return set(text);
+        return set(text).map(|keys| (Kind::Set, keys));
+    }
+    // What everybody may have, a public key with words before it or a page of HTML, must not be taken for a secret.
+    let is_one_word =
+        text.iter().all(u8::is_ascii_graphic) && !text.starts_with(b"<") && !text.starts_with(b"[");
+    if !is_one_word {
+        return Err(
+            "this is neither a public key in PEM nor a set of keys (JWKS), nor a secret, which is one word \
+                    of ASCII; make one with `openssl rand -base64 48`"
+                .to_owned(),
+        );
     }
     if text.len() < LEAST_SECRET {
         return Err(format!(
@@ -117,7 +143,7 @@ fn keys_in(path: &Path) -> Result<Vec<Key>, String> {
         ));
     }
     let key = DecodingKey::from_secret(text).map_err(|error| error.to_string())?;
-    Ok(vec![Key { id: None, algorithms: vec![Algorithm::HS256], key }])
+    Ok((Kind::Secret, vec![Key { id: None, algorithms: vec![Algorithm::HS256], key }]))
 }
 
 fn pem(text: &[u8]) -> Result<Key, String> {
@@ -171,5 +197,10 @@ fn one(jwk: &Jwk) -> Option<Key> {
         Some(_) => None,
     };
     let key = DecodingKey::from_jwk(jwk).ok()?;
+    if matches!(jwk.algorithm, AlgorithmParameters::OctetKey(_))
+        && key.try_get_as_bytes().ok()?.len() < LEAST_SECRET
+    {
+        return None;
+    }
     Some(Key { id: jwk.common.key_id.clone(), algorithms: vec![said?], key })
 }

@@ -13,7 +13,7 @@ use super::{
     talk::{self, Heard, JsonFrame, PACE, Talk},
 };
 use crate::{
-    auth::Access,
+    auth::{Access, Person},
     document::{
         handle::DocumentHandle,
         messages::JoiningText,
@@ -39,6 +39,8 @@ pub struct Editor {
     pub name: EditorName,
     /// What it may do there.
     pub access: Access,
+    /// Whose it is, if that is known.
+    pub person: Option<Person>,
     /// When the time of whoever it is is over.
     pub ends: Option<Instant>,
     /// Most sessions the document may have.
@@ -77,13 +79,15 @@ impl Talk for CollabTalk {
     type News = Infallible;
 
     async fn begin(&mut self) -> Result<(), CloseReason> {
-        let Editor { document, field, name, access, max_sessions, registry, metrics, .. } = &self.editor;
+        let Editor { document, field, name, access, person, max_sessions, registry, metrics, .. } =
+            &self.editor;
         let session = self.session;
         let joined = registry.ask(document, async |handle: DocumentHandle| {
             let joining = JoiningText {
                 session,
                 access: *access,
                 editor: name.clone(),
+                person: person.clone(),
                 field: field.clone(),
                 outbox: self.outbox.clone(),
                 max_sessions: *max_sessions,

@@ -287,7 +287,10 @@ impl<T: Talk> Reader<'_, T> {
             },
             Signal::Room => Ok(Again::Same),
             Signal::Probe => {
-                self.heartbeat.probe(Instant::now());
+                let now = Instant::now();
+                // Who is probed often has no regular beat.
+                self.talk.tick(now)?;
+                self.heartbeat.probe(now);
                 self.queue.control(Control::Ping);
                 Ok(Again::Sooner)
             }

@@ -301,7 +301,9 @@ impl Talk for ManyTalk {
             Inbound::Text(_) => Heard::Refuse(CloseReason::Unauthorized, "text_frame"),
             Inbound::TooLarge(head) => {
                 // The socket has to be closed. When its client comes back, it is this document alone that is not let in.
-                if let Some(document) = hocuspocus::document_of(&head) {
+                if let Some(document) = hocuspocus::document_of(&head)
+                    && self.multiplex.is_open(&document)
+                {
                     let Many { registry, penalties, address, .. } = &self.many;
                     registry.complain(&document, "message", "document_too_large", now);
                     penalties.ended(*address, &document, CloseReason::TooBig, now);

@@ -293,7 +293,13 @@ impl Multiplex {
         }
     }
 
-    /// And the other way round.
+    /// Whether a document is open here.
+    pub fn is_open(&self, document: &DocumentName) -> bool {
+        let is_it = |address: &Bytes| hocuspocus::document(address).is_ok_and(|named| named == *document);
+        self.documents.iter().any(|(address, phase)| matches!(phase, Phase::Open { .. }) && is_it(address))
+    }
+
+    /// The address of a session.
     pub fn address(&self, session: SessionId) -> Option<&Bytes> {
         let is_its = |phase: &Phase| matches!(phase, Phase::Open { session: open } if *open == session);
         self.documents.iter().find(|(_, phase)| is_its(phase)).map(|(address, _)| address)

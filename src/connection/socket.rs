@@ -18,6 +18,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
     dev::Payload,
+    http::header::{self, HeaderValue},
     web,
 };
 use actix_ws::CloseCode;
@@ -113,7 +114,16 @@ pub async fn open(
         With::Figures(watcher) => converse(line, watcher.converse(outbox()), hangup),
         With::Nobody(reason) => converse(line, RefusedTalk(reason), hangup),
     }
-    Ok(accepted.writing(queue, metrics))
+    let mut response = accepted.writing(queue, metrics);
+    // A browser whose offer is not taken up hangs up.
+    let offered =
+        request.headers().get(header::SEC_WEBSOCKET_PROTOCOL).and_then(|offered| offered.to_str().ok());
+    if let Some(first) = offered.and_then(|offered| offered.split(',').next())
+        && let Ok(first) = HeaderValue::from_str(first.trim())
+    {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, first);
+    }
+    Ok(response)
 }
 
 /// Holds a conversation on this thread until it ends.

@@ -32,6 +32,7 @@ use super::{
     text_history::{self, Author, Found, OperationName, Stale, TextHistory},
 };
 use crate::{
+    auth::Person,
     ids::SessionId,
     protocol::{
         close::CloseReason,
@@ -105,11 +106,24 @@ pub struct Collab {
 }
 
 /// A session that edits by operations.
+/// Who opens a text.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// The session.
+    pub session: SessionId,
+    /// Under which name it edits.
+    pub name: EditorName,
+    /// Whose it is, if that is known.
+    pub person: Option<Person>,
+}
+
 #[derive(Debug)]
 struct Member {
     field: FieldName,
     editor: Editor,
     name: EditorName,
+    /// What the others are shown of its name is known, and not its own to say.
+    is_named: bool,
     /// As whom Yjs clients see it, and when they were last told.
     client: ClientId,
     clock: u32,
@@ -209,7 +223,7 @@ impl Collab {
     /// as it has been read; the others hear of the session.
     pub fn join(
         &mut self,
-        (session, name): (SessionId, EditorName),
+        Newcomer { session, name, person }: Newcomer,
         field: FieldName,
         may_write: bool,
         replica: &mut Replica,
@@ -226,12 +240,13 @@ impl Collab {
             let opened = Field::open(&field, session, self.config.history, replica)?;
             self.fields.insert(field.clone(), opened);
         }
-        let caret = Caret::default();
+        let caret = Caret { name: person.as_ref().map(|person| (*person.name).into()), ..Caret::default() };
         let editor = Editor { session: Whose::Session(session), editor: Some(name.clone()), caret };
         let member = Member {
             field: field.clone(),
             editor,
             name,
+            is_named: person.is_some(),
             // The random end of the session's id, as long as JavaScript counts.
             client: ClientId::new(session.0.as_u128() as u64 & MAX_UINT),
             clock: 0,
@@ -316,7 +331,7 @@ impl Collab {
             let within = |position: usize| position.min(length);
             member.editor.caret = Caret {
                 // A name once said holds until another is.
-                name: caret.name.or_else(|| member.editor.caret.name.take()),
+                name: caret.name.filter(|_| !member.is_named).or_else(|| member.editor.caret.name.take()),
                 cursor: caret.cursor.map(within),
                 anchor: caret.anchor.map(within),
             };

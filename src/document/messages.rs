@@ -50,6 +50,8 @@ pub struct JoiningText {
     pub access: Access,
     /// Under which name it edits.
     pub editor: EditorName,
+    /// Whose it is, if that is known.
+    pub person: Option<Person>,
     /// Which text.
     pub field: FieldName,
     /// Where the document puts what the session should hear.

@@ -33,22 +33,19 @@ use crate::{
 pub fn sign(update: &mut AwarenessUpdate, person: &Person) {
     for entry in &mut update.entries {
         let Some(state) = &entry.state else { continue };
-        // The guard has let in objects and nothing else.
-        let Ok(mut shown) = serde_json::from_str::<serde_json::Map<_, _>>(state) else { continue };
-        let said = shown.remove("user");
-        let mut user = said.and_then(|user| match user {
-            serde_json::Value::Object(user) => Some(user),
-            _ => None,
-        });
-        let user = user.get_or_insert_default();
+        // Clients take more for JSON than can be read here (halves of characters, numbers without end); of that nothing is left
+        // but whose it is.
+        let mut shown = serde_json::from_str::<serde_json::Map<_, _>>(state).unwrap_or_default();
+        let mut user = match shown.remove("user") {
+            Some(serde_json::Value::Object(user)) => user,
+            _ => serde_json::Map::new(),
+        };
         user.insert("name".to_owned(), (*person.name).into());
         if let Some(color) = &person.color {
             user.insert("color".to_owned(), (**color).into());
         }
-        shown.insert("user".to_owned(), std::mem::take(user).into());
-        if let Ok(signed) = serde_json::to_string(&shown) {
-            entry.state = Some(signed.into());
-        }
+        shown.insert("user".to_owned(), user.into());
+        entry.state = Some(serde_json::Value::from(shown).to_string().into());
     }
 }
 

@@ -15,7 +15,7 @@ use smallvec::SmallVec;
 use yrs::StateVector;
 
 use super::{
-    collab::{self, Carried, Collab, Own},
+    collab::{self, Carried, Collab, Newcomer, Own},
     costs::{Costs, Credit, Purse},
     effect::{Effect, Effects, Outcome, Suspect, TextFrame},
     pace::{self, Paced},
@@ -331,7 +331,7 @@ impl DocumentState {
         &mut self,
         session: SessionId,
         access: Access,
-        editor: EditorName,
+        (name, person): (EditorName, Option<Person>),
         field: FieldName,
         now: Moment,
     ) -> Effects {
@@ -341,7 +341,7 @@ impl DocumentState {
         if self.collab.members() == 0 {
             self.collab.know(&self.presence.all().entries);
         }
-        let who = (session, editor);
+        let who = Newcomer { session, name, person };
         let joined = self.collab.join(who, field, access.may_write(), &mut self.replica, now.instant);
         self.extend(&mut effects, joined);
         self.introduce(session, now, &mut effects);

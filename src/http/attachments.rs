@@ -28,7 +28,7 @@ use super::{
     conditional::{self, RangeHeaders, Wanted, beyond},
     documents::{answer, find},
     error::ApiError,
-    extract::{MayChange, Named, Query, Reads, Writes},
+    extract::{MayChange, Named, Query, Reads, Writes, presented},
     refusals::{BeyondTheEnd, Changing, Creating, Full, NotFound, Reading},
 };
 use crate::{
@@ -208,12 +208,16 @@ pub async fn serve(
     let Some(attachment) = app.attachments.get(&document, id).await? else { return Err(missing()) };
     let description = attachment.description;
     let tag = EntityTag::new_strong(id.to_string());
+    // What an id stands for never changes; who may see it does.
+    let caching = match presented(&request) {
+        None => "private, max-age=31536000, immutable",
+        Some(_) => "private, no-cache",
+    };
     let mut response = HttpResponse::Ok();
     response
         .insert_header((header::ETAG, tag.to_string()))
         .insert_header((header::ACCEPT_RANGES, "bytes"))
-        // What an id stands for never changes.
-        .insert_header((header::CACHE_CONTROL, "private, max-age=31536000, immutable"))
+        .insert_header((header::CACHE_CONTROL, caching))
         // Stricter than what every answer carries.
         .insert_header((header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"));
     if conditional::is_known(&request, &tag) {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     App,
     attachments::there,
-    documents::answer,
+    documents::{answer, find},
     error::ApiError,
     extract::{MayConnect, Named, Query, Reads, page_size},
     refusals::Reading,
@@ -21,7 +21,10 @@ use crate::{
         socket::{self, Opening, With},
     },
     ids::ConnectionId,
-    protocol::chat::{Message, Person},
+    protocol::{
+        chat::{Message, Person},
+        close::CloseReason,
+    },
 };
 
 /// Who comes.
@@ -46,6 +49,10 @@ pub async fn connect(
     })?;
     let with = match admit(&request, &app, &document).await {
         Err(reason) => With::Nobody(reason),
+        // What somebody says makes a document that is not there, which is for those who may write it.
+        Ok((Admitted { access, .. }, _)) if !access.may_write() && find(&app, &document).await.is_err() => {
+            With::Nobody(CloseReason::Forbidden)
+        }
         Ok((Admitted { principal, access }, ends)) => With::Chat(Visitor {
             document,
             // Who has a name is called by that.

@@ -234,8 +234,14 @@ async fn readable(
             }
         }
         after = page.next;
-        if after.is_none() || heads.len() >= limit || looked_at >= MOST_LOOKED_AT {
+        if after.is_none() || heads.len() >= limit {
             return Ok((heads, after));
+        }
+        if looked_at >= MOST_LOOKED_AT {
+            // Of what may not be read not even the name is told: those that changed at the same moment are looked at again.
+            let first = DocumentName::parse("!").ok();
+            let next = after.zip(first).map(|(next, document)| Cursor { document, ..next });
+            return Ok((heads, next));
         }
     }
 }

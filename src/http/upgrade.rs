@@ -5,14 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{self, HeaderValue},
-    },
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
@@ -51,23 +44,25 @@ pub async fn y_websocket(
     app: web::Data<App>,
 ) -> Result<HttpResponse, actix_web::Error> {
     let document = named(request.uri().path(), "/ws/", app.config.raw_names).map_err(ApiError::from)?;
-    slowed(&request, &app, &document)?;
     let asked = Asked::of(asked);
     let connection = ConnectionId::new();
     let with = match admit(&request, &app, &document).await {
         Err(reason) => With::Nobody(reason),
-        Ok((admitted, ends)) => With::One(Single {
-            connection,
-            document,
-            admitted,
-            ends,
-            dialect: asked.echo.map_or(Dialect::YWebSocketById, |echo| Dialect::YWebSocket { echo }),
-            max_sessions: app.config.limits.per_document,
-            registry: app.registry.clone(),
-            metrics: app.metrics.clone(),
-            address: address(&request),
-            penalties: app.penalties.clone(),
-        }),
+        Ok((admitted, ends)) => {
+            slowed(&request, &app, &document)?;
+            With::One(Single {
+                connection,
+                document,
+                admitted,
+                ends,
+                dialect: asked.echo.map_or(Dialect::YWebSocketById, |echo| Dialect::YWebSocket { echo }),
+                max_sessions: app.config.limits.per_document,
+                registry: app.registry.clone(),
+                metrics: app.metrics.clone(),
+                address: address(&request),
+                penalties: app.penalties.clone(),
+            })
+        }
     };
     open(&request, payload, &app, connection, with, &asked).await
 }
@@ -180,14 +175,7 @@ async fn open(
     };
     let (metrics, max_message_bytes) = (app.metrics.clone(), config.max_message_bytes);
     let opening = Opening { connection, with, metrics, max_message_bytes, config, heartbeat };
-    let mut response = socket::open(request, payload, opening).await?;
-    // A browser whose offer is not taken up hangs up.
-    if let Some(protocol) = extract::protocols(request).next()
-        && let Ok(protocol) = HeaderValue::from_str(protocol)
-    {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-    }
-    Ok(response)
+    socket::open(request, payload, opening).await
 }
 
 /// The query of `/collab`.
@@ -219,9 +207,9 @@ pub async fn collab(
         Ok((Admitted { principal, access }, ends)) => With::Text(Editor {
             document,
             field,
-            // Who has a name is called by that.
-            name: principal.name.and_then(|name| EditorName::parse(&name).ok()).unwrap_or(editor),
+            name: editor,
             access,
+            person: principal.person(),
             ends,
             max_sessions: app.config.limits.per_document,
             limits,

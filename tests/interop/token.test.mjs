@@ -9,7 +9,7 @@ import jwt from "jsonwebtoken";
 import { startServer } from "./server.mjs";
 import { EVERY, HOCUSPOCUS, join, leaveAll, until } from "./support.mjs";
 
-const SECRET = "a secret of these tests, which is long enough";
+const SECRET = "a-secret-of-these-tests-which-is-long-enough";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 
 let server, tokenFor;

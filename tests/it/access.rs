@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 /// What stands in `tests/fixtures/keys/secret`.
-const SECRET: &str = "the secret of the tests, which is long enough";
+const SECRET: &str = "the-secret-of-the-tests-which-is-long-enough";
 
 /// A server that lets nobody in without a token.
 async fn closed() -> TestServer {
@@ -103,7 +103,7 @@ struct Comer {
 
 fn comers() -> Vec<Comer> {
     let expired = Claims { exp: now() - 61.0, ..claims("*", Access::Own) };
-    let other_key = mint(b"another secret, which is long enough too", &claims("*", Access::Own)).unwrap();
+    let other_key = mint(b"another-secret-which-is-long-enough-too", &claims("*", Access::Own)).unwrap();
     let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4iLCJleHAiOjk5OTk5OTk5OTl9.".to_owned();
     let unknown = |who, brings| Comer { who, brings, may: None };
     let known = |who, token, may| Comer { who, brings: Some(token), may: Some(may) };
@@ -275,6 +275,11 @@ async fn every_dialect_lets_in_whom_a_token_lets_in() {
             assert_eq!(socket.closed().await, Some(code), "{path}{presented}");
         }
     }
+    // Whoever offers one and is not taken up hangs up, as browsers do.
+    for path in ["/ws/plan", "/collab/plan/Ann", "/chat/plan"] {
+        let offered = format!("weft.token.{writer}");
+        Raw::try_open(&server, path, &[("sec-websocket-protocol", &offered)]).await.unwrap();
+    }
     // Wherever it is presented.
     for headers in [
         ("sec-websocket-protocol", format!("weft.token.{writer}, other")),
@@ -293,6 +298,12 @@ async fn every_dialect_lets_in_whom_a_token_lets_in() {
     talk.hears("history").await;
     talk.says("message", json!({ "id": "message-1", "text": "may I?" })).await;
     assert_eq!(talk.hears("error").await["code"], "forbidden");
+    let nowhere = format!("/chat/nowhere?token={}", token("*", Access::Comment));
+    assert_eq!(
+        Talk::open(&server, &nowhere).await.closed().await,
+        Some(4403),
+        "what is said makes no document"
+    );
     let mut talk = Talk::open(&server, &format!("/chat/plan?token={}", token("plan", Access::Comment))).await;
     talk.hears("history").await;
     talk.says("message", json!({ "id": "message-1", "text": "I may" })).await;
@@ -318,6 +329,17 @@ async fn who_has_a_name_is_shown_by_it_in_every_dialect() {
     forger.shows(&json!({ "user": { "name": "The Boss", "color": "red", "role": "x" }, "cursor": 7 }));
     let signed = json!({ "user": { "name": "Ann Lee", "color": "#aa5500", "role": "x" }, "cursor": 7 });
     bob.sees_soon(&forger, Some(&signed)).await;
+    // Nor in what browsers take for JSON and few others.
+    forger.shows_text(r#"{"user":{"name":"The Boss"},"x":"\ud800"}"#);
+    bob.sees_soon(&forger, Some(&json!({ "user": { "name": "Ann Lee", "color": "#aa5500" } }))).await;
+    forger.shows(&json!({ "user": "The Boss", "cursor": 8 }));
+    bob.sees_soon(&forger, Some(&json!({ "user": { "name": "Ann Lee", "color": "#aa5500" }, "cursor": 8 })))
+        .await;
+    let mut editor = Talk::open(&server, &format!("/collab/plan/boss?token={ann}")).await;
+    editor.says("presence", json!({ "name": "The Boss", "cursor": 0 })).await;
+    until("she is shown as an editor by her own name", || bob.sees_named("Ann Lee") == 2).await;
+    assert_eq!(bob.sees_named("The Boss"), 0);
+    editor.leaves().await;
     forger.shows(&json!({ "user": "The Boss" }));
     bob.sees_soon(&forger, Some(&json!({ "user": { "name": "Ann Lee", "color": "#aa5500" } }))).await;
     let mut talk = Talk::open(&server, &format!("/chat/plan?name=Boss&token={ann}")).await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const SECRET: &str = "a secret of thirty-two bytes, more";
+const SECRET: &str = "a-secret-of-thirty-two-bytes,-more";
 const NOW: u64 = 1_800_000_000;
 
 fn key(name: &str) -> Vec<u8> {
@@ -225,18 +225,31 @@ fn key_files_are_read_again_when_they_change_and_what_is_no_key_is_named() {
     put(SECRET.as_bytes(), 1);
     let server = Tokens { keys: Keys::read([file.clone()]).unwrap(), issuer: None, audience: None };
     let first = mint(SECRET.as_bytes(), &claims()).unwrap();
-    let next = "another secret of more than thirty-two bytes";
+    let next = "another-secret-of-more-than-thirty-two-bytes";
     let second = mint(next.as_bytes(), &claims()).unwrap();
     let good = || [&first, &second].map(|token| read(&server, token).is_ok());
     assert_eq!(good(), [true, false]);
     put(format!("{next}\n").as_bytes(), 2);
     assert_eq!(good(), [false, true]);
+    put(json!({ "keys": [Jwk::from_encoding_key(&EncodingKey::from_secret(SECRET.as_bytes()).unwrap(), Algorithm::HS256).unwrap()] }).to_string().as_bytes(), 6);
+    assert_eq!(good(), [false, true], "a secret does not become a set");
     put(b"short", 3);
     assert_eq!(good(), [false, true], "what cannot be used changes nothing");
     fs::remove_file(&file).unwrap();
     assert_eq!(good(), [false, true]);
+    // Nor what everybody may have: another kind of file is never read as a secret.
+    put(SECRET.as_bytes(), 5);
+    let public = key("rsa.pub.pem");
+    let server = knows(&public);
+    assert!(read(&server, &mint(&key("rsa.pem"), &claims()).unwrap()).is_ok());
+    let named = [b"# our key\n", &public[..]].concat();
     for (content, why) in [
         (&b"short"[..], "32 bytes"),
+        (&named, "neither"),
+        (b"<!doctype html><html><head><title>503</title></head></html>", "neither"),
+        (b"[{\"kty\":\"oct\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]", "neither"),
+        (b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHa ann@machine", "neither"),
+        (b"{\"keys\":[{\"kty\":\"oct\",\"k\":\"AA\"}]}", "none of its keys"),
         (b"{\"keys\": []}", "none of its keys"),
         (b"{\"keys\": 7}", "no set of keys"),
         (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "no public key"),

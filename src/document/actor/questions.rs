@@ -52,9 +52,9 @@ impl Handler<Deliver> for DocumentActor {
 impl Handler<JoinText> for DocumentActor {
     type Result = Result<(), JoinError>;
     fn handle(&mut self, JoinText(joining): JoinText, ctx: &mut Context<Self>) -> Self::Result {
-        let JoiningText { session, access, editor, field, outbox, max_sessions } = joining;
+        let JoiningText { session, access, editor, person, field, outbox, max_sessions } = joining;
         let serving = self.admit(max_sessions)?;
-        let mut effects = serving.state.join_text(session, access, editor, field, Moment::now());
+        let mut effects = serving.state.join_text(session, access, (editor, person), field, Moment::now());
         self.hearers.join_text(session, outbox);
         self.is_in_use();
         self.carry_out(&mut effects, ctx);

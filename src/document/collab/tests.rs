@@ -196,7 +196,7 @@ impl Story {
                 let session = self.enter(who);
                 let editor = EditorName::parse(editor.as_deref().unwrap_or(who))?;
                 let field = FieldName::parse(field.as_deref().unwrap_or("text"))?;
-                self.state.join_text(session, access, editor, field, now)
+                self.state.join_text(session, access, (editor, None), field, now)
             }
             Command::Operate { who, base, operation, id, epoch } => {
                 let mut payload = json!({
@@ -383,7 +383,7 @@ fn a_document_follows_so_many_texts_and_forgets_the_one_first_left() {
     let open = |state: &mut DocumentState, n: usize, field: usize| {
         let (editor, field) =
             (EditorName::parse("ann").unwrap(), FieldName::parse(&format!("field {field}")).unwrap());
-        let effects = state.join_text(session(n), Access::Write, editor, field, now(n));
+        let effects = state.join_text(session(n), Access::Write, (editor, None), field, now(n));
         !effects.iter().any(|effect| matches!(effect, Effect::Close { .. }))
     };
     for n in 0..limit {
@@ -438,7 +438,8 @@ impl Hall {
         for n in 0..crowd {
             let editor = EditorName::parse(&format!("editor {n}")).unwrap();
             let field = FieldName::parse("text").unwrap();
-            let effects = self.state.join_text(Self::session(n), Access::Write, editor, field, self.now());
+            let effects =
+                self.state.join_text(Self::session(n), Access::Write, (editor, None), field, self.now());
             self.hears(effects);
             self.passes(1);
         }
@@ -728,7 +729,7 @@ impl Crowd {
         let (editor, field) = (EditorName::parse(&scribe.name).unwrap(), FieldName::parse("text").unwrap());
         let effects = self.state.leave(old, false, self.now);
         self.carry_out(effects);
-        let effects = self.state.join_text(session, Access::Write, editor, field, self.now);
+        let effects = self.state.join_text(session, Access::Write, (editor, None), field, self.now);
         self.carry_out(effects);
     }
 
@@ -988,7 +989,7 @@ fn no_frame_does_more_than_it_may() {
         let now = Moment { instant: Instant::now(), wall: Timestamp(0) };
         let session = SessionId(Uuid::from_u128(1));
         let (editor, field) = (EditorName::parse("eve").unwrap(), FieldName::parse("text").unwrap());
-        drop(state.join_text(session, Access::Write, editor, field.clone(), now));
+        drop(state.join_text(session, Access::Write, (editor, None), field.clone(), now));
         for _ in 0..30 {
             let request = json::decode(&some_frame(&mut random), &EditLimits::default());
             let before = state.replica().root_text(&field).unwrap();

@@ -258,7 +258,7 @@ fn operations_are_paid_for_and_refused_in_words_where_nothing_is_left() {
     let at = |s: u64| Moment { instant: start + Duration::from_secs(s), wall: Timestamp(0) };
     let ann = SessionId::new();
     let editor = EditorName::parse("ann").unwrap();
-    state.join_text(ann, Access::Write, editor, FieldName::parse("text").unwrap(), at(0));
+    state.join_text(ann, Access::Write, (editor, None), FieldName::parse("text").unwrap(), at(0));
     let propose = |state: &mut DocumentState, revision: usize, now: Moment| {
         let (id, length) = (format!("a{revision}"), 50_000 + revision);
         let text = format!(

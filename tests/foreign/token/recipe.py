@@ -16,7 +16,7 @@ def main() -> None:
     (recipe,) = re.findall(r"```python\n(.*?)```", page, re.S)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        Path("token.key").write_text("a secret of this test, which is long enough\n")
+        Path("token.key").write_text("a-secret-of-this-test-which-is-long-enough\n")
         command = [os.environ["WEFT_BIN"], "--listen", "127.0.0.1:0", "--data", "data", "--token-keys", "token.key"]
         server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         try:

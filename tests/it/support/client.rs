@@ -511,6 +511,24 @@ impl Client {
         self.sends(frames::awareness(&[(self.id(), clock.into(), &state.to_string())]));
     }
 
+    /// The same of what is not for everybody to read.
+    pub(crate) fn shows_text(&self, state: &str) {
+        let clock = {
+            let mut seen = self.seen();
+            let clock = seen.own_presence.as_ref().map_or(0, |(clock, _)| *clock) + 1;
+            seen.own_presence = Some((clock, Value::Null));
+            clock
+        };
+        self.sends(frames::awareness(&[(self.id(), clock.into(), state)]));
+    }
+
+    /// How many it sees of whom the `user` has this name.
+    pub(crate) fn sees_named(&self, name: &str) -> usize {
+        let seen = self.seen();
+        let states = seen.presence.values().filter_map(|(_, state)| state.as_ref());
+        states.filter(|state| state["user"]["name"] == name).count()
+    }
+
     /// Says "gone".
     pub(crate) fn hides(&self) {
         let shown = self.seen().own_presence.take();
