@@ -138,8 +138,11 @@ pub(super) fn presented(request: &HttpRequest) -> Option<String> {
         };
         protocols(request).find_map(token)
     };
-    let found = bearer.filter(|token| !token.is_empty()).or_else(in_query).filter(|token| !token.is_empty());
-    found.or_else(in_protocols).filter(|token| !token.is_empty())
+    let something = |token: &String| !token.is_empty();
+    bearer
+        .filter(something)
+        .or_else(|| in_query().filter(something))
+        .or_else(|| in_protocols().filter(something))
 }
 
 /// Where a token is in a query.
@@ -149,7 +152,7 @@ const TOKEN: &str = "token";
 const PROTOCOLS: [&str; 2] = ["weft.token.", "yauth-"];
 
 /// The subprotocols that a client offers, as it wrote them.
-pub(super) fn protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
+fn protocols(request: &HttpRequest) -> impl Iterator<Item = &str> {
     let headers = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
     headers.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
 }

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use super::{
     App,
     error::ApiError,
-    extract::{self, MayConnect, Query},
+    extract::{Caller, MayConnect, Query, allow, caller},
 };
 use crate::{
-    auth::{Admitted, NotAdmitted},
+    auth::{Access, Admitted},
     connection::{
         collab::Editor,
         many::Many,
@@ -23,7 +23,7 @@ use crate::{
         single::Single,
         socket::{self, Opening, With},
     },
-    ids::{ConnectionId, DocumentName, InvalidName, Moment},
+    ids::{ConnectionId, DocumentName, InvalidName},
     protocol::{
         Dialect,
         close::CloseReason,
@@ -126,20 +126,9 @@ pub(super) async fn admit(
     app: &App,
     document: &DocumentName,
 ) -> Result<(Admitted, Option<Instant>), CloseReason> {
-    let now = Moment::now();
-    match app.policy.admit(extract::presented(request), document, now.wall).await {
-        Ok(admitted) => {
-            let ends = admitted.principal.ends(now);
-            Ok((admitted, ends))
-        }
-        Err(why) => {
-            app.metrics.turned_away.inc();
-            Err(match why {
-                NotAdmitted::Unauthorized(_) => CloseReason::Unauthorized,
-                NotAdmitted::Forbidden => CloseReason::Forbidden,
-            })
-        }
-    }
+    let Caller { principal, ends } = caller(request, app).await.map_err(|_| CloseReason::Unauthorized)?;
+    let access = allow(app, &principal, document, Access::Read).await.map_err(|_| CloseReason::Forbidden)?;
+    Ok((Admitted { principal, access }, ends))
 }
 
 /// Where a request comes from.
