@@ -5,7 +5,7 @@ import { TextSelection } from "@tiptap/pm/state";
 import { afterEach, describe, expect, test } from "vitest";
 import { applyUpdate, Doc, encodeStateAsUpdate, Map as YMap } from "yjs";
 import { blocksAt, moveBlocks } from "../move-blocks";
-import { person, press, REMOTE } from "./testing/person";
+import { line, person, press, REMOTE } from "./testing/person";
 
 type Somebody = ReturnType<typeof person>;
 
@@ -18,13 +18,6 @@ afterEach(() => {
 function apart(): { readonly ann: Somebody; readonly bo: Somebody; readonly toAnn: () => void; readonly toBo: () => void; readonly both: () => void } {
   const [ann, bo] = [person(new Doc()), person(new Doc())];
   opened.push(ann, bo);
-  const line = (from: Somebody, to: Somebody): (() => void) => {
-    const waiting: Uint8Array[] = [];
-    from.doc.on("update", (update: Uint8Array, origin: unknown) => void (origin !== REMOTE && waiting.push(update)));
-    return () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) applyUpdate(to.doc, next, REMOTE);
-    };
-  };
   const [toBo, toAnn] = [line(ann, bo), line(bo, ann)];
   const both = (): void => {
     for (let times = 0; times < 3; times++) {

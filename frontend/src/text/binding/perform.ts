@@ -152,10 +152,11 @@ function tableWrite(ports: PerformPorts, line: Line, node: Node, state: EditorSt
   const { shown, newId } = ports;
   const id = String(line.fields["id"]);
   const { boundary } = line;
-  if (tableIn(shown.doc, id) === node || !(boundary instanceof YMap)) return null;
+  const before = tableIn(shown.doc, id);
+  if (before === node || !(boundary instanceof YMap)) return null;
   const grid = gridIn(shown, line);
   const change = tableChange(line.fields, grid, node, newId);
-  const cells = wordChanges(ports, { id, grid, before: tableIn(shown.doc, id), now: change.cells, at: placeOfNode(state.doc, node) }, state, stayed);
+  const cells = wordChanges(ports, { id, grid, before, now: change.cells, at: placeOfNode(state.doc, node) }, state, stayed);
   const there = new Set(change.cells.flatMap(({ covers }) => covers.map(([row, column]) => cellName(id, row, column))));
   const gone = cellsOf(shown, id).filter(([name, lines]) => !there.has(name) && hasWords(lines));
   return { boundary: boundary, change, cells, gone, writes: gone.length + change.rows.length + change.columns.length + change.spans.length > 0 };

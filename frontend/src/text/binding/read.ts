@@ -135,7 +135,7 @@ export class Reader {
       return grid === undefined ? null : this.table(grid, sequences, blocks);
     });
     const tables = lines.flatMap((line) => grids.get(line) ?? []);
-    const cells = lines.some(isTable) ? new Map(tables.flatMap((grid) => namesIn(grid).map((name) => [name, sequences.cells.get(name)] as const))) : NO_CELLS;
+    const cells = tables.length === 0 ? NO_CELLS : new Map(tables.flatMap((grid) => namesIn(grid).map((name) => [name, sequences.cells.get(name)] as const)));
     return sectionOf({ lines, open, cells }, nodes, blocks);
   }
 

@@ -6,7 +6,7 @@ import { CellSelection } from "@tiptap/pm/tables";
 import { afterEach, expect, test } from "vitest";
 import { applyUpdate, Doc, encodeStateAsUpdate, encodeStateVector } from "yjs";
 import { moveColumn, moveRow } from "../move-rows";
-import { person, press, REMOTE } from "./testing/person";
+import { line, person, press, REMOTE } from "./testing/person";
 
 type One = ReturnType<typeof person>;
 
@@ -121,13 +121,6 @@ function caretAt({ editor }: One, cell: number, offset: number): void {
 /** Two in one table, of whom each hears of what the other did when it is said so. */
 function apart(): { readonly ann: One; readonly bo: One; readonly toAnn: () => void; readonly toBo: () => void; readonly both: () => void } {
   const [ann, bo] = three();
-  const line = (from: One, to: One): (() => void) => {
-    const waiting: Uint8Array[] = [];
-    from.doc.on("update", (update: Uint8Array, origin: unknown) => void (origin !== REMOTE && waiting.push(update)));
-    return () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) applyUpdate(to.doc, next, REMOTE);
-    };
-  };
   const [toBo, toAnn] = [line(ann, bo), line(bo, ann)];
   const both = (): void => {
     for (let times = 0; times < 4; times++) {

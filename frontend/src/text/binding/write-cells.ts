@@ -38,9 +38,9 @@ export function wordChanges({ reader, shown }: Ports, { id, grid, before, now, a
   const covered = new Map(grid?.cells.map((cell) => named(coveredBy(grid, cell))).map((roots) => [roots[0] ?? "", roots]));
   const under = new Set([...covered.values()].flatMap((roots) => roots.slice(1)));
   // What comes out from under a merged cell without anything in it has the words that it had.
-  const parted = new Set(now.filter(({ covers, node }) => under.has(named(covers)[0] ?? "") && isEmpty(node)).flatMap(({ covers }) => named(covers)));
-  return now.flatMap(({ covers, node, offset }): readonly Change[] => {
-    const roots = named(covers);
+  const cells = now.map(({ covers, node, offset }) => ({ roots: named(covers), covers, node, offset }));
+  const parted = new Set(cells.filter(({ roots, node }) => under.has(roots[0] ?? "") && isEmpty(node)).flatMap(({ roots }) => roots));
+  return cells.flatMap(({ roots, covers, node, offset }): readonly Change[] => {
     const [own = ""] = roots;
     const covering = covered.get(own) ?? [];
     const isSame = covering.length === roots.length && covering.every((root, at) => root === roots[at]) && nodes.get(covers[0]?.join("/") ?? "")?.content.eq(node.content);

@@ -115,11 +115,9 @@ function idsOfRows(table: Node, shown: Grid | null, newId: () => string): readon
 function idsOfColumns(anchors: readonly Anchor[], width: number, shown: Grid | null, newId: () => string): readonly string[] {
   const known = shown?.columns.map(({ id }) => id) ?? [];
   const votes: { readonly column: number; readonly id: string; count: number }[] = [];
-  const voters = new Set<number>();
   for (const { column, node } of anchors) {
     const id: unknown = node.attrs["column"];
     if (typeof id !== "string" || !known.includes(id)) continue;
-    voters.add(column);
     const vote = votes.find((one) => one.column === column && one.id === id);
     if (vote === undefined) votes.push({ column, id, count: 1 });
     else vote.count += 1;
@@ -133,7 +131,7 @@ function idsOfColumns(anchors: readonly Anchor[], width: number, shown: Grid | n
   }
   // One that lies all under merged cells, but for those of a new row, is the one that was between its neighbours.
   for (let at = 0; at < width; at++) {
-    if (ids[at] !== undefined || voters.has(at)) continue;
+    if (ids[at] !== undefined || votes.some(({ column }) => column === at)) continue;
     const before = at === 0 ? -1 : known.indexOf(ids[at - 1] ?? "");
     const next = known[before + 1];
     if (next === undefined || used.has(next) || (at > 0 && before < 0)) continue;

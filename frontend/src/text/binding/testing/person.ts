@@ -83,6 +83,15 @@ export function person(doc: Doc, newId?: () => string): Person & { readonly bind
   };
 }
 
+/** What one does arrives at the other when what this answers is called. */
+export function line(from: Pick<Person, "doc">, to: Pick<Person, "doc">): () => void {
+  const waiting: Uint8Array[] = [];
+  from.doc.on("update", (update: Uint8Array, origin: unknown) => void (origin !== REMOTE && waiting.push(update)));
+  return () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) applyUpdate(to.doc, next, REMOTE);
+  };
+}
+
 export function copyOf(doc: Doc, clientID: number): Doc {
   const copy = new Doc({ guid: "copy" });
   copy.clientID = clientID;
